@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * libipcx: messages that are not copied.
+ *
+ * A sender loans a slot, writes its message there and commits it; a receiver
+ * takes it, reads it where it lies and releases it. A message that was taken
+ * and not released is delivered again when its receiver dies.
+ *
+ * Every function that returns int or ssize_t returns a negative errno on
+ * failure and sets errno too; ipcx_error() then says in words what was wrong.
+ * Sizes are bytes. Times are absolute CLOCK_MONOTONIC nanoseconds, or
+ * IPCX_NOWAIT, or IPCX_FOREVER. All functions may be called from any thread;
+ * a queue must not be used while another thread closes it.
+ */
+#ifndef IPCX_H
+#define IPCX_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IPCX_NOWAIT	((int64_t)0)	/* would block: -EAGAIN */
+#define IPCX_FOREVER	INT64_MAX	/* no deadline */
+
+/* Flags of ipcx_queue_open() */
+#define IPCX_CREATE	(1U << 0)	/* create it if there is none */
+#define IPCX_EXCL	(1U << 1)	/* with CREATE: -EEXIST if there is one */
+#define IPCX_SEND	(1U << 2)	/* loan, commit, cancel, send */
+#define IPCX_RECV	(1U << 3)	/* take, release, nack, next, recv */
+#define IPCX_EPHEMERAL	(1U << 4)	/* with CREATE: the last close unlinks */
+#define IPCX_INHERIT	(1U << 5)	/* forked children keep it; default: closed in them */
+
+/* What a transport enforces, ipcx_queue_caps() */
+#define IPCX_CAP_ZERO_COPY	(1ULL << 0)	/* payload is never copied on its way */
+#define IPCX_CAP_REDELIVERY	(1ULL << 1)	/* a dead receiver's messages come back */
+#define IPCX_CAP_RECLAIM	(1ULL << 2)	/* a dead sender's slots come back */
+#define IPCX_CAP_IDENTITY	(1ULL << 3)	/* pid, uid, gid of a message are verified */
+#define IPCX_CAP_WALLS		(1ULL << 4)	/* receivers cannot write, senders cannot read */
+#define IPCX_CAP_ACCOUNTING	(1ULL << 5)	/* payload is charged; exhaustion is an errno */
+#define IPCX_CAP_PRIORITY	(1ULL << 6)	/* higher priorities are taken first */
+#define IPCX_CAP_MANY_SENDERS	(1ULL << 7)
+#define IPCX_CAP_MANY_RECEIVERS	(1ULL << 8)	/* each message to exactly one of them */
+#define IPCX_CAP_POLL		(1ULL << 9)	/* ipcx_queue_fd() works with poll and epoll */
+#define IPCX_CAP_PERSISTENT	(1ULL << 10)	/* messages wait while nobody has it open */
+
+struct ipcx_queue;
+
+/**
+ * struct ipcx_msg - a message, or a slot on loan for one
+ * @data: the payload: writable after a loan, read-only after a take; NULL when
+ *	@len is 0
+ * @len: its length in bytes; may be made smaller between loan and commit
+ * @prio: 0..31, higher is taken first; 0 after a loan
+ * @flags: 0
+ * @deliveries: how often it was taken before and came back
+ * @pid: its sender's process, 0 when gone or not visible from here, -1 where
+ *	the transport does not verify it
+ * @uid: its sender's user
+ * @gid: its sender's group
+ * @seq: its number in its queue
+ * @tag: the application's word, carried unchanged; 0 after a loan
+ * @priv: the transport's; do not touch
+ */
+struct ipcx_msg {
+	void *data;
+	size_t len;
+	uint32_t prio, flags, deliveries;
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+	uint64_t seq, tag;
+	uint64_t priv[4];
+};
+
+/**
+ * struct ipcx_queue_opts - attributes of a queue
+ * @sz: sizeof(struct ipcx_queue_opts); declare with IPCX_QUEUE_OPTS()
+ * @require: IPCX_CAP_* that the transport must enforce, or open fails with
+ *	-EOPNOTSUPP
+ * @depth: messages that the queue holds, 0 for the default (64)
+ * @mode: permission bits, read is receive and write is send; 0 is 0600. The
+ *	umask is not applied
+ * @msg_max: longest message in bytes, 0 for the default (64 MiB)
+ * @bytes_max: bytes of payload that the queue may hold, 0 for the default
+ *	(256 MiB, or msg_max if that is larger)
+ *
+ * All but @require count only for the one who creates the queue; read what an
+ * existing one has with ipcx_queue_attr().
+ */
+struct ipcx_queue_opts {
+	size_t sz;
+	uint64_t require;
+	uint32_t depth;
+	uint32_t mode;
+	uint64_t msg_max;
+	uint64_t bytes_max;
+};
+
+#define IPCX_QUEUE_OPTS(name, ...) \
+	struct ipcx_queue_opts name = { .sz = sizeof(name), __VA_ARGS__ }
+
+/**
+ * struct ipcx_queue_attr - what a queue is
+ * @sz: sizeof(struct ipcx_queue_attr), set by the caller
+ * @id: its number on this machine, never used again
+ * @msg_max: longest message, bytes
+ * @bytes_max: bytes of payload it may hold
+ * @depth: messages it holds
+ * @mode: permission bits
+ * @uid: its owner
+ * @gid: its group
+ */
+struct ipcx_queue_attr {
+	size_t sz;
+	uint64_t id;
+	uint64_t msg_max;
+	uint64_t bytes_max;
+	uint32_t depth;
+	uint32_t mode;
+	uid_t uid;
+	gid_t gid;
+};
+
+/**
+ * ipcx_queue_open() - open a queue
+ * @q: set to the new handle
+ * @uri: NAME, or TRANSPORT:REST; "kernel:NAME" is /dev/ipcx. A name has 1..255
+ *	bytes, no '/', and does not begin with '.'. NULL or "kernel:" with
+ *	IPCX_CREATE makes a queue without a name, known only by its descriptor.
+ *	The environment variable IPCX_TRANSPORT overrides the choice for a NAME
+ * @flags: IPCX_CREATE, IPCX_EXCL, IPCX_EPHEMERAL, IPCX_INHERIT, and at least one
+ *	of IPCX_SEND and IPCX_RECV
+ * @opts: attributes, or NULL for the defaults
+ *
+ * Return: 0, or
+ * -EACCES      the queue's mode does not let you; or you may not open /dev/ipcx
+ * -EDQUOT      your limit on queues or on bytes is reached
+ * -EEXIST      IPCX_EXCL and there is one already
+ * -EINVAL      a flag, a name or an option outside its range
+ * -EMFILE      too many open files
+ * -ENODEV      the transport is not there: for the kernel, the module is not loaded
+ * -ENOENT      no such queue, and no IPCX_CREATE
+ * -ENOMEM      no memory, or the memory cgroup's limit is reached
+ * -EOPNOTSUPP  an unknown flag, transport or option; or a required capability
+ *              that this transport does not enforce
+ * -EPROTOTYPE  the name stands for something that is not a queue
+ */
+int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
+		    const struct ipcx_queue_opts *opts);
+
+/**
+ * ipcx_queue_close() - close a queue
+ * @q: the handle, or NULL
+ *
+ * Loans are given back, messages taken and not released go back to the front
+ * of the queue. Pointers into slots of this handle become invalid.
+ */
+void ipcx_queue_close(struct ipcx_queue *q);
+
+/**
+ * ipcx_queue_fd() - the descriptor to poll
+ * @q: the queue
+ *
+ * Level-triggered: readable when a take would succeed, writable when a loan of
+ * one page would. Belongs to the handle: do not close it. read(2) takes,
+ * copies and releases one message; write(2) sends one.
+ *
+ * Return: the descriptor.
+ */
+int ipcx_queue_fd(const struct ipcx_queue *q);
+
+/**
+ * ipcx_queue_caps() - what is enforced, not hoped for
+ * @q: the queue
+ *
+ * Return: IPCX_CAP_* bits.
+ */
+uint64_t ipcx_queue_caps(const struct ipcx_queue *q);
+
+/**
+ * ipcx_queue_attr() - read what the queue is
+ * @q: the queue
+ * @attr: filled up to attr->sz bytes
+ *
+ * Return: 0, or -EINVAL if attr->sz is not set.
+ */
+int ipcx_queue_attr(const struct ipcx_queue *q, struct ipcx_queue_attr *attr);
+
+/**
+ * ipcx_queue_loan() - get an empty slot to write a message into
+ * @q: the queue, opened with IPCX_SEND
+ * @len: bytes needed, 0..msg_max
+ * @m: filled: data, len; tag and prio are 0
+ * @deadline: how long to wait while the queue is full
+ *
+ * The slot is yours until you commit or cancel it. What it holds is not
+ * defined; it is never another sender's message unless you may receive too.
+ *
+ * Return: 0, or
+ * -EAGAIN     full, and @deadline is IPCX_NOWAIT
+ * -EDQUOT     the creator's limit on bytes is reached
+ * -EINTR      a signal came while waiting
+ * -EINVAL     @deadline is negative
+ * -EMSGSIZE   @len is larger than the queue's msg_max
+ * -ENOMEM     no memory, or the creator's memory cgroup is at its limit
+ * -EPERM      the queue was not opened with IPCX_SEND
+ * -ETIMEDOUT  still full at @deadline
+ */
+int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_t deadline);
+
+/**
+ * ipcx_queue_commit() - send the message in a slot on loan
+ * @q: the queue
+ * @m: the loan; len may have been made smaller, tag and prio set
+ *
+ * Never blocks. On success the slot is no longer yours: do not touch m->data.
+ *
+ * Return: 0, or
+ * -EINVAL    prio is larger than 31
+ * -EMSGSIZE  len is larger than what was loaned
+ * -EPERM     not a loan of this handle, or already committed
+ */
+int ipcx_queue_commit(struct ipcx_queue *q, struct ipcx_msg *m);
+
+/**
+ * ipcx_queue_cancel() - give a slot on loan back without sending it
+ * @q: the queue
+ * @m: the loan
+ *
+ * Never blocks.
+ *
+ * Return: 0, or -EPERM if it is not a loan of this handle.
+ */
+int ipcx_queue_cancel(struct ipcx_queue *q, struct ipcx_msg *m);
+
+/**
+ * ipcx_queue_take() - receive a message where it lies
+ * @q: the queue, opened with IPCX_RECV
+ * @m: filled
+ * @deadline: how long to wait while the queue is empty
+ *
+ * The message is yours until you release or nack it, or close the handle, or
+ * die: the last three deliver it again, with deliveries + 1.
+ *
+ * Return: 0, or
+ * -EAGAIN     empty, and @deadline is IPCX_NOWAIT
+ * -EINTR      a signal came while waiting
+ * -EINVAL     @deadline is negative
+ * -EPERM      the queue was not opened with IPCX_RECV
+ * -ETIMEDOUT  still empty at @deadline
+ */
+int ipcx_queue_take(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
+
+/**
+ * ipcx_queue_release() - acknowledge a message and give its slot back
+ * @q: the queue
+ * @m: the message taken
+ *
+ * Never blocks. Do not touch m->data afterwards.
+ *
+ * Return: 0, or
+ * -EPERM   not a message taken by this handle, or already released
+ * -ESTALE  the slot holds another message by now
+ */
+int ipcx_queue_release(struct ipcx_queue *q, struct ipcx_msg *m);
+
+/**
+ * ipcx_queue_nack() - put a message back, to be delivered again
+ * @q: the queue
+ * @m: the message taken
+ *
+ * It goes to the front of its priority, in order, with deliveries + 1.
+ *
+ * Return: as ipcx_queue_release().
+ */
+int ipcx_queue_nack(struct ipcx_queue *q, struct ipcx_msg *m);
+
+/**
+ * ipcx_queue_next() - release the message held and take the next
+ * @q: the queue
+ * @m: a message taken, or all zero for the first call; filled
+ * @deadline: how long to wait while the queue is empty
+ *
+ * When nothing is taken the old message is released all the same and @m is all
+ * zero, so that the call can be repeated.
+ *
+ * Return: as ipcx_queue_release() and ipcx_queue_take().
+ */
+int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
+
+/**
+ * ipcx_queue_loan_n() - get several empty slots
+ * @q: the queue
+ * @len: bytes needed in each
+ * @m: array of @n, filled
+ * @n: how many, 1..64
+ * @deadline: how long to wait for the first; the others are not waited for
+ *
+ * Return: how many were got, or as ipcx_queue_loan() when there was none.
+ */
+int ipcx_queue_loan_n(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
+		      int64_t deadline);
+
+/**
+ * ipcx_queue_commit_n() - send several messages
+ * @q: the queue
+ * @m: array of @n loans
+ * @n: how many, 1..64
+ *
+ * Return: how many were sent, or as ipcx_queue_commit() when there was none.
+ */
+int ipcx_queue_commit_n(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n);
+
+/**
+ * ipcx_queue_take_n() - receive several messages
+ * @q: the queue
+ * @m: array of @n, filled
+ * @n: how many at most, 1..64
+ * @deadline: how long to wait for the first; the others are not waited for
+ *
+ * Return: how many were taken, or as ipcx_queue_take() when there was none.
+ */
+int ipcx_queue_take_n(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, int64_t deadline);
+
+/**
+ * ipcx_queue_release_n() - release several messages
+ * @q: the queue
+ * @m: array of @n messages taken
+ * @n: how many, 1..64
+ *
+ * Return: how many were released, or as ipcx_queue_release() when there was none.
+ */
+int ipcx_queue_release_n(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n);
+
+/**
+ * ipcx_queue_send() - send a copy of a buffer
+ * @q: the queue
+ * @buf: the message
+ * @len: its length, 0..msg_max
+ * @deadline: how long to wait while the queue is full
+ *
+ * Return: 0, or as ipcx_queue_loan().
+ */
+int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t deadline);
+
+/**
+ * ipcx_queue_recv() - receive a copy of a message
+ * @q: the queue
+ * @buf: where to copy it
+ * @cap: bytes of @buf
+ * @deadline: how long to wait while the queue is empty
+ *
+ * Return: the message's length, or -EMSGSIZE if it is longer than @cap (it stays
+ * in the queue), or as ipcx_queue_take().
+ */
+ssize_t ipcx_queue_recv(struct ipcx_queue *q, void *buf, size_t cap, int64_t deadline);
+
+/**
+ * ipcx_queue_unlink() - take a queue's name away
+ * @uri: as for ipcx_queue_open()
+ *
+ * Those who have it open go on; it is gone with the last of them.
+ *
+ * Return: 0, or
+ * -EACCES      you are neither its owner nor have CAP_IPC_OWNER
+ * -EINVAL      not a name
+ * -ENODEV      the transport is not there
+ * -ENOENT      no such queue
+ * -EOPNOTSUPP  an unknown transport
+ * -EPROTOTYPE  the name stands for something that is not a queue
+ */
+int ipcx_queue_unlink(const char *uri);
+
+/**
+ * ipcx_error() - what went wrong, in words
+ *
+ * Return: a sentence about the last failure of this thread: what, which object,
+ * which limit, what to do. Valid until this thread's next ipcx call. "" when
+ * nothing has failed yet.
+ */
+const char *ipcx_error(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IPCX_H */

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR MIT) */
+/*
+ * The ioctl contract of /dev/ipcx.
+ *
+ * Growth: every argument starts with its own @size. A caller built against an
+ * older, shorter struct gets zeros for what it does not know; a longer one is
+ * accepted as long as the part this kernel does not know is zero. The number
+ * of an ioctl never changes and is never used again.
+ *
+ * Errors that every ioctl shares:
+ *
+ *   ENOTTY      no such ioctl on this file
+ *   EFAULT      the argument, or an array it points to, cannot be read or written
+ *   E2BIG       @size is larger than this kernel knows and the tail is not zero
+ *   EINVAL      @size is too small, a reserved field is not zero, a value is wrong
+ *   EOPNOTSUPP  a flag bit that this kernel does not know
+ *
+ * An ioctl that fails has changed nothing. One that takes an array returns how
+ * many entries it did; the error of the first entry it could not do is returned
+ * only when it did none. Times are absolute CLOCK_MONOTONIC nanoseconds of the
+ * caller's time namespace.
+ */
+#ifndef _UAPI_LINUX_IPCX_H
+#define _UAPI_LINUX_IPCX_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define IPCX_ABI_VERSION	1
+
+#define IPCX_NAME_MAX		255	/* bytes in a name: no NUL, no '/', first byte not '.' */
+#define IPCX_BATCH_MAX		64	/* entries of one array */
+#define IPCX_PRIO_MAX		31	/* highest priority; 0 is the lowest and the default */
+
+/* Deadlines. A negative one is EINVAL. */
+#define IPCX_DEADLINE_NOWAIT	0			/* would block: EAGAIN */
+#define IPCX_DEADLINE_FOREVER	0x7fffffffffffffffLL	/* no deadline */
+
+#define IPCX_IOC_MAGIC		0xE7
+
+/* Numbers in order of introduction. */
+enum ipcx_ioc_nr {
+	IPCX_IOC_NR_INFO = 0x80,
+	IPCX_IOC_NR_QUEUE_OPEN,
+	IPCX_IOC_NR_UNLINK,
+	IPCX_IOC_NR_QUEUE_LOAN,
+	IPCX_IOC_NR_QUEUE_COMMIT,
+	IPCX_IOC_NR_QUEUE_CANCEL,
+	IPCX_IOC_NR_QUEUE_TAKE,
+	IPCX_IOC_NR_QUEUE_RELEASE,
+};
+
+/* On /dev/ipcx: */
+#define IPCX_IOC_INFO		_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_INFO)
+#define IPCX_IOC_QUEUE_OPEN	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_OPEN)
+#define IPCX_IOC_UNLINK		_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_UNLINK)
+/* On an endpoint of a queue: */
+#define IPCX_IOC_QUEUE_LOAN	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_LOAN)
+#define IPCX_IOC_QUEUE_COMMIT	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_COMMIT)
+#define IPCX_IOC_QUEUE_CANCEL	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_CANCEL)
+#define IPCX_IOC_QUEUE_TAKE	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_TAKE)
+#define IPCX_IOC_QUEUE_RELEASE	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_RELEASE)
+
+/* What a name stands for. */
+enum ipcx_kind {
+	IPCX_KIND_QUEUE = 1,
+};
+
+/* struct ipcx_info::out_features */
+#define IPCX_FEATURE_QUEUE	(1ULL << 0)
+
+/**
+ * struct ipcx_info - what this kernel module can do and how much of it
+ * @size: sizeof(struct ipcx_info) of the caller
+ * @flags: must be 0
+ * @out_abi: IPCX_ABI_VERSION of the module
+ * @out_depth_max: largest depth of a queue
+ * @out_features: IPCX_FEATURE_* bits
+ * @out_msg_max: largest msg_max of a queue, bytes
+ * @out_user_bytes: bytes charged to the user who opened this file
+ * @out_user_bytes_max: limit of @out_user_bytes (module parameter
+ *	user_bytes_max); CAP_SYS_RESOURCE is not bound by it
+ * @out_user_queues: queues that this user created and that still exist
+ * @out_user_queues_max: limit of @out_user_queues (module parameter
+ *	user_queues_max); CAP_SYS_RESOURCE is not bound by it
+ *
+ * Never blocks. Only the errors that every ioctl shares.
+ */
+struct ipcx_info {
+	__u32 size;
+	__u32 flags;
+	__u32 out_abi;
+	__u32 out_depth_max;
+	__aligned_u64 out_features;
+	__aligned_u64 out_msg_max;
+	__aligned_u64 out_user_bytes;
+	__aligned_u64 out_user_bytes_max;
+	__u32 out_user_queues;
+	__u32 out_user_queues_max;
+};
+
+/* struct ipcx_queue_open::flags */
+#define IPCX_OPEN_CREATE	(1U << 0)	/* create the queue if there is none */
+#define IPCX_OPEN_EXCL		(1U << 1)	/* with CREATE: EEXIST if there is one */
+#define IPCX_OPEN_SEND		(1U << 2)	/* the endpoint may send */
+#define IPCX_OPEN_RECV		(1U << 3)	/* the endpoint may receive */
+#define IPCX_OPEN_EPHEMERAL	(1U << 4)	/* with CREATE: the last close unlinks */
+#define IPCX_OPEN_VALID_FLAGS	(IPCX_OPEN_CREATE | IPCX_OPEN_EXCL | \
+				 IPCX_OPEN_SEND | IPCX_OPEN_RECV | \
+				 IPCX_OPEN_EPHEMERAL)
+
+/**
+ * struct ipcx_queue_open - open an endpoint of a queue, creating it if asked
+ * @size: sizeof(struct ipcx_queue_open) of the caller
+ * @flags: IPCX_OPEN_*; at least one of SEND and RECV
+ * @name: address of the name, not NUL-terminated; 0 for an anonymous queue,
+ *	which needs CREATE and travels as file descriptor only
+ * @name_len: length of the name, 1..IPCX_NAME_MAX bytes; 0 for an anonymous one
+ * @mode: permission bits of a new queue, 0..0777: read is receive, write is
+ *	send; the umask is not applied
+ * @depth: slots of a new queue, 1..out_depth_max; 0 is 64
+ * @__reserved: must be 0
+ * @msg_max: longest message of a new queue, 1..out_msg_max bytes; 0 is 64 MiB
+ * @bytes_max: bytes of payload pages that a new queue may hold, at least
+ *	msg_max in whole pages; 0 is 256 MiB or msg_max, whichever is larger
+ * @out_id: number of the queue, never used again
+ * @out_msg_max: longest message of the queue, bytes
+ * @out_bytes_max: bytes of payload pages that the queue may hold
+ * @out_stride: slot i lies i * out_stride bytes into a window
+ * @out_tx_offset: file offset of the window that is written through
+ * @out_rx_offset: file offset of the window that is read through
+ * @out_window: bytes of a window
+ * @out_depth: slots of the queue
+ * @out_mode: permission bits of the queue
+ * @out_uid: owner of the queue, as seen from the caller's user namespace
+ * @out_gid: group of the queue, likewise
+ *
+ * The returned file descriptor is the endpoint, close-on-exec. Closing its last
+ * copy gives its loans back and puts the messages that it took and did not
+ * release back to the front of the queue. Attributes are those of the creator:
+ * an opener of an existing queue reads them from the out fields. Never blocks
+ * for longer than an allocation.
+ *
+ * Return: the file descriptor, or
+ *	EACCES        the queue's mode does not let the opener send or receive so
+ *	EDQUOT        the opener's limit on queues or on bytes is reached
+ *	EEXIST        CREATE and EXCL, and the name is taken
+ *	EINVAL        a name or an attribute outside its range, no right asked for,
+ *	              EXCL or EPHEMERAL without CREATE, anonymous without CREATE
+ *	EMFILE        too many files open in the process; ENFILE in the system
+ *	ENOENT        no such name and no CREATE
+ *	ENOMEM        no memory, or the memory cgroup's limit is reached
+ *	EPROTOTYPE    the name stands for something that is not a queue
+ */
+struct ipcx_queue_open {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 name;
+	__u32 name_len;
+	__u32 mode;
+	__u32 depth;
+	__u32 __reserved;
+	__aligned_u64 msg_max;
+	__aligned_u64 bytes_max;
+	__aligned_u64 out_id;
+	__aligned_u64 out_msg_max;
+	__aligned_u64 out_bytes_max;
+	__aligned_u64 out_stride;
+	__aligned_u64 out_tx_offset;
+	__aligned_u64 out_rx_offset;
+	__aligned_u64 out_window;
+	__u32 out_depth;
+	__u32 out_mode;
+	__u32 out_uid;
+	__u32 out_gid;
+};
+
+/**
+ * struct ipcx_unlink - take a name away
+ * @size: sizeof(struct ipcx_unlink) of the caller
+ * @flags: must be 0
+ * @name: address of the name, not NUL-terminated
+ * @name_len: length of the name, 1..IPCX_NAME_MAX bytes
+ * @kind: IPCX_KIND_* that the name must stand for
+ *
+ * The object stays with those who have it open and goes with the last of them.
+ * Never blocks.
+ *
+ * Return: 0, or
+ *	EACCES        the opener is neither owner nor has CAP_IPC_OWNER
+ *	EINVAL        not a name, or @kind is not one
+ *	ENOENT        no such name
+ *	EPROTOTYPE    the name stands for another kind
+ */
+struct ipcx_unlink {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 name;
+	__u32 name_len;
+	__u32 kind;
+};
+
+/**
+ * struct ipcx_desc - one message, or one empty slot, in an array
+ * @slot: the slot, 0..depth - 1
+ * @flags: must be 0; written as 0
+ * @len: length of the message, 0..msg_max bytes
+ * @tag: the application's word, carried unchanged
+ * @seq: number of the message in its queue, from 1, in the order of commits
+ * @prio: priority, 0..IPCX_PRIO_MAX; higher is taken first
+ * @deliveries: how often this message was taken and came back
+ * @pid: process that committed it, as seen from the taker's PID namespace; 0
+ *	when it is not visible there or gone
+ * @uid: user of the endpoint that committed it, as seen from the taker's user
+ *	namespace
+ * @gid: group of that endpoint, likewise
+ * @__reserved: must be 0
+ *
+ * Each ioctl says which members it reads and which it writes; the others are
+ * neither.
+ */
+struct ipcx_desc {
+	__u32 slot;
+	__u32 flags;
+	__aligned_u64 len;
+	__aligned_u64 tag;
+	__aligned_u64 seq;
+	__u32 prio;
+	__u32 deliveries;
+	__s32 pid;
+	__u32 uid;
+	__u32 gid;
+	__u32 __reserved;
+};
+
+/**
+ * struct ipcx_queue_loan - get empty slots to write messages into
+ * @size: sizeof(struct ipcx_queue_loan) of the caller
+ * @flags: must be 0
+ * @descs: address of an array of struct ipcx_desc; reads len, writes slot
+ * @count: entries of the array, 1..IPCX_BATCH_MAX
+ * @desc_size: sizeof(struct ipcx_desc) of the caller; grows as @size does
+ * @deadline: how long to wait for the first slot; the others are not waited for
+ *
+ * A slot on loan is written through the TX window, len bytes of it.
+ *
+ * Return: number of slots got, 1..count, or
+ *	EAGAIN        the queue is full and @deadline is NOWAIT
+ *	EDQUOT        the creator's limit on bytes is reached
+ *	EINVAL        @count, @desc_size or @deadline is wrong
+ *	EMSGSIZE      len is larger than the queue's msg_max
+ *	ENOMEM        no memory, or the creator's memory cgroup is at its limit
+ *	EPERM         the endpoint may not send
+ *	ETIMEDOUT     the queue was still full at the deadline
+ *
+ * Interrupted by a signal before the first slot it is restarted (SA_RESTART)
+ * or returns EINTR.
+ */
+struct ipcx_queue_loan {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 descs;
+	__u32 count;
+	__u32 desc_size;
+	__s64 deadline;
+};
+
+/**
+ * struct ipcx_queue_commit - send slots that are on loan
+ * @size: sizeof(struct ipcx_queue_commit) of the caller
+ * @flags: must be 0
+ * @descs: address of an array of struct ipcx_desc; reads slot, len, tag, prio
+ * @count: entries of the array, 1..IPCX_BATCH_MAX
+ * @desc_size: sizeof(struct ipcx_desc) of the caller
+ *
+ * len may be smaller than what was loaned. The slot is no longer the sender's.
+ * Never blocks.
+ *
+ * Return: number of messages sent, or
+ *	EINVAL        @count, @desc_size, slot or prio is out of range
+ *	EMSGSIZE      len is larger than what was loaned
+ *	EPERM         the slot is not on loan to this endpoint
+ */
+struct ipcx_queue_commit {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 descs;
+	__u32 count;
+	__u32 desc_size;
+};
+
+/**
+ * struct ipcx_queue_cancel - give back slots on loan without sending them
+ * @size: sizeof(struct ipcx_queue_cancel) of the caller
+ * @flags: must be 0
+ * @descs: address of an array of struct ipcx_desc; reads slot
+ * @count: entries of the array, 1..IPCX_BATCH_MAX
+ * @desc_size: sizeof(struct ipcx_desc) of the caller
+ *
+ * Never blocks.
+ *
+ * Return: number of slots given back, or
+ *	EINVAL        @count, @desc_size or slot is out of range
+ *	EPERM         the slot is not on loan to this endpoint
+ */
+struct ipcx_queue_cancel {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 descs;
+	__u32 count;
+	__u32 desc_size;
+};
+
+/**
+ * struct ipcx_queue_take - receive messages
+ * @size: sizeof(struct ipcx_queue_take) of the caller
+ * @flags: must be 0
+ * @descs: address of an array of struct ipcx_desc; all members are written
+ * @count: entries of the array, 1..IPCX_BATCH_MAX
+ * @desc_size: sizeof(struct ipcx_desc) of the caller
+ * @deadline: how long to wait for the first message; the others are not waited for
+ * @len_max: a message longer than this is not taken, bytes
+ *
+ * A message is read through the RX window and is the taker's until it is
+ * released. Where an entry of the array cannot be written, the messages from
+ * there on stay in the queue.
+ *
+ * Return: number of messages taken, 1..count, or
+ *	EAGAIN        the queue is empty and @deadline is NOWAIT
+ *	EINVAL        @count, @desc_size or @deadline is wrong
+ *	EMSGSIZE      the next message is longer than @len_max
+ *	EPERM         the endpoint may not receive
+ *	ETIMEDOUT     the queue was still empty at the deadline
+ *
+ * Interrupted by a signal before the first message it is restarted
+ * (SA_RESTART) or returns EINTR.
+ */
+struct ipcx_queue_take {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 descs;
+	__u32 count;
+	__u32 desc_size;
+	__s64 deadline;
+	__aligned_u64 len_max;
+};
+
+/* struct ipcx_queue_release::flags */
+#define IPCX_RELEASE_NACK		(1U << 0)	/* back to the front of the queue */
+#define IPCX_RELEASE_VALID_FLAGS	(IPCX_RELEASE_NACK)
+
+/**
+ * struct ipcx_queue_release - acknowledge messages and give their slots back
+ * @size: sizeof(struct ipcx_queue_release) of the caller
+ * @flags: 0, or IPCX_RELEASE_NACK: not done, deliver again with deliveries + 1
+ * @descs: address of an array of struct ipcx_desc; reads slot and seq
+ * @count: entries of the array, 1..IPCX_BATCH_MAX
+ * @desc_size: sizeof(struct ipcx_desc) of the caller
+ *
+ * Never blocks.
+ *
+ * Return: number of messages released, or
+ *	EINVAL        @count, @desc_size or slot is out of range
+ *	EPERM         the slot does not hold a message taken by this endpoint
+ *	ESTALE        the slot holds another message than seq
+ */
+struct ipcx_queue_release {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 descs;
+	__u32 count;
+	__u32 desc_size;
+};
+
+#endif /* _UAPI_LINUX_IPCX_H */

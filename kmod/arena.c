@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Slots and their pages: allocation, charge, mapping, revocation, release.
+ * Knows no queue: who may see which slot is decided by the caller.
+ *
+ * LOCKS: see the order in ipcx.h. Nothing here allocates while it holds
+ * maps_sem or a map's sem, except page tables in the fault handler.
+ */
+#include <linux/highmem.h>
+#include <linux/memcontrol.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+
+#include "arena.h"
+#include "ipcx.h"
+
+/* Pages that one fault inserts at most: a message is usually read whole. */
+#define FAULT_AROUND	64
+
+/**
+ * ipcx_arena_attach() - add the windows of an endpoint
+ * @a: the arena
+ * @map: the endpoint's windows
+ * @mapping: of the endpoint's inode
+ */
+void ipcx_arena_attach(struct ipcx_arena *a, struct ipcx_map *map, struct address_space *mapping)
+{
+	init_rwsem(&map->sem);
+	map->mapping = mapping;
+	down_write(&a->maps_sem);
+	list_add_tail(&map->node, &a->maps);
+	up_write(&a->maps_sem);
+}
+
+/**
+ * ipcx_arena_detach() - forget the windows of an endpoint
+ * @a: the arena, maps_sem held for write
+ * @map: windows that no VMA maps any more: every VMA holds the endpoint's file
+ */
+void ipcx_arena_detach(struct ipcx_arena *a, struct ipcx_map *map)
+{
+	lockdep_assert_held_write(&a->maps_sem);
+	list_del(&map->node);
+}
+
+/*
+ * After this no page in the range is mapped through @map, and no fault that
+ * looked at the slot before the caller made it BUSY can map one.
+ */
+static void map_revoke(struct ipcx_map *map, u64 first, u64 npages)
+{
+	unmap_mapping_range(map->mapping, first << PAGE_SHIFT, npages << PAGE_SHIFT, 1);
+}
+
+/**
+ * ipcx_arena_revoke_tx() - take a slot from its last writer's TX window
+ * @a: the arena, maps_sem held
+ * @map: the last writer's windows
+ * @slot: a BUSY slot
+ */
+void ipcx_arena_revoke_tx(struct ipcx_arena *a, struct ipcx_map *map, u32 slot)
+{
+	lockdep_assert_held(&a->maps_sem);
+	down_write(&map->sem);
+	map_revoke(map, (u64)slot * a->stride, a->stride);
+	up_write(&map->sem);
+}
+
+/**
+ * ipcx_slot_pages_init() - a slot without pages
+ * @sp: zeroed memory
+ */
+void ipcx_slot_pages_init(struct ipcx_slot_pages *sp)
+{
+	xa_init_flags(&sp->pages, XA_FLAGS_ACCOUNT);
+}
+
+static int append_pages(struct ipcx_slot_pages *sp, u32 npages)
+{
+	while (sp->npages < npages) {
+		struct page *page;
+		int err;
+
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL |
+				  __GFP_NOWARN);
+		if (!page)
+			return -ENOMEM;
+		err = xa_err(xa_store(&sp->pages, sp->npages, page,
+				      GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN));
+		if (err) {
+			__free_page(page);
+			return err;
+		}
+		if (sp->safe == sp->npages)
+			sp->safe++;
+		sp->npages++;
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * ipcx_slot_grow() - give a slot pages, zeroed and charged
+ * @a: its arena
+ * @sp: the pages of a BUSY slot
+ * @npages: how many it shall have at least
+ *
+ * What was got before a failure stays with the slot.
+ *
+ * Return: 0, -EAGAIN if the arena's own limit is reached, -EDQUOT if the
+ * user's is, -ENOMEM if there is no memory or the cgroup's limit is reached,
+ * -EINTR if the caller is being killed.
+ */
+int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages)
+{
+	struct mem_cgroup *old;
+	u32 had = sp->npages;
+	u64 want, rest;
+	int err;
+
+	if (npages <= had)
+		return 0;
+	want = npages - had;
+	if (!ipcx_counter_add(&a->npages, want, a->pages_max))
+		return -EAGAIN;
+	err = ipcx_user_charge(a->user, want << PAGE_SHIFT, a->unlimited);
+	if (err) {
+		atomic64_sub(want, &a->npages);
+		return err;
+	}
+	old = set_active_memcg(a->memcg);
+	err = append_pages(sp, npages);
+	set_active_memcg(old);
+	rest = npages - sp->npages;
+	if (rest) {
+		ipcx_user_uncharge(a->user, rest << PAGE_SHIFT);
+		atomic64_sub(rest, &a->npages);
+	}
+	return err;
+}
+
+/**
+ * ipcx_slot_trim() - take pages from a slot: the only way a page leaves one
+ * @a: its arena
+ * @sp: the pages of a BUSY slot, or of any when nobody has the arena open
+ * @slot: its number
+ * @keep: how many pages it keeps
+ *
+ * Whoever pins a page (vmsplice, O_DIRECT) keeps it; it never comes back here.
+ */
+void ipcx_slot_trim(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot, u32 keep)
+{
+	u64 first = (u64)slot * a->stride + keep;
+	struct ipcx_map *map;
+	u64 gone, i;
+
+	if (keep >= sp->npages)
+		return;
+	gone = sp->npages - keep;
+	down_read(&a->maps_sem);
+	list_for_each_entry(map, &a->maps, node) {
+		down_write(&map->sem);
+		map_revoke(map, first, gone);
+		map_revoke(map, ipcx_arena_window(a) + first, gone);
+		up_write(&map->sem);
+	}
+	up_read(&a->maps_sem);
+	for (i = 0; i < gone; i++) {
+		put_page(xa_erase(&sp->pages, keep + i));
+		cond_resched();
+	}
+	sp->npages = keep;
+	sp->safe = min(sp->safe, keep);
+	atomic64_sub(gone, &a->npages);
+	ipcx_user_uncharge(a->user, gone << PAGE_SHIFT);
+}
+
+/*
+ * Does anybody but the slot and the page tables hold this page? Mappings are
+ * counted before and after the references, so that one that comes or goes
+ * meanwhile reads as a pin, never a pin as a mapping. The page is of order 0
+ * and never has a page type, so _mapcount is the count of its mappings.
+ */
+static bool page_pinned(struct page *page)
+{
+	int mapped = atomic_read(&page->_mapcount) + 1;
+	int refs;
+
+	smp_rmb(); /* mappings, then references, then mappings again */
+	refs = page_ref_count(page);
+	smp_rmb(); /* as above */
+	return refs != 1 + mapped || mapped != atomic_read(&page->_mapcount) + 1;
+}
+
+/**
+ * ipcx_slot_unpin() - drop pages that somebody outside could still write to
+ * @a: its arena
+ * @sp: the pages of a BUSY slot whose last writer's TX window was revoked
+ * @slot: its number
+ *
+ * Everything from the first pinned page on goes; the slot grows again later.
+ */
+void ipcx_slot_unpin(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot)
+{
+	u32 i;
+
+	for (i = 0; i < sp->npages; i++) {
+		if (page_pinned(xa_load(&sp->pages, i))) {
+			ipcx_slot_trim(a, sp, slot, i);
+			return;
+		}
+		cond_resched();
+	}
+}
+
+/**
+ * ipcx_slot_clear() - make the first pages of a slot safe to show its writer
+ * @sp: the pages of a BUSY slot
+ * @npages: how many, at most sp->npages
+ */
+void ipcx_slot_clear(struct ipcx_slot_pages *sp, u32 npages)
+{
+	while (sp->safe < npages) {
+		clear_highpage(xa_load(&sp->pages, sp->safe));
+		sp->safe++;
+		cond_resched();
+	}
+}
+
+/**
+ * ipcx_slot_fault() - map pages of a slot at the faulting address and behind it
+ * @sp: the pages of the slot
+ * @vmf: the fault
+ * @page: index of the faulting page in the slot
+ * @visible: how many of its pages may be mapped here
+ *
+ * The caller holds its map's sem for read since before it looked at the slot.
+ *
+ * Return: VM_FAULT_NOPAGE, or what went wrong.
+ */
+vm_fault_t ipcx_slot_fault(struct ipcx_slot_pages *sp, struct vm_fault *vmf, u32 page, u32 visible)
+{
+	unsigned long addr = vmf->address & PAGE_MASK;
+	struct page *pages[FAULT_AROUND];
+	unsigned long n, i, left;
+
+	if (page >= visible)
+		return VM_FAULT_SIGBUS;
+	n = min3((unsigned long)FAULT_AROUND, (unsigned long)(visible - page),
+		 (vmf->vma->vm_end - addr) >> PAGE_SHIFT);
+	for (i = 0; i < n; i++) {
+		pages[i] = xa_load(&sp->pages, page + i);
+		if (!pages[i])
+			break;
+	}
+	if (!i)
+		return VM_FAULT_SIGBUS;
+	left = i;
+	switch (vm_insert_pages(vmf->vma, addr, pages, &left)) {
+	case 0:
+	case -EBUSY:	/* another thread was faster, here or behind */
+		return VM_FAULT_NOPAGE;
+	case -ENOMEM:
+		return VM_FAULT_OOM;
+	default:
+		return VM_FAULT_SIGBUS;
+	}
+}
+
+/**
+ * ipcx_slot_copy_from_iter() - fill a slot from user memory
+ * @sp: the pages of a BUSY slot that are safe for the caller
+ * @len: bytes, at most what the pages hold
+ * @from: where they come from
+ *
+ * Return: how many bytes were copied.
+ */
+size_t ipcx_slot_copy_from_iter(struct ipcx_slot_pages *sp, size_t len, struct iov_iter *from)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		size_t n = min_t(size_t, len - done, PAGE_SIZE);
+		struct page *page = xa_load(&sp->pages, done >> PAGE_SHIFT);
+		size_t got = copy_page_from_iter(page, 0, n, from);
+
+		done += got;
+		if (got < n)
+			break;
+		cond_resched();
+	}
+	return done;
+}
+
+/**
+ * ipcx_slot_copy_to_iter() - copy a slot to user memory
+ * @sp: the pages of a BUSY slot
+ * @len: bytes, at most what the pages hold
+ * @to: where they go
+ *
+ * Return: how many bytes were copied.
+ */
+size_t ipcx_slot_copy_to_iter(struct ipcx_slot_pages *sp, size_t len, struct iov_iter *to)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		size_t n = min_t(size_t, len - done, PAGE_SIZE);
+		struct page *page = xa_load(&sp->pages, done >> PAGE_SHIFT);
+		size_t got = copy_page_to_iter(page, 0, n, to);
+
+		done += got;
+		if (got < n)
+			break;
+		cond_resched();
+	}
+	return done;
+}

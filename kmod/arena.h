@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An arena: slots of address space, physical pages on demand.
+ *
+ *        window TX (writable)                 window RX (read-only)
+ *   |slot 0|slot 1|...|slot n-1|         |slot 0|slot 1|...|slot n-1|
+ *   0                     window_pages                     2 * window_pages
+ *
+ * Both windows of an endpoint show the same pages. A slot begins at a multiple
+ * of @stride pages for ever; how many pages lie behind it changes.
+ */
+#ifndef IPCX_ARENA_H
+#define IPCX_ARENA_H
+
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/rwsem.h>
+#include <linux/uio.h>
+#include <linux/xarray.h>
+
+struct ipcx_user;
+
+/**
+ * struct ipcx_slot_pages - the pages of one slot
+ * @pages: index in the slot -> struct page
+ * @npages: how many there are, indices 0..npages - 1
+ * @safe: the first @safe of them hold nothing that the slot's last writer may
+ *	not read
+ *
+ * Changed only by the thread that has the slot in state BUSY. Read without a
+ * lock by a fault handler that holds its map's @sem: pages are appended under
+ * it, but leave only after every map's @sem was held for write.
+ */
+struct ipcx_slot_pages {
+	struct xarray pages;
+	u32 npages;
+	u32 safe;
+};
+
+/**
+ * struct ipcx_map - the windows of one endpoint
+ * @sem: held for read by a fault from the look at the slot's state to the
+ *	insertion of the page, for write by a revoker
+ * @mapping: of the endpoint's own inode: all its VMAs and no others
+ * @node: in ipcx_arena::maps
+ */
+struct ipcx_map {
+	struct rw_semaphore sem;
+	struct address_space *mapping;
+	struct list_head node;
+};
+
+/**
+ * struct ipcx_arena - address space of a queue and the account of its pages
+ * @maps_sem: protects @maps and keeps its members alive
+ * @maps: windows of every endpoint
+ * @npages: pages in all slots
+ * @pages_max: limit of @npages
+ * @stride: pages of address space of a slot
+ * @depth: slots
+ * @memcg: memory cgroup that pays for the pages
+ * @user: user whose limit they count against
+ * @unlimited: that user is not bound by the limit
+ */
+struct ipcx_arena {
+	struct rw_semaphore maps_sem;
+	struct list_head maps;
+
+	atomic64_t npages;
+
+	u64 pages_max;
+	u32 stride;
+	u32 depth;
+	struct mem_cgroup *memcg;
+	struct ipcx_user *user;
+	bool unlimited;
+};
+
+static inline u64 ipcx_arena_window(const struct ipcx_arena *a)
+{
+	return (u64)a->depth * a->stride;
+}
+
+void ipcx_arena_attach(struct ipcx_arena *a, struct ipcx_map *map, struct address_space *mapping);
+void ipcx_arena_detach(struct ipcx_arena *a, struct ipcx_map *map);
+void ipcx_arena_revoke_tx(struct ipcx_arena *a, struct ipcx_map *map, u32 slot);
+
+void ipcx_slot_pages_init(struct ipcx_slot_pages *sp);
+int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages);
+void ipcx_slot_trim(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot, u32 keep);
+void ipcx_slot_unpin(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot);
+void ipcx_slot_clear(struct ipcx_slot_pages *sp, u32 npages);
+vm_fault_t ipcx_slot_fault(struct ipcx_slot_pages *sp, struct vm_fault *vmf, u32 page, u32 visible);
+size_t ipcx_slot_copy_from_iter(struct ipcx_slot_pages *sp, size_t len, struct iov_iter *from);
+size_t ipcx_slot_copy_to_iter(struct ipcx_slot_pages *sp, size_t len, struct iov_iter *to);
+
+#endif /* IPCX_ARENA_H */

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The file of an endpoint: ioctl, read, write, poll, mmap, release. Each has
+ * an inode of its own, so that its windows can be revoked without touching
+ * those of others.
+ */
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/poll.h>
+#include <linux/pseudo_fs.h>
+
+#include "compat.h"
+#include "ipcx.h"
+
+#define IPCX_FS_MAGIC	0x69706378	/* "ipcx" */
+
+static struct vfsmount *ipcx_mnt __read_mostly;
+
+static const struct ipcx_op endpoint_ops[] = {
+	IPCX_OP(IPCX_IOC_QUEUE_LOAN, ipcx_queue_loan, ipcx_queue_loan, deadline, 0),
+	IPCX_OP(IPCX_IOC_QUEUE_COMMIT, ipcx_queue_commit, ipcx_queue_commit, desc_size, 0),
+	IPCX_OP(IPCX_IOC_QUEUE_CANCEL, ipcx_queue_cancel, ipcx_queue_cancel, desc_size, 0),
+	IPCX_OP(IPCX_IOC_QUEUE_TAKE, ipcx_queue_take, ipcx_queue_take, len_max, 0),
+	IPCX_OP(IPCX_IOC_QUEUE_RELEASE, ipcx_queue_release, ipcx_queue_release, desc_size,
+		IPCX_RELEASE_VALID_FLAGS),
+};
+
+static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return ipcx_ioctl(file, endpoint_ops, ARRAY_SIZE(endpoint_ops), cmd, arg);
+}
+
+static s64 file_deadline(const struct kiocb *iocb)
+{
+	if (iocb->ki_filp->f_flags & O_NONBLOCK || iocb->ki_flags & IOCB_NOWAIT)
+		return IPCX_DEADLINE_NOWAIT;
+	return IPCX_DEADLINE_FOREVER;
+}
+
+/* Takes the next message into this thread's hands if it is no longer than @cap. */
+static int read_take(struct ipcx_queue *q, size_t cap, struct ipcx_slot **out)
+{
+	struct ipcx_slot *slot;
+	int err = 0;
+
+	spin_lock(&q->lock);
+	slot = ipcx_slots_first(&q->slots);
+	if (!slot)
+		err = -EAGAIN;
+	else if (slot->len > cap)
+		err = -EMSGSIZE;
+	else
+		ipcx_slot_take(&q->slots, slot, NULL);
+	spin_unlock(&q->lock);
+	if (err == -EMSGSIZE) /* not for us, but perhaps for another sleeper */
+		ipcx_queue_wake_recv(q);
+	*out = slot;
+	return err;
+}
+
+static ssize_t endpoint_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct ipcx_endpoint *ep = iocb->ki_filp->private_data;
+	struct ipcx_queue *q = ep->q;
+	struct ipcx_slot *slot;
+	u64 len;
+	int err;
+
+	if (!(ep->rights & IPCX_OPEN_RECV))
+		return -EPERM;
+	while ((err = read_take(q, iov_iter_count(to), &slot)) == -EAGAIN) {
+		err = ipcx_queue_wait_recv(q, file_deadline(iocb));
+		if (err)
+			break;
+	}
+	if (err)
+		return err;
+	len = slot->len;
+	if (ipcx_slot_copy_to_iter(&slot->pg, len, to) != len) {
+		spin_lock(&q->lock);
+		ipcx_slot_requeue(&q->slots, slot);
+		spin_unlock(&q->lock);
+		ipcx_queue_wake_recv(q);
+		return -EFAULT;
+	}
+	ipcx_slot_release(q, slot);
+	return len;
+}
+
+static ssize_t endpoint_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct ipcx_endpoint *ep = iocb->ki_filp->private_data;
+	size_t len = iov_iter_count(from);
+	struct ipcx_slot *slot;
+	int err;
+
+	if (!(ep->rights & IPCX_OPEN_SEND))
+		return -EPERM;
+	err = ipcx_slot_get(ep, len, file_deadline(iocb), &slot);
+	if (err)
+		return err;
+	if (ipcx_slot_copy_from_iter(&slot->pg, len, from) != len) {
+		ipcx_slot_release(ep->q, slot);
+		return -EFAULT;
+	}
+	ipcx_slot_send(ep, slot, len, 0, 0);
+	return len;
+}
+
+static __poll_t endpoint_poll(struct file *file, poll_table *wait)
+{
+	struct ipcx_endpoint *ep = file->private_data;
+	struct ipcx_queue *q = ep->q;
+	__poll_t events = 0;
+
+	if (ep->rights & IPCX_OPEN_RECV) {
+		poll_wait(file, &q->recv_wait, wait);
+		if (ipcx_queue_readable(q))
+			events |= EPOLLIN | EPOLLRDNORM;
+	}
+	if (ep->rights & IPCX_OPEN_SEND) {
+		poll_wait(file, &q->send_wait, wait);
+		if (ipcx_queue_writable(q, 1))
+			events |= EPOLLOUT | EPOLLWRNORM;
+	}
+	return events;
+}
+
+/* How many pages of a slot may be seen through a window right now. */
+static u32 visible_pages(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
+			 enum ipcx_slot_state state)
+{
+	u64 len = 0;
+
+	spin_lock(&ep->q->lock);
+	if (ipcx_slot_held(slot, state, &ep->party))
+		len = slot->len;
+	spin_unlock(&ep->q->lock);
+	return DIV_ROUND_UP_ULL(len, PAGE_SIZE);
+}
+
+static vm_fault_t endpoint_fault(struct vm_fault *vmf)
+{
+	struct ipcx_endpoint *ep = vmf->vma->vm_file->private_data;
+	struct ipcx_arena *a = &ep->q->arena;
+	enum ipcx_slot_state state = IPCX_SLOT_LOANED;
+	u64 page = vmf->pgoff;
+	struct ipcx_slot *slot;
+	vm_fault_t ret;
+
+	if (page >= ipcx_arena_window(a)) {
+		page -= ipcx_arena_window(a);
+		state = IPCX_SLOT_LEASED;
+	}
+	if (page >= ipcx_arena_window(a))
+		return VM_FAULT_SIGBUS;
+	slot = &ep->q->slots.slot[div_u64(page, a->stride)];
+	down_read(&ep->map.sem);
+	ret = ipcx_slot_fault(&slot->pg, vmf, page % a->stride, visible_pages(ep, slot, state));
+	up_read(&ep->map.sem);
+	return ret;
+}
+
+/*
+ * Windows may be split and moved: nothing here remembers a VMA, and the
+ * mapping of the inode finds every piece.
+ */
+static const struct vm_operations_struct endpoint_vm_ops = {
+	.fault = endpoint_fault,
+};
+
+static int endpoint_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct ipcx_endpoint *ep = file->private_data;
+	u64 window = ipcx_arena_window(&ep->q->arena);
+	u64 first = vma->vm_pgoff, end = first + vma_pages(vma);
+	vm_flags_t clear = VM_MAYEXEC;
+
+	if (!(vma->vm_flags & VM_MAYSHARE) || end > 2 * window)
+		return -EINVAL;
+	if (vma->vm_flags & VM_EXEC)
+		return -EACCES;
+	if (end <= window) {
+		if (!(ep->rights & IPCX_OPEN_SEND))
+			return -EACCES;
+	} else if (first >= window) {
+		if (!(ep->rights & IPCX_OPEN_RECV) || vma->vm_flags & VM_WRITE)
+			return -EACCES;
+		clear |= VM_MAYWRITE;
+	} else {
+		return -EINVAL;
+	}
+	vm_flags_mod(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP | VM_DONTCOPY, clear);
+	vma->vm_ops = &endpoint_vm_ops;
+	return 0;
+}
+
+static int endpoint_release(struct inode *inode, struct file *file)
+{
+	ipcx_endpoint_close(file->private_data);
+	return 0;
+}
+
+static const struct file_operations endpoint_fops = {
+	.owner = THIS_MODULE,
+	.read_iter = endpoint_read,
+	.write_iter = endpoint_write,
+	.poll = endpoint_poll,
+	.unlocked_ioctl = endpoint_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = endpoint_mmap,
+	.release = endpoint_release,
+};
+
+/**
+ * ipcx_endpoint_file() - make the file of an endpoint
+ * @ep: the endpoint, owned by the file from now on; closed on failure
+ *
+ * Return: the file or an ERR_PTR.
+ */
+struct file *ipcx_endpoint_file(struct ipcx_endpoint *ep)
+{
+	struct inode *inode = alloc_anon_inode(ipcx_mnt->mnt_sb);
+	struct file *file;
+
+	/* The detour over the list of maps keeps one way to close. */
+	ipcx_arena_attach(&ep->q->arena, &ep->map, IS_ERR(inode) ? NULL : inode->i_mapping);
+	if (IS_ERR(inode)) {
+		ipcx_endpoint_close(ep);
+		return ERR_CAST(inode);
+	}
+	__module_get(THIS_MODULE); /* given back by the last fput */
+	file = alloc_file_pseudo(inode, ipcx_mnt, "ipcx:queue", O_RDWR, &endpoint_fops);
+	if (IS_ERR(file)) {
+		ipcx_endpoint_close(ep);
+		iput(inode);
+		module_put(THIS_MODULE);
+		return file;
+	}
+	file->private_data = ep;
+	return file;
+}
+
+static int ipcx_init_fs_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, IPCX_FS_MAGIC) ? 0 : -ENOMEM;
+}
+
+/* No .owner: the internal mount would then pin the module for ever. */
+static struct file_system_type ipcx_fs = {
+	.name = "ipcx",
+	.init_fs_context = ipcx_init_fs_context,
+	.kill_sb = kill_anon_super,
+};
+
+/**
+ * ipcx_endpoint_init() - mount what the endpoints' inodes live on
+ *
+ * Return: 0 or a negative errno.
+ */
+int ipcx_endpoint_init(void)
+{
+	ipcx_mnt = kern_mount(&ipcx_fs);
+	if (IS_ERR(ipcx_mnt))
+		return PTR_ERR(ipcx_mnt);
+	ipcx_mnt->mnt_sb->s_iflags |= SB_I_NOEXEC;
+	return 0;
+}
+
+/**
+ * ipcx_endpoint_exit() - unmount it
+ */
+void ipcx_endpoint_exit(void)
+{
+	kern_unmount(ipcx_mnt);
+}

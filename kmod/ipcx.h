@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of the module know of each other.
+ *
+ * LOCK ORDER, outermost first:
+ *
+ *   ipcx_net::lock            names of a network namespace
+ *   ipcx_arena::maps_sem      windows of a queue's endpoints
+ *   ipcx_map::sem             one endpoint: fault against revocation
+ *   ipcx_queue::lock          spinlock: slots of a queue
+ *
+ *   mmap_lock -> ipcx_map::sem -> ipcx_queue::lock is the fault handler, so
+ *   nothing here touches user memory while it holds any of these.
+ *   users_lock (user.c) is a leaf.
+ */
+#ifndef IPCX_PRIVATE_H
+#define IPCX_PRIVATE_H
+
+#include <linux/atomic.h>
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+#include <linux/wait.h>
+#include <net/net_namespace.h>
+#include <uapi/linux/ipcx.h>
+
+#include "arena.h"
+#include "slots.h"
+
+#define IPCX_DEPTH_MAX	65536U
+#define IPCX_MSG_MAX	(1ULL << 30)
+
+/* user.c: what each user may have */
+
+/**
+ * struct ipcx_user - the account of one user, over all namespaces
+ * @node: in the table of users, under users_lock
+ * @refs: objects and callers that use it; 0 takes it out under users_lock
+ * @uid: whose it is
+ * @bytes: payload pages and slot tables
+ * @queues: queues created and still there
+ */
+struct ipcx_user {
+	struct hlist_node node;
+	refcount_t refs;
+	kuid_t uid;
+	atomic64_t bytes;
+	atomic64_t queues;
+};
+
+bool ipcx_counter_add(atomic64_t *counter, u64 n, u64 max);
+struct ipcx_user *ipcx_user_get(kuid_t uid);
+void ipcx_user_put(struct ipcx_user *user);
+int ipcx_user_charge(struct ipcx_user *user, u64 bytes, bool unlimited);
+void ipcx_user_uncharge(struct ipcx_user *user, u64 bytes);
+int ipcx_user_charge_queue(struct ipcx_user *user, bool unlimited);
+void ipcx_user_uncharge_queue(struct ipcx_user *user);
+u64 ipcx_user_bytes_max(void);
+u32 ipcx_user_queues_max(void);
+
+/* name.c: objects and their names */
+
+/**
+ * struct ipcx_name - a name, zero-padded so that it hashes as a whole
+ * @len: bytes, 0 for an anonymous object
+ * @s: the name
+ */
+struct ipcx_name {
+	u32 len;
+	u8 s[IPCX_NAME_MAX + 1];
+};
+
+struct ipcx_object;
+struct seq_file;
+
+/**
+ * struct ipcx_object_ops - what the kinds of objects do differently
+ * @kind: IPCX_KIND_*
+ * @show: print the columns of /proc/net/ipcx that the kind knows
+ * @free: the last reference is gone
+ */
+struct ipcx_object_ops {
+	u32 kind;
+	void (*show)(struct seq_file *m, struct ipcx_object *obj);
+	void (*free)(struct ipcx_object *obj);
+};
+
+/**
+ * struct ipcx_object - what has a name, an owner and a mode
+ * @refs: the name's, and one of each endpoint
+ * @id: never used again
+ * @ops: its kind
+ * @net: the namespace it lives in; alive while the object has a name or an
+ *	endpoint
+ * @name: its name, kept when it is unlinked
+ * @uid: owner
+ * @gid: group
+ * @mode: 0..0777
+ * @ephemeral: goes with its last user
+ * @node: in ipcx_net::names while @named
+ * @named: protected by ipcx_net::lock
+ * @users: endpoints, protected by ipcx_net::lock
+ */
+struct ipcx_object {
+	refcount_t refs;
+	u64 id;
+	const struct ipcx_object_ops *ops;
+	struct ipcx_net *net;
+	struct ipcx_name name;
+	kuid_t uid;
+	kgid_t gid;
+	umode_t mode;
+	bool ephemeral;
+
+	struct rhash_head node;
+	bool named;
+	u32 users;
+};
+
+int ipcx_name_copy(struct ipcx_name *name, u64 user, u32 len);
+struct ipcx_object *ipcx_object_open(struct net *net, const struct ipcx_name *name, u32 kind,
+				     const struct cred *cred, u32 want);
+int ipcx_object_publish(struct net *net, struct ipcx_object *obj);
+void ipcx_object_close(struct ipcx_object *obj);
+int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
+		       const struct cred *cred);
+int ipcx_name_init(void);
+void ipcx_name_exit(void);
+
+/* queue.c: queues and their endpoints */
+
+/**
+ * struct ipcx_queue - a queue
+ * @obj: its name and its lifetime
+ * @lock: protects @slots, @byte_waiters, @senders, @receivers
+ * @slots: the messages
+ * @byte_waiters: sleeping senders that need more than a slot
+ * @senders: endpoints that may send
+ * @receivers: endpoints that may receive
+ * @recv_wait: woken when a message is there
+ * @send_wait: woken when a slot or pages are there
+ * @arena: the pages behind the slots
+ * @msg_max: longest message in bytes
+ * @bytes_max: what the creator asked for, in bytes
+ */
+struct ipcx_queue {
+	struct ipcx_object obj;
+
+	spinlock_t lock;
+	struct ipcx_slots slots;
+	u32 byte_waiters;
+	u32 senders;
+	u32 receivers;
+
+	wait_queue_head_t recv_wait;
+	wait_queue_head_t send_wait;
+	struct ipcx_arena arena;
+	u64 msg_max;
+	u64 bytes_max;
+};
+
+/**
+ * struct ipcx_endpoint - an open end of a queue
+ * @q: the queue
+ * @net: keeps the namespace alive
+ * @rights: IPCX_OPEN_SEND, IPCX_OPEN_RECV
+ * @uid: of its opener, stamped on every message
+ * @gid: likewise
+ * @party: its slots, protected by the queue's lock
+ * @map: its windows
+ */
+struct ipcx_endpoint {
+	struct ipcx_queue *q;
+	struct net *net;
+	u32 rights;
+	kuid_t uid;
+	kgid_t gid;
+	struct ipcx_party party;
+	struct ipcx_map map;
+};
+
+struct ipcx_cmd;
+
+u32 ipcx_queue_depth_max(void);
+u64 ipcx_queue_msg_max(void);
+long ipcx_queue_open(struct ipcx_cmd *cmd, void *arg);
+void ipcx_endpoint_close(struct ipcx_endpoint *ep);
+
+/* wait.c: sleeping and waking */
+
+void ipcx_queue_wake_recv(struct ipcx_queue *q);
+void ipcx_queue_wake_send(struct ipcx_queue *q);
+bool ipcx_queue_readable(struct ipcx_queue *q);
+bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages);
+int ipcx_queue_wait_recv(struct ipcx_queue *q, s64 deadline);
+int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, s64 deadline);
+
+/* transfer.c: the way of a message */
+
+int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, s64 deadline, struct ipcx_slot **slot);
+void ipcx_slot_release(struct ipcx_queue *q, struct ipcx_slot *slot);
+void ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u64 tag, u8 prio);
+long ipcx_queue_loan(struct ipcx_cmd *cmd, void *arg);
+long ipcx_queue_commit(struct ipcx_cmd *cmd, void *arg);
+long ipcx_queue_cancel(struct ipcx_cmd *cmd, void *arg);
+long ipcx_queue_take(struct ipcx_cmd *cmd, void *arg);
+long ipcx_queue_release(struct ipcx_cmd *cmd, void *arg);
+
+/* endpoint.c: the file of an endpoint */
+
+struct file *ipcx_endpoint_file(struct ipcx_endpoint *ep);
+int ipcx_endpoint_init(void);
+void ipcx_endpoint_exit(void);
+
+/* main.c: the device and the dispatch of ioctls */
+
+/**
+ * struct ipcx_cmd - one ioctl being carried out
+ * @file: that it was made on
+ * @user: the caller's argument
+ * @user_size: its size as the caller gave it
+ * @size: sizeof the kernel's copy
+ * @arg: the kernel's copy
+ */
+struct ipcx_cmd {
+	struct file *file;
+	void __user *user;
+	u32 user_size;
+	u32 size;
+	void *arg;
+};
+
+/**
+ * struct ipcx_op - one ioctl
+ * @cmd: its number
+ * @size: sizeof its argument in this kernel
+ * @min_size: sizeof its argument in the first version
+ * @flags: flag bits that it knows
+ * @fn: carries it out
+ */
+struct ipcx_op {
+	u32 cmd;
+	u16 size;
+	u16 min_size;
+	u32 flags;
+	long (*fn)(struct ipcx_cmd *cmd, void *arg);
+};
+
+#define IPCX_OP(ioc, fun, type, last, mask) \
+	{ .cmd = (ioc), .size = sizeof(struct type), \
+	  .min_size = offsetofend(struct type, last), .flags = (mask), .fn = (fun) }
+
+long ipcx_ioctl(struct file *file, const struct ipcx_op *ops, size_t n, unsigned int cmd,
+		unsigned long arg);
+int ipcx_cmd_reply(struct ipcx_cmd *cmd);
+
+#endif /* IPCX_PRIVATE_H */

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Objects: names, owners, modes, numbers, lifetime, and the list of them in
+ * /proc/net/ipcx. One flat table of names per network namespace, as abstract
+ * UNIX sockets have. Knows no kind of object.
+ *
+ * An object lives while it has a name or a user (an endpoint). Whoever has
+ * one open holds the namespace too, so that a namespace that goes away finds
+ * objects with a name and without users only.
+ *
+ * LOCKS: ipcx_net::lock protects both tables, and @named and @users of every
+ * object in them. It is held over allocations, never over user memory.
+ */
+#include <linux/module.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/string_helpers.h>
+#include <linux/uaccess.h>
+#include <net/netns/generic.h>
+
+#include "ipcx.h"
+
+/**
+ * struct ipcx_net - what ipcx keeps for a network namespace
+ * @lock: see above
+ * @names: objects that have a name, by name
+ * @ids: all objects, by number
+ * @user_ns: that owns the namespace
+ */
+struct ipcx_net {
+	struct mutex lock;
+	struct rhashtable names;
+	struct xarray ids;
+	struct user_namespace *user_ns;
+};
+
+static unsigned int ipcx_net_id __read_mostly;
+static atomic64_t last_id;
+
+static const struct rhashtable_params names_params = {
+	.head_offset = offsetof(struct ipcx_object, node),
+	.key_offset = offsetof(struct ipcx_object, name),
+	.key_len = sizeof(struct ipcx_name),
+	.automatic_shrinking = true,
+};
+
+/**
+ * ipcx_name_copy() - read a name from user memory
+ * @name: filled
+ * @user: its address
+ * @len: its length
+ *
+ * Return: 0, -EINVAL if it is not a name, -EFAULT.
+ */
+int ipcx_name_copy(struct ipcx_name *name, u64 user, u32 len)
+{
+	memset(name, 0, sizeof(*name));
+	if (!len || len > IPCX_NAME_MAX)
+		return -EINVAL;
+	if (copy_from_user(name->s, u64_to_user_ptr(user), len))
+		return -EFAULT;
+	if (name->s[0] == '.' || memchr(name->s, '\0', len) || memchr(name->s, '/', len))
+		return -EINVAL;
+	name->len = len;
+	return 0;
+}
+
+static bool owner_or_capable(const struct ipcx_object *obj, const struct cred *cred)
+{
+	const struct cred *old = override_creds(cred);
+	bool ok = uid_eq(current_fsuid(), obj->uid) || ns_capable(obj->net->user_ns, CAP_IPC_OWNER);
+
+	revert_creds(old);
+	return ok;
+}
+
+/* @want: 4 to receive, 2 to send, as in a mode */
+static bool permitted(const struct ipcx_object *obj, const struct cred *cred, u32 want)
+{
+	const struct cred *old = override_creds(cred);
+	u32 mode = obj->mode;
+	bool ok;
+
+	if (uid_eq(current_fsuid(), obj->uid))
+		mode >>= 6;
+	else if (in_group_p(obj->gid))
+		mode >>= 3;
+	ok = !(want & ~mode) || ns_capable(obj->net->user_ns, CAP_IPC_OWNER);
+	revert_creds(old);
+	return ok;
+}
+
+static struct ipcx_object *lookup(struct ipcx_net *in, const struct ipcx_name *name, u32 kind)
+{
+	struct ipcx_object *obj;
+
+	lockdep_assert_held(&in->lock);
+	obj = rhashtable_lookup_fast(&in->names, name, names_params);
+	if (!obj)
+		return ERR_PTR(-ENOENT);
+	if (obj->ops->kind != kind)
+		return ERR_PTR(-EPROTOTYPE);
+	return obj;
+}
+
+/**
+ * ipcx_object_open() - use an object that has a name
+ * @net: where to look
+ * @name: its name
+ * @kind: what it must be
+ * @cred: who opens it
+ * @want: 4 to receive, 2 to send, both or'ed
+ *
+ * Return: the object, to be given to ipcx_object_close(); -ENOENT, -EPROTOTYPE,
+ * -EACCES.
+ */
+struct ipcx_object *ipcx_object_open(struct net *net, const struct ipcx_name *name, u32 kind,
+				     const struct cred *cred, u32 want)
+{
+	struct ipcx_net *in = net_generic(net, ipcx_net_id);
+	struct ipcx_object *obj;
+
+	mutex_lock(&in->lock);
+	obj = lookup(in, name, kind);
+	if (!IS_ERR(obj)) {
+		if (permitted(obj, cred, want)) {
+			refcount_inc(&obj->refs);
+			obj->users++;
+		} else {
+			obj = ERR_PTR(-EACCES);
+		}
+	}
+	mutex_unlock(&in->lock);
+	return obj;
+}
+
+/**
+ * ipcx_object_publish() - give a new object its number, name and first user
+ * @net: where it shall live
+ * @obj: complete but for what this fills; refs is 1, the first user's
+ *
+ * Return: 0, -EEXIST if the name is taken, -ENOMEM.
+ */
+int ipcx_object_publish(struct net *net, struct ipcx_object *obj)
+{
+	struct ipcx_net *in = net_generic(net, ipcx_net_id);
+	int err;
+
+	obj->net = in;
+	obj->id = atomic64_inc_return(&last_id);
+	obj->users = 1;
+	mutex_lock(&in->lock);
+	err = xa_err(xa_store(&in->ids, obj->id, obj, GFP_KERNEL));
+	if (err)
+		goto out;
+	if (obj->name.len) {
+		err = rhashtable_lookup_insert_fast(&in->names, &obj->node, names_params);
+		if (err) {
+			xa_erase(&in->ids, obj->id);
+			goto out;
+		}
+		obj->named = true;
+		refcount_inc(&obj->refs);
+	}
+out:
+	mutex_unlock(&in->lock);
+	return err;
+}
+
+static void object_put(struct ipcx_object *obj)
+{
+	struct ipcx_net *in = obj->net;
+
+	if (!refcount_dec_and_mutex_lock(&obj->refs, &in->lock))
+		return;
+	xa_erase(&in->ids, obj->id);
+	mutex_unlock(&in->lock);
+	obj->ops->free(obj);
+}
+
+/* The caller then puts the name's reference, without the lock. */
+static void remove_name(struct ipcx_net *in, struct ipcx_object *obj)
+{
+	lockdep_assert_held(&in->lock);
+	rhashtable_remove_fast(&in->names, &obj->node, names_params);
+	obj->named = false;
+}
+
+/**
+ * ipcx_object_close() - one user less
+ * @obj: from ipcx_object_open() or ipcx_object_publish()
+ */
+void ipcx_object_close(struct ipcx_object *obj)
+{
+	struct ipcx_net *in = obj->net;
+	bool unlink;
+
+	mutex_lock(&in->lock);
+	obj->users--;
+	unlink = !obj->users && obj->ephemeral && obj->named;
+	if (unlink)
+		remove_name(in, obj);
+	mutex_unlock(&in->lock);
+	if (unlink)
+		object_put(obj);
+	object_put(obj);
+}
+
+/**
+ * ipcx_object_unlink() - take a name away
+ * @net: where to look
+ * @name: the name
+ * @kind: what it must stand for
+ * @cred: who asks
+ *
+ * Return: 0, -ENOENT, -EPROTOTYPE, -EACCES.
+ */
+int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
+		       const struct cred *cred)
+{
+	struct ipcx_net *in = net_generic(net, ipcx_net_id);
+	struct ipcx_object *obj;
+	int err = 0;
+
+	mutex_lock(&in->lock);
+	obj = lookup(in, name, kind);
+	if (IS_ERR(obj))
+		err = PTR_ERR(obj);
+	else if (!owner_or_capable(obj, cred))
+		err = -EACCES;
+	else
+		remove_name(in, obj);
+	mutex_unlock(&in->lock);
+	if (!err)
+		object_put(obj);
+	return err;
+}
+
+/* /proc/net/ipcx */
+
+static void *list_at(struct ipcx_net *in, loff_t *pos)
+{
+	unsigned long id = *pos;
+	void *obj = xa_find(&in->ids, &id, ULONG_MAX, XA_PRESENT);
+
+	*pos = id;
+	return obj;
+}
+
+static void *list_start(struct seq_file *m, loff_t *pos)
+{
+	struct ipcx_net *in = net_generic(seq_file_net(m), ipcx_net_id);
+
+	mutex_lock(&in->lock);
+	return *pos ? list_at(in, pos) : SEQ_START_TOKEN;
+}
+
+static void *list_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	++*pos;
+	return list_at(net_generic(seq_file_net(m), ipcx_net_id), pos);
+}
+
+static void list_stop(struct seq_file *m, void *v)
+{
+	struct ipcx_net *in = net_generic(seq_file_net(m), ipcx_net_id);
+
+	mutex_unlock(&in->lock);
+}
+
+static void show_name(struct seq_file *m, const struct ipcx_object *obj)
+{
+	if (!obj->name.len)
+		seq_putc(m, '-');
+	else if (obj->name.len == 1 && obj->name.s[0] == '-')
+		seq_puts(m, "\\055");
+	else
+		seq_escape_mem(m, obj->name.s, obj->name.len,
+			       ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, " \\");
+}
+
+static int list_show(struct seq_file *m, void *v)
+{
+	struct user_namespace *ns = seq_user_ns(m);
+	struct ipcx_object *obj = v;
+
+	if (v == SEQ_START_TOKEN) {
+		seq_puts(m, "id kind mode uid gid depth msg_max bytes_max bytes queued loaned leased free senders receivers flags name\n");
+		return 0;
+	}
+	if (!permitted(obj, m->file->f_cred, 4) && !permitted(obj, m->file->f_cred, 2))
+		return SEQ_SKIP;
+	seq_printf(m, "%llu ", obj->id);
+	seq_printf(m, "%s ", obj->ops->kind == IPCX_KIND_QUEUE ? "queue" : "?");
+	seq_printf(m, "%04o %u %u ", obj->mode, from_kuid_munged(ns, obj->uid),
+		   from_kgid_munged(ns, obj->gid));
+	obj->ops->show(m, obj);
+	seq_printf(m, " %s%s%s ", obj->ephemeral ? "e" : "",
+		   obj->name.len && !obj->named ? "u" : "",
+		   obj->ephemeral || (obj->name.len && !obj->named) ? "" : "-");
+	show_name(m, obj);
+	seq_putc(m, '\n');
+	return 0;
+}
+
+static const struct seq_operations list_ops = {
+	.start = list_start,
+	.next = list_next,
+	.stop = list_stop,
+	.show = list_show,
+};
+
+static int __net_init net_init(struct net *net)
+{
+	struct ipcx_net *in = net_generic(net, ipcx_net_id);
+	int err;
+
+	mutex_init(&in->lock);
+	xa_init(&in->ids);
+	in->user_ns = net->user_ns;
+	err = rhashtable_init(&in->names, &names_params);
+	if (err)
+		return err;
+	if (!proc_create_net("ipcx", 0444, net->proc_net, &list_ops,
+			     sizeof(struct seq_net_private))) {
+		rhashtable_destroy(&in->names);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void __net_exit net_exit(struct net *net)
+{
+	struct ipcx_net *in = net_generic(net, ipcx_net_id);
+	struct ipcx_object *obj;
+	unsigned long id;
+
+	remove_proc_entry("ipcx", net->proc_net);
+	xa_for_each(&in->ids, id, obj) {
+		mutex_lock(&in->lock);
+		remove_name(in, obj);
+		mutex_unlock(&in->lock);
+		object_put(obj);
+	}
+	WARN_ON_ONCE(!xa_empty(&in->ids));
+	rhashtable_destroy(&in->names);
+}
+
+static struct pernet_operations net_ops = {
+	.init = net_init,
+	.exit = net_exit,
+	.id = &ipcx_net_id,
+	.size = sizeof(struct ipcx_net),
+};
+
+/**
+ * ipcx_name_init() - start naming in every network namespace
+ *
+ * Return: 0 or a negative errno.
+ */
+int ipcx_name_init(void)
+{
+	return register_pernet_subsys(&net_ops);
+}
+
+/**
+ * ipcx_name_exit() - stop it
+ */
+void ipcx_name_exit(void)
+{
+	unregister_pernet_subsys(&net_ops);
+}

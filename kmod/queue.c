@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Queues and their endpoints: creation, opening, closing, death. The messages'
+ * way through a queue is in transfer.c, the endpoint's file in endpoint.c.
+ *
+ * An object pins the module, so that rmmod gives EBUSY while one exists.
+ */
+#include <linux/file.h>
+#include <linux/memcontrol.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "ipcx.h"
+
+#define DEPTH_DEFAULT	64U
+#define MSG_DEFAULT	(64ULL << 20)
+#define BYTES_DEFAULT	(256ULL << 20)
+
+static unsigned int queue_depth_max = IPCX_DEPTH_MAX;
+module_param(queue_depth_max, uint, 0644);
+MODULE_PARM_DESC(queue_depth_max, "Slots that a queue may have (at most 65536)");
+
+static unsigned long queue_msg_max = IPCX_MSG_MAX;
+module_param(queue_msg_max, ulong, 0644);
+MODULE_PARM_DESC(queue_msg_max, "Longest msg_max that a queue may have (at most 1 GiB)");
+
+/**
+ * ipcx_queue_depth_max() - the limit on a queue's depth
+ *
+ * Return: the limit.
+ */
+u32 ipcx_queue_depth_max(void)
+{
+	return min(READ_ONCE(queue_depth_max), IPCX_DEPTH_MAX);
+}
+
+/**
+ * ipcx_queue_msg_max() - the limit on a queue's msg_max
+ *
+ * Return: the limit in bytes.
+ */
+u64 ipcx_queue_msg_max(void)
+{
+	return min_t(u64, READ_ONCE(queue_msg_max), IPCX_MSG_MAX);
+}
+
+static void queue_show(struct seq_file *m, struct ipcx_object *obj)
+{
+	struct ipcx_queue *q = container_of(obj, struct ipcx_queue, obj);
+	u32 count[IPCX_SLOT_STATES], senders, receivers;
+
+	spin_lock(&q->lock);
+	memcpy(count, q->slots.count, sizeof(count));
+	senders = q->senders;
+	receivers = q->receivers;
+	spin_unlock(&q->lock);
+	seq_printf(m, "%u %llu %llu %llu %u %u %u %u %u %u", q->arena.depth, q->msg_max,
+		   q->bytes_max, (u64)atomic64_read(&q->arena.npages) << PAGE_SHIFT,
+		   count[IPCX_SLOT_QUEUED], count[IPCX_SLOT_LOANED] + count[IPCX_SLOT_BUSY],
+		   count[IPCX_SLOT_LEASED], count[IPCX_SLOT_FREE], senders, receivers);
+}
+
+static u64 table_bytes(u32 depth)
+{
+	return (u64)depth * sizeof(struct ipcx_slot);
+}
+
+/* Nobody has it open and it has no name: nothing else can be in here. */
+static void queue_free(struct ipcx_object *obj)
+{
+	struct ipcx_queue *q = container_of(obj, struct ipcx_queue, obj);
+	struct ipcx_arena *a = &q->arena;
+	u32 i;
+
+	for (i = 0; i < a->depth; i++) {
+		struct ipcx_slot *slot = &q->slots.slot[i];
+
+		ipcx_slot_trim(a, &slot->pg, i, 0);
+		xa_destroy(&slot->pg.pages);
+		put_pid(slot->pid);
+	}
+	kvfree(q->slots.slot);
+	ipcx_user_uncharge(a->user, table_bytes(a->depth));
+	ipcx_user_uncharge_queue(a->user);
+	ipcx_user_put(a->user);
+	mem_cgroup_put(a->memcg);
+	kfree(q);
+	module_put(THIS_MODULE);
+}
+
+static const struct ipcx_object_ops queue_ops = {
+	.kind = IPCX_KIND_QUEUE,
+	.show = queue_show,
+	.free = queue_free,
+};
+
+/* Fills in the defaults and refuses what is out of range. */
+static int attributes_check(struct ipcx_queue_open *a)
+{
+	a->depth = a->depth ?: min(DEPTH_DEFAULT, ipcx_queue_depth_max());
+	a->msg_max = a->msg_max ?: min(MSG_DEFAULT, ipcx_queue_msg_max());
+	if (a->depth > ipcx_queue_depth_max() || a->msg_max > ipcx_queue_msg_max())
+		return -EINVAL;
+	a->bytes_max = a->bytes_max ?: max(BYTES_DEFAULT, PAGE_ALIGN(a->msg_max));
+	if (a->bytes_max < PAGE_ALIGN(a->msg_max))
+		return -EINVAL;
+	return a->mode & ~0777U ? -EINVAL : 0;
+}
+
+static int charge_new(struct ipcx_arena *a, u32 depth)
+{
+	int err = ipcx_user_charge_queue(a->user, a->unlimited);
+
+	if (err)
+		return err;
+	err = ipcx_user_charge(a->user, table_bytes(depth), a->unlimited);
+	if (err)
+		ipcx_user_uncharge_queue(a->user);
+	return err;
+}
+
+static void arena_init(struct ipcx_arena *a, const struct ipcx_queue_open *o)
+{
+	init_rwsem(&a->maps_sem);
+	INIT_LIST_HEAD(&a->maps);
+	a->depth = o->depth;
+	a->stride = PAGE_ALIGN(o->msg_max) >> PAGE_SHIFT;
+	a->pages_max = o->bytes_max >> PAGE_SHIFT;
+	a->memcg = get_mem_cgroup_from_mm(current->mm);
+}
+
+static struct ipcx_queue *queue_create(struct file *dev, const struct ipcx_queue_open *o,
+				       const struct ipcx_name *name)
+{
+	struct ipcx_queue *q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
+	struct ipcx_slot *table;
+	int err = -ENOMEM;
+	u32 i;
+
+	if (!q)
+		return ERR_PTR(-ENOMEM);
+	q->arena.unlimited = file_ns_capable(dev, &init_user_ns, CAP_SYS_RESOURCE);
+	q->arena.user = ipcx_user_get(dev->f_cred->euid);
+	if (!q->arena.user)
+		goto err_queue;
+	err = charge_new(&q->arena, o->depth);
+	if (err)
+		goto err_user;
+	err = -ENOMEM;
+	table = kvcalloc(o->depth, sizeof(*table), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!table)
+		goto err_charge;
+	for (i = 0; i < o->depth; i++)
+		ipcx_slot_pages_init(&table[i].pg);
+	ipcx_slots_init(&q->slots, table, o->depth);
+	arena_init(&q->arena, o);
+	spin_lock_init(&q->lock);
+	init_waitqueue_head(&q->recv_wait);
+	init_waitqueue_head(&q->send_wait);
+	q->msg_max = o->msg_max;
+	q->bytes_max = o->bytes_max;
+	refcount_set(&q->obj.refs, 1);
+	q->obj.ops = &queue_ops;
+	q->obj.name = *name;
+	q->obj.uid = dev->f_cred->euid;
+	q->obj.gid = dev->f_cred->egid;
+	q->obj.mode = o->mode;
+	q->obj.ephemeral = o->flags & IPCX_OPEN_EPHEMERAL;
+	__module_get(THIS_MODULE);
+	return q;
+
+err_charge:
+	ipcx_user_uncharge(q->arena.user, table_bytes(o->depth));
+	ipcx_user_uncharge_queue(q->arena.user);
+err_user:
+	ipcx_user_put(q->arena.user);
+err_queue:
+	kfree(q);
+	return ERR_PTR(err);
+}
+
+/* Open what is there; else create it; if somebody else was faster, start again. */
+static struct ipcx_queue *queue_get(struct file *dev, struct ipcx_queue_open *o,
+				    const struct ipcx_name *name)
+{
+	u32 want = (o->flags & IPCX_OPEN_RECV ? 4 : 0) | (o->flags & IPCX_OPEN_SEND ? 2 : 0);
+	struct net *net = dev->private_data;
+	struct ipcx_object *obj;
+	struct ipcx_queue *q;
+	int err;
+
+	for (;;) {
+		if (name->len && !(o->flags & IPCX_OPEN_EXCL)) {
+			obj = ipcx_object_open(net, name, IPCX_KIND_QUEUE, dev->f_cred, want);
+			if (!IS_ERR(obj))
+				return container_of(obj, struct ipcx_queue, obj);
+			if (obj != ERR_PTR(-ENOENT) || !(o->flags & IPCX_OPEN_CREATE))
+				return ERR_CAST(obj);
+		}
+		q = queue_create(dev, o, name);
+		if (IS_ERR(q))
+			return q;
+		err = ipcx_object_publish(net, &q->obj);
+		if (!err)
+			return q;
+		queue_free(&q->obj);
+		if (err != -EEXIST || o->flags & IPCX_OPEN_EXCL)
+			return ERR_PTR(err);
+	}
+}
+
+static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue *q, u32 flags)
+{
+	struct ipcx_endpoint *ep = kzalloc(sizeof(*ep), GFP_KERNEL_ACCOUNT);
+
+	if (!ep)
+		return NULL;
+	ep->q = q;
+	ep->net = get_net(dev->private_data);
+	ep->rights = flags & (IPCX_OPEN_SEND | IPCX_OPEN_RECV);
+	ep->uid = dev->f_cred->euid;
+	ep->gid = dev->f_cred->egid;
+	ipcx_party_init(&ep->party);
+	spin_lock(&q->lock);
+	q->senders += !!(flags & IPCX_OPEN_SEND);
+	q->receivers += !!(flags & IPCX_OPEN_RECV);
+	spin_unlock(&q->lock);
+	return ep;
+}
+
+static void reply_fill(struct ipcx_queue_open *o, const struct ipcx_queue *q)
+{
+	u64 window = ipcx_arena_window(&q->arena) << PAGE_SHIFT;
+
+	o->out_id = q->obj.id;
+	o->out_msg_max = q->msg_max;
+	o->out_bytes_max = q->bytes_max;
+	o->out_stride = (u64)q->arena.stride << PAGE_SHIFT;
+	o->out_tx_offset = 0;
+	o->out_rx_offset = window;
+	o->out_window = window;
+	o->out_depth = q->arena.depth;
+	o->out_mode = q->obj.mode;
+	o->out_uid = from_kuid_munged(current_user_ns(), q->obj.uid);
+	o->out_gid = from_kgid_munged(current_user_ns(), q->obj.gid);
+}
+
+static int open_check(const struct ipcx_queue_open *o)
+{
+	u32 flags = o->flags;
+
+	if (o->__reserved)
+		return -EINVAL;
+	if (!(flags & (IPCX_OPEN_SEND | IPCX_OPEN_RECV)))
+		return -EINVAL;
+	if (flags & (IPCX_OPEN_EXCL | IPCX_OPEN_EPHEMERAL) && !(flags & IPCX_OPEN_CREATE))
+		return -EINVAL;
+	if (!o->name && (o->name_len || !(flags & IPCX_OPEN_CREATE)))
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * ipcx_queue_open() - IPCX_IOC_QUEUE_OPEN
+ * @cmd: on /dev/ipcx
+ * @arg: struct ipcx_queue_open
+ *
+ * The caller and the errors are in the uapi header.
+ *
+ * Return: file descriptor or a negative errno.
+ */
+long ipcx_queue_open(struct ipcx_cmd *cmd, void *arg)
+{
+	struct ipcx_queue_open *o = arg;
+	struct ipcx_name name = {};
+	struct ipcx_endpoint *ep;
+	struct ipcx_queue *q;
+	struct file *file;
+	int fd, err;
+
+	err = open_check(o);
+	if (!err && o->name)
+		err = ipcx_name_copy(&name, o->name, o->name_len);
+	if (!err && o->flags & IPCX_OPEN_CREATE)
+		err = attributes_check(o);
+	if (err)
+		return err;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	q = queue_get(cmd->file, o, &name);
+	err = PTR_ERR_OR_ZERO(q);
+	if (err)
+		goto err_fd;
+	ep = endpoint_create(cmd->file, q, o->flags);
+	if (!ep) {
+		ipcx_object_close(&q->obj);
+		err = -ENOMEM;
+		goto err_fd;
+	}
+	file = ipcx_endpoint_file(ep);
+	err = PTR_ERR_OR_ZERO(file);
+	if (err)
+		goto err_fd;
+	reply_fill(o, q);
+	err = ipcx_cmd_reply(cmd);
+	if (err) {
+		fput(file);
+		goto err_fd;
+	}
+	fd_install(fd, file);
+	return fd;
+
+err_fd:
+	put_unused_fd(fd);
+	return err;
+}
+
+/* Slots of a dying endpoint taken back under one hold of the lock. */
+#define REAP_BATCH	64
+
+static void endpoint_reap(struct ipcx_endpoint *ep)
+{
+	struct ipcx_queue *q = ep->q;
+	struct ipcx_slot *slot;
+	int freed = 0, requeued = 0;
+
+	do {
+		int n = 0;
+
+		cond_resched();
+		spin_lock(&q->lock);
+		while (n++ < REAP_BATCH && (slot = ipcx_party_reap(&q->slots, &ep->party))) {
+			if (slot->state == IPCX_SLOT_FREE)
+				freed++;
+			else
+				requeued++;
+		}
+		spin_unlock(&q->lock);
+	} while (slot);
+	while (requeued--)
+		ipcx_queue_wake_recv(q);
+	while (freed--)
+		ipcx_queue_wake_send(q);
+}
+
+static void endpoint_disown(struct ipcx_endpoint *ep)
+{
+	bool more = true;
+
+	while (more) {
+		int n = 0;
+
+		cond_resched();
+		spin_lock(&ep->q->lock);
+		while (more && n++ < REAP_BATCH)
+			more = ipcx_party_disown(&ep->party);
+		spin_unlock(&ep->q->lock);
+	}
+}
+
+/**
+ * ipcx_endpoint_close() - the last copy of an endpoint's file is gone
+ * @ep: the endpoint; freed
+ *
+ * No VMA maps its windows, for each holds the file. Whoever found it as the
+ * last writer of a slot holds maps_sem while he uses it.
+ */
+void ipcx_endpoint_close(struct ipcx_endpoint *ep)
+{
+	struct ipcx_queue *q = ep->q;
+	struct net *net = ep->net;
+
+	endpoint_reap(ep);
+	down_write(&q->arena.maps_sem);
+	ipcx_arena_detach(&q->arena, &ep->map);
+	endpoint_disown(ep);
+	up_write(&q->arena.maps_sem);
+	spin_lock(&q->lock);
+	q->senders -= !!(ep->rights & IPCX_OPEN_SEND);
+	q->receivers -= !!(ep->rights & IPCX_OPEN_RECV);
+	spin_unlock(&q->lock);
+	kfree(ep);
+	ipcx_object_close(&q->obj);
+	put_net(net);
+}

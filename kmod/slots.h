@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The state machine of a queue's slots. No locks and no kernel calls but list
+ * handling, so that it also compiles in user space, where tests exercise it.
+ * The caller serialises everything (in the kernel: the queue's lock).
+ *
+ *            grab            loan              commit            take
+ *     FREE --------> BUSY --------> LOANED --------> QUEUED ----------> LEASED
+ *      ^               |               |               ^                  |
+ *      |      put      |      put      |               |     requeue      |
+ *      +---------------+---------------+               +------------------+
+ *      ^                                                      put         |
+ *      +------------------------------------------------------------------+
+ *
+ * BUSY is a slot in the hands of one thread inside the kernel: its pages may
+ * change, and nobody else can name it. write(2) commits from BUSY, read(2)
+ * takes to BUSY.
+ */
+#ifndef IPCX_SLOTS_H
+#define IPCX_SLOTS_H
+
+#define IPCX_PRIOS	32
+#define IPCX_BINS	32	/* free slots by fls(pages) */
+#define IPCX_LOOK	4	/* slots looked at in one list for a better fit */
+
+enum ipcx_slot_state {
+	IPCX_SLOT_FREE,
+	IPCX_SLOT_BUSY,
+	IPCX_SLOT_LOANED,
+	IPCX_SLOT_QUEUED,
+	IPCX_SLOT_LEASED,
+	IPCX_SLOT_STATES
+};
+
+/**
+ * struct ipcx_party - one endpoint, as the slots know it
+ * @held: slots LOANED or LEASED to it, oldest first
+ * @spare: FREE slots that it wrote last, latest first
+ * @used: all other slots that it wrote last
+ */
+struct ipcx_party {
+	struct list_head held;
+	struct list_head spare;
+	struct list_head used;
+};
+
+/**
+ * struct ipcx_slot - one slot
+ * @node: FREE: in a bin; QUEUED: in the FIFO of @prio; LOANED, LEASED: in
+ *	@holder's held
+ * @own: in @writer's spare or used, if there is a writer
+ * @holder: LOANED, LEASED: whom it belongs to
+ * @writer: whose TX window may still show it; NULL if nobody's
+ * @pg: its pages
+ * @len: LOANED: bytes loaned; QUEUED, LEASED: bytes of the message
+ * @tag: the application's word
+ * @seq: number of the message
+ * @state: enum ipcx_slot_state
+ * @prio: priority of the message
+ * @deliveries: how often the message came back
+ * @uid: identity of the sender, kept for the caller
+ * @gid: likewise
+ * @pid: likewise
+ */
+struct ipcx_slot {
+	struct list_head node;
+	struct list_head own;
+	struct ipcx_party *holder;
+	struct ipcx_party *writer;
+	struct ipcx_slot_pages pg;
+	u64 len;
+	u64 tag;
+	u64 seq;
+	u8 state;
+	u8 prio;
+	u32 deliveries;
+	kuid_t uid;
+	kgid_t gid;
+	struct pid *pid;
+};
+
+/**
+ * struct ipcx_slots - all slots of a queue
+ * @slot: array of @depth
+ * @depth: how many there are
+ * @count: slots in each state; the sum is always @depth
+ * @free_pages: pages of all FREE slots
+ * @bins: bit b is set when @bin[b] is not empty
+ * @prios: bit p is set when @fifo[p] is not empty
+ * @seq: number of the last message committed
+ * @bin: FREE slots, latest first
+ * @fifo: QUEUED slots by priority, in order of seq
+ */
+struct ipcx_slots {
+	struct ipcx_slot *slot;
+	u32 depth;
+	u32 count[IPCX_SLOT_STATES];
+	u64 free_pages;
+	u32 bins;
+	u32 prios;
+	u64 seq;
+	struct list_head bin[IPCX_BINS];
+	struct list_head fifo[IPCX_PRIOS];
+};
+
+static inline void ipcx_party_init(struct ipcx_party *party)
+{
+	INIT_LIST_HEAD(&party->held);
+	INIT_LIST_HEAD(&party->spare);
+	INIT_LIST_HEAD(&party->used);
+}
+
+static inline u32 ipcx_slot_index(const struct ipcx_slots *s, const struct ipcx_slot *slot)
+{
+	return slot - s->slot;
+}
+
+static inline void ipcx_slot_move(struct ipcx_slots *s, struct ipcx_slot *slot,
+				  enum ipcx_slot_state to)
+{
+	s->count[slot->state]--;
+	s->count[to]++;
+	slot->state = to;
+}
+
+/* Puts a slot that is in no list and in state BUSY, LOANED or LEASED into its bin. */
+static inline void ipcx_slot_free(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	u32 b = fls(slot->pg.npages);
+
+	list_add(&slot->node, &s->bin[b]);
+	s->bins |= 1U << b;
+	s->free_pages += slot->pg.npages;
+	if (slot->writer)
+		list_move(&slot->own, &slot->writer->spare);
+	ipcx_slot_move(s, slot, IPCX_SLOT_FREE);
+}
+
+/* @slot: array of @depth, zeroed but for the pages, which the caller initialises. */
+static inline void ipcx_slots_init(struct ipcx_slots *s, struct ipcx_slot *slot, u32 depth)
+{
+	u32 i;
+
+	memset(s, 0, sizeof(*s));
+	s->slot = slot;
+	s->depth = depth;
+	for (i = 0; i < IPCX_BINS; i++)
+		INIT_LIST_HEAD(&s->bin[i]);
+	for (i = 0; i < IPCX_PRIOS; i++)
+		INIT_LIST_HEAD(&s->fifo[i]);
+	s->count[IPCX_SLOT_BUSY] = depth;
+	for (i = depth; i--;) {
+		INIT_LIST_HEAD(&slot[i].own);
+		slot[i].state = IPCX_SLOT_BUSY;
+		ipcx_slot_free(s, &slot[i]);
+	}
+}
+
+static inline void ipcx_slot_grab(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	u32 b = fls(slot->pg.npages);
+
+	list_del(&slot->node);
+	if (list_empty(&s->bin[b]))
+		s->bins &= ~(1U << b);
+	s->free_pages -= slot->pg.npages;
+	if (slot->writer)
+		list_move(&slot->own, &slot->writer->used);
+	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
+}
+
+/* Enough pages, and not so many that a small message sits on a large slot. */
+static inline bool ipcx_slot_fits(const struct ipcx_slot *slot, u32 npages)
+{
+	return slot->pg.npages >= npages && slot->pg.npages / 4 <= npages;
+}
+
+static inline struct ipcx_slot *ipcx_slots_fit_spare(struct ipcx_party *party, u32 npages)
+{
+	struct ipcx_slot *slot;
+	int looked = 0;
+
+	list_for_each_entry(slot, &party->spare, own) {
+		if (ipcx_slot_fits(slot, npages))
+			return slot;
+		if (++looked == IPCX_LOOK)
+			break;
+	}
+	return NULL;
+}
+
+/*
+ * The best fit in any bin: first one with enough pages but not far too many;
+ * else the largest that is too small, for it needs the fewest new pages; else
+ * the smallest that is far too large.
+ */
+static inline struct ipcx_slot *ipcx_slots_fit_any(struct ipcx_slots *s, u32 npages)
+{
+	struct ipcx_slot *slot;
+	u32 b, want = fls(npages);
+	u32 below, above;
+
+	for (b = want; b < IPCX_BINS && b <= want + 2; b++) {
+		int looked = 0;
+
+		list_for_each_entry(slot, &s->bin[b], node) {
+			if (ipcx_slot_fits(slot, npages))
+				return slot;
+			if (++looked == IPCX_LOOK)
+				break;
+		}
+	}
+	below = s->bins & ((2U << want) - 1);
+	above = s->bins & ~below;
+	if (below)
+		b = fls(below) - 1;
+	else if (above)
+		b = ffs(above) - 1;
+	else
+		return NULL;
+	return list_first_entry(&s->bin[b], struct ipcx_slot, node);
+}
+
+/* FREE -> BUSY: the best slot for @party to write @npages pages, or NULL. */
+static inline struct ipcx_slot *ipcx_slots_grab(struct ipcx_slots *s, struct ipcx_party *party,
+						u32 npages)
+{
+	struct ipcx_slot *slot = ipcx_slots_fit_spare(party, npages);
+
+	if (!slot)
+		slot = ipcx_slots_fit_any(s, npages);
+	if (slot)
+		ipcx_slot_grab(s, slot);
+	return slot;
+}
+
+/* FREE -> BUSY: a slot with as many pages as any, or NULL when no FREE slot has one. */
+static inline struct ipcx_slot *ipcx_slots_grab_pages(struct ipcx_slots *s)
+{
+	struct ipcx_slot *slot;
+	u32 b = fls(s->bins);
+
+	if (b <= 1)
+		return NULL;
+	slot = list_last_entry(&s->bin[b - 1], struct ipcx_slot, node);
+	ipcx_slot_grab(s, slot);
+	return slot;
+}
+
+/* BUSY: from now on only @party's TX window may show the slot. */
+static inline void ipcx_slot_set_writer(struct ipcx_slot *slot, struct ipcx_party *party)
+{
+	WRITE_ONCE(slot->writer, party);
+	list_move(&slot->own, &party->used);
+}
+
+/* BUSY -> LOANED: @len bytes to write. */
+static inline void ipcx_slot_loan(struct ipcx_slots *s, struct ipcx_slot *slot,
+				  struct ipcx_party *party, u64 len)
+{
+	slot->holder = party;
+	slot->len = len;
+	list_add_tail(&slot->node, &party->held);
+	ipcx_slot_move(s, slot, IPCX_SLOT_LOANED);
+}
+
+/* LOANED or LEASED: out of its holder's hands, in no list. */
+static inline void ipcx_slot_unhold(struct ipcx_slot *slot)
+{
+	if (slot->state == IPCX_SLOT_BUSY)
+		return;
+	list_del(&slot->node);
+	slot->holder = NULL;
+}
+
+/* BUSY, LOANED or LEASED -> FREE. */
+static inline void ipcx_slot_put(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	ipcx_slot_unhold(slot);
+	ipcx_slot_free(s, slot);
+}
+
+/* BUSY or LOANED -> QUEUED: last of its priority. */
+static inline void ipcx_slot_commit(struct ipcx_slots *s, struct ipcx_slot *slot, u64 len, u8 prio)
+{
+	ipcx_slot_unhold(slot);
+	slot->len = len;
+	slot->prio = prio;
+	slot->deliveries = 0;
+	slot->seq = ++s->seq;
+	list_add_tail(&slot->node, &s->fifo[prio]);
+	s->prios |= 1U << prio;
+	ipcx_slot_move(s, slot, IPCX_SLOT_QUEUED);
+}
+
+/* The message that is next, or NULL. */
+static inline struct ipcx_slot *ipcx_slots_first(struct ipcx_slots *s)
+{
+	if (!s->prios)
+		return NULL;
+	return list_first_entry(&s->fifo[fls(s->prios) - 1], struct ipcx_slot, node);
+}
+
+static inline void ipcx_slot_dequeue(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	list_del(&slot->node);
+	if (list_empty(&s->fifo[slot->prio]))
+		s->prios &= ~(1U << slot->prio);
+}
+
+/* QUEUED -> LEASED to @party, or -> BUSY when @party is NULL. */
+static inline void ipcx_slot_take(struct ipcx_slots *s, struct ipcx_slot *slot,
+				  struct ipcx_party *party)
+{
+	ipcx_slot_dequeue(s, slot);
+	if (!party) {
+		ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
+		return;
+	}
+	slot->holder = party;
+	list_add_tail(&slot->node, &party->held);
+	ipcx_slot_move(s, slot, IPCX_SLOT_LEASED);
+}
+
+/* BUSY or LEASED -> QUEUED: at the front of its priority, in order of seq. */
+static inline void ipcx_slot_requeue(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	struct list_head *pos;
+
+	ipcx_slot_unhold(slot);
+	list_for_each(pos, &s->fifo[slot->prio])
+		if (list_entry(pos, struct ipcx_slot, node)->seq > slot->seq)
+			break;
+	list_add_tail(&slot->node, pos);
+	s->prios |= 1U << slot->prio;
+	ipcx_slot_move(s, slot, IPCX_SLOT_QUEUED);
+}
+
+/* Is @slot in @state and in @party's hands? */
+static inline bool ipcx_slot_held(const struct ipcx_slot *slot, enum ipcx_slot_state state,
+				  const struct ipcx_party *party)
+{
+	return slot->state == state && slot->holder == party;
+}
+
+/*
+ * @party is gone. Takes the next of its slots back: -> FREE, or -> QUEUED with
+ * deliveries + 1. The latest first, so that each goes back to the very front.
+ * Return: the slot, or NULL when nothing is left.
+ */
+static inline struct ipcx_slot *ipcx_party_reap(struct ipcx_slots *s, struct ipcx_party *party)
+{
+	struct ipcx_slot *slot;
+
+	if (list_empty(&party->held))
+		return NULL;
+	slot = list_last_entry(&party->held, struct ipcx_slot, node);
+	if (slot->state == IPCX_SLOT_LOANED) {
+		ipcx_slot_put(s, slot);
+	} else {
+		slot->deliveries++;
+		ipcx_slot_requeue(s, slot);
+	}
+	return slot;
+}
+
+/*
+ * @party is gone and holds nothing. The next slot of which it was the writer
+ * has none. Return: false when nothing is left.
+ */
+static inline bool ipcx_party_disown(struct ipcx_party *party)
+{
+	struct list_head *list = list_empty(&party->spare) ? &party->used : &party->spare;
+	struct ipcx_slot *slot;
+
+	if (list_empty(list))
+		return false;
+	slot = list_first_entry(list, struct ipcx_slot, own);
+	list_del_init(&slot->own);
+	WRITE_ONCE(slot->writer, NULL);
+	return true;
+}
+
+#endif /* IPCX_SLOTS_H */

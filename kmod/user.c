@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What each user may have: bytes of payload and tables, and queues. The
+ * kernel's own per-user counters are not for modules.
+ *
+ * LOCKS: users_lock is a leaf, held for the table only; counters are atomic.
+ */
+#include <linux/hashtable.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+
+#include "ipcx.h"
+
+static unsigned long user_bytes_max;
+module_param(user_bytes_max, ulong, 0644);
+MODULE_PARM_DESC(user_bytes_max,
+		 "Bytes of payload and tables that one user's queues may hold (0: a quarter of the memory)");
+
+static unsigned int user_queues_max = 1024;
+module_param(user_queues_max, uint, 0644);
+MODULE_PARM_DESC(user_queues_max, "Queues that one user may have created");
+
+static DEFINE_HASHTABLE(users, 6);
+static DEFINE_MUTEX(users_lock);
+
+/**
+ * ipcx_user_bytes_max() - the limit on a user's bytes
+ *
+ * Return: the limit.
+ */
+u64 ipcx_user_bytes_max(void)
+{
+	u64 max = READ_ONCE(user_bytes_max);
+
+	return max ?: (u64)totalram_pages() << (PAGE_SHIFT - 2);
+}
+
+/**
+ * ipcx_user_queues_max() - the limit on a user's queues
+ *
+ * Return: the limit.
+ */
+u32 ipcx_user_queues_max(void)
+{
+	return READ_ONCE(user_queues_max);
+}
+
+/**
+ * ipcx_counter_add() - add to a counter unless that exceeds its limit
+ * @counter: the counter
+ * @n: how much
+ * @max: the limit
+ *
+ * Return: whether it was added.
+ */
+bool ipcx_counter_add(atomic64_t *counter, u64 n, u64 max)
+{
+	s64 now = atomic64_read(counter);
+
+	do {
+		if (n > max || now > max - n)
+			return false;
+	} while (!atomic64_try_cmpxchg(counter, &now, now + n));
+	return true;
+}
+
+/**
+ * ipcx_user_get() - find or make the account of a user
+ * @uid: the user
+ *
+ * Return: the account, to be given to ipcx_user_put(); NULL if there is no memory.
+ */
+struct ipcx_user *ipcx_user_get(kuid_t uid)
+{
+	struct ipcx_user *user;
+
+	mutex_lock(&users_lock);
+	hash_for_each_possible(users, user, node, __kuid_val(uid)) {
+		if (uid_eq(user->uid, uid)) {
+			refcount_inc(&user->refs);
+			goto out;
+		}
+	}
+	user = kzalloc(sizeof(*user), GFP_KERNEL);
+	if (user) {
+		user->uid = uid;
+		refcount_set(&user->refs, 1);
+		hash_add(users, &user->node, __kuid_val(uid));
+	}
+out:
+	mutex_unlock(&users_lock);
+	return user;
+}
+
+/**
+ * ipcx_user_put() - give an account back
+ * @user: from ipcx_user_get(), or NULL
+ */
+void ipcx_user_put(struct ipcx_user *user)
+{
+	if (!user || !refcount_dec_and_mutex_lock(&user->refs, &users_lock))
+		return;
+	hash_del(&user->node);
+	mutex_unlock(&users_lock);
+	kfree(user);
+}
+
+/**
+ * ipcx_user_charge() - count bytes against a user
+ * @user: the user
+ * @bytes: how many
+ * @unlimited: count, but do not refuse
+ *
+ * Return: 0, or -EDQUOT if the limit is reached.
+ */
+int ipcx_user_charge(struct ipcx_user *user, u64 bytes, bool unlimited)
+{
+	u64 max = unlimited ? S64_MAX : ipcx_user_bytes_max();
+
+	return ipcx_counter_add(&user->bytes, bytes, max) ? 0 : -EDQUOT;
+}
+
+/**
+ * ipcx_user_uncharge() - take bytes back from a user's account
+ * @user: the user
+ * @bytes: how many were charged
+ */
+void ipcx_user_uncharge(struct ipcx_user *user, u64 bytes)
+{
+	atomic64_sub(bytes, &user->bytes);
+}
+
+/**
+ * ipcx_user_charge_queue() - count a queue against a user
+ * @user: the user
+ * @unlimited: count, but do not refuse
+ *
+ * Return: 0, or -EDQUOT if the limit is reached.
+ */
+int ipcx_user_charge_queue(struct ipcx_user *user, bool unlimited)
+{
+	u64 max = unlimited ? S64_MAX : ipcx_user_queues_max();
+
+	return ipcx_counter_add(&user->queues, 1, max) ? 0 : -EDQUOT;
+}
+
+/**
+ * ipcx_user_uncharge_queue() - take a queue from a user's account
+ * @user: the user
+ */
+void ipcx_user_uncharge_queue(struct ipcx_user *user)
+{
+	atomic64_dec(&user->queues);
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * recv: messages become lines or files. A message is released only when all of
+ * it has been handed on; until then it is delivered again if this program dies.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <ipcx.h>
+
+#include "util.h"
+
+enum { OPT_RAW = OPT_FIRST, OPT_TIMEOUT, OPT_SYNC };
+
+struct receiver {
+	struct ipcx_queue *q;
+	const char *name, *dir;
+	int dir_fd;
+	uint64_t count, done, bytes;	/* count 0: until interrupted */
+	int64_t timeout;
+	int delimiter;			/* -1: none */
+	bool create, json, sync;
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int sig)
+{
+	stop = sig;
+}
+
+/* The message at hand is finished first; a second signal ends the program at once. */
+static void catch_signals(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND };
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+}
+
+/* Returns 0 or -errno. */
+static int write_all(int fd, const struct iovec *parts, int n)
+{
+	struct iovec iov[2] = { parts[0], n > 1 ? parts[1] : (struct iovec){ 0 } };
+
+	while (iov[0].iov_len || iov[1].iov_len) {
+		ssize_t done = writev(fd, iov, 2);
+
+		if (done < 0 && errno == EAGAIN) {
+			struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+			poll(&p, 1, -1);
+			continue;
+		}
+		if (done < 0 && (errno != EINTR || stop))
+			return -errno;
+		for (int i = 0; done > 0; i++) {
+			size_t part = (size_t)done < iov[i].iov_len ? (size_t)done : iov[i].iov_len;
+
+			iov[i].iov_base = (char *)iov[i].iov_base + part;
+			iov[i].iov_len -= part;
+			done -= part;
+		}
+	}
+	return 0;
+}
+
+static int to_stdout(const struct receiver *r, const struct ipcx_msg *m)
+{
+	char delimiter = r->delimiter;
+	struct iovec iov[2] = {
+		{ m->data, m->len },
+		{ &delimiter, r->delimiter >= 0 },
+	};
+	int err = write_all(STDOUT_FILENO, iov, 2);
+
+	return err ? fail_file("standard output", -err) : CLI_OK;
+}
+
+static int to_json(const struct receiver *r, const struct ipcx_msg *m, const char *file)
+{
+	printf("{\"seq\":%llu,\"prio\":%u,\"tag\":%llu,\"deliveries\":%u,\"pid\":%d,\"uid\":%u,"
+	       "\"gid\":%u,\"len\":%zu,", (unsigned long long)m->seq, m->prio,
+	       (unsigned long long)m->tag, m->deliveries, m->pid, m->uid, m->gid, m->len);
+	if (file) {
+		char path[4096];
+
+		snprintf(path, sizeof(path), "%s/%s", r->dir, file);
+		json_member(stdout, "file", path, strlen(path));
+	} else {
+		json_member(stdout, "data", m->data, m->len);
+	}
+	fputs("}\n", stdout);
+	return fflush(stdout) ? fail_file("standard output", errno) : CLI_OK;
+}
+
+/* True if the file holds just this message: it was written before a release was lost. */
+static bool is_same(int fd, const struct ipcx_msg *m)
+{
+	const char *data = m->data;
+	size_t left = m->len;
+	char buf[65536];
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != m->len)
+		return false;
+	while (left) {
+		ssize_t n = read(fd, buf, left < sizeof(buf) ? left : sizeof(buf));
+
+		if (n <= 0 || memcmp(buf, data, n))
+			return false;
+		data += n;
+		left -= n;
+	}
+	return true;
+}
+
+/* Returns 0, 1 if there is such a file and it is the same, or -errno. */
+static int look_for(const struct receiver *r, const char *name, const struct ipcx_msg *m)
+{
+	int found, fd = openat(r->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	found = is_same(fd, m) ? 1 : -EEXIST;
+	close(fd);
+	return found;
+}
+
+static int write_file(const struct receiver *r, const char *temp, const char *name,
+		      const struct ipcx_msg *m)
+{
+	struct iovec iov = { m->data, m->len };
+	int fd, err;
+
+	unlinkat(r->dir_fd, temp, 0);
+	fd = openat(r->dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return -errno;
+	err = write_all(fd, &iov, 1);
+	if (!err && r->sync && fsync(fd))
+		err = -errno;
+	if (close(fd) && !err)
+		err = -errno;
+	if (!err && renameat(r->dir_fd, temp, r->dir_fd, name))
+		err = -errno;
+	if (err)
+		unlinkat(r->dir_fd, temp, 0);
+	else if (r->sync && fsync(r->dir_fd))
+		err = -errno;
+	return err;
+}
+
+static int to_file(const struct receiver *r, const struct ipcx_msg *m)
+{
+	char name[24], temp[48];
+	int err;
+
+	snprintf(name, sizeof(name), "%08llu", (unsigned long long)m->seq);
+	snprintf(temp, sizeof(temp), ".%s.part", name);
+	err = look_for(r, name, m);
+	if (!err)
+		err = write_file(r, temp, name, m);
+	if (err == -EEXIST)
+		return fail("%s is in the directory already, with another content; "
+			    "receive into an empty directory", name);
+	if (err < 0)
+		return fail_file(r->dir, -err);
+	return r->json ? to_json(r, m, name) : CLI_OK;
+}
+
+static int hand_on(struct receiver *r, struct ipcx_msg *m)
+{
+	int err;
+
+	if (r->dir)
+		err = to_file(r, m);
+	else
+		err = r->json ? to_json(r, m, NULL) : to_stdout(r, m);
+	if (err) {
+		ipcx_queue_nack(r->q, m);
+		return err;
+	}
+	r->bytes += m->len;
+	err = ipcx_queue_release(r->q, m);
+	if (err)
+		return fail_ipcx(err);
+	r->done++;
+	if (r->dir)
+		progress("received", r->done, r->count, r->bytes);
+	return CLI_OK;
+}
+
+static int receive(struct receiver *r)
+{
+	struct ipcx_msg m;
+	int err = 0;
+
+	while (!err && !stop && (!r->count || r->done < r->count)) {
+		err = ipcx_queue_take(r->q, &m, deadline_in(r->timeout));
+		if (!err) {
+			err = hand_on(r, &m);
+		} else if (err == -EINTR) {
+			err = CLI_OK;
+		} else if (err != -EAGAIN && err != -ETIMEDOUT) {
+			err = fail_ipcx(err);
+		} else {
+			return r->done && !r->count ? CLI_OK : fail_ipcx(err);
+		}
+	}
+	return err;
+}
+
+static int receive_all(struct receiver *r)
+{
+	int err = ipcx_queue_open(&r->q, r->name, IPCX_RECV | (r->create ? IPCX_CREATE : 0), NULL);
+
+	if (err)
+		return fail_ipcx(err);
+	if (r->dir) {
+		if (mkdir(r->dir, 0777) && errno != EEXIST)
+			err = fail_file(r->dir, errno);
+		r->dir_fd = open(r->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (!err && r->dir_fd < 0)
+			err = fail_file(r->dir, errno);
+	}
+	if (!err) {
+		catch_signals();
+		err = receive(r);
+	}
+	progress_end();
+	ipcx_queue_close(r->q);
+	if (stop) {
+		signal(stop, SIG_DFL);
+		raise(stop);
+	}
+	return err;
+}
+
+static int option(struct receiver *r, int c)
+{
+	switch (c) {
+	case 'n':
+		if (!parse_number(optarg, 10, UINT64_MAX, &r->count) || !r->count)
+			return usage_error("a count is 1 or more");
+		return CLI_OK;
+	case OPT_TIMEOUT:
+		if (!parse_duration(optarg, &r->timeout))
+			return usage_error("a duration is a number with ms, s, m or h");
+		return CLI_OK;
+	case 'o':
+		r->dir = optarg;
+		return CLI_OK;
+	case '0':
+		r->delimiter = '\0';
+		return CLI_OK;
+	case OPT_RAW:
+		r->delimiter = -1;
+		return CLI_OK;
+	case OPT_SYNC:
+		r->sync = true;
+		return CLI_OK;
+	case 'c':
+		r->create = true;
+		return CLI_OK;
+	default:
+		r->json = true;
+		return CLI_OK;
+	}
+}
+
+static int run_recv(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "count", required_argument, NULL, 'n' },
+		{ "output", required_argument, NULL, 'o' },
+		{ "null", no_argument, NULL, '0' },
+		{ "create", no_argument, NULL, 'c' },
+		{ "raw", no_argument, NULL, OPT_RAW },
+		{ "sync", no_argument, NULL, OPT_SYNC },
+		{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+		COMMON_OPTIONS, { 0 },
+	};
+	struct receiver r = { .timeout = -1, .delimiter = '\n', .dir_fd = -1 };
+	int c, err = CLI_OK;
+
+	while (!err && (c = next_option(argc, argv, "n:o:0c", longs)) != -1)
+		err = option(&r, c);
+	if (err)
+		return err;
+	if (argc - optind != 1)
+		return usage_error("give the name of one queue");
+	r.name = argv[optind];
+	return receive_all(&r);
+}
+
+const struct command cmd_recv = {
+	"recv", run_recv, "receive messages as lines or files",
+	"usage: ipcx recv NAME [-n COUNT] [-c] [-0 | --raw] [-o DIR [--sync]]\n"
+	"                      [--timeout DUR] [--json]\n"
+	"\n"
+	"Writes messages to standard output, a newline behind each, until interrupted.\n"
+	"\n"
+	"  -n, --count COUNT   end after COUNT messages\n"
+	"  -o, --output DIR    write each message to DIR/NUMBER, its number in the queue\n"
+	"      --sync          with -o: the file is on the disk before the message goes\n"
+	"  -0, --null          a NUL behind each message instead of a newline\n"
+	"      --raw           nothing behind a message\n"
+	"  -c, --create        make the queue if there is none\n"
+	"      --timeout DUR   end when nothing came for so long: 500ms, 2s, 1m; 0 takes\n"
+	"                      what is there. Exit code 4 if nothing or less than COUNT came\n"
+	"\n"
+	"A message leaves the queue when it has been written. If that fails, or this\n"
+	"program is killed, the next receiver gets it.\n"
+	"\n"
+	"examples: ipcx recv jobs -n 1 --timeout 5s\n"
+	"          ipcx recv images -o incoming\n"
+};

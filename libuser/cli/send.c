@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * send: lines, texts or files become messages.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <ipcx.h>
+
+#include "util.h"
+
+enum { OPT_PRIO = OPT_FIRST, OPT_TAG, OPT_TIMEOUT };
+
+struct source {
+	const char *value;
+	bool file;
+};
+
+struct sender {
+	struct ipcx_queue *q;
+	const char *name;
+	struct source *sources;		/* none: standard input */
+	size_t nsources;
+	uint32_t prio;
+	uint64_t tag, sent, bytes;
+	int64_t timeout;
+	int delimiter;
+	bool create, json;
+};
+
+static int commit(struct sender *s, struct ipcx_msg *m)
+{
+	size_t len = m->len;
+	int r;
+
+	m->prio = s->prio;
+	m->tag = s->tag;
+	r = ipcx_queue_commit(s->q, m);
+	if (r)
+		return fail_ipcx(r);
+	s->sent++;
+	s->bytes += len;
+	return CLI_OK;
+}
+
+static int send_bytes(struct sender *s, const char *bytes, size_t len)
+{
+	struct ipcx_msg m;
+	int r = ipcx_queue_loan(s->q, len, &m, deadline_in(s->timeout));
+
+	if (r)
+		return fail_ipcx(r);
+	if (len)
+		memcpy(m.data, bytes, len);
+	return commit(s, &m);
+}
+
+/* Reads until @len bytes are there or the file ends. */
+static ssize_t read_full(int fd, char *to, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = read(fd, to + done, len - done);
+
+		if (!n)
+			break;
+		if (n > 0)
+			done += n;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return done;
+}
+
+/* The file is read into the slot itself, so that its bytes are copied once only. */
+static int send_regular(struct sender *s, const char *path, int fd, size_t size)
+{
+	struct ipcx_msg m;
+	ssize_t n;
+	char more;
+	int r = ipcx_queue_loan(s->q, size, &m, deadline_in(s->timeout));
+
+	if (r)
+		return fail_ipcx(r);
+	n = read_full(fd, m.data, size);
+	if (n == (ssize_t)size && read_full(fd, &more, 1) > 0)
+		n = -EBUSY;
+	if (n < 0) {
+		ipcx_queue_cancel(s->q, &m);
+		if (n == -EBUSY)
+			return fail("the file grew while it was read; it was not sent");
+		return fail_file(path, -n);
+	}
+	m.len = n;
+	return commit(s, &m);
+}
+
+/* Pipes and the files of /proc do not tell their length. */
+static int send_stream(struct sender *s, const char *path, int fd)
+{
+	size_t room = 1 << 16, len = 0;
+	char *buf = malloc(room);
+	int r;
+
+	while (buf) {
+		ssize_t n = read_full(fd, buf + len, room - len);
+		char *larger;
+
+		if (n < 0) {
+			free(buf);
+			return fail_file(path, -n);
+		}
+		len += n;
+		if (len < room)
+			break;
+		larger = realloc(buf, room * 2);
+		if (!larger)
+			free(buf);
+		buf = larger;
+		room *= 2;
+	}
+	if (!buf)
+		return fail_file(path, ENOMEM);
+	r = send_bytes(s, buf, len);
+	free(buf);
+	return r;
+}
+
+static int send_file(struct sender *s, const char *path)
+{
+	bool is_stdin = !strcmp(path, "-");
+	int r, fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st)) {
+		r = fail_file(path, errno);
+	} else if (S_ISREG(st.st_mode) && st.st_size > 0 && !is_stdin) {
+		r = send_regular(s, path, fd, st.st_size);
+	} else {
+		r = send_stream(s, path, fd);
+	}
+	if (fd >= 0 && !is_stdin)
+		close(fd);
+	return r;
+}
+
+static int send_sources(struct sender *s)
+{
+	int r = CLI_OK;
+
+	for (size_t i = 0; !r && i < s->nsources; i++) {
+		const struct source *src = &s->sources[i];
+
+		if (s->nsources > 1)
+			progress("sent", i, s->nsources, s->bytes);
+		r = src->file ? send_file(s, src->value) :
+				send_bytes(s, src->value, strlen(src->value));
+	}
+	return r;
+}
+
+static int send_lines(struct sender *s)
+{
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+	int r = CLI_OK;
+
+	while (!r && (n = getdelim(&line, &room, s->delimiter, stdin)) >= 0) {
+		if (n && line[n - 1] == s->delimiter)
+			n--;
+		r = send_bytes(s, line, n);
+	}
+	if (!r && ferror(stdin))
+		r = fail_file("standard input", errno);
+	free(line);
+	return r;
+}
+
+static int send_all(struct sender *s)
+{
+	int r = ipcx_queue_open(&s->q, s->name, IPCX_SEND | (s->create ? IPCX_CREATE : 0), NULL);
+
+	if (r)
+		return fail_ipcx(r);
+	r = s->nsources ? send_sources(s) : send_lines(s);
+	progress_end();
+	ipcx_queue_close(s->q);
+	if (r && s->sent)
+		fprintf(stderr, "ipcx: send: %llu messages were sent before\n",
+			(unsigned long long)s->sent);
+	if (s->json) {
+		printf("{");
+		json_member(stdout, "name", s->name, strlen(s->name));
+		printf(",\"sent\":%llu,\"bytes\":%llu}\n", (unsigned long long)s->sent,
+		       (unsigned long long)s->bytes);
+	}
+	return r;
+}
+
+static void add_source(struct sender *s, const char *value, bool file)
+{
+	s->sources[s->nsources++] = (struct source){ value, file };
+}
+
+/* A word that is no option: the name, and after -f one more file */
+static bool add_word(struct sender *s, const char *word, bool files)
+{
+	if (!s->name && !files)
+		s->name = word;
+	else if (s->name && files)
+		add_source(s, word, true);
+	else
+		return false;
+	return true;
+}
+
+static int option(struct sender *s, int c)
+{
+	uint64_t v;
+
+	switch (c) {
+	case OPT_JSON:
+		s->json = true;
+		return CLI_OK;
+	case OPT_PRIO:
+		if (!parse_number(optarg, 10, 31, &v))
+			return usage_error("a priority is 0..31");
+		s->prio = v;
+		return CLI_OK;
+	case OPT_TAG:
+		if (!parse_number(optarg, 0, UINT64_MAX, &s->tag))
+			return usage_error("a tag is a number of 64 bits");
+		return CLI_OK;
+	case OPT_TIMEOUT:
+		if (!parse_duration(optarg, &s->timeout))
+			return usage_error("a duration is a number with ms, s, m or h");
+		return CLI_OK;
+	case 'c':
+		s->create = true;
+		return CLI_OK;
+	default:
+		s->delimiter = '\0';
+		return CLI_OK;
+	}
+}
+
+static int parse(struct sender *s, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "message", required_argument, NULL, 'm' },
+		{ "file", required_argument, NULL, 'f' },
+		{ "null", no_argument, NULL, '0' },
+		{ "create", no_argument, NULL, 'c' },
+		{ "prio", required_argument, NULL, OPT_PRIO },
+		{ "tag", required_argument, NULL, OPT_TAG },
+		{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+		COMMON_OPTIONS, { 0 },
+	};
+	bool files = false;
+	int c, r = CLI_OK;
+
+	/* "-": words come in their order, as option 1 */
+	while (!r && (c = next_option(argc, argv, "-m:f:0c", longs)) != -1) {
+		if (c == 1 && !add_word(s, optarg, files))
+			r = usage_error("give the name first, then -f with the files");
+		else if (c == 'm' || c == 'f')
+			add_source(s, optarg, c == 'f');
+		else if (c != 1)
+			r = option(s, c);
+		files |= c == 'f';
+	}
+	for (; !r && optind < argc; optind++)	/* behind "--" */
+		if (!add_word(s, argv[optind], files))
+			r = usage_error("give the name first, then -f with the files");
+	if (!r && !s->name)
+		r = usage_error("give the name of a queue");
+	return r;
+}
+
+static int run_send(int argc, char **argv)
+{
+	struct sender s = { .timeout = -1, .delimiter = '\n' };
+	int r;
+
+	s.sources = calloc(argc, sizeof(*s.sources));
+	if (!s.sources)
+		return fail("no memory");
+	r = parse(&s, argc, argv);
+	if (!r)
+		r = send_all(&s);
+	free(s.sources);
+	return r;
+}
+
+const struct command cmd_send = {
+	"send", run_send, "send lines, a text or files",
+	"usage: ipcx send NAME [-c] [-0] [--prio N] [--tag N] [--timeout DUR] [--json]\n"
+	"                      [-m TEXT]... [-f FILE...]\n"
+	"\n"
+	"Without -m and -f every line of standard input is a message.\n"
+	"\n"
+	"  -m, --message TEXT  TEXT is a message\n"
+	"  -f, --file FILE...  each file is a message, whatever is in it\n"
+	"  -0, --null          messages on standard input end with a NUL, not a newline\n"
+	"  -c, --create        make the queue if there is none\n"
+	"      --prio N        0..31, higher is received first; 0 if not given\n"
+	"      --tag N         a number for the receiver\n"
+	"      --timeout DUR   how long to wait while the queue is full: 500ms, 2s, 1m;\n"
+	"                      for ever if not given\n"
+	"\n"
+	"examples: tail -F /var/log/syslog | ipcx send log\n"
+	"          ipcx send images -f *.jpg\n"
+};

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The sentence behind ipcx_error(), one for each thread.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+static _Thread_local char buffer[IPCX_QUOTED_MAX + 500];
+static _Thread_local const char *sentence = "";
+
+const char *ipcx_error(void)
+{
+	return sentence;
+}
+
+int ipcx_fail_text(int err, const char *text)
+{
+	sentence = text;
+	errno = err;
+	return -err;
+}
+
+int ipcx_fail(int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buffer, sizeof(buffer), fmt, ap);
+	va_end(ap);
+	return ipcx_fail_text(err, buffer);
+}
+
+/* A name may hold any byte, and sentences end up on terminals. */
+const char *ipcx_quote(char buf[IPCX_QUOTED_MAX], const char *name)
+{
+	size_t len = strnlen(name, 255);
+	char *p = buf;
+
+	*p++ = '"';
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = name[i];
+
+		if (c < ' ' || c >= 0x7f || c == '"' || c == '\\')
+			p += sprintf(p, "\\%03o", c);
+		else
+			*p++ = c;
+	}
+	*p++ = '"';
+	*p = '\0';
+	return buf;
+}

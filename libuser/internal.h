@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What every file of the library may use.
+ */
+#ifndef IPCX_INTERNAL_H
+#define IPCX_INTERNAL_H
+
+/* All is compiled with hidden visibility; what the public header declares is not. */
+#pragma GCC visibility push(default)
+#include <ipcx.h>
+#pragma GCC visibility pop
+
+#define ipcx_unlikely(x)	__builtin_expect(!!(x), 0)
+
+/* Room for "..." around a name of which each byte is written as \ooo */
+#define IPCX_QUOTED_MAX	(4 * 255 + 3)
+
+/* error.c: both set errno and return -err */
+int ipcx_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
+int ipcx_fail_text(int err, const char *text);	/* text is kept, not copied */
+
+const char *ipcx_quote(char buf[IPCX_QUOTED_MAX], const char *name);
+
+#endif /* IPCX_INTERNAL_H */

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The transport "kernel": messages over an endpoint of /dev/ipcx.
+ *
+ * A slot's bytes lie in a window that is mapped whole. Where the address space
+ * is too small for that, a slot is mapped from loan to commit, or from take to
+ * release, alone. Only the holder of a slot touches its entry in maps, so there
+ * is no lock.
+ */
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "kernel.h"
+
+_Static_assert(IPCX_BATCH == IPCX_BATCH_MAX, "the public batch is the kernel's");
+
+enum { PRIV_SLOT, PRIV_SEQ };
+
+static struct ipcx_kernel_queue *kernel_queue(struct ipcx_queue *q)
+{
+	return (struct ipcx_kernel_queue *)q;	/* base is its first member */
+}
+
+static __attribute__((cold, noinline))
+void *map_slot(struct ipcx_kernel_queue *k, const struct ipcx_window *w, uint32_t slot, size_t len)
+{
+	void *addr = mmap(NULL, len, w->prot, MAP_SHARED | MAP_NORESERVE, k->base.fd,
+			  w->offset + slot * k->stride);
+
+	if (addr != MAP_FAILED)
+		k->maps[slot] = (struct ipcx_slot_map){ addr, len, w };
+	return addr;
+}
+
+static inline void *slot_data(struct ipcx_kernel_queue *k, const struct ipcx_window *w,
+			      uint32_t slot, size_t len)
+{
+	if (!len)
+		return NULL;
+	if (ipcx_unlikely(!w->base))
+		return map_slot(k, w, slot, len);
+	return w->base + slot * k->stride;
+}
+
+static int commit(int fd, const struct ipcx_desc *d, unsigned int n)
+{
+	struct ipcx_queue_commit arg = {
+		.size = sizeof(arg),
+		.descs = (uintptr_t)d,
+		.count = n,
+		.desc_size = sizeof(*d),
+	};
+	int done = ioctl(fd, IPCX_IOC_QUEUE_COMMIT, &arg);
+
+	return done < 0 ? -errno : done;
+}
+
+static int cancel(int fd, const struct ipcx_desc *d, unsigned int n)
+{
+	struct ipcx_queue_cancel arg = {
+		.size = sizeof(arg),
+		.descs = (uintptr_t)d,
+		.count = n,
+		.desc_size = sizeof(*d),
+	};
+	int done = ioctl(fd, IPCX_IOC_QUEUE_CANCEL, &arg);
+
+	return done < 0 ? -errno : done;
+}
+
+static int release_flags(int fd, const struct ipcx_desc *d, unsigned int n, uint32_t flags)
+{
+	struct ipcx_queue_release arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.descs = (uintptr_t)d,
+		.count = n,
+		.desc_size = sizeof(*d),
+	};
+	int done = ioctl(fd, IPCX_IOC_QUEUE_RELEASE, &arg);
+
+	return done < 0 ? -errno : done;
+}
+
+static int release(int fd, const struct ipcx_desc *d, unsigned int n)
+{
+	return release_flags(fd, d, n, 0);
+}
+
+static int nack(int fd, const struct ipcx_desc *d, unsigned int n)
+{
+	return release_flags(fd, d, n, IPCX_RELEASE_NACK);
+}
+
+typedef int give_fn(int fd, const struct ipcx_desc *d, unsigned int n);
+
+/*
+ * Once the kernel has a slot back another thread may hold and map it, so its
+ * entry is emptied before; what was mapped is unmapped only when it is certain
+ * that the slot is no longer the caller's.
+ */
+static __attribute__((cold, noinline))
+int give_mapped(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n, give_fn *fn)
+{
+	struct ipcx_slot_map saved[IPCX_BATCH];
+	int done;
+
+	for (unsigned int i = 0; i < n; i++) {
+		saved[i] = k->maps[d[i].slot];
+		k->maps[d[i].slot].addr = NULL;
+	}
+	done = fn(k->base.fd, d, n);
+	for (int i = 0; i < (int)n; i++) {
+		if (i >= done)
+			k->maps[d[i].slot] = saved[i];
+		else if (saved[i].addr)
+			munmap(saved[i].addr, saved[i].len);
+	}
+	return done;
+}
+
+/* Gives slots that are held to the kernel, up to the first that is not held. */
+static inline int give(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, give_fn *fn)
+{
+	struct ipcx_kernel_queue *k = kernel_queue(q);
+	struct ipcx_desc d[IPCX_BATCH];
+	unsigned int held;
+	int done;
+
+	for (held = 0; held < n; held++) {
+		const struct ipcx_msg *p = &m[held];
+
+		if (p->priv[IPCX_PRIV_HOLDER] != (uintptr_t)q)
+			break;
+		d[held] = (struct ipcx_desc){
+			.slot = p->priv[PRIV_SLOT],
+			.flags = p->flags,
+			.len = p->len,
+			.tag = p->tag,
+			.seq = p->priv[PRIV_SEQ],
+			.prio = p->prio,
+		};
+	}
+	if (!held)
+		return q->fd < 0 ? -EBADF : -EPERM;
+	if (ipcx_unlikely(k->maps))
+		done = give_mapped(k, d, held, fn);
+	else
+		done = fn(q->fd, d, held);
+	for (int i = 0; i < done; i++) {
+		m[i].data = NULL;
+		m[i].priv[IPCX_PRIV_HOLDER] = 0;
+	}
+	return done;
+}
+
+static int kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
+		       int64_t deadline)
+{
+	struct ipcx_kernel_queue *k = kernel_queue(q);
+	struct ipcx_desc d[IPCX_BATCH];
+	struct ipcx_queue_loan arg = {
+		.size = sizeof(arg),
+		.descs = (uintptr_t)d,
+		.count = n,
+		.desc_size = sizeof(d[0]),
+		.deadline = deadline,
+	};
+	int done;
+
+	for (unsigned int i = 0; i < n; i++)
+		d[i] = (struct ipcx_desc){ .len = len };
+	done = ioctl(q->fd, IPCX_IOC_QUEUE_LOAN, &arg);
+	if (done < 0)
+		return -errno;
+	for (int i = 0; i < done; i++) {
+		void *data = slot_data(k, &k->tx, d[i].slot, len);
+
+		if (ipcx_unlikely(data == MAP_FAILED)) {
+			cancel(q->fd, d + i, done - i);
+			return i ? i : -ENOMEM;
+		}
+		m[i] = (struct ipcx_msg){ .data = data, .len = len };
+		m[i].priv[PRIV_SLOT] = d[i].slot;
+		m[i].priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
+	}
+	return done;
+}
+
+static void fill_taken(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipcx_desc *d,
+		       void *data)
+{
+	*m = (struct ipcx_msg){
+		.data = data,
+		.len = d->len,
+		.prio = d->prio,
+		.flags = d->flags,
+		.deliveries = d->deliveries,
+		.pid = d->pid,
+		.uid = d->uid,
+		.gid = d->gid,
+		.seq = d->seq,
+		.tag = d->tag,
+	};
+	m->priv[PRIV_SLOT] = d->slot;
+	m->priv[PRIV_SEQ] = d->seq;
+	m->priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
+}
+
+static int kernel_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
+		       int64_t deadline)
+{
+	struct ipcx_kernel_queue *k = kernel_queue(q);
+	struct ipcx_desc d[IPCX_BATCH];
+	struct ipcx_queue_take arg = {
+		.size = sizeof(arg),
+		.descs = (uintptr_t)d,
+		.count = n,
+		.desc_size = sizeof(d[0]),
+		.deadline = deadline,
+		.len_max = len_max,
+	};
+	int done = ioctl(q->fd, IPCX_IOC_QUEUE_TAKE, &arg);
+
+	if (done < 0)
+		return -errno;
+	for (int i = 0; i < done; i++) {
+		void *data = slot_data(k, &k->rx, d[i].slot, d[i].len);
+
+		if (ipcx_unlikely(data == MAP_FAILED)) {
+			nack(q->fd, d + i, done - i);
+			return i ? i : -ENOMEM;
+		}
+		fill_taken(q, &m[i], &d[i], data);
+	}
+	return done;
+}
+
+static int kernel_commit(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
+{
+	return give(q, m, n, commit);
+}
+
+static int kernel_cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
+{
+	return give(q, m, n, cancel);
+}
+
+static int kernel_release(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, bool again)
+{
+	return again ? give(q, m, n, nack) : give(q, m, n, release);
+}
+
+const struct ipcx_transport ipcx_transport_kernel = {
+	.name = "kernel",
+	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_REDELIVERY | IPCX_CAP_RECLAIM | IPCX_CAP_IDENTITY |
+		IPCX_CAP_WALLS | IPCX_CAP_ACCOUNTING | IPCX_CAP_PRIORITY | IPCX_CAP_MANY_SENDERS |
+		IPCX_CAP_MANY_RECEIVERS | IPCX_CAP_POLL | IPCX_CAP_PERSISTENT,
+	.open = ipcx_kernel_open,
+	.unlink = ipcx_kernel_unlink,
+	.close = ipcx_kernel_close,
+	.forked = ipcx_kernel_forked,
+	.loan = kernel_loan,
+	.commit = kernel_commit,
+	.cancel = kernel_cancel,
+	.take = kernel_take,
+	.release = kernel_release,
+};

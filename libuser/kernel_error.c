@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The transport "kernel": why a queue could not be opened or unlinked, in words.
+ * Nothing here runs unless something failed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kernel.h"
+
+#define PARAMETERS	"/sys/module/ipcx/parameters/"
+
+static const char too_old[] = "the loaded module ipcx is older than this library; load the one "
+			      "that belongs to it";
+
+int ipcx_kernel_no_device(int err)
+{
+	struct stat st;
+
+	switch (err) {
+	case ENOENT:
+	case ENXIO:
+	case ENODEV:
+		return ipcx_fail_text(ENODEV, "/dev/ipcx is not there: load the module with "
+				      "\"modprobe ipcx\" or \"insmod ipcx.ko\"");
+	case EACCES:
+		if (stat("/dev/ipcx", &st))
+			break;
+		return ipcx_fail(EACCES, "you may not open /dev/ipcx: its mode is %04o, its owner "
+				 "uid %u, its group gid %u; have them changed, or \"chmod 666 "
+				 "/dev/ipcx\" to let everybody", st.st_mode & 07777, st.st_uid,
+				 st.st_gid);
+	case EPERM:
+		return ipcx_fail_text(EACCES, "this container or service may not open /dev/ipcx; "
+				      "allow the device in its configuration");
+	default:
+		break;
+	}
+	return ipcx_fail(err, "/dev/ipcx cannot be opened: %s", strerror(err));
+}
+
+/* The name as /proc/net/ipcx writes it */
+static void proc_name(char *to, const char *name)
+{
+	if (!strcmp(name, "-")) {
+		strcpy(to, "\\055");
+		return;
+	}
+	for (; *name; name++) {
+		unsigned char c = *name;
+
+		if (c <= ' ' || c >= 0x7f || c == '\\')
+			to += sprintf(to, "\\%03o", c);
+		else
+			*to++ = c;
+	}
+	*to = '\0';
+}
+
+/* Field number @column of a line whose fields are separated by single spaces */
+static const char *field(const char *line, int column)
+{
+	while (line && column--) {
+		line = strchr(line, ' ');
+		if (line)
+			line++;
+	}
+	return line;
+}
+
+static int column_of(const char *header, const char *title)
+{
+	size_t len = strlen(title);
+
+	for (int i = 0; ; i++) {
+		const char *f = field(header, i);
+
+		if (!f)
+			return -1;
+		if (!strncmp(f, title, len) && (f[len] == ' ' || f[len] == '\n'))
+			return i;
+	}
+}
+
+/* ": its owner is uid ..., its mode ..." when it can be found out, else "" */
+static void owner_of(char *to, size_t size, const char *name)
+{
+	char escaped[IPCX_QUOTED_MAX], *line = NULL;
+	FILE *f = fopen("/proc/net/ipcx", "re");
+	int mode, uid, last;
+	size_t room = 0;
+
+	*to = '\0';
+	if (!f)
+		return;
+	proc_name(escaped, name);
+	if (getline(&line, &room, f) > 0) {
+		mode = column_of(line, "mode");
+		uid = column_of(line, "uid");
+		last = column_of(line, "name");
+		while (mode >= 0 && uid >= 0 && last >= 0 && getline(&line, &room, f) > 0) {
+			const char *found = field(line, last);
+
+			line[strcspn(line, "\n")] = '\0';
+			if (!found || strcmp(found, escaped))
+				continue;
+			snprintf(to, size, ": its owner is uid %lu, its mode %04lo",
+				 strtoul(field(line, uid), NULL, 10),
+				 strtoul(field(line, mode), NULL, 8));
+		}
+	}
+	free(line);
+	fclose(f);
+}
+
+static int open_quota(int dev, const char *name)
+{
+	struct ipcx_info info = { .size = sizeof(info) };
+
+	if (!ioctl(dev, IPCX_IOC_INFO, &info) && info.out_user_queues >= info.out_user_queues_max)
+		return ipcx_fail(EDQUOT, "queue %s: uid %u has %u queues, the limit in " PARAMETERS
+				 "user_queues_max is %u; remove some or raise the limit", name,
+				 geteuid(), info.out_user_queues, info.out_user_queues_max);
+	return ipcx_fail(EDQUOT, "queue %s: uid %u holds %llu bytes, the limit in " PARAMETERS
+			 "user_bytes_max is %llu; release messages or raise the limit", name,
+			 geteuid(), (unsigned long long)info.out_user_bytes,
+			 (unsigned long long)info.out_user_bytes_max);
+}
+
+static int open_value(int dev, const struct ipcx_queue_open *arg, const char *name)
+{
+	struct ipcx_info info = { .size = sizeof(info) };
+
+	if (!ioctl(dev, IPCX_IOC_INFO, &info)) {
+		if (arg->depth > info.out_depth_max)
+			return ipcx_fail(EINVAL, "queue %s: depth %u is larger than %u", name,
+					 arg->depth, info.out_depth_max);
+		if (arg->msg_max > info.out_msg_max)
+			return ipcx_fail(EINVAL, "queue %s: msg_max %llu is larger than %llu", name,
+					 (unsigned long long)arg->msg_max,
+					 (unsigned long long)info.out_msg_max);
+	}
+	if (arg->bytes_max)
+		return ipcx_fail(EINVAL, "queue %s: bytes_max %llu cannot hold one message of "
+				 "msg_max bytes, which is 64 MiB if not set", name,
+				 (unsigned long long)arg->bytes_max);
+	return ipcx_fail(EINVAL, "queue %s: an attribute is outside of its range", name);
+}
+
+static int open_denied(const struct ipcx_queue_open *arg, const char *name, const char *quoted)
+{
+	char owner[80];
+
+	owner_of(owner, sizeof(owner), name);
+	return ipcx_fail(EACCES, "queue %s: you may not %s%s", quoted,
+			 !(arg->flags & IPCX_OPEN_RECV) ? "send" :
+			 !(arg->flags & IPCX_OPEN_SEND) ? "receive" : "both send and receive",
+			 owner);
+}
+
+int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const char *name, int err)
+{
+	char buf[IPCX_QUOTED_MAX];
+	const char *quoted = *name ? ipcx_quote(buf, name) : "without a name";
+
+	switch (err) {
+	case EACCES:
+		return open_denied(arg, name, quoted);
+	case EDQUOT:
+		return open_quota(dev, quoted);
+	case EEXIST:
+		return ipcx_fail(err, "queue %s: exists already; open it without IPCX_EXCL, or "
+				 "unlink it first", quoted);
+	case EINVAL:
+		return open_value(dev, arg, quoted);
+	case EMFILE:
+		return ipcx_fail(err, "queue %s: this process has too many open files (ulimit -n)",
+				 quoted);
+	case ENOENT:
+		return ipcx_fail(err, "queue %s: there is none of this name; create it with "
+				 "IPCX_CREATE or \"ipcx create\"", quoted);
+	case ENOMEM:
+		return ipcx_fail(err, "queue %s: no memory, or the memory cgroup is at its limit",
+				 quoted);
+	case EPROTOTYPE:
+		return ipcx_fail(err, "%s is not a queue", quoted);
+	case E2BIG:
+	case EOPNOTSUPP:
+	case ENOTTY:
+		return ipcx_fail_text(EOPNOTSUPP, too_old);
+	default:
+		return ipcx_fail(err, "queue %s: cannot be opened: %s", quoted, strerror(err));
+	}
+}
+
+int ipcx_kernel_unlink_failed(const char *name, int err)
+{
+	char buf[IPCX_QUOTED_MAX], owner[80];
+	const char *quoted = ipcx_quote(buf, name);
+
+	switch (err) {
+	case EACCES:
+		owner_of(owner, sizeof(owner), name);
+		return ipcx_fail(err, "queue %s: only its owner may unlink it%s", quoted, owner);
+	case ENOENT:
+		return ipcx_fail(err, "queue %s: there is none of this name", quoted);
+	case EPROTOTYPE:
+		return ipcx_fail(err, "%s is not a queue", quoted);
+	case E2BIG:
+	case EOPNOTSUPP:
+	case ENOTTY:
+		return ipcx_fail_text(EOPNOTSUPP, too_old);
+	default:
+		return ipcx_fail(err, "queue %s: cannot be unlinked: %s", quoted, strerror(err));
+	}
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The public functions on queues: check, pick the transport, call it.
+ *
+ * What a transport checks by itself is not checked here again: on the way of a
+ * message there is one indirect call and one branch.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "transport.h"
+
+#define FLAGS_KNOWN	(IPCX_CREATE | IPCX_EXCL | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL | \
+			 IPCX_INHERIT)
+#define FLAGS_CREATE	(IPCX_EXCL | IPCX_EPHEMERAL)	/* mean something with CREATE only */
+
+static const struct ipcx_transport *const transports[] = {
+	&ipcx_transport_kernel,
+};
+
+static const struct ipcx_transport *find_transport(const char *name, size_t len)
+{
+	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
+		const char *t = transports[i]->name;
+
+		if (strlen(t) == len && !memcmp(t, name, len))
+			return transports[i];
+	}
+	return NULL;
+}
+
+static int unknown_transport(const char *name, size_t len, const char *origin)
+{
+	char shown[256] = "", buf[IPCX_QUOTED_MAX];
+
+	memcpy(shown, name, len < 255 ? len : 255);
+	return ipcx_fail(EOPNOTSUPP, "%s names the unknown transport %s; known is \"kernel\", and "
+			 "a name with a ':' in it is written \"kernel:NAME\"", origin,
+			 ipcx_quote(buf, shown));
+}
+
+/* Splits a URI; *rest is "" for a queue without a name. */
+static int pick(const char *uri, const struct ipcx_transport **t, const char **rest)
+{
+	const char *colon = uri ? strchr(uri, ':') : NULL;
+	const char *forced = NULL;
+
+	*rest = colon ? colon + 1 : uri ? uri : "";
+	if (colon) {
+		*t = find_transport(uri, colon - uri);
+		return *t ? 0 : unknown_transport(uri, colon - uri, "the URI");
+	}
+	if (uri && !*uri)
+		return ipcx_fail_text(EINVAL, "a queue's name cannot be empty; a queue without a "
+				      "name is opened with NULL or \"kernel:\"");
+	*t = transports[0];
+	forced = secure_getenv("IPCX_TRANSPORT");
+	if (forced && *forced) {
+		*t = find_transport(forced, strlen(forced));
+		if (!*t)
+			return unknown_transport(forced, strlen(forced), "IPCX_TRANSPORT");
+	}
+	return 0;
+}
+
+static int check_flags(unsigned int flags, const char *name)
+{
+	if (flags & ~FLAGS_KNOWN)
+		return ipcx_fail(EOPNOTSUPP, "unknown flags 0x%x; a newer library may know them",
+				 flags & ~FLAGS_KNOWN);
+	if (!(flags & (IPCX_SEND | IPCX_RECV)))
+		return ipcx_fail_text(EINVAL, "neither IPCX_SEND nor IPCX_RECV was asked for");
+	if ((flags & FLAGS_CREATE) && !(flags & IPCX_CREATE))
+		return ipcx_fail_text(EINVAL, "IPCX_EXCL and IPCX_EPHEMERAL need IPCX_CREATE");
+	if (!*name && !(flags & IPCX_CREATE))
+		return ipcx_fail_text(EINVAL, "a queue without a name cannot be looked up; create "
+				      "one with IPCX_CREATE");
+	return 0;
+}
+
+/* A longer struct of a newer program will do as long as it asks for nothing unknown. */
+static int copy_opts(struct ipcx_queue_opts *to, const struct ipcx_queue_opts *from)
+{
+	const char *bytes = (const char *)from;
+
+	if (!from)
+		return 0;
+	if (from->sz < sizeof(from->sz))
+		return ipcx_fail_text(EINVAL, "sz of struct ipcx_queue_opts is not set; declare it "
+				      "with IPCX_QUEUE_OPTS()");
+	for (size_t i = sizeof(*to); i < from->sz; i++)
+		if (bytes[i])
+			return ipcx_fail_text(EOPNOTSUPP, "an option is set that this version of "
+					      "the library does not know");
+	memcpy(to, from, from->sz < sizeof(*to) ? from->sz : sizeof(*to));
+	if (to->mode > 0777)
+		return ipcx_fail(EINVAL, "mode 0%o has bits outside of 0777", to->mode);
+	return 0;
+}
+
+static int check_caps(const struct ipcx_transport *t, uint64_t caps, uint64_t require)
+{
+	if (require & ~caps)
+		return ipcx_fail(EOPNOTSUPP, "transport \"%s\" does not enforce the required "
+				 "capabilities 0x%llx on this queue", t->name,
+				 (unsigned long long)(require & ~caps));
+	return 0;
+}
+
+int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
+		    const struct ipcx_queue_opts *user_opts)
+{
+	struct ipcx_queue_opts opts = { 0 };
+	const struct ipcx_transport *t;
+	const char *rest;
+	uint64_t caps;
+	int r;
+
+	*q = NULL;
+	r = pick(uri, &t, &rest);
+	if (!r)
+		r = check_flags(flags, rest);
+	if (!r)
+		r = copy_opts(&opts, user_opts);
+	if (r)
+		return r;
+	caps = t->caps;
+	if (!*rest || (flags & IPCX_EPHEMERAL))
+		caps &= ~IPCX_CAP_PERSISTENT;
+	r = check_caps(t, caps, opts.require);
+	if (r)
+		return r;
+	ipcx_fork_lock();
+	r = t->open(q, rest, flags, &opts);
+	if (!r) {
+		(*q)->ops = t;
+		(*q)->flags = flags;
+		(*q)->caps = caps;
+		ipcx_fork_add(*q);
+	}
+	ipcx_fork_unlock();
+	return r;
+}
+
+void ipcx_queue_close(struct ipcx_queue *q)
+{
+	if (!q)
+		return;
+	ipcx_fork_lock();
+	ipcx_fork_del(q);
+	q->ops->close(q);
+	ipcx_fork_unlock();
+}
+
+int ipcx_queue_unlink(const char *uri)
+{
+	const struct ipcx_transport *t;
+	const char *rest;
+	int r = pick(uri, &t, &rest);
+
+	if (r)
+		return r;
+	if (!*rest)
+		return ipcx_fail_text(EINVAL, "a queue without a name has nothing to unlink");
+	return t->unlink(rest);
+}
+
+int ipcx_queue_fd(const struct ipcx_queue *q)
+{
+	return q->fd;
+}
+
+uint64_t ipcx_queue_caps(const struct ipcx_queue *q)
+{
+	return q->caps;
+}
+
+int ipcx_queue_attr(const struct ipcx_queue *q, struct ipcx_queue_attr *attr)
+{
+	size_t sz = attr->sz;
+
+	if (sz < sizeof(sz))
+		return ipcx_fail_text(EINVAL, "sz of struct ipcx_queue_attr is not set");
+	memset(attr, 0, sz);
+	memcpy(attr, &q->attr, sz < sizeof(*attr) ? sz : sizeof(*attr));
+	attr->sz = sz;
+	return 0;
+}
+
+static int wrong_count(unsigned int n)
+{
+	return ipcx_fail(EINVAL, "an array of %u messages; it must have 1..%d", n, IPCX_BATCH);
+}
+
+/* Not 1..IPCX_BATCH, in one comparison */
+static bool bad_count(unsigned int n)
+{
+	return ipcx_unlikely(n - 1 >= IPCX_BATCH);
+}
+
+int ipcx_queue_loan_n(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
+		      int64_t deadline)
+{
+	int r;
+
+	if (bad_count(n))
+		return wrong_count(n);
+	r = q->ops->loan(q, len, m, n, deadline);
+	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_LOAN, -r, len) : r;
+}
+
+int ipcx_queue_commit_n(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
+{
+	int r;
+
+	if (bad_count(n))
+		return wrong_count(n);
+	r = q->ops->commit(q, m, n);
+	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_COMMIT, -r, 0) : r;
+}
+
+int ipcx_queue_take_n(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, int64_t deadline)
+{
+	int r;
+
+	if (bad_count(n))
+		return wrong_count(n);
+	r = q->ops->take(q, SIZE_MAX, m, n, deadline);
+	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_TAKE, -r, 0) : r;
+}
+
+int ipcx_queue_release_n(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
+{
+	int r;
+
+	if (bad_count(n))
+		return wrong_count(n);
+	r = q->ops->release(q, m, n, false);
+	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_RELEASE, -r, 0) : r;
+}
+
+/* One message: "how many" becomes 0. */
+static int one(int r)
+{
+	return r < 0 ? r : 0;
+}
+
+int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_t deadline)
+{
+	return one(ipcx_queue_loan_n(q, len, m, 1, deadline));
+}
+
+int ipcx_queue_commit(struct ipcx_queue *q, struct ipcx_msg *m)
+{
+	return one(ipcx_queue_commit_n(q, m, 1));
+}
+
+int ipcx_queue_cancel(struct ipcx_queue *q, struct ipcx_msg *m)
+{
+	int r = q->ops->cancel(q, m, 1);
+
+	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_CANCEL, -r, 0) : 0;
+}
+
+int ipcx_queue_take(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
+{
+	return one(ipcx_queue_take_n(q, m, 1, deadline));
+}
+
+int ipcx_queue_release(struct ipcx_queue *q, struct ipcx_msg *m)
+{
+	return one(ipcx_queue_release_n(q, m, 1));
+}
+
+int ipcx_queue_nack(struct ipcx_queue *q, struct ipcx_msg *m)
+{
+	int r = q->ops->release(q, m, 1, true);
+
+	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_RELEASE, -r, 0) : 0;
+}
+
+int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
+{
+	int r = 0;
+
+	if (m->priv[IPCX_PRIV_HOLDER])
+		r = ipcx_queue_release(q, m);
+	if (!r)
+		r = ipcx_queue_take(q, m, deadline);
+	if (r)
+		memset(m, 0, sizeof(*m));
+	return r;
+}
+
+int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t deadline)
+{
+	struct ipcx_msg m;
+	int r = ipcx_queue_loan(q, len, &m, deadline);
+
+	if (r)
+		return r;
+	if (len)
+		memcpy(m.data, buf, len);
+	r = q->ops->commit(q, &m, 1);
+	if (ipcx_unlikely(r < 0)) {
+		q->ops->cancel(q, &m, 1);
+		return ipcx_explain(q, IPCX_OP_COMMIT, -r, 0);
+	}
+	return 0;
+}
+
+ssize_t ipcx_queue_recv(struct ipcx_queue *q, void *buf, size_t cap, int64_t deadline)
+{
+	struct ipcx_msg m;
+	int r = q->ops->take(q, cap, &m, 1, deadline);
+
+	if (ipcx_unlikely(r < 0))
+		return ipcx_explain(q, IPCX_OP_TAKE, -r, cap);
+	if (m.len)
+		memcpy(buf, m.data, m.len);
+	r = ipcx_queue_release(q, &m);
+	return r ? r : (ssize_t)m.len;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What a transport is: a table of functions behind the public ones.
+ *
+ * queue.c checks what does not depend on the transport, calls it, and puts the
+ * failures of the data path into words. A transport sees neither queue.c nor
+ * another transport.
+ */
+#ifndef IPCX_TRANSPORT_H
+#define IPCX_TRANSPORT_H
+
+#include <stdbool.h>
+
+#include "internal.h"
+
+#define IPCX_BATCH	64	/* longest array that a transport is given */
+
+/* The one member of ipcx_msg.priv that is not the transport's: 0 when nothing is held */
+#define IPCX_PRIV_HOLDER	3
+
+/**
+ * struct ipcx_queue - what all handles begin with; a transport embeds it
+ * @ops: the transport
+ * @fd: what ipcx_queue_fd() returns; -1 in a forked child that does not inherit
+ * @flags: as given to ipcx_queue_open()
+ * @caps: IPCX_CAP_* that this queue enforces
+ * @attr: what ipcx_queue_attr() returns
+ * @next: list of open queues, fork.c
+ * @pprev: likewise
+ * @name: without the transport, "" for a queue without a name
+ */
+struct ipcx_queue {
+	const struct ipcx_transport *ops;
+	int fd;
+	unsigned int flags;
+	uint64_t caps;
+	struct ipcx_queue_attr attr;
+	struct ipcx_queue *next, **pprev;
+	char name[256];
+};
+
+/**
+ * struct ipcx_transport - a way to carry messages
+ * @name: its name in a URI
+ * @caps: IPCX_CAP_* that it enforces on a named queue
+ * @open: make a handle with all of the base but ops, flags and caps filled;
+ *	explains its own failures with ipcx_fail()
+ * @unlink: take the name away; explains its own failures
+ * @close: free the handle and all that it holds
+ * @forked: called in a forked child while other threads' locks may be held:
+ *	let go of everything, or with IPCX_INHERIT make the handle usable there
+ * @loan: get @n slots of @len bytes
+ * @commit: send @n loans
+ * @cancel: give @n loans back
+ * @take: receive up to @n messages of at most @len_max bytes
+ * @release: give @n messages back, acknowledged or (@nack) to be delivered again
+ *
+ * The last five take arrays of 1..IPCX_BATCH messages, return how many they did
+ * or a bare negative errno, and change no message that they did not do.
+ */
+struct ipcx_transport {
+	const char *name;
+	uint64_t caps;
+	int (*open)(struct ipcx_queue **q, const char *rest, unsigned int flags,
+		    const struct ipcx_queue_opts *opts);
+	int (*unlink)(const char *rest);
+	void (*close)(struct ipcx_queue *q);
+	void (*forked)(struct ipcx_queue *q);
+	int (*loan)(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
+		    int64_t deadline);
+	int (*commit)(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n);
+	int (*cancel)(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n);
+	int (*take)(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
+		    int64_t deadline);
+	int (*release)(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, bool nack);
+};
+
+extern const struct ipcx_transport ipcx_transport_kernel;
+
+/* explain.c: puts a failure of the data path into words and returns -err */
+enum ipcx_op { IPCX_OP_LOAN, IPCX_OP_COMMIT, IPCX_OP_CANCEL, IPCX_OP_TAKE, IPCX_OP_RELEASE };
+
+int ipcx_explain(const struct ipcx_queue *q, enum ipcx_op op, int err, size_t len);
+
+/* fork.c: the list of open queues, changed only under its lock */
+void ipcx_fork_lock(void);
+void ipcx_fork_unlock(void);
+void ipcx_fork_add(struct ipcx_queue *q);
+void ipcx_fork_del(struct ipcx_queue *q);
+
+#endif /* IPCX_TRANSPORT_H */

@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# setup.sh: install the Debian packages ipcx is built and tested with.
+# Kernels are not among them: scripts/kernel.sh keeps those in a cache of its own.
+set -euo pipefail
+
+if [ $# -gt 0 ]; then
+	cat <<-'END'
+	usage: scripts/setup.sh
+
+	Installs, by apt-get, the Debian 12 packages needed to build and test ipcx.
+	What is there already is left alone; when nothing is missing, it ends at once.
+	Needs root for the installation itself and calls sudo for that if necessary.
+	END
+	case $1 in -h | --help) exit 0 ;; *) exit 2 ;; esac
+fi
+
+# compile the module, the library, and the test programs
+packages="gcc libc6-dev make pkg-config"
+# what kbuild runs: module objects need libelf and libcrypto, a debug kernel also the parsers
+packages+=" bc bison flex libelf-dev libssl-dev perl xz-utils zstd kmod"
+# the guest: emulator, its first user space, the archive it boots from
+packages+=" qemu-system-x86 busybox-static cpio python3"
+# fetching kernels: package archives, and the lock that keeps two fetches apart
+packages+=" ca-certificates dpkg tar util-linux"
+# kselftest's install target copies with rsync; its runner wants perl (above)
+packages+=" rsync"
+# static checks
+packages+=" sparse shellcheck"
+# debug kernels are built once and rebuilt from the compiler cache
+packages+=" ccache"
+# looking at a misbehaving test
+packages+=" strace"
+
+read -ra want <<<"$packages"
+
+present=" $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${want[@]}" 2>/dev/null |
+	awk '$1 == "installed" { printf "%s ", $2 }' || true)"
+missing=()
+for p in "${want[@]}"; do
+	[[ $present == *" $p "* ]] || missing+=("$p")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+	echo "setup: all ${#want[@]} packages are installed"
+	exit 0
+fi
+
+echo "setup: to be installed: ${missing[*]}"
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+	if ! command -v sudo >/dev/null; then
+		echo "setup: installing packages needs root and there is no sudo; run this as root" >&2
+		exit 1
+	fi
+	echo "setup: apt-get needs root for this, so sudo may ask for your password"
+	as_root=(sudo)
+fi
+
+log=$(mktemp "${TMPDIR:-/tmp}/ipcx-setup.XXXXXX")
+trap 'rm -f "$log"' EXIT
+
+# apt's chatter matters only when something went wrong
+quietly() {
+	local what=$1
+	shift
+	echo "setup: $what..."
+	if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "$@" >"$log" 2>&1 </dev/null; then
+		cat "$log" >&2
+		echo "setup: $what failed; what apt-get said is above" >&2
+		exit 1
+	fi
+}
+
+# 10 minutes for a lock held by unattended-upgrades or a colleague
+apt=(apt-get -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)
+quietly "reading the package lists" "${apt[@]}" update
+quietly "installing ${#missing[@]} packages" "${apt[@]}" install --no-install-recommends "${missing[@]}"
+echo "setup: done"
