@@ -11,6 +11,9 @@
  * Sizes are bytes. Times are absolute CLOCK_MONOTONIC nanoseconds, or
  * IPCX_NOWAIT, or IPCX_FOREVER. All functions may be called from any thread;
  * a queue must not be used while another thread closes it.
+ *
+ * In a child made by fork() a queue opened without IPCX_INHERIT is closed:
+ * sending and receiving fail with -EBADF there, ipcx_queue_close() works.
  */
 #ifndef IPCX_H
 #define IPCX_H
@@ -250,6 +253,7 @@ int ipcx_queue_cancel(struct ipcx_queue *q, struct ipcx_msg *m);
  * -EAGAIN     empty, and @deadline is IPCX_NOWAIT
  * -EINTR      a signal came while waiting
  * -EINVAL     @deadline is negative
+ * -ENOMEM     the address space is too small for the message, which stays queued
  * -EPERM      the queue was not opened with IPCX_RECV
  * -ETIMEDOUT  still empty at @deadline
  */

@@ -172,7 +172,7 @@ static inline void ipcx_slot_grab(struct ipcx_slots *s, struct ipcx_slot *slot)
 /* Enough pages, and not so many that a small message sits on a large slot. */
 static inline bool ipcx_slot_fits(const struct ipcx_slot *slot, u32 npages)
 {
-	return slot->pg.npages >= npages && slot->pg.npages / 4 <= npages;
+	return slot->pg.npages >= npages && slot->pg.npages / 2 <= npages;
 }
 
 static inline struct ipcx_slot *ipcx_slots_fit_spare(struct ipcx_party *party, u32 npages)
@@ -200,7 +200,7 @@ static inline struct ipcx_slot *ipcx_slots_fit_any(struct ipcx_slots *s, u32 npa
 	u32 b, want = fls(npages);
 	u32 below, above;
 
-	for (b = want; b < IPCX_BINS && b <= want + 2; b++) {
+	for (b = want; b < IPCX_BINS && b <= want + 1; b++) {
 		int looked = 0;
 
 		list_for_each_entry(slot, &s->bin[b], node) {

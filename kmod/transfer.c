@@ -161,13 +161,18 @@ static int slot_try(struct ipcx_endpoint *ep, u32 npages, struct ipcx_slot **out
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
+	u64 used;
 	int err;
 
 	spin_lock(&q->lock);
 	slot = ipcx_slots_grab(&q->slots, &ep->party, npages);
+	used = atomic64_read(&q->arena.npages) - q->slots.free_pages;
 	spin_unlock(&q->lock);
 	if (!slot)
 		return -EAGAIN;
+	/* Where pages are getting short, a message sits on no more than it needs. */
+	if (slot->pg.npages > npages && used > q->arena.pages_max / 2)
+		ipcx_slot_trim(&q->arena, &slot->pg, ipcx_slot_index(&q->slots, slot), npages);
 	/* A dying writer sets this to NULL: not us either way. */
 	if (READ_ONCE(slot->writer) != &ep->party || slot->pg.safe < npages) {
 		err = slot_prepare(ep, slot, npages);

@@ -34,9 +34,9 @@ static int explain_loan(const struct ipcx_queue *q, const char *name, int err, s
 				 "create the queue with a larger msg_max", name, len,
 				 (unsigned long long)q->attr.msg_max);
 	case ENOMEM:
-		return ipcx_fail(err, "queue %s: no memory for a message of %zu bytes; the machine, "
-				 "the address space (ulimit -v) or the memory cgroup of the "
-				 "queue's creator, uid %u, is full", name, len, q->attr.uid);
+		return ipcx_fail(err, "queue %s: no memory for a message of %zu bytes; the "
+				 "machine, the address space (ulimit -v) or the memory cgroup of "
+				 "the queue's creator, uid %u, is full", name, len, q->attr.uid);
 	case EPERM:
 		return ipcx_fail(err, "queue %s: not opened with IPCX_SEND", name);
 	default:
@@ -89,8 +89,8 @@ static int explain_held(const char *name, enum ipcx_op op, int err)
 		return ipcx_fail(EPERM, "queue %s: not a slot on loan to this handle, or already "
 				 "committed or cancelled", name);
 	case ESTALE:
-		return ipcx_fail(err, "queue %s: the message was given to another receiver, because "
-				 "it was not released in time", name);
+		return ipcx_fail(err, "queue %s: the message was given to another receiver, "
+				 "because it was not released in time", name);
 	default:
 		return 0;
 	}

@@ -25,11 +25,15 @@ static struct ipcx_kernel_queue *kernel_queue(struct ipcx_queue *q)
 static __attribute__((cold, noinline))
 void *map_slot(struct ipcx_kernel_queue *k, const struct ipcx_window *w, uint32_t slot, size_t len)
 {
+	struct ipcx_slot_map *old = &k->maps[slot];
 	void *addr = mmap(NULL, len, w->prot, MAP_SHARED | MAP_NORESERVE, k->base.fd,
 			  w->offset + slot * k->stride);
 
-	if (addr != MAP_FAILED)
-		k->maps[slot] = (struct ipcx_slot_map){ addr, len, w };
+	if (addr == MAP_FAILED)
+		return addr;
+	if (old->addr)	/* the slot was given back by another process that inherited it */
+		munmap(old->addr, old->len);
+	*old = (struct ipcx_slot_map){ addr, len, w };
 	return addr;
 }
 
@@ -93,7 +97,7 @@ static int nack(int fd, const struct ipcx_desc *d, unsigned int n)
 	return release_flags(fd, d, n, IPCX_RELEASE_NACK);
 }
 
-typedef int give_fn(int fd, const struct ipcx_desc *d, unsigned int n);
+typedef int (*give_fn)(int fd, const struct ipcx_desc *d, unsigned int n);
 
 /*
  * Once the kernel has a slot back another thread may hold and map it, so its
@@ -101,7 +105,7 @@ typedef int give_fn(int fd, const struct ipcx_desc *d, unsigned int n);
  * that the slot is no longer the caller's.
  */
 static __attribute__((cold, noinline))
-int give_mapped(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n, give_fn *fn)
+int give_mapped(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n, give_fn fn)
 {
 	struct ipcx_slot_map saved[IPCX_BATCH];
 	int done;
@@ -121,7 +125,7 @@ int give_mapped(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned
 }
 
 /* Gives slots that are held to the kernel, up to the first that is not held. */
-static inline int give(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, give_fn *fn)
+static inline int give(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, give_fn fn)
 {
 	struct ipcx_kernel_queue *k = kernel_queue(q);
 	struct ipcx_desc d[IPCX_BATCH];

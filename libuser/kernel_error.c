@@ -87,7 +87,7 @@ static int column_of(const char *header, const char *title)
 	}
 }
 
-/* ": its owner is uid ..., its mode ..." when it can be found out, else "" */
+/* ": its owner is uid ..., its mode ..."; the module lists nobody what is none of his business */
 static void owner_of(char *to, size_t size, const char *name)
 {
 	char escaped[IPCX_QUOTED_MAX], *line = NULL;
@@ -95,7 +95,7 @@ static void owner_of(char *to, size_t size, const char *name)
 	int mode, uid, last;
 	size_t room = 0;
 
-	*to = '\0';
+	snprintf(to, size, "; its owner and mode are hidden from you, ask who created it");
 	if (!f)
 		return;
 	proc_name(escaped, name);
@@ -138,10 +138,12 @@ static int open_value(int dev, const struct ipcx_queue_open *arg, const char *na
 
 	if (!ioctl(dev, IPCX_IOC_INFO, &info)) {
 		if (arg->depth > info.out_depth_max)
-			return ipcx_fail(EINVAL, "queue %s: depth %u is larger than %u", name,
-					 arg->depth, info.out_depth_max);
+			return ipcx_fail(EINVAL, "queue %s: depth %u is larger than %u, the limit "
+					 "in " PARAMETERS "queue_depth_max", name, arg->depth,
+					 info.out_depth_max);
 		if (arg->msg_max > info.out_msg_max)
-			return ipcx_fail(EINVAL, "queue %s: msg_max %llu is larger than %llu", name,
+			return ipcx_fail(EINVAL, "queue %s: msg_max %llu is larger than %llu, "
+					 "the limit in " PARAMETERS "queue_msg_max", name,
 					 (unsigned long long)arg->msg_max,
 					 (unsigned long long)info.out_msg_max);
 	}

@@ -205,13 +205,13 @@ static void *map_again(const struct ipcx_kernel_queue *k, const struct ipcx_wind
 
 static bool map_all_again(struct ipcx_kernel_queue *k)
 {
-	bool ok = true;
+	bool lost = false;
 
 	for (struct ipcx_window *w = &k->tx; w; w = w == &k->tx ? &k->rx : NULL) {
 		if (!w->base)
 			continue;
 		w->base = map_again(k, w, w->base, k->window_size, w->offset);
-		ok &= w->base != NULL;
+		lost |= !w->base;
 	}
 	for (uint32_t i = 0; k->maps && i < k->base.attr.depth; i++) {
 		struct ipcx_slot_map *s = &k->maps[i];
@@ -220,9 +220,9 @@ static bool map_all_again(struct ipcx_kernel_queue *k)
 			continue;
 		s->addr = map_again(k, s->window, s->addr, s->len,
 				    s->window->offset + i * k->stride);
-		ok &= s->addr != NULL;
+		lost |= !s->addr;
 	}
-	return ok;
+	return !lost;
 }
 
 void ipcx_kernel_forked(struct ipcx_queue *q)

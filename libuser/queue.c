@@ -17,11 +17,12 @@
 
 static const struct ipcx_transport *const transports[] = {
 	&ipcx_transport_kernel,
+	NULL
 };
 
 static const struct ipcx_transport *find_transport(const char *name, size_t len)
 {
-	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
+	for (size_t i = 0; transports[i]; i++) {
 		const char *t = transports[i]->name;
 
 		if (strlen(t) == len && !memcmp(t, name, len))
@@ -181,7 +182,8 @@ int ipcx_queue_attr(const struct ipcx_queue *q, struct ipcx_queue_attr *attr)
 	size_t sz = attr->sz;
 
 	if (sz < sizeof(sz))
-		return ipcx_fail_text(EINVAL, "sz of struct ipcx_queue_attr is not set");
+		return ipcx_fail_text(EINVAL, "sz of the attributes is not set; it is "
+				      "the size of their struct");
 	memset(attr, 0, sz);
 	memcpy(attr, &q->attr, sz < sizeof(*attr) ? sz : sizeof(*attr));
 	attr->sz = sz;

@@ -135,8 +135,8 @@ static bool check_kernel(struct doctor *d, const char *release)
 {
 	unsigned int major = 0, minor = 0;
 
-	sscanf(release, "%u.%u", &major, &minor);
-	if (major < 6 || (major == 6 && minor < 1))
+	if (sscanf(release, "%u.%u", &major, &minor) == 2 &&
+	    (major < 6 || (major == 6 && minor < 1)))
 		return wrong(d, "kernel", "boot Linux 6.1 or newer",
 			     "Linux %s is older than the oldest that ipcx is made for", release);
 	return ok(d, "kernel", "Linux %s", release);
@@ -185,16 +185,20 @@ static bool limits_text(char *text, size_t size)
 		"user_bytes_max", "user_queues_max", "queue_msg_max", "queue_depth_max",
 	};
 	char path[128], value[64], buf[SIZE_TEXT];
+	const char *shown;
 	size_t len = 0;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		bool bytes = strstr(names[i], "bytes") || strstr(names[i], "msg");
-
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		snprintf(path, sizeof(path), SYSFS "parameters/%s", names[i]);
 		if (!read_line(path, value, sizeof(value)))
 			continue;
+		shown = value;
+		if (!strcmp(value, "0"))
+			shown = "automatic";
+		else if (strstr(names[i], "bytes") || strstr(names[i], "msg"))
+			shown = size_text(buf, strtoull(value, NULL, 10));
 		len += snprintf(text + len, size - len, "%s%s %s", len ? ", " : "", names[i],
-				bytes ? size_text(buf, strtoull(value, NULL, 10)) : value);
+				shown);
 	}
 	return len;
 }

@@ -22,7 +22,7 @@ const struct command *command = &cmd_help;
 
 static const struct command *find(const char *name)
 {
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strcmp(commands[i]->name, name))
 			return commands[i];
 	return strcmp(name, "help") ? NULL : &cmd_help;
@@ -35,7 +35,7 @@ static void put_overview(FILE *f)
 	      "Messages between processes that are not copied. A queue holds them until\n"
 	      "somebody receives them; it stays when its users have gone.\n"
 	      "\n", f);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(f, "  %-8s%s\n", commands[i]->name, commands[i]->brief);
 	fprintf(f, "  %-8s%s\n", cmd_help.name, cmd_help.brief);
 	fputs("\n"
@@ -44,7 +44,8 @@ static void put_overview(FILE *f)
 	      "Receive it elsewhere:     ipcx recv hello -n 1\n"
 	      "\n"
 	      "--json with any command writes one JSON object a line. Exit codes: 0 done,\n"
-	      "1 failed, 2 wrong usage, 3 doctor found something wrong, 4 timed out or empty.\n", f);
+	      "1 failed, 2 wrong usage, 3 doctor found something wrong, 4 timed out or empty.\n",
+	      f);
 }
 
 static int unknown(const char *word)

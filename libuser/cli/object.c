@@ -165,7 +165,7 @@ static void list_row(const struct table *t, size_t row)
 	field = table_get(t, row, "mode");
 	printf("%-6s", field ? field : "?");
 	put_owner(t, row, 12);
-	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
 		field = table_get(t, row, counts[i].title);
 		printf("%*s", counts[i].width, field ? field : "?");
 	}
@@ -300,9 +300,10 @@ const struct command cmd_ls = {
 	"ls", run_ls, "list what there is",
 	"usage: ipcx ls [--json]\n"
 	"\n"
-	"Lists all objects of this network namespace. QUEUED messages wait for a\n"
-	"receiver, LOANED slots are being written, LEASED messages were taken and not\n"
-	"released yet. BYTES is the memory in use. SEND and RECV count open ends.\n"
+	"Lists the objects of this network namespace that you may send to or receive\n"
+	"from. QUEUED messages wait for a receiver, LOANED slots are being written,\n"
+	"LEASED messages were taken and not released yet. BYTES is the memory in use.\n"
+	"SEND and RECV count open ends.\n"
 };
 
 const struct command cmd_show = {

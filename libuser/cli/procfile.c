@@ -21,7 +21,7 @@ static int add_row(struct table *t, char *line)
 	if (!cells)
 		return -ENOMEM;
 	t->cells = cells;
-	for (field = strtok_r(line, " \n", &save); field; field = strtok_r(NULL, " \n", &save)) {
+	for (field = strtok_r(line, "\n ", &save); field; field = strtok_r(NULL, "\n ", &save)) {
 		if (n == want)
 			break;
 		cells[used + n] = strdup(field);

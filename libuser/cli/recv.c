@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <ipcx.h>
@@ -198,22 +199,76 @@ static int hand_on(struct receiver *r, struct ipcx_msg *m)
 	return CLI_OK;
 }
 
+/* What is left until @deadline; false when nothing is */
+static bool time_left(int64_t deadline, struct timespec *left)
+{
+	struct timespec now;
+	int64_t ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ns = deadline - now.tv_sec * INT64_C(1000000000) - now.tv_nsec;
+	left->tv_sec = ns / 1000000000;
+	left->tv_nsec = ns % 1000000000;
+	return ns > 0;
+}
+
+/*
+ * Waits for a message and takes it. Standard output is watched too: behind a
+ * pipe that nobody reads any more, this program would wait for ever. Signals
+ * come in while it waits only, so that none is missed just before.
+ */
+static int wait_and_take(const struct receiver *r, struct ipcx_msg *m, int64_t deadline,
+			 const sigset_t *open_mask)
+{
+	struct pollfd p[2] = {
+		{ .fd = ipcx_queue_fd(r->q), .events = POLLIN },
+		{ .fd = r->dir ? -1 : STDOUT_FILENO },
+	};
+	struct timespec left;
+
+	for (;;) {
+		int err = ipcx_queue_take(r->q, m, IPCX_NOWAIT);
+
+		if (err != -EAGAIN || stop || !time_left(deadline, &left))
+			return err;
+		if (ppoll(p, 2, &left, open_mask) > 0 && (p[1].revents & (POLLERR | POLLHUP))) {
+			raise(SIGPIPE);
+			return -EPIPE;
+		}
+	}
+}
+
+static int take_one(const struct receiver *r, struct ipcx_msg *m)
+{
+	sigset_t caught, before;
+	int err;
+
+	sigemptyset(&caught);
+	sigaddset(&caught, SIGINT);
+	sigaddset(&caught, SIGTERM);
+	sigprocmask(SIG_BLOCK, &caught, &before);
+	err = wait_and_take(r, m, deadline_in(r->timeout), &before);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
 static int receive(struct receiver *r)
 {
 	struct ipcx_msg m;
 	int err = 0;
 
 	while (!err && !stop && (!r->count || r->done < r->count)) {
-		err = ipcx_queue_take(r->q, &m, deadline_in(r->timeout));
-		if (!err) {
+		err = take_one(r, &m);
+		if (!err)
 			err = hand_on(r, &m);
-		} else if (err == -EINTR) {
-			err = CLI_OK;
-		} else if (err != -EAGAIN && err != -ETIMEDOUT) {
-			err = fail_ipcx(err);
-		} else {
-			return r->done && !r->count ? CLI_OK : fail_ipcx(err);
-		}
+		else if (stop)
+			return CLI_OK;
+		else if (err == -EPIPE)
+			return fail_file("standard output", EPIPE);
+		else if (err == -EAGAIN && r->done && !r->count)
+			return CLI_OK;
+		else
+			return fail_ipcx(err);
 	}
 	return err;
 }
@@ -276,18 +331,19 @@ static int option(struct receiver *r, int c)
 	}
 }
 
+static const struct option longs[] = {
+	{ "count", required_argument, NULL, 'n' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "null", no_argument, NULL, '0' },
+	{ "create", no_argument, NULL, 'c' },
+	{ "raw", no_argument, NULL, OPT_RAW },
+	{ "sync", no_argument, NULL, OPT_SYNC },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	COMMON_OPTIONS, { 0 },
+};
+
 static int run_recv(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{ "count", required_argument, NULL, 'n' },
-		{ "output", required_argument, NULL, 'o' },
-		{ "null", no_argument, NULL, '0' },
-		{ "create", no_argument, NULL, 'c' },
-		{ "raw", no_argument, NULL, OPT_RAW },
-		{ "sync", no_argument, NULL, OPT_SYNC },
-		{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-		COMMON_OPTIONS, { 0 },
-	};
 	struct receiver r = { .timeout = -1, .delimiter = '\n', .dir_fd = -1 };
 	int c, err = CLI_OK;
 

@@ -137,13 +137,12 @@ static int send_file(struct sender *s, const char *path)
 	int r, fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st)) {
+	if (fd < 0 || fstat(fd, &st))
 		r = fail_file(path, errno);
-	} else if (S_ISREG(st.st_mode) && st.st_size > 0 && !is_stdin) {
+	else if (S_ISREG(st.st_mode) && st.st_size > 0 && !is_stdin)
 		r = send_regular(s, path, fd, st.st_size);
-	} else {
+	else
 		r = send_stream(s, path, fd);
-	}
 	if (fd >= 0 && !is_stdin)
 		close(fd);
 	return r;
@@ -192,7 +191,7 @@ static int send_all(struct sender *s)
 	progress_end();
 	ipcx_queue_close(s->q);
 	if (r && s->sent)
-		fprintf(stderr, "ipcx: send: %llu messages were sent before\n",
+		fprintf(stderr, "ipcx: send: messages sent before that: %llu\n",
 			(unsigned long long)s->sent);
 	if (s->json) {
 		printf("{");

@@ -93,8 +93,8 @@ void json_string(FILE *f, const void *bytes, size_t len)
 
 static void json_base64(FILE *f, const unsigned char *p, size_t len)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				     "0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 	fputc('"', f);
 	for (; len; p += 3, len -= len < 3 ? len : 3) {

@@ -137,7 +137,7 @@ bool parse_duration(const char *text, int64_t *ns)
 	if (!strchr("0123456789.", *text) || !*text)	/* strtod() would take "-1" and "inf" */
 		return false;
 	v = strtod(text, &end);
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
 		if (end == text || strcmp(end, units[i].unit))
 			continue;
 		v *= units[i].ns;

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
 /* Exit codes, documented in ipcx.1 */
 enum {
 	CLI_OK = 0,

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Limits: bytes of a queue, bytes and queues of a user, the memory cgroup. */
+#include <sys/stat.h>
+
+#include "ipcx_util.h"
+
+#include "../kselftest_harness.h"
+
+#define PARAM	"/sys/module/ipcx/parameters/"
+#define MIB	(1ULL << 20)
+
+TEST(bytes_max_is_back_pressure)
+{
+	struct end e = { .o = { .depth = 16, .msg_max = MIB, .bytes_max = 2 * MIB } };
+	struct pollfd p = { .events = POLLOUT };
+	struct ipcx_desc d[3], x;
+
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	p.fd = e.fd;
+	ASSERT_EQ(1, raw_loan(e.fd, &d[0], MIB, 0));
+	ASSERT_EQ(1, raw_loan(e.fd, &d[1], MIB - 4096, 0));
+	EXPECT_EQ(1, poll(&p, 1, 0));
+	EXPECT_EQ(-EAGAIN, raw_loan(e.fd, &x, 4097, 0));
+	EXPECT_EQ(-ETIMEDOUT, raw_loan(e.fd, &x, 4097, in_ms(10)));
+	ASSERT_EQ(1, raw_loan(e.fd, &d[2], 4096, 0));
+	EXPECT_EQ(0, poll(&p, 1, 0));
+	EXPECT_EQ(-EAGAIN, raw_loan(e.fd, &x, 1, 0));
+	EXPECT_EQ(1, raw_cancel(e.fd, &d[0]));
+	EXPECT_EQ(1, poll(&p, 1, 0));
+	/* the pages of the free slot are found, whatever slot they are needed for */
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(1, raw_loan(e.fd, &x, MIB / 4, 0));
+	EXPECT_EQ(-EAGAIN, raw_loan(e.fd, &x, 1, 0));
+	end_close(&e);
+}
+
+/* A sleeper that needs much must not be the only one woken for little. */
+TEST(sleeper_for_bytes_does_not_starve_others)
+{
+	struct end e = { .o = { .depth = 8, .msg_max = MIB, .bytes_max = MIB } };
+	struct ipcx_desc d[2];
+	pid_t big, small;
+
+	ASSERT_EQ(0, end_open(&e, "bytes", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(1, raw_loan(e.fd, &d[0], MIB / 2, 0));
+	ASSERT_EQ(1, raw_loan(e.fd, &d[1], MIB / 2, 0));
+	big = fork();
+	if (!big) {
+		struct end o = {};
+		struct ipcx_desc x;
+
+		_exit(end_open(&o, "bytes", IPCX_OPEN_SEND) ||
+		      raw_loan(o.fd, &x, MIB, in_ms(20000)) != 1);
+	}
+	usleep(30000);
+	small = fork();
+	if (!small) {
+		struct end o = {};
+		struct ipcx_desc x;
+
+		_exit(end_open(&o, "bytes", IPCX_OPEN_SEND) ||
+		      raw_loan(o.fd, &x, 1, in_ms(20000)) != 1);
+	}
+	usleep(30000);
+	EXPECT_EQ(1, raw_cancel(e.fd, &d[0]));
+	EXPECT_EQ(0, exit_status(small));
+	EXPECT_EQ(1, raw_cancel(e.fd, &d[1]));
+	EXPECT_EQ(0, exit_status(big));
+	end_close(&e);
+}
+
+static int user_info(struct ipcx_info *i)
+{
+	int dev = open("/dev/ipcx", O_RDWR), ret;
+
+	*i = (struct ipcx_info) { .size = sizeof(*i) };
+	ret = xioctl(dev, IPCX_IOC_INFO, i);
+	close(dev);
+	return ret;
+}
+
+/* Each returns what failed, as an exit status. */
+static int fill_as_user(void)
+{
+	struct end e = { .o = { .depth = 64, .msg_max = 16 * MIB } };
+	struct ipcx_desc d;
+	struct ipcx_info i;
+	int n = 0, ret;
+
+	if (setuid(1000) || end_open(&e, NULL, CREATE | SENDRECV))
+		return 1;
+	while ((ret = raw_loan(e.fd, &d, MIB, 0)) == 1)
+		n++;
+	if (ret != -EDQUOT || n != 7) /* the table of slots is counted too */
+		return 2;
+	if (user_info(&i) || i.out_user_bytes > 8 * MIB || i.out_user_bytes < 7 * MIB)
+		return 3;
+	if (raw_cancel(e.fd, &d) == 1 && raw_loan(e.fd, &d, MIB, 0) != 1)
+		return 4;
+	end_close(&e);
+	return user_info(&i) || i.out_user_bytes || i.out_user_queues ? 5 : 0;
+}
+
+TEST(bytes_of_a_user)
+{
+	struct end e = {};
+	char old[32];
+	pid_t pid;
+
+	ASSERT_TRUE(get_file(PARAM "user_bytes_max", old, sizeof(old)));
+	ASSERT_EQ(0, put_file(PARAM "user_bytes_max", "8388608"));
+	pid = fork();
+	if (!pid)
+		_exit(fill_as_user());
+	EXPECT_EQ(0, exit_status(pid));
+	/* root is not bound by it */
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	EXPECT_EQ(1, raw_send(&e, 10 * MIB, 'r'));
+	end_close(&e);
+	put_file(PARAM "user_bytes_max", old);
+}
+
+TEST(queues_of_a_user)
+{
+	char old[32];
+	pid_t pid;
+
+	ASSERT_TRUE(get_file(PARAM "user_queues_max", old, sizeof(old)));
+	ASSERT_EQ(0, put_file(PARAM "user_queues_max", "5"));
+	pid = fork();
+	if (!pid) {
+		struct end e[6] = {};
+
+		if (setuid(1000))
+			_exit(1);
+		for (int i = 0; i < 5; i++)
+			if (end_open(&e[i], NULL, CREATE | SENDRECV))
+				_exit(2);
+		if (end_open(&e[5], NULL, CREATE | SENDRECV) != -EDQUOT)
+			_exit(3);
+		end_close(&e[0]);
+		_exit(end_open(&e[5], NULL, CREATE | SENDRECV) ? 4 : 0);
+	}
+	EXPECT_EQ(0, exit_status(pid));
+	put_file(PARAM "user_queues_max", old);
+}
+
+/* The creator's cgroup pays, whoever makes the loan; its limit is an errno, not a kill. */
+TEST(memory_cgroup)
+{
+	struct end e = { .o = { .depth = 64, .msg_max = 4 * MIB } };
+	const char *dir = "/sys/fs/cgroup/ipcx-limit";
+	char path[128], pid_text[16];
+	struct ipcx_desc d;
+	pid_t pid;
+	int n = 0, ret;
+
+	ASSERT_EQ(0, mkdir(dir, 0755));
+	snprintf(path, sizeof(path), "%s/memory.max", dir);
+	ASSERT_EQ(0, put_file(path, "33554432"));
+	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	pid = fork();
+	if (!pid) {
+		snprintf(pid_text, sizeof(pid_text), "%d", getpid());
+		_exit(put_file(path, pid_text) || end_open(&e, "cgroup", CREATE | SENDRECV));
+	}
+	ASSERT_EQ(0, exit_status(pid));
+	ASSERT_EQ(0, end_open(&e, "cgroup", SENDRECV));
+	while ((ret = raw_loan(e.fd, &d, 4 * MIB, 0)) == 1)
+		n++;
+	EXPECT_EQ(-ENOMEM, ret);
+	EXPECT_LE(4, n);
+	EXPECT_GE(8, n);
+	EXPECT_EQ(0, raw_unlink("cgroup"));
+	end_close(&e);
+	EXPECT_EQ(0, rmdir(dir));
+}
+
+TEST_HARNESS_MAIN
