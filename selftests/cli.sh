@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # The ipcx command as a user types it. TAP on stdout.
+# shellcheck disable=SC2317 # the functions are called through check
 ipcx=$(dirname "$(realpath "$0")")/../bin/ipcx
 [ -x "$ipcx" ] || ipcx=$(dirname "$(realpath "$0")")/../build/bin/ipcx
 [ -c /dev/ipcx ] || { echo "1..0 # SKIP no /dev/ipcx"; exit 4; }

@@ -47,7 +47,7 @@ enum ipcx_ioc_nr {
 	IPCX_IOC_NR_QUEUE_COMMIT,
 	IPCX_IOC_NR_QUEUE_CANCEL,
 	IPCX_IOC_NR_QUEUE_TAKE,
-	IPCX_IOC_NR_QUEUE_RELEASE,
+	IPCX_IOC_NR_QUEUE_RELEASE
 };
 
 /* On /dev/ipcx: */
@@ -63,7 +63,7 @@ enum ipcx_ioc_nr {
 
 /* What a name stands for. */
 enum ipcx_kind {
-	IPCX_KIND_QUEUE = 1,
+	IPCX_KIND_QUEUE = 1
 };
 
 /* struct ipcx_info::out_features */

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef IPCX_BENCH_TRANSPORT_H
+#define IPCX_BENCH_TRANSPORT_H
+
+#include <ipcx.h>
+#include <mqueue.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * struct chan - one direction between two processes, for messages of one length
+ * @name: its name, where it needs one
+ * @len: length of each message
+ * @full: every word of a message is written and checked, not the first alone
+ * @buf: the message, for transports that copy it
+ * @q: ipcx
+ * @m: ipcx: the message not yet given back
+ * @mq: POSIX
+ * @fd: pipe: read and write end; socket: receiver's and sender's
+ */
+struct chan {
+	char name[32];
+	size_t len;
+	bool full;
+	uint64_t *buf;
+	struct ipcx_queue *q;
+	struct ipcx_msg m;
+	mqd_t mq;
+	int fd[2];
+};
+
+/**
+ * struct transport - a way to carry messages; all functions end the process on errors
+ * @name: for the table
+ * @depth: messages it holds, 0 where that is not a number of messages
+ * @create: makes a channel, before the fork, as its sender or its receiver
+ * @attach: joins it as the other, after the fork
+ * @send: sends the message number @seq
+ * @recv: receives a message and checks that it is number @seq, of the right length
+ * @destroy: removes it, in the process that made it
+ */
+struct transport {
+	const char *name;
+	unsigned int depth;
+	void (*create)(struct chan *c, unsigned int depth, bool sender);
+	void (*attach)(struct chan *c, bool sender);
+	void (*send)(struct chan *c, uint64_t seq);
+	void (*recv)(struct chan *c, uint64_t seq);
+	void (*destroy)(struct chan *c);
+};
+
+/* All there are; the last has no name. */
+extern const struct transport transports[];
+
+#endif /* IPCX_BENCH_TRANSPORT_H */
