@@ -18,9 +18,11 @@ static struct vfsmount *ipcx_mnt __read_mostly;
 
 static const struct ipcx_op endpoint_ops[] = {
 	IPCX_OP(IPCX_IOC_QUEUE_LOAN, ipcx_queue_loan, ipcx_queue_loan, deadline, 0),
-	IPCX_OP(IPCX_IOC_QUEUE_COMMIT, ipcx_queue_commit, ipcx_queue_commit, desc_size, 0),
+	IPCX_OP(IPCX_IOC_QUEUE_COMMIT, ipcx_queue_commit, ipcx_queue_commit, desc_size,
+		IPCX_COMMIT_VALID_FLAGS),
 	IPCX_OP(IPCX_IOC_QUEUE_CANCEL, ipcx_queue_cancel, ipcx_queue_cancel, desc_size, 0),
-	IPCX_OP(IPCX_IOC_QUEUE_TAKE, ipcx_queue_take, ipcx_queue_take, len_max, 0),
+	IPCX_OP(IPCX_IOC_QUEUE_TAKE, ipcx_queue_take, ipcx_queue_take, len_max,
+		IPCX_TAKE_VALID_FLAGS),
 	IPCX_OP(IPCX_IOC_QUEUE_RELEASE, ipcx_queue_release, ipcx_queue_release, desc_size,
 		IPCX_RELEASE_VALID_FLAGS),
 };

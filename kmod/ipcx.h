@@ -225,6 +225,7 @@ void ipcx_endpoint_exit(void);
  * @user: the caller's argument
  * @user_size: its size as the caller gave it
  * @size: sizeof the kernel's copy
+ * @flags: its flags, checked
  * @arg: the kernel's copy
  */
 struct ipcx_cmd {
@@ -232,6 +233,7 @@ struct ipcx_cmd {
 	void __user *user;
 	u32 user_size;
 	u32 size;
+	u32 flags;
 	void *arg;
 };
 
@@ -258,5 +260,7 @@ struct ipcx_op {
 long ipcx_ioctl(struct file *file, const struct ipcx_op *ops, size_t n, unsigned int cmd,
 		unsigned long arg);
 int ipcx_cmd_reply(struct ipcx_cmd *cmd);
+int ipcx_copy_in(void *to, u32 size, const void __user *from, u32 user_size);
+int ipcx_copy_out(void __user *to, u32 user_size, const void *from, u32 size);
 
 #endif /* IPCX_PRIVATE_H */

@@ -14,7 +14,66 @@
 #include "ipcx.h"
 
 /* Room for the argument of any ioctl. */
-#define CMD_ARG_MAX	192
+#define CMD_ARG_MAX	120
+
+/**
+ * ipcx_copy_in() - copy a struct that may have another size in user space
+ * @to: the kernel's struct, of whole u64 words
+ * @size: its size
+ * @from: the caller's struct
+ * @user_size: its size
+ *
+ * Most callers know the same struct: then it is read word by word in place,
+ * which for a few words is far cheaper than a call.
+ *
+ * Return: 0, -EFAULT, -E2BIG.
+ */
+int ipcx_copy_in(void *to, u32 size, const void __user *from, u32 user_size)
+{
+	const u64 __user *user = from;
+	u64 *word = to;
+	u32 i;
+
+	if (user_size != size)
+		return copy_struct_from_user(to, size, from, user_size);
+	if (!user_read_access_begin(user, size))
+		return -EFAULT;
+	for (i = 0; i < size / sizeof(*word); i++)
+		unsafe_get_user(word[i], user + i, fault);
+	user_read_access_end();
+	return 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+/**
+ * ipcx_copy_out() - the way back
+ * @to: the caller's struct
+ * @user_size: its size
+ * @from: the kernel's struct, of whole u64 words
+ * @size: its size
+ *
+ * Return: 0 or -EFAULT.
+ */
+int ipcx_copy_out(void __user *to, u32 user_size, const void *from, u32 size)
+{
+	u64 __user *user = to;
+	const u64 *word = from;
+	u32 i;
+
+	if (user_size != size)
+		return copy_to_user(to, from, min(size, user_size)) ? -EFAULT : 0;
+	if (!user_write_access_begin(user, size))
+		return -EFAULT;
+	for (i = 0; i < size / sizeof(*word); i++)
+		unsafe_put_user(word[i], user + i, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
 
 /**
  * ipcx_ioctl() - carry out an ioctl of a table
@@ -33,7 +92,7 @@
 long ipcx_ioctl(struct file *file, const struct ipcx_op *ops, size_t n, unsigned int cmd,
 		unsigned long arg)
 {
-	u32 buf[CMD_ARG_MAX / sizeof(u32)] __aligned(8);
+	u64 buf[CMD_ARG_MAX / sizeof(u64)];
 	struct ipcx_cmd c = {
 		.file = file,
 		.user = (void __user *)arg,
@@ -54,10 +113,11 @@ long ipcx_ioctl(struct file *file, const struct ipcx_op *ops, size_t n, unsigned
 	if (c.user_size > PAGE_SIZE)
 		return -E2BIG;
 	c.size = op->size;
-	err = copy_struct_from_user(buf, op->size, c.user, c.user_size);
+	err = ipcx_copy_in(buf, op->size, c.user, c.user_size);
 	if (err)
 		return err;
-	if (buf[1] & ~op->flags)
+	c.flags = ((u32 *)buf)[1];
+	if (c.flags & ~op->flags)
 		return -EOPNOTSUPP;
 	return op->fn(&c, buf);
 }
@@ -71,7 +131,7 @@ long ipcx_ioctl(struct file *file, const struct ipcx_op *ops, size_t n, unsigned
 int ipcx_cmd_reply(struct ipcx_cmd *cmd)
 {
 	*(u32 *)cmd->arg = cmd->user_size;
-	return copy_to_user(cmd->user, cmd->arg, min(cmd->size, cmd->user_size)) ? -EFAULT : 0;
+	return ipcx_copy_out(cmd->user, cmd->user_size, cmd->arg, cmd->size);
 }
 
 static long ipcx_info(struct ipcx_cmd *cmd, void *arg)

@@ -12,9 +12,6 @@
 
 #include "ipcx.h"
 
-/* Messages that a take moves under one hold of the lock. */
-#define TAKE_CHUNK	8
-
 /**
  * struct ipcx_batch - an array of descriptors in user memory
  * @user: its address
@@ -41,7 +38,7 @@ static int batch_init(struct ipcx_batch *b, u64 user, u32 count, u32 size)
 
 static int desc_read(const struct ipcx_batch *b, u32 i, struct ipcx_desc *d)
 {
-	int err = copy_struct_from_user(d, sizeof(*d), b->user + i * b->size, b->size);
+	int err = ipcx_copy_in(d, sizeof(*d), b->user + i * b->size, b->size);
 
 	if (err)
 		return err;
@@ -52,9 +49,7 @@ static int desc_read(const struct ipcx_batch *b, u32 i, struct ipcx_desc *d)
 
 static int desc_write(const struct ipcx_batch *b, u32 i, const struct ipcx_desc *d)
 {
-	size_t n = min_t(size_t, b->size, sizeof(*d));
-
-	return copy_to_user(b->user + i * b->size, d, n) ? -EFAULT : 0;
+	return ipcx_copy_out(b->user + i * b->size, b->size, d, sizeof(*d));
 }
 
 static struct ipcx_slot *slot_at(struct ipcx_queue *q, u32 index)
@@ -281,10 +276,32 @@ void ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u
 	ipcx_queue_wake_recv(ep->q);
 }
 
-static int commit_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
+/*
+ * Under the lock: an empty slot for the next message, if there is one that needs
+ * nothing done to it, and only while a quarter of the queue is free: senders that
+ * keep one and do nothing must not use the queue up.
+ */
+static void loan_spare(struct ipcx_endpoint *ep, struct ipcx_desc *d, u32 npages)
+{
+	struct ipcx_queue *q = ep->q;
+	struct ipcx_slot *slot = NULL;
+
+	d->slot = IPCX_SLOT_NONE;
+	if (q->slots.count[IPCX_SLOT_FREE] > q->arena.depth / 4)
+		slot = ipcx_slots_fit_spare(&ep->party, npages);
+	if (!slot || slot->pg.safe < npages)
+		return;
+	ipcx_slot_grab(&q->slots, slot);
+	d->slot = ipcx_slot_index(&q->slots, slot);
+	d->len = min_t(u64, (u64)slot->pg.safe << PAGE_SHIFT, q->msg_max);
+	ipcx_slot_loan(&q->slots, slot, &ep->party, d->len);
+}
+
+static int commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, bool loan)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot = slot_at(q, d->slot);
+	u32 npages;
 	int err = 0;
 
 	if (!slot || d->prio > IPCX_PRIO_MAX)
@@ -294,12 +311,31 @@ static int commit_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 		err = -EPERM;
 	else if (d->len > slot->len)
 		err = -EMSGSIZE;
-	else
+	if (!err) {
+		npages = pages_of(slot->len);
 		slot_commit(ep, slot, d->len, d->tag, d->prio);
+		if (loan)
+			loan_spare(ep, d, npages);
+	}
 	spin_unlock(&q->lock);
 	if (!err)
 		ipcx_queue_wake_recv(q);
 	return err;
+}
+
+/* Nobody else can have learnt of the slot: its loan is undone. */
+static void unloan(struct ipcx_endpoint *ep, u32 index)
+{
+	struct ipcx_queue *q = ep->q;
+	struct ipcx_slot *slot = slot_at(q, index);
+
+	if (!slot)
+		return;
+	spin_lock(&q->lock);
+	if (ipcx_slot_held(slot, IPCX_SLOT_LOANED, &ep->party))
+		slot_put(q, slot);
+	spin_unlock(&q->lock);
+	ipcx_queue_wake_send(q);
 }
 
 static int cancel_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
@@ -396,10 +432,29 @@ static long for_each_desc(struct ipcx_endpoint *ep, u64 user, u32 count, u32 siz
  */
 long ipcx_queue_commit(struct ipcx_cmd *cmd, void *arg)
 {
+	struct ipcx_endpoint *ep = cmd->file->private_data;
+	bool loan = cmd->flags & IPCX_COMMIT_LOAN;
 	struct ipcx_queue_commit *c = arg;
+	struct ipcx_batch b;
+	struct ipcx_desc d;
+	int err;
+	u32 i;
 
-	return for_each_desc(cmd->file->private_data, c->descs, c->count, c->desc_size,
-			     commit_one);
+	err = batch_init(&b, c->descs, c->count, c->desc_size);
+	if (err)
+		return err;
+	for (i = 0; i < b.count; i++) {
+		err = desc_read(&b, i, &d);
+		if (!err)
+			err = commit_one(ep, &d, loan);
+		if (err)
+			break;
+		if (loan && desc_write(&b, i, &d)) {
+			unloan(ep, d.slot); /* the message is sent all the same */
+			return i + 1;
+		}
+	}
+	return i ?: err;
 }
 
 /**
@@ -459,45 +514,59 @@ static void desc_fill(struct ipcx_desc *d, struct ipcx_queue *q, const struct ip
 	};
 }
 
-/* Return: messages taken, 0 when there was none, -EMSGSIZE when the first is too long. */
-static int take_some(struct ipcx_endpoint *ep, struct ipcx_desc *d, u32 n, u64 len_max)
+/* Return: 0, -EAGAIN when there is no message, -EMSGSIZE when the first is too long. */
+static int take_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
 	int err = 0;
-	u32 i = 0;
 
 	spin_lock(&q->lock);
-	while (i < n && (slot = ipcx_slots_first(&q->slots))) {
-		if (slot->len > len_max) {
-			err = -EMSGSIZE;
-			break;
-		}
+	slot = ipcx_slots_first(&q->slots);
+	if (!slot) {
+		err = -EAGAIN;
+	} else if (slot->len > len_max) {
+		err = -EMSGSIZE;
+	} else {
 		ipcx_slot_take(&q->slots, slot, &ep->party);
-		desc_fill(&d[i++], q, slot);
+		desc_fill(d, q, slot);
 	}
 	spin_unlock(&q->lock);
-	return i ?: err;
+	if (err == -EMSGSIZE) /* not for us, but perhaps for another sleeper */
+		ipcx_queue_wake_recv(q);
+	return err;
 }
 
-/* The taker could not be told of these: as if they had never been taken. */
-static void untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d, u32 n)
+/* The taker could not be told: as if it had never been taken. */
+static void untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 {
 	struct ipcx_queue *q = ep->q;
-	u32 back = 0;
+	struct ipcx_slot *slot = &q->slots.slot[d->slot];
 
 	spin_lock(&q->lock);
-	while (n--) {
-		struct ipcx_slot *slot = &q->slots.slot[d[n].slot];
-
-		if (release_check(ep, slot, d[n].seq))
-			continue; /* released meanwhile by another thread */
+	if (!release_check(ep, slot, d->seq)) /* else another thread was faster */
 		ipcx_slot_requeue(&q->slots, slot);
-		back++;
-	}
 	spin_unlock(&q->lock);
-	while (back--)
-		ipcx_queue_wake_recv(q);
+	ipcx_queue_wake_recv(q);
+}
+
+/* Return: how many were released, or the error of the first that was not. */
+static int release_first(struct ipcx_endpoint *ep, const struct ipcx_batch *b)
+{
+	struct ipcx_desc d;
+	int err, done = 0;
+	u32 i;
+
+	for (i = 0; i < b->count; i++) {
+		err = desc_read(b, i, &d);
+		if (!err && d.slot != IPCX_SLOT_NONE) {
+			err = release_one(ep, &d);
+			done += !err;
+		}
+		if (err)
+			return err;
+	}
+	return done;
 }
 
 /**
@@ -511,37 +580,39 @@ long ipcx_queue_take(struct ipcx_cmd *cmd, void *arg)
 {
 	struct ipcx_endpoint *ep = cmd->file->private_data;
 	struct ipcx_queue_take *t = arg;
-	struct ipcx_desc d[TAKE_CHUNK];
+	s64 deadline = t->deadline;
 	struct ipcx_batch b;
-	u32 done = 0;
-	int err, n, i;
+	struct ipcx_desc d;
+	int err, released = 0;
+	u32 i = 0;
 
 	err = batch_init(&b, t->descs, t->count, t->desc_size);
-	if (err || t->deadline < 0)
+	if (err || deadline < 0)
 		return err ?: -EINVAL;
 	if (!(ep->rights & IPCX_OPEN_RECV))
 		return -EPERM;
-	while (done < b.count) {
-		n = take_some(ep, d, min_t(u32, b.count - done, TAKE_CHUNK), t->len_max);
-		if (!n && !done) {
-			err = ipcx_queue_wait_recv(ep->q, t->deadline);
-			if (err)
-				return err;
-			continue;
-		}
-		if (n <= 0) {
-			if (n) /* not for us, but perhaps for another sleeper */
-				ipcx_queue_wake_recv(ep->q);
-			return done ?: n;
-		}
-		for (i = 0; i < n; i++) {
-			if (!desc_write(&b, done, &d[i])) {
-				done++;
-				continue;
-			}
-			untake(ep, &d[i], n - i);
-			return done ?: -EFAULT;
-		}
+	if (cmd->flags & IPCX_TAKE_RELEASE) {
+		released = release_first(ep, &b);
+		if (released < 0)
+			return released;
 	}
-	return done;
+	while (i < b.count) {
+		err = take_one(ep, &d, t->len_max);
+		if (err == -EAGAIN && !i) {
+			err = ipcx_queue_wait_recv(ep->q, deadline);
+			if (!err)
+				continue;
+			/* what was released must not be released again */
+			return err == -ERESTARTSYS && released ? -EINTR : err;
+		}
+		if (err)
+			break;
+		err = desc_write(&b, i, &d);
+		if (err) {
+			untake(ep, &d);
+			break;
+		}
+		i++;
+	}
+	return i ?: err;
 }

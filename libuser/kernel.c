@@ -47,6 +47,37 @@ static inline void *slot_data(struct ipcx_kernel_queue *k, const struct ipcx_win
 	return w->base + slot * k->stride;
 }
 
+/*
+ * A commit brings an empty slot for the next message, so that a steady sender
+ * makes one system call a message. It waits here for the next loan: its slot
+ * number in the low bits, its length above, plus one so that 0 is none. Whoever
+ * swaps it out owns it.
+ */
+#define SPARE_SLOT_BITS	20
+
+static bool spare_take(struct ipcx_kernel_queue *k, size_t len, struct ipcx_desc *d)
+{
+	uint64_t spare = __atomic_load_n(&k->spare, __ATOMIC_RELAXED);
+
+	do {
+		if (!spare || (spare - 1) >> SPARE_SLOT_BITS < len)
+			return false;
+	} while (!__atomic_compare_exchange_n(&k->spare, &spare, 0, true, __ATOMIC_ACQUIRE,
+					      __ATOMIC_RELAXED));
+	d->slot = (spare - 1) & ((1U << SPARE_SLOT_BITS) - 1);
+	return true;
+}
+
+/* Return: whether it was kept; else the caller gives it back. */
+static bool spare_keep(struct ipcx_kernel_queue *k, const struct ipcx_desc *d)
+{
+	uint64_t none = 0;
+
+	return __atomic_compare_exchange_n(&k->spare, &none,
+					   (d->len << SPARE_SLOT_BITS | d->slot) + 1, false,
+					   __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
 static int commit(int fd, const struct ipcx_desc *d, unsigned int n)
 {
 	struct ipcx_queue_commit arg = {
@@ -71,6 +102,15 @@ static int cancel(int fd, const struct ipcx_desc *d, unsigned int n)
 	int done = ioctl(fd, IPCX_IOC_QUEUE_CANCEL, &arg);
 
 	return done < 0 ? -errno : done;
+}
+
+/* The next loan cannot use it: it must not stand in the way either. */
+static inline void spare_drop(struct ipcx_kernel_queue *k)
+{
+	struct ipcx_desc d = { 0 };
+
+	if (spare_take(k, 0, &d))
+		cancel(k->base.fd, &d, 1);
 }
 
 static int release_flags(int fd, const struct ipcx_desc *d, unsigned int n, uint32_t flags)
@@ -159,6 +199,14 @@ static inline int give(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n,
 	return done;
 }
 
+static void fill_loan(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipcx_desc *d,
+		      size_t len, void *data)
+{
+	*m = (struct ipcx_msg){ .data = data, .len = len };
+	m->priv[PRIV_SLOT] = d->slot;
+	m->priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
+}
+
 static int kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
 		       int64_t deadline)
 {
@@ -173,6 +221,11 @@ static int kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, uns
 	};
 	int done;
 
+	if (n == 1 && deadline >= 0 && spare_take(k, len, d)) {
+		fill_loan(q, m, d, len, slot_data(k, &k->tx, d[0].slot, len));
+		return 1;
+	}
+	spare_drop(k);
 	for (unsigned int i = 0; i < n; i++)
 		d[i] = (struct ipcx_desc){ .len = len };
 	done = ioctl(q->fd, IPCX_IOC_QUEUE_LOAN, &arg);
@@ -185,9 +238,7 @@ static int kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, uns
 			cancel(q->fd, d + i, done - i);
 			return i ? i : -ENOMEM;
 		}
-		m[i] = (struct ipcx_msg){ .data = data, .len = len };
-		m[i].priv[PRIV_SLOT] = d[i].slot;
-		m[i].priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
+		fill_loan(q, &m[i], &d[i], len, data);
 	}
 	return done;
 }
@@ -241,8 +292,40 @@ static int kernel_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m,
 	return done;
 }
 
+/* Sends a message and brings a spare. */
+static int commit_one(struct ipcx_queue *q, struct ipcx_msg *m)
+{
+	struct ipcx_kernel_queue *k = kernel_queue(q);
+	struct ipcx_desc d = {
+		.slot = m->priv[PRIV_SLOT],
+		.flags = m->flags,
+		.len = m->len,
+		.tag = m->tag,
+		.prio = m->prio,
+	};
+	struct ipcx_queue_commit arg = {
+		.size = sizeof(arg),
+		.flags = IPCX_COMMIT_LOAN,
+		.descs = (uintptr_t)&d,
+		.count = 1,
+		.desc_size = sizeof(d),
+	};
+
+	if (m->priv[IPCX_PRIV_HOLDER] != (uintptr_t)q)
+		return q->fd < 0 ? -EBADF : -EPERM;
+	if (ioctl(q->fd, IPCX_IOC_QUEUE_COMMIT, &arg) < 0)
+		return -errno;
+	if (d.slot != IPCX_SLOT_NONE && !spare_keep(k, &d))
+		cancel(q->fd, &d, 1);
+	m->data = NULL;
+	m->priv[IPCX_PRIV_HOLDER] = 0;
+	return 1;
+}
+
 static int kernel_commit(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 {
+	if (n == 1 && !ipcx_unlikely(kernel_queue(q)->maps))
+		return commit_one(q, m);
 	return give(q, m, n, commit);
 }
 
@@ -254,6 +337,34 @@ static int kernel_cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int 
 static int kernel_release(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, bool again)
 {
 	return again ? give(q, m, n, nack) : give(q, m, n, release);
+}
+
+static int kernel_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
+{
+	struct ipcx_kernel_queue *k = kernel_queue(q);
+	struct ipcx_desc d = { .slot = m->priv[PRIV_SLOT], .seq = m->priv[PRIV_SEQ] };
+	struct ipcx_queue_take arg = {
+		.size = sizeof(arg),
+		.flags = IPCX_TAKE_RELEASE,
+		.descs = (uintptr_t)&d,
+		.count = 1,
+		.desc_size = sizeof(d),
+		.deadline = deadline,
+		.len_max = SIZE_MAX,
+	};
+	int r;
+
+	if (!m->priv[IPCX_PRIV_HOLDER])
+		return kernel_take(q, SIZE_MAX, m, 1, deadline);
+	if (ipcx_unlikely(k->maps || m->priv[IPCX_PRIV_HOLDER] != (uintptr_t)q)) {
+		r = give(q, m, 1, release);
+		return r < 0 ? r : kernel_take(q, SIZE_MAX, m, 1, deadline);
+	}
+	r = ioctl(q->fd, IPCX_IOC_QUEUE_TAKE, &arg);
+	if (r < 0)
+		return -errno;
+	fill_taken(q, m, &d, slot_data(k, &k->rx, d.slot, d.len));
+	return r;
 }
 
 const struct ipcx_transport ipcx_transport_kernel = {
@@ -270,4 +381,5 @@ const struct ipcx_transport ipcx_transport_kernel = {
 	.cancel = kernel_cancel,
 	.take = kernel_take,
 	.release = kernel_release,
+	.next = kernel_next,
 };

@@ -29,6 +29,7 @@ struct ipcx_kernel_queue {
 	size_t window_size;
 	struct ipcx_window tx, rx;
 	struct ipcx_slot_map *maps;	/* one a slot; NULL when no window lacks a base */
+	uint64_t spare;			/* a loan for the next message, see kernel.c; 0: none */
 };
 
 /* kernel_open.c */

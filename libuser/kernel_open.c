@@ -230,6 +230,7 @@ void ipcx_kernel_forked(struct ipcx_queue *q)
 	struct ipcx_kernel_queue *k = (struct ipcx_kernel_queue *)q;
 
 	if (q->flags & IPCX_INHERIT) {
+		k->spare = 0;	/* the parent's */
 		if (map_all_again(k))
 			return;
 		unmap_all(k);

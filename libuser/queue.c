@@ -284,15 +284,14 @@ int ipcx_queue_nack(struct ipcx_queue *q, struct ipcx_msg *m)
 
 int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
 {
-	int r = 0;
+	bool held = m->priv[IPCX_PRIV_HOLDER];
+	int r = q->ops->next(q, m, deadline);
 
-	if (m->priv[IPCX_PRIV_HOLDER])
-		r = ipcx_queue_release(q, m);
-	if (!r)
-		r = ipcx_queue_take(q, m, deadline);
-	if (r)
-		memset(m, 0, sizeof(*m));
-	return r;
+	if (r >= 0)
+		return 0;
+	memset(m, 0, sizeof(*m));
+	return ipcx_explain(q, held && (r == -EPERM || r == -ESTALE) ? IPCX_OP_RELEASE : IPCX_OP_TAKE,
+			    -r, 0);
 }
 
 int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t deadline)

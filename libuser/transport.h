@@ -54,8 +54,9 @@ struct ipcx_queue {
  * @cancel: give @n loans back
  * @take: receive up to @n messages of at most @len_max bytes
  * @release: give @n messages back, acknowledged or (@nack) to be delivered again
+ * @next: release the message held, if any, and receive the next; 1 or an errno
  *
- * The last five take arrays of 1..IPCX_BATCH messages, return how many they did
+ * The five before take arrays of 1..IPCX_BATCH messages, return how many they did
  * or a bare negative errno, and change no message that they did not do.
  */
 struct ipcx_transport {
@@ -73,6 +74,7 @@ struct ipcx_transport {
 	int (*take)(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
 		    int64_t deadline);
 	int (*release)(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, bool nack);
+	int (*next)(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
 };
 
 extern const struct ipcx_transport ipcx_transport_kernel;

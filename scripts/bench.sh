@@ -16,7 +16,7 @@ usage() {
 	  --json   one object a line instead of a Markdown table
 
 	make bench builds what this needs. Exit status: 0 if the targets are met: one way, at
-	most 0.6 of POSIX mq at its best depth; round trip, less than POSIX mq and than a pipe.
+	most 0.6 of a POSIX mq of the same depth; round trip, less than POSIX mq and than a pipe.
 	END
 }
 

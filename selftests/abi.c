@@ -22,9 +22,11 @@ static const struct op {
 	  IPCX_OPEN_VALID_FLAGS, true, false },
 	{ "UNLINK", IPCX_IOC_UNLINK, sizeof(struct ipcx_unlink), 0, true, false },
 	{ "QUEUE_LOAN", IPCX_IOC_QUEUE_LOAN, sizeof(struct ipcx_queue_loan), 0, false, true },
-	{ "QUEUE_COMMIT", IPCX_IOC_QUEUE_COMMIT, sizeof(struct ipcx_queue_commit), 0, false, true },
+	{ "QUEUE_COMMIT", IPCX_IOC_QUEUE_COMMIT, sizeof(struct ipcx_queue_commit),
+	  IPCX_COMMIT_VALID_FLAGS, false, true },
 	{ "QUEUE_CANCEL", IPCX_IOC_QUEUE_CANCEL, sizeof(struct ipcx_queue_cancel), 0, false, true },
-	{ "QUEUE_TAKE", IPCX_IOC_QUEUE_TAKE, sizeof(struct ipcx_queue_take), 0, false, true },
+	{ "QUEUE_TAKE", IPCX_IOC_QUEUE_TAKE, sizeof(struct ipcx_queue_take),
+	  IPCX_TAKE_VALID_FLAGS, false, true },
 	{ "QUEUE_RELEASE", IPCX_IOC_QUEUE_RELEASE, sizeof(struct ipcx_queue_release),
 	  IPCX_RELEASE_VALID_FLAGS, false, true },
 };

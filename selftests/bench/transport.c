@@ -82,8 +82,44 @@ static void queue_recv(struct chan *c, uint64_t seq)
 
 static void queue_next(struct chan *c, uint64_t seq)
 {
-	must(ipcx_queue_next(c->q, &c->m, IPCX_FOREVER));
-	check(c, c->m.data, c->m.len, seq);
+	must(ipcx_queue_next(c->q, c->m, IPCX_FOREVER));
+	check(c, c->m[0].data, c->m[0].len, seq);
+}
+
+static void all(int ret, int n)
+{
+	if (ret != n)
+		errx(1, "%d of %d: %s", ret, n, ret < 0 ? ipcx_error() : "not all at once");
+}
+
+static int some(int ret)
+{
+	must(ret < 0 ? ret : 0);
+	return ret;
+}
+
+static void batch_send(struct chan *c, uint64_t seq)
+{
+	if (!c->have)
+		c->have = some(ipcx_queue_loan_n(c->q, c->len, c->m, BATCH, IPCX_FOREVER));
+	fill(c, c->m[c->done].data, seq);
+	if (++c->done < c->have && seq + 1 != c->flush)
+		return;
+	all(ipcx_queue_commit_n(c->q, c->m, c->done), c->done);
+	c->have = 0;
+	c->done = 0;
+}
+
+static void batch_recv(struct chan *c, uint64_t seq)
+{
+	if (!c->have)
+		c->have = some(ipcx_queue_take_n(c->q, c->m, BATCH, IPCX_FOREVER));
+	check(c, c->m[c->done].data, c->m[c->done].len, seq);
+	if (++c->done < c->have)
+		return;
+	all(ipcx_queue_release_n(c->q, c->m, c->done), c->done);
+	c->have = 0;
+	c->done = 0;
 }
 
 static void queue_destroy(struct chan *c)
@@ -184,12 +220,16 @@ static void fd_destroy(struct chan *c)
 }
 
 const struct transport transports[] = {
-	{ "ipcx", 64, queue_create, queue_attach, queue_send, queue_recv, queue_destroy },
-	{ "ipcx, next", 64, queue_create, queue_attach, queue_send, queue_next, queue_destroy },
-	{ "POSIX mq", 10, mq_make, mq_join, mq_put, mq_get, mq_destroy },
-	{ "POSIX mq, deep", 64, mq_make, mq_join, mq_put, mq_get, mq_destroy },
-	{ "POSIX mq, deepest", 65536, mq_make, mq_join, mq_put, mq_get, mq_destroy },
-	{ "pipe", 0, pipe_create, fd_attach, fd_send, fd_recv, fd_destroy },
-	{ "seqpacket", 0, seq_create, fd_attach, fd_send, seq_recv, fd_destroy },
-	{}
+	[IPCX] = { "ipcx", 64, true, queue_create, queue_attach, queue_send, queue_recv,
+		   queue_destroy },
+	[IPCX_NEXT] = { "ipcx, next", 64, true, queue_create, queue_attach, queue_send,
+			queue_next, queue_destroy },
+	[IPCX_BATCH] = { "ipcx, batches of 32", 64, false, queue_create, queue_attach, batch_send,
+			 batch_recv, queue_destroy },
+	[MQ] = { "POSIX mq", 10, true, mq_make, mq_join, mq_put, mq_get, mq_destroy },
+	[MQ_SAME] = { "POSIX mq", 64, true, mq_make, mq_join, mq_put, mq_get, mq_destroy },
+	[MQ_MAX] = { "POSIX mq", 65536, true, mq_make, mq_join, mq_put, mq_get, mq_destroy },
+	[PIPE] = { "pipe", 0, true, pipe_create, fd_attach, fd_send, fd_recv, fd_destroy },
+	[SEQPACKET] = { "seqpacket", 0, true, seq_create, fd_attach, fd_send, seq_recv,
+			fd_destroy },
 };

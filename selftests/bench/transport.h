@@ -8,14 +8,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BATCH	32	/* messages a call, for "ipcx, batch" */
+
 /**
  * struct chan - one direction between two processes, for messages of one length
  * @name: its name, where it needs one
  * @len: length of each message
  * @full: every word of a message is written and checked, not the first alone
  * @buf: the message, for transports that copy it
+ * @flush: a batch ends before this message even when it is not full
  * @q: ipcx
- * @m: ipcx: the message not yet given back
+ * @m: ipcx: the messages on loan, or taken
+ * @have: ipcx: how many of @m
+ * @done: ipcx: how many of these were written, or read
  * @mq: POSIX
  * @fd: pipe: read and write end; socket: receiver's and sender's
  */
@@ -24,8 +29,10 @@ struct chan {
 	size_t len;
 	bool full;
 	uint64_t *buf;
+	uint64_t flush;
 	struct ipcx_queue *q;
-	struct ipcx_msg m;
+	struct ipcx_msg m[BATCH];
+	int have, done;
 	mqd_t mq;
 	int fd[2];
 };
@@ -34,6 +41,7 @@ struct chan {
  * struct transport - a way to carry messages; all functions end the process on errors
  * @name: for the table
  * @depth: messages it holds, 0 where that is not a number of messages
+ * @answers: it can carry a message and then wait for the answer
  * @create: makes a channel, before the fork, as its sender or its receiver
  * @attach: joins it as the other, after the fork
  * @send: sends the message number @seq
@@ -43,6 +51,7 @@ struct chan {
 struct transport {
 	const char *name;
 	unsigned int depth;
+	bool answers;
 	void (*create)(struct chan *c, unsigned int depth, bool sender);
 	void (*attach)(struct chan *c, bool sender);
 	void (*send)(struct chan *c, uint64_t seq);
@@ -50,7 +59,8 @@ struct transport {
 	void (*destroy)(struct chan *c);
 };
 
-/* All there are; the last has no name. */
+enum { IPCX, IPCX_NEXT, IPCX_BATCH, MQ, MQ_SAME, MQ_MAX, PIPE, SEQPACKET, TRANSPORTS };
+
 extern const struct transport transports[];
 
 #endif /* IPCX_BENCH_TRANSPORT_H */

@@ -265,10 +265,19 @@ struct ipcx_queue_loan {
 	__s64 deadline;
 };
 
+#define IPCX_SLOT_NONE			(~0U)		/* no slot */
+
+/* struct ipcx_queue_commit::flags */
+#define IPCX_COMMIT_LOAN		(1U << 0)	/* bring back empty slots */
+#define IPCX_COMMIT_VALID_FLAGS		(IPCX_COMMIT_LOAN)
+
 /**
  * struct ipcx_queue_commit - send slots that are on loan
  * @size: sizeof(struct ipcx_queue_commit) of the caller
- * @flags: must be 0
+ * @flags: 0, or IPCX_COMMIT_LOAN: for each message sent, slot and len of its
+ *	entry become those of a new loan, at least as long as the old, if one can
+ *	be had at once and more than a quarter of the queue is free; else slot
+ *	becomes IPCX_SLOT_NONE
  * @descs: address of an array of struct ipcx_desc; reads slot, len, tag, prio
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
@@ -311,10 +320,16 @@ struct ipcx_queue_cancel {
 	__u32 desc_size;
 };
 
+/* struct ipcx_queue_take::flags */
+#define IPCX_TAKE_RELEASE		(1U << 0)	/* release what the array holds first */
+#define IPCX_TAKE_VALID_FLAGS		(IPCX_TAKE_RELEASE)
+
 /**
  * struct ipcx_queue_take - receive messages
  * @size: sizeof(struct ipcx_queue_take) of the caller
- * @flags: must be 0
+ * @flags: 0, or IPCX_TAKE_RELEASE: the messages in the array (slot and seq; not
+ *	those with IPCX_SLOT_NONE) are released first, as by QUEUE_RELEASE. They
+ *	stay released when nothing can be taken; a signal then gives EINTR
  * @descs: address of an array of struct ipcx_desc; all members are written
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
@@ -329,7 +344,8 @@ struct ipcx_queue_cancel {
  *	EAGAIN        the queue is empty and @deadline is NOWAIT
  *	EINVAL        @count, @desc_size or @deadline is wrong
  *	EMSGSIZE      the next message is longer than @len_max
- *	EPERM         the endpoint may not receive
+ *	EPERM         the endpoint may not receive; or a message to release is not its
+ *	ESTALE        a slot to release holds another message than seq
  *	ETIMEDOUT     the queue was still empty at the deadline
  *
  * Interrupted by a signal before the first message it is restarted
