@@ -19,6 +19,16 @@
 #define FAULT_AROUND	64
 
 /**
+ * ipcx_map_init() - windows that are not attached yet
+ * @map: the windows
+ */
+void ipcx_map_init(struct ipcx_map *map)
+{
+	init_rwsem(&map->sem);
+	INIT_LIST_HEAD(&map->node);
+}
+
+/**
  * ipcx_arena_attach() - add the windows of an endpoint
  * @a: the arena
  * @map: the endpoint's windows
@@ -26,7 +36,6 @@
  */
 void ipcx_arena_attach(struct ipcx_arena *a, struct ipcx_map *map, struct address_space *mapping)
 {
-	init_rwsem(&map->sem);
 	map->mapping = mapping;
 	down_write(&a->maps_sem);
 	list_add_tail(&map->node, &a->maps);
@@ -34,14 +43,14 @@ void ipcx_arena_attach(struct ipcx_arena *a, struct ipcx_map *map, struct addres
 }
 
 /**
- * ipcx_arena_detach() - forget the windows of an endpoint
+ * ipcx_arena_detach() - forget the windows of an endpoint, if they were attached
  * @a: the arena, maps_sem held for write
  * @map: windows that no VMA maps any more: every VMA holds the endpoint's file
  */
 void ipcx_arena_detach(struct ipcx_arena *a, struct ipcx_map *map)
 {
 	lockdep_assert_held_write(&a->maps_sem);
-	list_del(&map->node);
+	list_del_init(&map->node);
 }
 
 /*

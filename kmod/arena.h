@@ -81,6 +81,7 @@ static inline u64 ipcx_arena_window(const struct ipcx_arena *a)
 	return (u64)a->depth * a->stride;
 }
 
+void ipcx_map_init(struct ipcx_map *map);
 void ipcx_arena_attach(struct ipcx_arena *a, struct ipcx_map *map, struct address_space *mapping);
 void ipcx_arena_detach(struct ipcx_arena *a, struct ipcx_map *map);
 void ipcx_arena_revoke_tx(struct ipcx_arena *a, struct ipcx_map *map, u32 slot);

@@ -225,12 +225,11 @@ struct file *ipcx_endpoint_file(struct ipcx_endpoint *ep)
 	struct inode *inode = alloc_anon_inode(ipcx_mnt->mnt_sb);
 	struct file *file;
 
-	/* The detour over the list of maps keeps one way to close. */
-	ipcx_arena_attach(&ep->q->arena, &ep->map, IS_ERR(inode) ? NULL : inode->i_mapping);
 	if (IS_ERR(inode)) {
 		ipcx_endpoint_close(ep);
 		return ERR_CAST(inode);
 	}
+	ipcx_arena_attach(&ep->q->arena, &ep->map, inode->i_mapping);
 	__module_get(THIS_MODULE); /* given back by the last fput */
 	file = alloc_file_pseudo(inode, ipcx_mnt, "ipcx:queue", O_RDWR, &endpoint_fops);
 	if (IS_ERR(file)) {

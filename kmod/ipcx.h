@@ -33,7 +33,7 @@
 #include "slots.h"
 
 #define IPCX_DEPTH_MAX	65536U
-#define IPCX_MSG_MAX	(1ULL << 30)
+#define IPCX_MSG_MAX	BIT_ULL(30)
 
 /* user.c: what each user may have */
 
@@ -151,7 +151,7 @@ void ipcx_name_exit(void);
 struct ipcx_queue {
 	struct ipcx_object obj;
 
-	spinlock_t lock;
+	spinlock_t lock; /* what follows */
 	struct ipcx_slots slots;
 	u32 byte_waiters;
 	u32 senders;
@@ -200,7 +200,7 @@ bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages);
 int ipcx_queue_wait_recv(struct ipcx_queue *q, s64 deadline);
 int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, s64 deadline);
 
-/* transfer.c: the way of a message */
+/* send.c, receive.c: the way of a message */
 
 int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, s64 deadline, struct ipcx_slot **slot);
 void ipcx_slot_release(struct ipcx_queue *q, struct ipcx_slot *slot);

@@ -28,7 +28,7 @@
  * @user_ns: that owns the namespace
  */
 struct ipcx_net {
-	struct mutex lock;
+	struct mutex lock; /* everything below */
 	struct rhashtable names;
 	struct xarray ids;
 	struct user_namespace *user_ns;

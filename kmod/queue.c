@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Queues and their endpoints: creation, opening, closing, death. The messages'
- * way through a queue is in transfer.c, the endpoint's file in endpoint.c.
+ * way through a queue is in send.c and receive.c, the endpoint's file in
+ * endpoint.c.
  *
  * An object pins the module, so that rmmod gives EBUSY while one exists.
  */
@@ -224,6 +225,7 @@ static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue
 	ep->uid = dev->f_cred->euid;
 	ep->gid = dev->f_cred->egid;
 	ipcx_party_init(&ep->party);
+	ipcx_map_init(&ep->map);
 	spin_lock(&q->lock);
 	q->senders += !!(flags & IPCX_OPEN_SEND);
 	q->receivers += !!(flags & IPCX_OPEN_RECV);

@@ -26,6 +26,7 @@
  */
 void ipcx_queue_wake_recv(struct ipcx_queue *q)
 {
+	/* no barrier: see above */
 	if (waitqueue_active(&q->recv_wait))
 		wake_up_interruptible_poll(&q->recv_wait, EPOLLIN | EPOLLRDNORM);
 }
@@ -41,6 +42,7 @@ void ipcx_queue_wake_send(struct ipcx_queue *q)
 {
 	int nr = READ_ONCE(q->byte_waiters) ? 0 : 1;
 
+	/* no barrier: see above */
 	if (waitqueue_active(&q->send_wait))
 		__wake_up(&q->send_wait, TASK_INTERRUPTIBLE, nr,
 			  poll_to_key(EPOLLOUT | EPOLLWRNORM));

@@ -143,8 +143,11 @@ int main(int argc, char **argv)
 	if (!way)
 		errx(2, "usage: ship ipcx|mq|mq-root|seqpacket LIST OUT|none");
 	read_list(argv[2]);
-	if (strcmp(argv[3], "none") && !(out = fopen(argv[3], "w")))
-		err(1, "%s", argv[3]);
+	if (strcmp(argv[3], "none")) {
+		out = fopen(argv[3], "w");
+		if (!out)
+			err(1, "%s", argv[3]);
+	}
 	way->create(biggest);
 	if (pipe(ready))
 		err(1, "pipe");

@@ -328,8 +328,9 @@ struct ipcx_queue_cancel {
  * struct ipcx_queue_take - receive messages
  * @size: sizeof(struct ipcx_queue_take) of the caller
  * @flags: 0, or IPCX_TAKE_RELEASE: the messages in the array (slot and seq; not
- *	those with IPCX_SLOT_NONE) are released first, as by QUEUE_RELEASE. They
- *	stay released when nothing can be taken; a signal then gives EINTR
+ *	those with IPCX_SLOT_NONE) are released first, as by QUEUE_RELEASE, up to
+ *	the first that cannot be. They stay released when nothing can be taken;
+ *	a signal then gives EINTR
  * @descs: address of an array of struct ipcx_desc; all members are written
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller

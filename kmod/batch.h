@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Arrays of descriptors in user memory, and the slots that they name. */
+#ifndef IPCX_BATCH_H
+#define IPCX_BATCH_H
+
+#include <linux/math64.h>
+#include <linux/nospec.h>
+
+#include "ipcx.h"
+
+/**
+ * struct ipcx_batch - an array of descriptors in user memory
+ * @user: its address
+ * @count: its entries
+ * @size: bytes of an entry
+ */
+struct ipcx_batch {
+	char __user *user;
+	u32 count;
+	u32 size;
+};
+
+int ipcx_batch_init(struct ipcx_batch *b, u64 user, u32 count, u32 size);
+int ipcx_desc_read(const struct ipcx_batch *b, u32 i, struct ipcx_desc *d);
+int ipcx_desc_write(const struct ipcx_batch *b, u32 i, const struct ipcx_desc *d);
+long ipcx_batch_each(struct ipcx_endpoint *ep, u64 user, u32 count, u32 size,
+		     int (*one)(struct ipcx_endpoint *ep, const struct ipcx_desc *d));
+
+static inline struct ipcx_slot *ipcx_slot_at(struct ipcx_queue *q, u32 index)
+{
+	if (index >= q->arena.depth)
+		return NULL;
+	return &q->slots.slot[array_index_nospec(index, q->arena.depth)];
+}
+
+static inline u32 ipcx_pages_of(u64 len)
+{
+	return DIV_ROUND_UP_ULL(len, PAGE_SIZE);
+}
+
+/* Under the queue's lock: BUSY, LOANED or LEASED -> FREE. */
+static inline void ipcx_queue_put_slot(struct ipcx_queue *q, struct ipcx_slot *slot)
+{
+	lockdep_assert_held(&q->lock);
+	put_pid(slot->pid);
+	slot->pid = NULL;
+	ipcx_slot_put(&q->slots, slot);
+}
+
+#endif /* IPCX_BATCH_H */
