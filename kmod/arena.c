@@ -76,6 +76,21 @@ void ipcx_arena_revoke_tx(struct ipcx_arena *a, struct ipcx_map *map, u32 slot)
 	up_write(&map->sem);
 }
 
+/* After this no window of any endpoint shows the pages, given as page of the TX window. */
+static void revoke_everywhere(struct ipcx_arena *a, u64 first, u64 npages)
+{
+	struct ipcx_map *map;
+
+	down_read(&a->maps_sem);
+	list_for_each_entry(map, &a->maps, node) {
+		down_write(&map->sem);
+		map_revoke(map, first, npages);
+		map_revoke(map, ipcx_arena_window(a) + first, npages);
+		up_write(&map->sem);
+	}
+	up_read(&a->maps_sem);
+}
+
 /**
  * ipcx_slot_pages_init() - a slot without pages
  * @sp: zeroed memory
@@ -162,21 +177,12 @@ int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages)
  */
 void ipcx_slot_trim(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot, u32 keep)
 {
-	u64 first = (u64)slot * a->stride + keep;
-	struct ipcx_map *map;
 	u64 gone, i;
 
 	if (keep >= sp->npages)
 		return;
 	gone = sp->npages - keep;
-	down_read(&a->maps_sem);
-	list_for_each_entry(map, &a->maps, node) {
-		down_write(&map->sem);
-		map_revoke(map, first, gone);
-		map_revoke(map, ipcx_arena_window(a) + first, gone);
-		up_write(&map->sem);
-	}
-	up_read(&a->maps_sem);
+	revoke_everywhere(a, (u64)slot * a->stride + keep, gone);
 	for (i = 0; i < gone; i++) {
 		put_page(xa_erase(&sp->pages, keep + i));
 		cond_resched();
@@ -185,23 +191,6 @@ void ipcx_slot_trim(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot, 
 	sp->safe = min(sp->safe, keep);
 	atomic64_sub(gone, &a->npages);
 	ipcx_user_uncharge(a->user, gone << PAGE_SHIFT);
-}
-
-/*
- * Does anybody but the slot and the page tables hold this page? Mappings are
- * counted before and after the references, so that one that comes or goes
- * meanwhile reads as a pin, never a pin as a mapping. The page is of order 0
- * and never has a page type, so _mapcount is the count of its mappings.
- */
-static bool page_pinned(struct page *page)
-{
-	int mapped = atomic_read(&page->_mapcount) + 1;
-	int refs;
-
-	smp_rmb(); /* mappings, then references, then mappings again */
-	refs = page_ref_count(page);
-	smp_rmb(); /* as above */
-	return refs != 1 + mapped || mapped != atomic_read(&page->_mapcount) + 1;
 }
 
 /**
@@ -216,8 +205,12 @@ void ipcx_slot_unpin(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot)
 {
 	u32 i;
 
+	if (!sp->npages)
+		return;
+	revoke_everywhere(a, (u64)slot * a->stride, sp->npages);
 	for (i = 0; i < sp->npages; i++) {
-		if (page_pinned(xa_load(&sp->pages, i))) {
+		/* not mapped anywhere: any reference but ours is a pin */
+		if (page_ref_count(xa_load(&sp->pages, i)) != 1) {
 			ipcx_slot_trim(a, sp, slot, i);
 			return;
 		}
@@ -257,6 +250,9 @@ vm_fault_t ipcx_slot_fault(struct ipcx_slot_pages *sp, struct vm_fault *vmf, u32
 	unsigned long n, i, left;
 
 	if (page >= visible)
+		return VM_FAULT_SIGBUS;
+	/* a marker (userfaultfd) would make every insertion fail, and the fault come back */
+	if (vmf->flags & FAULT_FLAG_ORIG_PTE_VALID && !pte_none(vmf->orig_pte))
 		return VM_FAULT_SIGBUS;
 	n = min3((unsigned long)FAULT_AROUND, (unsigned long)(visible - page),
 		 (vmf->vma->vm_end - addr) >> PAGE_SHIFT);

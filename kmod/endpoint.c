@@ -14,7 +14,9 @@
 
 #define IPCX_FS_MAGIC	0x69706378	/* "ipcx" */
 
-static struct vfsmount *ipcx_mnt __read_mostly;
+/* Mounted while there are queues. */
+static struct vfsmount *ipcx_mnt;
+static int ipcx_mnt_count;
 
 static const struct ipcx_op endpoint_ops[] = {
 	IPCX_OP(IPCX_IOC_QUEUE_LOAN, ipcx_queue_loan, ipcx_queue_loan, deadline, 0),
@@ -244,34 +246,36 @@ struct file *ipcx_endpoint_file(struct ipcx_endpoint *ep)
 
 static int ipcx_init_fs_context(struct fs_context *fc)
 {
-	return init_pseudo(fc, IPCX_FS_MAGIC) ? 0 : -ENOMEM;
+	if (!init_pseudo(fc, IPCX_FS_MAGIC))
+		return -ENOMEM;
+	fc->s_iflags |= SB_I_NOEXEC;
+	return 0;
 }
 
-/* No .owner: the internal mount would then pin the module for ever. */
 static struct file_system_type ipcx_fs = {
+	.owner = THIS_MODULE,
 	.name = "ipcx",
 	.init_fs_context = ipcx_init_fs_context,
 	.kill_sb = kill_anon_super,
 };
 
 /**
- * ipcx_endpoint_init() - mount what the endpoints' inodes live on
+ * ipcx_endpoint_pin() - a queue comes: there must be something its inodes live on
+ *
+ * The mount holds the module until the last file on it is really gone, which
+ * is after that file gave its own reference back.
  *
  * Return: 0 or a negative errno.
  */
-int ipcx_endpoint_init(void)
+int ipcx_endpoint_pin(void)
 {
-	ipcx_mnt = kern_mount(&ipcx_fs);
-	if (IS_ERR(ipcx_mnt))
-		return PTR_ERR(ipcx_mnt);
-	ipcx_mnt->mnt_sb->s_iflags |= SB_I_NOEXEC;
-	return 0;
+	return simple_pin_fs(&ipcx_fs, &ipcx_mnt, &ipcx_mnt_count);
 }
 
 /**
- * ipcx_endpoint_exit() - unmount it
+ * ipcx_endpoint_unpin() - a queue goes
  */
-void ipcx_endpoint_exit(void)
+void ipcx_endpoint_unpin(void)
 {
-	kern_unmount(ipcx_mnt);
+	simple_release_fs(&ipcx_mnt, &ipcx_mnt_count);
 }

@@ -101,7 +101,7 @@ struct ipcx_object_ops {
  * @uid: owner
  * @gid: group
  * @mode: 0..0777
- * @ephemeral: goes with its last user
+ * @ephemeral: goes with its last user, protected by ipcx_net::lock
  * @node: in ipcx_net::names while @named
  * @named: protected by ipcx_net::lock
  * @users: endpoints, protected by ipcx_net::lock
@@ -126,6 +126,8 @@ int ipcx_name_copy(struct ipcx_name *name, u64 user, u32 len);
 struct ipcx_object *ipcx_object_open(struct net *net, const struct ipcx_name *name, u32 kind,
 				     const struct cred *cred, u32 want);
 int ipcx_object_publish(struct net *net, struct ipcx_object *obj);
+bool ipcx_object_exists(struct net *net, const struct ipcx_name *name);
+void ipcx_object_keep(struct ipcx_object *obj);
 void ipcx_object_close(struct ipcx_object *obj);
 int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
 		       const struct cred *cred);
@@ -184,6 +186,13 @@ struct ipcx_endpoint {
 	struct ipcx_map map;
 };
 
+/* Under the lock: pages in slots that are not free. */
+static inline u64 ipcx_queue_used(struct ipcx_queue *q)
+{
+	lockdep_assert_held(&q->lock);
+	return atomic64_read(&q->arena.npages) - q->slots.free_pages;
+}
+
 struct ipcx_cmd;
 
 u32 ipcx_queue_depth_max(void);
@@ -194,6 +203,7 @@ void ipcx_endpoint_close(struct ipcx_endpoint *ep);
 /* wait.c: sleeping and waking */
 
 void ipcx_queue_wake_recv(struct ipcx_queue *q);
+void ipcx_queue_wake_recv_nr(struct ipcx_queue *q, int nr);
 void ipcx_queue_wake_send(struct ipcx_queue *q);
 bool ipcx_queue_readable(struct ipcx_queue *q);
 bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages);
@@ -214,8 +224,8 @@ long ipcx_queue_release(struct ipcx_cmd *cmd, void *arg);
 /* endpoint.c: the file of an endpoint */
 
 struct file *ipcx_endpoint_file(struct ipcx_endpoint *ep);
-int ipcx_endpoint_init(void);
-void ipcx_endpoint_exit(void);
+int ipcx_endpoint_pin(void);
+void ipcx_endpoint_unpin(void);
 
 /* main.c: the device and the dispatch of ioctls */
 

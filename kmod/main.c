@@ -48,7 +48,7 @@ fault:
 }
 
 /**
- * ipcx_copy_out() - the way back
+ * ipcx_copy_out() - the way back; what the kernel does not know is set to zero
  * @to: the caller's struct
  * @user_size: its size
  * @from: the kernel's struct, of whole u64 words
@@ -62,6 +62,8 @@ int ipcx_copy_out(void __user *to, u32 user_size, const void *from, u32 size)
 	const u64 *word = from;
 	u32 i;
 
+	if (user_size > size && clear_user(to + size, user_size - size))
+		return -EFAULT;
 	if (user_size != size)
 		return copy_to_user(to, from, min(size, user_size)) ? -EFAULT : 0;
 	if (!user_write_access_begin(user, size))
@@ -228,17 +230,12 @@ static int __init ipcx_init(void)
 	err = ipcx_name_init();
 	if (err)
 		return err;
-	err = ipcx_endpoint_init();
-	if (err)
-		goto err_name;
 	err = misc_register(&ipcx_device);
 	if (err)
-		goto err_endpoint;
+		goto err_name;
 	pr_info("ipcx: abi %d\n", IPCX_ABI_VERSION);
 	return 0;
 
-err_endpoint:
-	ipcx_endpoint_exit();
 err_name:
 	ipcx_name_exit();
 	return err;
@@ -247,7 +244,6 @@ err_name:
 static void __exit ipcx_exit(void)
 {
 	misc_deregister(&ipcx_device);
-	ipcx_endpoint_exit();
 	ipcx_name_exit();
 }
 

@@ -167,6 +167,37 @@ out:
 	return err;
 }
 
+/**
+ * ipcx_object_exists() - is a name taken?
+ * @net: where to look
+ * @name: the name
+ *
+ * Return: whether it is, by whatever kind.
+ */
+bool ipcx_object_exists(struct net *net, const struct ipcx_name *name)
+{
+	struct ipcx_net *in = net_generic(net, ipcx_net_id);
+	bool found;
+
+	mutex_lock(&in->lock);
+	found = rhashtable_lookup_fast(&in->names, name, names_params);
+	mutex_unlock(&in->lock);
+	return found;
+}
+
+/**
+ * ipcx_object_keep() - an object that was published as ephemeral is to stay
+ * @obj: the object
+ *
+ * So that a creation that fails after publishing leaves nothing behind.
+ */
+void ipcx_object_keep(struct ipcx_object *obj)
+{
+	mutex_lock(&obj->net->lock);
+	obj->ephemeral = false;
+	mutex_unlock(&obj->net->lock);
+}
+
 static void object_put(struct ipcx_object *obj)
 {
 	struct ipcx_net *in = obj->net;

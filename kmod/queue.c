@@ -4,7 +4,8 @@
  * way through a queue is in send.c and receive.c, the endpoint's file in
  * endpoint.c.
  *
- * An object pins the module, so that rmmod gives EBUSY while one exists.
+ * A queue pins the file system of the endpoints and that the module, so that
+ * rmmod gives EBUSY while one exists.
  */
 #include <linux/file.h>
 #include <linux/memcontrol.h>
@@ -89,7 +90,7 @@ static void queue_free(struct ipcx_object *obj)
 	ipcx_user_put(a->user);
 	mem_cgroup_put(a->memcg);
 	kfree(q);
-	module_put(THIS_MODULE);
+	ipcx_endpoint_unpin();
 }
 
 static const struct ipcx_object_ops queue_ops = {
@@ -143,10 +144,14 @@ static struct ipcx_queue *queue_create(struct file *dev, const struct ipcx_queue
 
 	if (!q)
 		return ERR_PTR(-ENOMEM);
+	err = ipcx_endpoint_pin();
+	if (err)
+		goto err_queue;
+	err = -ENOMEM;
 	q->arena.unlimited = file_ns_capable(dev, &init_user_ns, CAP_SYS_RESOURCE);
 	q->arena.user = ipcx_user_get(dev->f_cred->euid);
 	if (!q->arena.user)
-		goto err_queue;
+		goto err_pin;
 	err = charge_new(&q->arena, o->depth);
 	if (err)
 		goto err_user;
@@ -169,8 +174,7 @@ static struct ipcx_queue *queue_create(struct file *dev, const struct ipcx_queue
 	q->obj.uid = dev->f_cred->euid;
 	q->obj.gid = dev->f_cred->egid;
 	q->obj.mode = o->mode;
-	q->obj.ephemeral = o->flags & IPCX_OPEN_EPHEMERAL;
-	__module_get(THIS_MODULE);
+	q->obj.ephemeral = true; /* until the opener has its descriptor */
 	return q;
 
 err_charge:
@@ -178,14 +182,19 @@ err_charge:
 	ipcx_user_uncharge_queue(q->arena.user);
 err_user:
 	ipcx_user_put(q->arena.user);
+err_pin:
+	ipcx_endpoint_unpin();
 err_queue:
 	kfree(q);
 	return ERR_PTR(err);
 }
 
-/* Open what is there; else create it; if somebody else was faster, start again. */
-static struct ipcx_queue *queue_get(struct file *dev, struct ipcx_queue_open *o,
-				    const struct ipcx_name *name)
+/*
+ * Open what is there; else create it; if somebody else was faster, start again.
+ * @created is set to whether it was created.
+ */
+static struct ipcx_queue *queue_get(struct file *dev, const struct ipcx_queue_open *o,
+				    const struct ipcx_name *name, bool *created)
 {
 	u32 want = (o->flags & IPCX_OPEN_RECV ? 4 : 0) | (o->flags & IPCX_OPEN_SEND ? 2 : 0);
 	struct net *net = dev->private_data;
@@ -194,7 +203,11 @@ static struct ipcx_queue *queue_get(struct file *dev, struct ipcx_queue_open *o,
 	int err;
 
 	for (;;) {
-		if (name->len && !(o->flags & IPCX_OPEN_EXCL)) {
+		*created = false;
+		if (o->flags & IPCX_OPEN_EXCL) {
+			if (name->len && ipcx_object_exists(net, name))
+				return ERR_PTR(-EEXIST);
+		} else if (name->len) {
 			obj = ipcx_object_open(net, name, IPCX_KIND_QUEUE, dev->f_cred, want);
 			if (!IS_ERR(obj))
 				return container_of(obj, struct ipcx_queue, obj);
@@ -205,6 +218,7 @@ static struct ipcx_queue *queue_get(struct file *dev, struct ipcx_queue_open *o,
 		if (IS_ERR(q))
 			return q;
 		err = ipcx_object_publish(net, &q->obj);
+		*created = !err;
 		if (!err)
 			return q;
 		queue_free(&q->obj);
@@ -276,24 +290,25 @@ static int open_check(const struct ipcx_queue_open *o)
  */
 long ipcx_queue_open(struct ipcx_cmd *cmd, void *arg)
 {
-	struct ipcx_queue_open *o = arg;
+	struct ipcx_queue_open *o = arg, full = *o; /* with the defaults filled in */
 	struct ipcx_name name = {};
 	struct ipcx_endpoint *ep;
 	struct ipcx_queue *q;
 	struct file *file;
+	bool created;
 	int fd, err;
 
 	err = open_check(o);
 	if (!err && o->name)
 		err = ipcx_name_copy(&name, o->name, o->name_len);
 	if (!err && o->flags & IPCX_OPEN_CREATE)
-		err = attributes_check(o);
+		err = attributes_check(&full);
 	if (err)
 		return err;
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	q = queue_get(cmd->file, o, &name);
+	q = queue_get(cmd->file, &full, &name, &created);
 	err = PTR_ERR_OR_ZERO(q);
 	if (err)
 		goto err_fd;
@@ -313,6 +328,8 @@ long ipcx_queue_open(struct ipcx_cmd *cmd, void *arg)
 		fput(file);
 		goto err_fd;
 	}
+	if (created && !(o->flags & IPCX_OPEN_EPHEMERAL))
+		ipcx_object_keep(&q->obj);
 	fd_install(fd, file);
 	return fd;
 
@@ -321,32 +338,31 @@ err_fd:
 	return err;
 }
 
-/* Slots of a dying endpoint taken back under one hold of the lock. */
+/* Slots of a dying endpoint looked at under one hold of the lock. */
 #define REAP_BATCH	64
 
 static void endpoint_reap(struct ipcx_endpoint *ep)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
-	int freed = 0, requeued = 0;
+	int requeued = 0;
+	u32 steps;
 
 	do {
-		int n = 0;
-
 		cond_resched();
 		spin_lock(&q->lock);
-		while (n++ < REAP_BATCH && (slot = ipcx_party_reap(&q->slots, &ep->party))) {
-			if (slot->state == IPCX_SLOT_FREE)
-				freed++;
-			else
-				requeued++;
+		steps = 0;
+		while (steps < REAP_BATCH) {
+			slot = ipcx_party_reap(&q->slots, &ep->party, &steps);
+			if (!slot)
+				break;
+			requeued += slot->state == IPCX_SLOT_QUEUED;
 		}
 		spin_unlock(&q->lock);
 	} while (slot);
-	while (requeued--)
-		ipcx_queue_wake_recv(q);
-	while (freed--)
-		ipcx_queue_wake_send(q);
+	if (requeued)
+		ipcx_queue_wake_recv_nr(q, requeued);
+	ipcx_queue_wake_send(q);
 }
 
 static void endpoint_disown(struct ipcx_endpoint *ep)

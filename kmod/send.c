@@ -91,19 +91,22 @@ static int slot_prepare(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u32 np
 static int slot_try(struct ipcx_endpoint *ep, u32 npages, struct ipcx_slot **out)
 {
 	struct ipcx_queue *q = ep->q;
-	struct ipcx_slot *slot;
+	struct ipcx_slot *slot = NULL;
 	u64 used;
 	int err;
 
 	spin_lock(&q->lock);
-	slot = ipcx_slots_grab(&q->slots, &ep->party, npages);
-	used = atomic64_read(&q->arena.npages) - q->slots.free_pages;
+	used = ipcx_queue_used(q) + npages;
+	if (used <= q->arena.pages_max)
+		slot = ipcx_slots_grab(&q->slots, &ep->party, npages);
 	spin_unlock(&q->lock);
 	if (!slot)
 		return -EAGAIN;
 	/* Where pages are getting short, a message sits on no more than it needs. */
-	if (slot->pg.npages > npages && used > q->arena.pages_max / 2)
+	if (slot->pg.npages > npages && used > q->arena.pages_max / 2) {
 		ipcx_slot_trim(&q->arena, &slot->pg, ipcx_slot_index(&q->slots, slot), npages);
+		ipcx_queue_wake_send(q);
+	}
 	/* A dying writer sets this to NULL: not us either way. */
 	if (READ_ONCE(slot->writer) != &ep->party || slot->pg.safe < npages) {
 		err = slot_prepare(ep, slot, npages);
@@ -213,19 +216,29 @@ void ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u
 }
 
 /*
+ * Under the lock: may a sender keep @slot, and perhaps do nothing? A quarter of
+ * the slots and of the pages, and room for the longest message, must be left.
+ */
+static bool spare_allowed(struct ipcx_queue *q, const struct ipcx_slot *slot)
+{
+	u64 used = ipcx_queue_used(q) + slot->pg.npages;
+
+	return q->slots.count[IPCX_SLOT_FREE] > q->arena.depth / 4 &&
+	       used <= q->arena.pages_max / 4 * 3 &&
+	       used + ipcx_pages_of(q->msg_max) <= q->arena.pages_max;
+}
+
+/*
  * Under the lock: an empty slot for the next message, if there is one that needs
- * nothing done to it, and only while a quarter of the queue is free: senders that
- * keep one and do nothing must not use the queue up.
+ * nothing done to it.
  */
 static void loan_spare(struct ipcx_endpoint *ep, struct ipcx_desc *d, u32 npages)
 {
 	struct ipcx_queue *q = ep->q;
-	struct ipcx_slot *slot = NULL;
+	struct ipcx_slot *slot = ipcx_slots_fit_spare(&ep->party, npages);
 
 	d->slot = IPCX_SLOT_NONE;
-	if (q->slots.count[IPCX_SLOT_FREE] > q->arena.depth / 4)
-		slot = ipcx_slots_fit_spare(&ep->party, npages);
-	if (!slot || slot->pg.safe < npages)
+	if (!slot || slot->pg.safe < npages || !spare_allowed(q, slot))
 		return;
 	ipcx_slot_grab(&q->slots, slot);
 	d->slot = ipcx_slot_index(&q->slots, slot);

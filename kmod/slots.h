@@ -322,18 +322,43 @@ static inline void ipcx_slot_take(struct ipcx_slots *s, struct ipcx_slot *slot,
 	ipcx_slot_move(s, slot, IPCX_SLOT_LEASED);
 }
 
-/* BUSY or LEASED -> QUEUED: at the front of its priority, in order of seq. */
-static inline void ipcx_slot_requeue(struct ipcx_slots *s, struct ipcx_slot *slot)
+/* Is @slot further from the first of @fifo than from the last, by number? */
+static inline bool ipcx_slot_is_late(const struct ipcx_slot *slot, struct list_head *fifo)
 {
-	struct list_head *pos;
+	u64 first = list_first_entry(fifo, struct ipcx_slot, node)->seq;
+	u64 last = list_last_entry(fifo, struct ipcx_slot, node)->seq;
+
+	return slot->seq > last || (slot->seq > first && slot->seq - first > last - slot->seq);
+}
+
+/*
+ * BUSY or LEASED -> QUEUED: where its priority has it in order of seq, which is
+ * at the front but for others that came back.
+ * Return: how many slots were looked at to find the place.
+ */
+static inline u32 ipcx_slot_requeue(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	struct list_head *fifo = &s->fifo[slot->prio];
+	struct list_head *pos = fifo;
+	u32 steps = 1;
 
 	ipcx_slot_unhold(slot);
-	list_for_each(pos, &s->fifo[slot->prio])
-		if (list_entry(pos, struct ipcx_slot, node)->seq > slot->seq)
-			break;
+	if (!list_empty(fifo) && ipcx_slot_is_late(slot, fifo)) {
+		while (list_entry(pos->prev, struct ipcx_slot, node)->seq > slot->seq) {
+			pos = pos->prev;
+			steps++;
+		}
+	} else {
+		list_for_each(pos, fifo) {
+			if (list_entry(pos, struct ipcx_slot, node)->seq > slot->seq)
+				break;
+			steps++;
+		}
+	}
 	list_add_tail(&slot->node, pos);
 	s->prios |= 1U << slot->prio;
 	ipcx_slot_move(s, slot, IPCX_SLOT_QUEUED);
+	return steps;
 }
 
 /* Is @slot in @state and in @party's hands? */
@@ -345,10 +370,11 @@ static inline bool ipcx_slot_held(const struct ipcx_slot *slot, enum ipcx_slot_s
 
 /*
  * @party is gone. Takes the next of its slots back: -> FREE, or -> QUEUED with
- * deliveries + 1. The latest first, so that each goes back to the very front.
- * Return: the slot, or NULL when nothing is left.
+ * deliveries + 1. The latest first, so that each usually goes to the very front.
+ * @steps grows by the slots looked at. Return: the slot, or NULL when nothing is left.
  */
-static inline struct ipcx_slot *ipcx_party_reap(struct ipcx_slots *s, struct ipcx_party *party)
+static inline struct ipcx_slot *ipcx_party_reap(struct ipcx_slots *s, struct ipcx_party *party,
+						u32 *steps)
 {
 	struct ipcx_slot *slot;
 
@@ -357,9 +383,10 @@ static inline struct ipcx_slot *ipcx_party_reap(struct ipcx_slots *s, struct ipc
 	slot = list_last_entry(&party->held, struct ipcx_slot, node);
 	if (slot->state == IPCX_SLOT_LOANED) {
 		ipcx_slot_put(s, slot);
+		++*steps;
 	} else {
 		slot->deliveries++;
-		ipcx_slot_requeue(s, slot);
+		*steps += ipcx_slot_requeue(s, slot);
 	}
 	return slot;
 }

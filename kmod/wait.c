@@ -26,26 +26,42 @@
  */
 void ipcx_queue_wake_recv(struct ipcx_queue *q)
 {
+	ipcx_queue_wake_recv_nr(q, 1);
+}
+
+/**
+ * ipcx_queue_wake_recv_nr() - messages are there
+ * @q: as above
+ * @nr: how many, at least 1
+ */
+void ipcx_queue_wake_recv_nr(struct ipcx_queue *q, int nr)
+{
 	/* no barrier: see above */
 	if (waitqueue_active(&q->recv_wait))
-		wake_up_interruptible_poll(&q->recv_wait, EPOLLIN | EPOLLRDNORM);
+		__wake_up(&q->recv_wait, TASK_INTERRUPTIBLE, nr,
+			  poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
 
 /**
  * ipcx_queue_wake_send() - a slot is free
  * @q: the queue, not locked, since it was locked to free the slot
  *
- * A sender that needs many pages may not be content with this slot: then all
- * are woken, or the one woken could be the wrong one.
+ * As many are woken as there are free slots. Where one of them may need more
+ * than there is, all are, or the one woken could be the wrong one.
  */
 void ipcx_queue_wake_send(struct ipcx_queue *q)
 {
-	int nr = READ_ONCE(q->byte_waiters) ? 0 : 1;
+	u32 nr;
 
 	/* no barrier: see above */
-	if (waitqueue_active(&q->send_wait))
-		__wake_up(&q->send_wait, TASK_INTERRUPTIBLE, nr,
-			  poll_to_key(EPOLLOUT | EPOLLWRNORM));
+	if (!waitqueue_active(&q->send_wait))
+		return;
+	spin_lock(&q->lock);
+	nr = q->slots.count[IPCX_SLOT_FREE];
+	if (q->byte_waiters || ipcx_queue_used(q) + nr > q->arena.pages_max)
+		nr = 0; /* all */
+	spin_unlock(&q->lock);
+	__wake_up(&q->send_wait, TASK_INTERRUPTIBLE, nr, poll_to_key(EPOLLOUT | EPOLLWRNORM));
 }
 
 /**
@@ -73,12 +89,10 @@ bool ipcx_queue_readable(struct ipcx_queue *q)
  */
 bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages)
 {
-	u64 used;
 	bool ok;
 
 	spin_lock(&q->lock);
-	used = atomic64_read(&q->arena.npages) - q->slots.free_pages;
-	ok = q->slots.count[IPCX_SLOT_FREE] && used + npages <= q->arena.pages_max;
+	ok = q->slots.count[IPCX_SLOT_FREE] && ipcx_queue_used(q) + npages <= q->arena.pages_max;
 	spin_unlock(&q->lock);
 	return ok;
 }
@@ -93,8 +107,8 @@ static ktime_t deadline_to_host(s64 deadline)
 #ifdef CONFIG_TIME_NS
 	s64 offset = timespec64_to_ns(&current->nsproxy->time_ns->offsets.monotonic);
 
-	if (offset > 0 && deadline < KTIME_MIN + offset)
-		return KTIME_MIN;
+	if (offset > 0 && deadline < offset)
+		return 0; /* long past */
 	if (offset < 0 && deadline > KTIME_MAX + offset)
 		return KTIME_MAX;
 	return deadline - offset;
@@ -174,7 +188,7 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, s64 deadline)
 		q->byte_waiters--;
 		spin_unlock(&q->lock);
 	}
-	if (err && ipcx_queue_writable(q, 1))
+	if (err && ipcx_queue_writable(q, 0))
 		ipcx_queue_wake_send(q);
 	return err;
 }

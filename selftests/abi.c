@@ -421,6 +421,40 @@ TEST_F(abi, open_reply_not_writable)
 	EXPECT_EQ(-EFAULT, xioctl(self->dev, IPCX_IOC_QUEUE_OPEN, o));
 	EXPECT_EQ(fd, dup(0)); /* no descriptor was left behind */
 	close(fd);
+	mprotect(o, 4096, PROT_READ | PROT_WRITE);
+	*o = (struct ipcx_queue_open) { .size = sizeof(*o), .flags = CREATE | SENDRECV | IPCX_OPEN_EXCL,
+					.name = (uintptr_t)"left", .name_len = 4 };
+	mprotect(o, 4096, PROT_READ);
+	EXPECT_EQ(-EFAULT, xioctl(self->dev, IPCX_IOC_QUEUE_OPEN, o));
+	usleep(20000); /* the file goes with the next return to user space */
+	EXPECT_EQ(-ENOENT, try_open("left", 4, SENDRECV));
+}
+
+TEST_F(abi, open_does_not_write_its_inputs)
+{
+	struct ipcx_queue_open o = { .size = sizeof(o), .flags = CREATE | SENDRECV };
+
+	close(open_raw(&o));
+	EXPECT_EQ(0, o.depth);
+	EXPECT_EQ(0, o.msg_max);
+	EXPECT_EQ(0, o.bytes_max);
+	EXPECT_EQ(64, o.out_depth);
+}
+
+/* A caller that knows more members finds zeros in them. */
+TEST_F(abi, longer_entry)
+{
+	struct { struct ipcx_desc d; __u64 later; } d;
+	struct ipcx_queue_take t = {
+		.size = sizeof(t), .descs = (uintptr_t)&d, .count = 1, .desc_size = sizeof(d),
+		.len_max = UINT64_MAX,
+	};
+
+	memset(&d, 0xff, sizeof(d));
+	ASSERT_EQ(1, xioctl(self->e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_EQ(0, d.later);
+	EXPECT_EQ(100, d.d.len);
+	EXPECT_EQ(1, raw_done(self->e.fd, IPCX_IOC_QUEUE_RELEASE, &d.d, IPCX_RELEASE_NACK));
 }
 
 TEST_F(abi, unlink_arguments)

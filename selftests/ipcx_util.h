@@ -24,6 +24,10 @@
 #define SENDRECV	(IPCX_OPEN_SEND | IPCX_OPEN_RECV)
 #define CREATE		IPCX_OPEN_CREATE
 
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME	0x80
+#endif
+
 /* Negative errno instead of -1. */
 static inline int xioctl(int fd, unsigned long cmd, void *arg)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Limits: bytes of a queue, bytes and queues of a user, the memory cgroup. */
+#include <sys/epoll.h>
 #include <sys/stat.h>
 
 #include "ipcx_util.h"
@@ -66,6 +67,94 @@ TEST(sleeper_for_bytes_does_not_starve_others)
 	EXPECT_EQ(0, exit_status(small));
 	EXPECT_EQ(1, raw_cancel(e.fd, &d[1]));
 	EXPECT_EQ(0, exit_status(big));
+	end_close(&e);
+}
+
+/* A child that waits for a slot of @len bytes; exits with 0 when it gets one. */
+static pid_t waiting_sender(const char *name, size_t len)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct end o = {};
+		struct ipcx_desc x;
+
+		_exit(end_open(&o, name, IPCX_OPEN_SEND) ||
+		      raw_loan(o.fd, &x, len, in_ms(5000)) != 1 || usleep(100000));
+	}
+	usleep(50000);
+	return pid;
+}
+
+TEST(one_release_may_satisfy_two_senders)
+{
+	struct end e = { .o = { .depth = 8, .msg_max = 12288, .bytes_max = 12288 } };
+	struct ipcx_desc d;
+	pid_t pid[2];
+
+	ASSERT_EQ(0, end_open(&e, "two", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(1, raw_loan(e.fd, &d, 12288, 0));
+	for (int i = 0; i < 2; i++)
+		pid[i] = waiting_sender("two", 1);
+	ASSERT_EQ(1, raw_cancel(e.fd, &d));
+	for (int i = 0; i < 2; i++)
+		EXPECT_EQ(0, exit_status(pid[i]));
+	end_close(&e);
+}
+
+TEST(wake_up_goes_to_the_one_who_can_use_it)
+{
+	struct end e = { .o = { .depth = 2, .msg_max = 4096, .bytes_max = 4096 } };
+	struct ipcx_desc one, none;
+	pid_t w1, w0;
+
+	ASSERT_EQ(0, end_open(&e, "use", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(1, raw_loan(e.fd, &one, 1, 0));
+	ASSERT_EQ(1, raw_loan(e.fd, &none, 0, 0));
+	w1 = waiting_sender("use", 1);
+	w0 = waiting_sender("use", 0);
+	ASSERT_EQ(1, raw_cancel(e.fd, &none));
+	EXPECT_EQ(0, exit_status(w0));
+	ASSERT_EQ(1, raw_cancel(e.fd, &one));
+	EXPECT_EQ(0, exit_status(w1));
+	end_close(&e);
+}
+
+TEST(idle_sender_with_a_spare_leaves_room)
+{
+	struct end e = { .o = { .depth = 8, .msg_max = 16384, .bytes_max = 16384 } };
+	struct ipcx_desc d[2], x;
+
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(1, raw_loan(e.fd, &d[i], 8192, 0));
+	ASSERT_EQ(1, raw_cancel(e.fd, &d[0]));
+	ASSERT_EQ(1, raw_done(e.fd, IPCX_IOC_QUEUE_COMMIT, &d[1], IPCX_COMMIT_LOAN));
+	ASSERT_EQ(1, raw_take(e.fd, &x, 0));
+	ASSERT_EQ(1, raw_release(e.fd, &x));
+	EXPECT_EQ(1, raw_loan(e.fd, &x, 16384, 0));
+	end_close(&e);
+}
+
+/* A loan that is refused frees nothing, so it must not look as if it had. */
+TEST(refused_loan_makes_no_event)
+{
+	struct end e = { .o = { .depth = 8, .msg_max = 16384, .bytes_max = 16384 } };
+	struct epoll_event ev = { .events = EPOLLOUT | EPOLLET };
+	int ep = epoll_create1(0);
+	struct ipcx_desc d, x;
+
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(1, raw_loan(e.fd, &d, 12288, 0));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, e.fd, &ev));
+	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
+	for (int i = 0; i < 5; i++) {
+		EXPECT_EQ(-EAGAIN, raw_loan(e.fd, &x, 8192, 0));
+		EXPECT_EQ(0, epoll_wait(ep, &ev, 1, 0));
+	}
+	EXPECT_EQ(1, raw_cancel(e.fd, &d));
+	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, 0));
+	close(ep);
 	end_close(&e);
 }
 

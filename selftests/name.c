@@ -169,6 +169,34 @@ TEST(credentials_at_open)
 	close(dev);
 }
 
+/* Before the beginning of the machine's own clock is long past, not for ever. */
+TEST(deadline_in_a_time_namespace)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (unshare(CLONE_NEWTIME) || put_file("/proc/self/timens_offsets", "monotonic 1000000 0"))
+			_exit(1);
+		pid = fork();
+		if (!pid) {
+			struct end e = {};
+			struct ipcx_desc d;
+			int64_t t = now_ns();
+
+			alarm(20);
+			if (end_open(&e, NULL, CREATE | SENDRECV))
+				_exit(2);
+			if (raw_take(e.fd, &d, 1) != -ETIMEDOUT)
+				_exit(3);
+			if (raw_take(e.fd, &d, in_ms(50)) != -ETIMEDOUT)
+				_exit(4);
+			_exit(now_ns() - t < 50000000 || now_ns() < 1000000000000000LL ? 5 : 0);
+		}
+		_exit(exit_status(pid));
+	}
+	EXPECT_EQ(0, exit_status(pid));
+}
+
 TEST(strange_names_are_escaped_in_the_list)
 {
 	struct end e = {}, dash = {};

@@ -179,7 +179,9 @@ static void do_take(struct ipcx_party *p)
 
 static void do_death(struct ipcx_party *p)
 {
-	while (ipcx_party_reap(&s, p))
+	u32 looked = 0;
+
+	while (ipcx_party_reap(&s, p, &looked))
 		;
 	while (ipcx_party_disown(p))
 		;

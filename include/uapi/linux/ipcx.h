@@ -15,7 +15,7 @@
  *   EINVAL      @size is too small, a reserved field is not zero, a value is wrong
  *   EOPNOTSUPP  a flag bit that this kernel does not know
  *
- * An ioctl that fails has changed nothing. One that takes an array returns how
+ * An ioctl that fails has changed nothing, except where it says so. One that takes an array returns how
  * many entries it did; the error of the first entry it could not do is returned
  * only when it did none. Times are absolute CLOCK_MONOTONIC nanoseconds of the
  * caller's time namespace.
@@ -84,7 +84,7 @@ enum ipcx_kind {
  * @out_user_queues_max: limit of @out_user_queues (module parameter
  *	user_queues_max); CAP_SYS_RESOURCE is not bound by it
  *
- * Never blocks. Only the errors that every ioctl shares.
+ * Never blocks. The errors that every ioctl shares, and ENOMEM.
  */
 struct ipcx_info {
 	__u32 size;
@@ -276,8 +276,8 @@ struct ipcx_queue_loan {
  * @size: sizeof(struct ipcx_queue_commit) of the caller
  * @flags: 0, or IPCX_COMMIT_LOAN: for each message sent, slot and len of its
  *	entry become those of a new loan, at least as long as the old, if one can
- *	be had at once and more than a quarter of the queue is free; else slot
- *	becomes IPCX_SLOT_NONE
+ *	be had at once and enough of the queue is free (a quarter of its slots and
+ *	bytes, and msg_max); else slot becomes IPCX_SLOT_NONE
  * @descs: address of an array of struct ipcx_desc; reads slot, len, tag, prio
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
