@@ -12,7 +12,7 @@ kodir = $(O)$(if $(filter-out stock,$(KERNEL)),/$(KERNEL))
 # KDIR=/lib/modules/$(uname -r)/build builds for the kernel that runs here
 KDIR ?= $(shell scripts/kernel.sh $(KERNEL))/build
 
-.PHONY: help setup build module user check demo bench clean
+.PHONY: help setup build module user check check-debug demo bench clean
 
 help: ## this text
 	@echo 'usage: make TARGET'
@@ -41,6 +41,9 @@ user:
 
 check: setup ## build and run all tests, or one: make check T=queue
 	@scripts/check.sh $(T)
+
+check-debug: setup ## the tests in a guest whose kernel looks for bugs (builds it: 5 to 20 min)
+	@scripts/check.sh --debug $(T)
 
 demo: setup ## ship a directory tree through one queue and compare every file
 	@$(MAKE) module user

@@ -1,12 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# check.sh [NAME]: build and run every test, or the one called NAME. Each prints TAP; the last
-# line is "N passed, N failed". A test that is skipped has failed: nothing may be missing here.
+# check.sh [--debug] [NAME]: build and run every test, or the one called NAME. Each prints TAP;
+# the last line is "N passed, N failed". A test that is skipped has failed: nothing may be
+# missing here. With --debug only what runs in a guest, on the debug kernel, leaks looked for.
 set -uo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$top" || exit
+kernel=stock
+if [ "${1:-}" = --debug ]; then
+	kernel=debug
+	shift
+fi
 only=${1:-}
 out=$top/build/selftests
 logs=$top/build/logs
@@ -71,20 +77,29 @@ guest() {
 	death | queue) smp=2 ;; # two CPUs, or nothing ever runs at the same moment
 	*) smp=1 ;;
 	esac
-	run "$name" scripts/vm.sh --smp "$smp" --timeout 300 -- "$prog"
+	if [ $kernel = debug ]; then
+		run "$name" scripts/vm.sh --kernel debug --smp "$smp" --mem 3G --timeout 600 -- \
+			selftests/vm/with-leak-scan.sh "$prog"
+	else
+		run "$name" scripts/vm.sh --smp "$smp" --timeout 300 -- "$prog"
+	fi
 }
 
-build_backports() {
-	make -s module KERNEL=backports 2>&1 | grep -vE 'Skipping BTF|^$' || true
-	[ "${PIPESTATUS[0]}" -eq 0 ]
+# what kbuild says, less what is always said; its status
+quiet() {
+	local status=0 said
+	said=$("$@" 2>&1) || status=$?
+	grep -vE 'Skipping BTF|^$' <<<"$said"
+	return $status
 }
+
+build_backports() { quiet make -s module KERNEL=backports; }
 
 sparse_module() {
 	local dir=$top/build/kbuild/sparse
 	mkdir -p "$dir" && cp -rsf "$top"/{Kbuild,kmod,include} "$dir/" &&
-		make -s -C "$stock/build" M="$dir" C=2 CF='-D__CHECK_ENDIAN__ -Wsparse-error' \
-			KCFLAGS=-Werror modules 2>&1 | grep -vE 'Skipping BTF'
-	[ "${PIPESTATUS[0]}" -eq 0 ]
+		quiet make -s -C "$stock/build" M="$dir" C=2 CF='-D__CHECK_ENDIAN__ -Wsparse-error' \
+			KCFLAGS=-Werror modules
 }
 
 headers_alone() {
@@ -92,6 +107,12 @@ headers_alone() {
 	gcc -x c -std=c90 -Wpedantic -Wno-long-long -Werror -fsyntax-only -Wpadded "$h/uapi/linux/ipcx.h" &&
 		gcc -x c -std=c99 -Wpedantic -Werror -fsyntax-only "$h/ipcx.h" &&
 		g++ -x c++ -std=c++17 -Werror -fsyntax-only "$h/ipcx.h" "$h/uapi/linux/ipcx.h"
+}
+
+checkpatch() {
+	perl "$source/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary \
+		--max-line-length=100 --ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON \
+		-f kmod/*.[ch] include/uapi/linux/ipcx.h
 }
 
 # every public function has a page, every page a function
@@ -107,10 +128,11 @@ one_place() {
 		xargs -0 wc -l | awk '$2 != "total" && $1 > 600 { print $2, "has", $1, "lines, 600 are the limit" }'
 }
 
-say "kernel, sources"
-stock=$(scripts/kernel.sh stock) && source=$(scripts/kernel.sh source) || exit 1
+say "kernels, sources"
+stock=$(scripts/kernel.sh stock) && source=$(scripts/kernel.sh source) &&
+	scripts/kernel.sh backports >/dev/null && scripts/kernel.sh $kernel >/dev/null || exit 1
 say "build"
-if ! make -s module user >"$logs/build" 2>&1 ||
+if ! make -s module user KERNEL=$kernel >"$logs/build" 2>&1 ||
 	! make -s -C selftests KSFT="$source/tools/testing/selftests" OUTPUT="$out" >>"$logs/build" 2>&1 ||
 	! gcc -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
 		-I"$source/tools/include" selftests/slots_unit.c -o "$out/slots_unit" >>"$logs/build" 2>&1; then
@@ -121,13 +143,16 @@ if ! make -s module user >"$logs/build" 2>&1 ||
 fi
 grep -E 'warning' "$logs/build" && failed=$((failed + 1))
 
-check headers headers_alone
-check backports build_backports
-check sparse sparse_module
-check shellcheck shellcheck scripts/*.sh selftests/*.sh
-check man_pages man_pages
-check one_place one_place
-run slots "$out/slots_unit" 300000
+if [ $kernel = stock ]; then
+	check headers headers_alone
+	check backports build_backports
+	check sparse sparse_module
+	check shellcheck shellcheck scripts/*.sh selftests/*.sh selftests/vm/*.sh
+	check checkpatch checkpatch
+	check man_pages man_pages
+	check one_place one_place
+	run slots "$out/slots_unit" 300000
+fi
 for t in abi queue map name limit leak death cli.sh; do
 	guest $t
 done

@@ -13,12 +13,15 @@ usage() {
 
 	  stock      the kernel of Debian 12 itself (6.1)
 	  backports  the newest one of bookworm-backports (6.12)
+	  debug      6.1 built here with everything that finds bugs (KASAN, lockdep,
+	             kmemleak, fault injection...), see selftests/vm/debug.config;
+	             10 to 20 minutes of CPU time, 2 with a warm compiler cache
 	  source     parts of the 6.1 sources: the kselftest harness, checkpatch.pl,
 	             kernel-doc, the coccinelle scripts, and the tarball they came from
 
 	The cache is $IPCX_CACHE, or else ~/.cache/ipcx. A kernel's directory there has
 
-	  vmlinux      the image to boot (PVH: not compressed)
+	  vmlinux      the image to boot (PVH: not compressed); bzImage where it was built here
 	  version      what uname -r says on it
 	  build/       what modules are compiled against: make -C DIR/build M=...
 	  initrd.cpio  busybox and the modules a guest needs to reach its files;
@@ -170,17 +173,46 @@ kernel_source() {
 	rm -r "$new/apt"
 }
 
+# built_kernel NEW NAME: make NEW from the sources and a fragment. The tree stays where it was
+# built, since it knows its own place: a build that was interrupted goes on there.
+built_kernel() {
+	local new=$1 name=$2 tree=$cache/.tree.$2 src log=$cache/.tree.$2/log symbol
+	src=$("$0" source) || die "no sources to build $name from"
+	if [ ! -e "$tree/src/Makefile" ]; then
+		say "$name: unpacking the sources"
+		rm -rf "$tree"
+		mkdir -p "$tree/new" "$tree/build"
+		tar -xJf "$src/linux-source-6.1.tar.xz" -C "$tree/new" --strip-components=1
+		mv "$tree/new" "$tree/src"
+	fi
+	export CCACHE_DIR=$cache/ccache KBUILD_BUILD_TIMESTAMP=1970-01-01 KBUILD_BUILD_USER=ipcx KBUILD_BUILD_HOST=guest
+	local make=(make -s -C "$tree/src" "O=$tree/build" "CC=ccache gcc" "HOSTCC=ccache gcc")
+	"${make[@]}" KCONFIG_ALLCONFIG="$fragments/$name.config" allnoconfig >"$log" 2>&1 ||
+		{ cat "$log" >&2; die "$name: no configuration"; }
+	while read -r symbol; do
+		grep -qxF "$symbol" "$tree/build/.config" || die "$name: $symbol did not stick"
+	done < <(grep -E '^CONFIG_' "$fragments/$name.config")
+	say "$name: building, see $log"
+	"${make[@]}" -j"$(nproc)" bzImage modules >"$log" 2>&1 || { tail -n 40 "$log" >&2; die "$name: the build failed"; }
+	cp "$tree/build/arch/x86/boot/bzImage" "$new/"
+	cp "$tree/build/.config" "$new/config"
+	cp "$tree/build/include/config/kernel.release" "$new/version"
+	ln -s "$tree/build" "$new/build"
+	make_initrd "$new"
+}
+
 [ $# -eq 1 ] || { usage >&2; exit 2; }
 name=$1
 case $name in
 -h | --help) usage; exit ;;
-stock | backports | source) ;;
+stock | backports | debug | source) ;;
 *) die "there is no kernel '$name'; scripts/kernel.sh --help lists them" ;;
 esac
 
 cache=${IPCX_CACHE:-$HOME/.cache/ipcx}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd -P)
+fragments=$(cd "$(dirname "$0")/../selftests/vm" && pwd -P)
 dir=$cache/$name
 
 if [ ! -e "$dir" ]; then
@@ -200,6 +232,7 @@ if [ ! -e "$dir" ]; then
 	case $name in
 	stock) debian_kernel "$new" "$dir" 'bookworm|bookworm-security' ;;
 	backports) debian_kernel "$new" "$dir" bookworm-backports ;;
+	debug) built_kernel "$new" "$name" ;;
 	source) kernel_source "$new" ;;
 	esac
 	mv -T "$new" "$dir"

@@ -15,10 +15,10 @@
  *   EINVAL      @size is too small, a reserved field is not zero, a value is wrong
  *   EOPNOTSUPP  a flag bit that this kernel does not know
  *
- * An ioctl that fails has changed nothing, except where it says so. One that takes an array returns how
- * many entries it did; the error of the first entry it could not do is returned
- * only when it did none. Times are absolute CLOCK_MONOTONIC nanoseconds of the
- * caller's time namespace.
+ * An ioctl that fails has changed nothing, except where it says so. One that
+ * takes an array returns how many entries it did; the error of the first entry
+ * it could not do is returned only when it did none. Times are absolute
+ * CLOCK_MONOTONIC nanoseconds of the caller's time namespace.
  */
 #ifndef _UAPI_LINUX_IPCX_H
 #define _UAPI_LINUX_IPCX_H
