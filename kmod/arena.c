@@ -44,13 +44,14 @@ void ipcx_arena_attach(struct ipcx_arena *a, struct ipcx_map *map, struct addres
 
 /**
  * ipcx_arena_detach() - forget the windows of an endpoint, if they were attached
- * @a: the arena, maps_sem held for write
+ * @a: the arena
  * @map: windows that no VMA maps any more: every VMA holds the endpoint's file
  */
 void ipcx_arena_detach(struct ipcx_arena *a, struct ipcx_map *map)
 {
-	lockdep_assert_held_write(&a->maps_sem);
+	down_write(&a->maps_sem);
 	list_del_init(&map->node);
+	up_write(&a->maps_sem);
 }
 
 /*
@@ -60,20 +61,6 @@ void ipcx_arena_detach(struct ipcx_arena *a, struct ipcx_map *map)
 static void map_revoke(struct ipcx_map *map, u64 first, u64 npages)
 {
 	unmap_mapping_range(map->mapping, first << PAGE_SHIFT, npages << PAGE_SHIFT, 1);
-}
-
-/**
- * ipcx_arena_revoke_tx() - take a slot from its last writer's TX window
- * @a: the arena, maps_sem held
- * @map: the last writer's windows
- * @slot: a BUSY slot
- */
-void ipcx_arena_revoke_tx(struct ipcx_arena *a, struct ipcx_map *map, u32 slot)
-{
-	lockdep_assert_held(&a->maps_sem);
-	down_write(&map->sem);
-	map_revoke(map, (u64)slot * a->stride, a->stride);
-	up_write(&map->sem);
 }
 
 /* After this no window of any endpoint shows the pages, given as page of the TX window. */
@@ -194,12 +181,13 @@ void ipcx_slot_trim(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot, 
 }
 
 /**
- * ipcx_slot_unpin() - drop pages that somebody outside could still write to
+ * ipcx_slot_unpin() - take a slot from all windows and from who pinned its pages
  * @a: its arena
- * @sp: the pages of a BUSY slot whose last writer's TX window was revoked
+ * @sp: the pages of a BUSY slot
  * @slot: its number
  *
- * Everything from the first pinned page on goes; the slot grows again later.
+ * What somebody outside could still write to (vmsplice, O_DIRECT) is dropped,
+ * from the first such page on; the slot grows again later.
  */
 void ipcx_slot_unpin(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot)
 {

@@ -84,7 +84,6 @@ static inline u64 ipcx_arena_window(const struct ipcx_arena *a)
 void ipcx_map_init(struct ipcx_map *map);
 void ipcx_arena_attach(struct ipcx_arena *a, struct ipcx_map *map, struct address_space *mapping);
 void ipcx_arena_detach(struct ipcx_arena *a, struct ipcx_map *map);
-void ipcx_arena_revoke_tx(struct ipcx_arena *a, struct ipcx_map *map, u32 slot);
 
 void ipcx_slot_pages_init(struct ipcx_slot_pages *sp);
 int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages);

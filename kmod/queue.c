@@ -384,8 +384,7 @@ static void endpoint_disown(struct ipcx_endpoint *ep)
  * ipcx_endpoint_close() - the last copy of an endpoint's file is gone
  * @ep: the endpoint; freed
  *
- * No VMA maps its windows, for each holds the file. Whoever found it as the
- * last writer of a slot holds maps_sem while he uses it.
+ * No VMA maps its windows, for each holds the file.
  */
 void ipcx_endpoint_close(struct ipcx_endpoint *ep)
 {
@@ -393,10 +392,8 @@ void ipcx_endpoint_close(struct ipcx_endpoint *ep)
 	struct net *net = ep->net;
 
 	endpoint_reap(ep);
-	down_write(&q->arena.maps_sem);
-	ipcx_arena_detach(&q->arena, &ep->map);
 	endpoint_disown(ep);
-	up_write(&q->arena.maps_sem);
+	ipcx_arena_detach(&q->arena, &ep->map);
 	spin_lock(&q->lock);
 	q->senders -= !!(ep->rights & IPCX_OPEN_SEND);
 	q->receivers -= !!(ep->rights & IPCX_OPEN_RECV);

@@ -47,21 +47,12 @@ static bool steal_pages(struct ipcx_queue *q, u32 npages)
 static void change_writer(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
 {
 	struct ipcx_queue *q = ep->q;
-	u32 index = ipcx_slot_index(&q->slots, slot);
 
-	down_read(&q->arena.maps_sem);
-	if (slot->writer) {
-		struct ipcx_endpoint *last = container_of(slot->writer, struct ipcx_endpoint,
-							  party);
-
-		ipcx_arena_revoke_tx(&q->arena, &last->map, index);
-	}
 	spin_lock(&q->lock);
 	ipcx_slot_set_writer(slot, &ep->party);
 	spin_unlock(&q->lock);
-	up_read(&q->arena.maps_sem);
 	slot->pg.safe = 0;
-	ipcx_slot_unpin(&q->arena, &slot->pg, index);
+	ipcx_slot_unpin(&q->arena, &slot->pg, ipcx_slot_index(&q->slots, slot));
 }
 
 /* Makes a BUSY slot ready for @ep to write @npages pages. */

@@ -44,9 +44,13 @@ static int one_round(int i)
 TEST(create_unlink_close)
 {
 	long slab, free_kib, refs = module_refs();
-	struct ipcx_info info = { .size = sizeof(info) };
-	int dev;
+	struct ipcx_info before = { .size = sizeof(before) }, after = before;
+	struct end anchor = {}; /* keeps the user's account */
+	int dev = open("/dev/ipcx", O_RDWR);
 
+	ASSERT_EQ(0, end_open(&anchor, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(0, xioctl(dev, IPCX_IOC_INFO, &before));
+	EXPECT_EQ(1, before.out_user_queues);
 	for (int i = 0; i < 200; i++)
 		ASSERT_EQ(0, one_round(i));
 	sync();
@@ -61,12 +65,11 @@ TEST(create_unlink_close)
 	       meminfo("MemFree:") - free_kib);
 	EXPECT_GE(600, meminfo("SUnreclaim:") - slab);
 	EXPECT_LE(-2500, meminfo("MemFree:") - free_kib);
-	EXPECT_EQ(refs, module_refs());
-	dev = open("/dev/ipcx", O_RDWR);
-	ASSERT_EQ(0, xioctl(dev, IPCX_IOC_INFO, &info));
-	EXPECT_EQ(0, info.out_user_bytes);
-	EXPECT_EQ(0, info.out_user_queues);
+	ASSERT_EQ(0, xioctl(dev, IPCX_IOC_INFO, &after));
+	EXPECT_EQ(0, memcmp(&before, &after, sizeof(after)));
+	end_close(&anchor);
 	close(dev);
+	EXPECT_EQ(refs, module_refs());
 }
 
 TEST_HARNESS_MAIN
