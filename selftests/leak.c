@@ -60,11 +60,16 @@ TEST(create_unlink_close)
 	for (int i = 0; i < rounds(1000); i++)
 		ASSERT_EQ(0, one_round(i));
 	put_file("/proc/sys/vm/drop_caches", "3");
-	/* 1,000 rounds of 150 kB each: a leak of one page a round would show */
+	/*
+	 * 1,000 rounds of 150 kB each: a leak of one page a round would show. A
+	 * debug kernel keeps what is freed for a while; there kmemleak looks.
+	 */
 	TH_LOG("slab %+ld KiB, free %+ld KiB", meminfo("SUnreclaim:") - slab,
 	       meminfo("MemFree:") - free_kib);
-	EXPECT_GE(600, meminfo("SUnreclaim:") - slab);
-	EXPECT_LE(-2500, meminfo("MemFree:") - free_kib);
+	if (access("/sys/kernel/debug/kmemleak", F_OK)) {
+		EXPECT_GE(600, meminfo("SUnreclaim:") - slab);
+		EXPECT_LE(-2500, meminfo("MemFree:") - free_kib);
+	}
 	ASSERT_EQ(0, xioctl(dev, IPCX_IOC_INFO, &after));
 	EXPECT_EQ(0, memcmp(&before, &after, sizeof(after)));
 	end_close(&anchor);
