@@ -17,7 +17,7 @@ static int release_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 s
 	return slot->seq == seq ? 0 : -ESTALE;
 }
 
-static int release_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
+static int give_back(struct ipcx_endpoint *ep, const struct ipcx_desc *d, bool again)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot = ipcx_slot_at(q, d->slot);
@@ -27,32 +27,30 @@ static int release_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 		return -EINVAL;
 	spin_lock(&q->lock);
 	err = release_check(ep, slot, d->seq);
-	if (!err)
+	if (!err && again) {
+		slot->deliveries++;
+		ipcx_slot_requeue(&q->slots, slot);
+	} else if (!err) {
 		ipcx_queue_put_slot(q, slot);
+	}
 	spin_unlock(&q->lock);
-	if (!err)
+	if (err)
+		return err;
+	if (again)
+		ipcx_queue_wake_recv(q);
+	else
 		ipcx_queue_wake_send(q);
-	return err;
+	return 0;
+}
+
+static int release_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
+{
+	return give_back(ep, d, false);
 }
 
 static int nack_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 {
-	struct ipcx_queue *q = ep->q;
-	struct ipcx_slot *slot = ipcx_slot_at(q, d->slot);
-	int err;
-
-	if (!slot)
-		return -EINVAL;
-	spin_lock(&q->lock);
-	err = release_check(ep, slot, d->seq);
-	if (!err) {
-		slot->deliveries++;
-		ipcx_slot_requeue(&q->slots, slot);
-	}
-	spin_unlock(&q->lock);
-	if (!err)
-		ipcx_queue_wake_recv(q);
-	return err;
+	return give_back(ep, d, true);
 }
 
 /**
