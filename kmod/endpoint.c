@@ -18,20 +18,24 @@
 static struct vfsmount *ipcx_mnt;
 static int ipcx_mnt_count;
 
+/* The most frequent first. */
 static const struct ipcx_op endpoint_ops[] = {
-	IPCX_OP(IPCX_IOC_QUEUE_LOAN, ipcx_queue_loan, ipcx_queue_loan, deadline, 0),
-	IPCX_OP(IPCX_IOC_QUEUE_COMMIT, ipcx_queue_commit, ipcx_queue_commit, desc_size,
-		IPCX_COMMIT_VALID_FLAGS),
-	IPCX_OP(IPCX_IOC_QUEUE_CANCEL, ipcx_queue_cancel, ipcx_queue_cancel, desc_size, 0),
 	IPCX_OP(IPCX_IOC_QUEUE_TAKE, ipcx_queue_take, ipcx_queue_take, len_max,
 		IPCX_TAKE_VALID_FLAGS),
+	IPCX_OP(IPCX_IOC_QUEUE_COMMIT, ipcx_queue_commit, ipcx_queue_commit, desc_size,
+		IPCX_COMMIT_VALID_FLAGS),
 	IPCX_OP(IPCX_IOC_QUEUE_RELEASE, ipcx_queue_release, ipcx_queue_release, desc_size,
 		IPCX_RELEASE_VALID_FLAGS),
+	IPCX_OP(IPCX_IOC_QUEUE_LOAN, ipcx_queue_loan, ipcx_queue_loan, deadline, 0),
+	IPCX_OP(IPCX_IOC_QUEUE_CANCEL, ipcx_queue_cancel, ipcx_queue_cancel, desc_size, 0),
 };
 
-static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long endpoint_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 {
-	return ipcx_ioctl(file, endpoint_ops, ARRAY_SIZE(endpoint_ops), cmd, arg);
+	u64 buf[sizeof(struct ipcx_queue_take) / sizeof(u64)]; /* the longest of them */
+	struct ipcx_cmd cmd = { .file = file, .user = (void __user *)arg, .arg = buf };
+
+	return ipcx_ioctl(&cmd, endpoint_ops, ARRAY_SIZE(endpoint_ops), nr);
 }
 
 static s64 file_deadline(const struct kiocb *iocb)
@@ -39,27 +43,6 @@ static s64 file_deadline(const struct kiocb *iocb)
 	if (iocb->ki_filp->f_flags & O_NONBLOCK || iocb->ki_flags & IOCB_NOWAIT)
 		return IPCX_DEADLINE_NOWAIT;
 	return IPCX_DEADLINE_FOREVER;
-}
-
-/* Takes the next message into this thread's hands if it is no longer than @cap. */
-static int read_take(struct ipcx_queue *q, size_t cap, struct ipcx_slot **out)
-{
-	struct ipcx_slot *slot;
-	int err = 0;
-
-	spin_lock(&q->lock);
-	slot = ipcx_slots_first(&q->slots);
-	if (!slot)
-		err = -EAGAIN;
-	else if (slot->len > cap)
-		err = -EMSGSIZE;
-	else
-		ipcx_slot_take(&q->slots, slot, NULL);
-	spin_unlock(&q->lock);
-	if (err == -EMSGSIZE) /* not for us, but perhaps for another sleeper */
-		ipcx_queue_wake_recv(q);
-	*out = slot;
-	return err;
 }
 
 static ssize_t endpoint_read(struct kiocb *iocb, struct iov_iter *to)
@@ -72,11 +55,9 @@ static ssize_t endpoint_read(struct kiocb *iocb, struct iov_iter *to)
 
 	if (!(ep->rights & IPCX_OPEN_RECV))
 		return -EPERM;
-	while ((err = read_take(q, iov_iter_count(to), &slot)) == -EAGAIN) {
-		err = ipcx_queue_wait_recv(q, file_deadline(iocb));
-		if (err)
-			break;
-	}
+	spin_lock(&q->lock);
+	err = ipcx_queue_wait_recv(q, NULL, iov_iter_count(to), file_deadline(iocb), &slot);
+	spin_unlock(&q->lock);
 	if (err)
 		return err;
 	len = slot->len;

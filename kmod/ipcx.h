@@ -139,13 +139,14 @@ void ipcx_name_exit(void);
 /**
  * struct ipcx_queue - a queue
  * @obj: its name and its lifetime
- * @lock: protects @slots, @byte_waiters, @senders, @receivers
+ * @lock: protects @slots, @takers, @byte_waiters, @senders, @receivers
  * @slots: the messages
+ * @takers: who sleeps until a message is there, first come first served
  * @byte_waiters: sleeping senders that need more than a slot
  * @senders: endpoints that may send
  * @receivers: endpoints that may receive
- * @recv_wait: woken when a message is there
- * @send_wait: woken when a slot or pages are there
+ * @recv_wait: who polls, woken when a message is there
+ * @send_wait: senders and who polls, woken when a slot or pages are there
  * @arena: the pages behind the slots
  * @msg_max: longest message in bytes
  * @bytes_max: what the creator asked for, in bytes
@@ -155,6 +156,7 @@ struct ipcx_queue {
 
 	spinlock_t lock; /* what follows */
 	struct ipcx_slots slots;
+	struct list_head takers;
 	u32 byte_waiters;
 	u32 senders;
 	u32 receivers;
@@ -207,7 +209,8 @@ void ipcx_queue_wake_recv_nr(struct ipcx_queue *q, int nr);
 void ipcx_queue_wake_send(struct ipcx_queue *q);
 bool ipcx_queue_readable(struct ipcx_queue *q);
 bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages);
-int ipcx_queue_wait_recv(struct ipcx_queue *q, s64 deadline);
+int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max, s64 deadline,
+			 struct ipcx_slot **slot);
 int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, s64 deadline);
 
 /* send.c, receive.c: the way of a message */
@@ -267,10 +270,7 @@ struct ipcx_op {
 	{ .cmd = (ioc), .size = sizeof(struct type), \
 	  .min_size = offsetofend(struct type, last), .flags = (mask), .fn = (fun) }
 
-long ipcx_ioctl(struct file *file, const struct ipcx_op *ops, size_t n, unsigned int cmd,
-		unsigned long arg);
+long ipcx_ioctl(struct ipcx_cmd *cmd, const struct ipcx_op *ops, size_t n, unsigned int nr);
 int ipcx_cmd_reply(struct ipcx_cmd *cmd);
-int ipcx_copy_in(void *to, u32 size, const void __user *from, u32 user_size);
-int ipcx_copy_out(void __user *to, u32 user_size, const void *from, u32 size);
 
 #endif /* IPCX_PRIVATE_H */

@@ -9,81 +9,16 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/nsproxy.h>
-#include <linux/uaccess.h>
 
+#include "copy.h"
 #include "ipcx.h"
-
-/* Room for the argument of any ioctl. */
-#define CMD_ARG_MAX	120
-
-/**
- * ipcx_copy_in() - copy a struct that may have another size in user space
- * @to: the kernel's struct, of whole u64 words
- * @size: its size
- * @from: the caller's struct
- * @user_size: its size
- *
- * Most callers know the same struct: then it is read word by word in place,
- * which for a few words is far cheaper than a call.
- *
- * Return: 0, -EFAULT, -E2BIG.
- */
-int ipcx_copy_in(void *to, u32 size, const void __user *from, u32 user_size)
-{
-	const u64 __user *user = from;
-	u64 *word = to;
-	u32 i;
-
-	if (user_size != size)
-		return copy_struct_from_user(to, size, from, user_size);
-	if (!user_read_access_begin(user, size))
-		return -EFAULT;
-	for (i = 0; i < size / sizeof(*word); i++)
-		unsafe_get_user(word[i], user + i, fault);
-	user_read_access_end();
-	return 0;
-fault:
-	user_read_access_end();
-	return -EFAULT;
-}
-
-/**
- * ipcx_copy_out() - the way back; what the kernel does not know is set to zero
- * @to: the caller's struct
- * @user_size: its size
- * @from: the kernel's struct, of whole u64 words
- * @size: its size
- *
- * Return: 0 or -EFAULT.
- */
-int ipcx_copy_out(void __user *to, u32 user_size, const void *from, u32 size)
-{
-	u64 __user *user = to;
-	const u64 *word = from;
-	u32 i;
-
-	if (user_size > size && clear_user(to + size, user_size - size))
-		return -EFAULT;
-	if (user_size != size)
-		return copy_to_user(to, from, min(size, user_size)) ? -EFAULT : 0;
-	if (!user_write_access_begin(user, size))
-		return -EFAULT;
-	for (i = 0; i < size / sizeof(*word); i++)
-		unsafe_put_user(word[i], user + i, fault);
-	user_write_access_end();
-	return 0;
-fault:
-	user_write_access_end();
-	return -EFAULT;
-}
 
 /**
  * ipcx_ioctl() - carry out an ioctl of a table
- * @file: made on
+ * @cmd: its file, its user and room for its arg are set
  * @ops: the table
  * @n: its entries
- * @cmd: number asked for
- * @arg: the caller's argument
+ * @nr: number asked for
  *
  * A shorter argument is filled up with zeros, a longer one must be zero where
  * this kernel does not know it. The handler sees kernel memory only.
@@ -91,37 +26,30 @@ fault:
  * Return: what the handler says, or -ENOTTY, -EFAULT, -EINVAL, -E2BIG,
  * -EOPNOTSUPP.
  */
-long ipcx_ioctl(struct file *file, const struct ipcx_op *ops, size_t n, unsigned int cmd,
-		unsigned long arg)
+long ipcx_ioctl(struct ipcx_cmd *cmd, const struct ipcx_op *ops, size_t n, unsigned int nr)
 {
-	u64 buf[CMD_ARG_MAX / sizeof(u64)];
-	struct ipcx_cmd c = {
-		.file = file,
-		.user = (void __user *)arg,
-		.arg = buf,
-	};
 	const struct ipcx_op *op;
 	int err;
 
 	for (op = ops; op < ops + n; op++)
-		if (op->cmd == cmd)
+		if (op->cmd == nr)
 			break;
 	if (op == ops + n)
 		return -ENOTTY;
-	if (get_user(c.user_size, (u32 __user *)c.user))
+	if (get_user(cmd->user_size, (u32 __user *)cmd->user))
 		return -EFAULT;
-	if (c.user_size < op->min_size)
+	if (cmd->user_size < op->min_size)
 		return -EINVAL;
-	if (c.user_size > PAGE_SIZE)
+	if (cmd->user_size > PAGE_SIZE)
 		return -E2BIG;
-	c.size = op->size;
-	err = ipcx_copy_in(buf, op->size, c.user, c.user_size);
+	cmd->size = op->size;
+	err = ipcx_copy_in(cmd->arg, op->size, cmd->user, cmd->user_size);
 	if (err)
 		return err;
-	c.flags = ((u32 *)buf)[1];
-	if (c.flags & ~op->flags)
+	cmd->flags = ((u32 *)cmd->arg)[1];
+	if (cmd->flags & ~op->flags)
 		return -EOPNOTSUPP;
-	return op->fn(&c, buf);
+	return op->fn(cmd, cmd->arg);
 }
 
 /**
@@ -175,9 +103,12 @@ static const struct ipcx_op device_ops[] = {
 	IPCX_OP(IPCX_IOC_UNLINK, ipcx_unlink, ipcx_unlink, kind, 0),
 };
 
-static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long device_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 {
-	return ipcx_ioctl(file, device_ops, ARRAY_SIZE(device_ops), cmd, arg);
+	u64 buf[sizeof(struct ipcx_queue_open) / sizeof(u64)];
+	struct ipcx_cmd cmd = { .file = file, .user = (void __user *)arg, .arg = buf };
+
+	return ipcx_ioctl(&cmd, device_ops, ARRAY_SIZE(device_ops), nr);
 }
 
 static int device_open(struct inode *inode, struct file *file)
@@ -219,7 +150,6 @@ static void __init abi_check(void)
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_cancel) != 24);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_take) != 40);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_release) != 24);
-	BUILD_BUG_ON(sizeof(struct ipcx_queue_open) > CMD_ARG_MAX);
 }
 
 static int __init ipcx_init(void)

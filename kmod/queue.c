@@ -164,6 +164,7 @@ static struct ipcx_queue *queue_create(struct file *dev, const struct ipcx_queue
 	ipcx_slots_init(&q->slots, table, o->depth);
 	arena_init(&q->arena, o);
 	spin_lock_init(&q->lock);
+	INIT_LIST_HEAD(&q->takers);
 	init_waitqueue_head(&q->recv_wait);
 	init_waitqueue_head(&q->send_wait);
 	q->msg_max = o->msg_max;

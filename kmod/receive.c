@@ -5,7 +5,8 @@
  * LOCKS: ipcx_queue::lock for every change of a slot's state; user memory is
  * read before and written after.
  */
-#include <linux/pid_namespace.h>
+#include <linux/pid.h>
+#include <linux/user_namespace.h>
 
 #include "batch.h"
 
@@ -17,6 +18,21 @@ static int release_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 s
 	return slot->seq == seq ? 0 : -ESTALE;
 }
 
+/* Under the lock: gives @slot back, done or to be delivered again. */
+static int give_back_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq, bool again)
+{
+	struct ipcx_queue *q = ep->q;
+	int err = release_check(ep, slot, seq);
+
+	if (!err && again) {
+		slot->deliveries++;
+		ipcx_slot_requeue(&q->slots, slot);
+	} else if (!err) {
+		ipcx_queue_put_slot(q, slot);
+	}
+	return err;
+}
+
 static int give_back(struct ipcx_endpoint *ep, const struct ipcx_desc *d, bool again)
 {
 	struct ipcx_queue *q = ep->q;
@@ -26,13 +42,7 @@ static int give_back(struct ipcx_endpoint *ep, const struct ipcx_desc *d, bool a
 	if (!slot)
 		return -EINVAL;
 	spin_lock(&q->lock);
-	err = release_check(ep, slot, d->seq);
-	if (!err && again) {
-		slot->deliveries++;
-		ipcx_slot_requeue(&q->slots, slot);
-	} else if (!err) {
-		ipcx_queue_put_slot(q, slot);
-	}
+	err = give_back_locked(ep, slot, d->seq, again);
 	spin_unlock(&q->lock);
 	if (err)
 		return err;
@@ -71,18 +81,14 @@ long ipcx_queue_release(struct ipcx_cmd *cmd, void *arg)
 /* The sender's process as the caller sees it; 0 when it does not or when it is gone. */
 static pid_t visible_pid(struct pid *pid)
 {
-	pid_t nr = 0;
-
-	rcu_read_lock();
-	if (pid_task(pid, PIDTYPE_TGID))
-		nr = pid_vnr(pid);
-	rcu_read_unlock();
-	return nr;
+	return pid_has_task(pid, PIDTYPE_TGID) ? pid_vnr(pid) : 0;
 }
 
 /* Every byte of @d: it goes to user space. */
 static void desc_fill(struct ipcx_desc *d, struct ipcx_queue *q, const struct ipcx_slot *slot)
 {
+	struct user_namespace *ns = current_user_ns();
+
 	d->slot = ipcx_slot_index(&q->slots, slot);
 	d->flags = 0;
 	d->len = slot->len;
@@ -91,31 +97,50 @@ static void desc_fill(struct ipcx_desc *d, struct ipcx_queue *q, const struct ip
 	d->prio = slot->prio;
 	d->deliveries = slot->deliveries;
 	d->pid = visible_pid(slot->pid);
-	d->uid = from_kuid_munged(current_user_ns(), slot->uid);
-	d->gid = from_kgid_munged(current_user_ns(), slot->gid);
+	/* the initial namespace maps each id to itself */
+	d->uid = ns == &init_user_ns ? __kuid_val(slot->uid) : from_kuid_munged(ns, slot->uid);
+	d->gid = ns == &init_user_ns ? __kgid_val(slot->gid) : from_kgid_munged(ns, slot->gid);
 	d->__reserved = 0;
 }
 
-/* Return: 0, -EAGAIN when there is no message, -EMSGSIZE when the first is too long. */
-static int take_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max)
+/*
+ * Takes a message that is there already. Before that, under the same hold of
+ * the lock, the message in @d is released if @done.
+ */
+static int take_now(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max, bool done)
+{
+	struct ipcx_slot *slot = done ? ipcx_slot_at(ep->q, d->slot) : NULL;
+	struct ipcx_queue *q = ep->q;
+	int err = 0;
+
+	if (done && !slot)
+		return -EINVAL;
+	spin_lock(&q->lock);
+	if (done)
+		err = give_back_locked(ep, slot, d->seq, false);
+	done &= !err;
+	if (!err)
+		err = ipcx_slots_next(&q->slots, &ep->party, len_max, &slot);
+	if (!err)
+		desc_fill(d, q, slot);
+	spin_unlock(&q->lock);
+	if (done)
+		ipcx_queue_wake_send(q);
+	return err;
+}
+
+/* As take_now(), but sleeps until there is one. */
+static int take_wait(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max, s64 deadline)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
-	int err = 0;
+	int err;
 
 	spin_lock(&q->lock);
-	slot = ipcx_slots_first(&q->slots);
-	if (!slot) {
-		err = -EAGAIN;
-	} else if (slot->len > len_max) {
-		err = -EMSGSIZE;
-	} else {
-		ipcx_slot_take(&q->slots, slot, &ep->party);
+	err = ipcx_queue_wait_recv(q, &ep->party, len_max, deadline, &slot);
+	if (!err)
 		desc_fill(d, q, slot);
-	}
 	spin_unlock(&q->lock);
-	if (err == -EMSGSIZE) /* not for us, but perhaps for another sleeper */
-		ipcx_queue_wake_recv(q);
 	return err;
 }
 
@@ -132,23 +157,30 @@ static void untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 	ipcx_queue_wake_recv(q);
 }
 
-/* Return: how many were released, or the error of the first that was not. */
-static int release_first(struct ipcx_endpoint *ep, const struct ipcx_batch *b)
+/*
+ * Releases what the array holds but for the last entry, which is left in @d
+ * for take_now(). Return: how many there are, the last included, or the error
+ * of the first that could not be released.
+ */
+static int release_first(struct ipcx_endpoint *ep, const struct ipcx_batch *b, struct ipcx_desc *d)
 {
-	struct ipcx_desc d;
-	int err, done = 0;
+	int err, n = 0;
 	u32 i;
 
 	for (i = 0; i < b->count; i++) {
-		err = ipcx_desc_read(b, i, &d);
-		if (!err && d.slot != IPCX_SLOT_NONE) {
-			err = release_one(ep, &d);
-			done += !err;
-		}
+		err = ipcx_desc_read(b, i, d);
+		if (err)
+			return err;
+		if (d->slot == IPCX_SLOT_NONE)
+			continue;
+		n++;
+		if (i == b->count - 1)
+			break;
+		err = release_one(ep, d);
 		if (err)
 			return err;
 	}
-	return done;
+	return n;
 }
 
 /**
@@ -162,39 +194,35 @@ long ipcx_queue_take(struct ipcx_cmd *cmd, void *arg)
 {
 	struct ipcx_endpoint *ep = cmd->file->private_data;
 	struct ipcx_queue_take *t = arg;
-	s64 deadline = t->deadline;
+	struct ipcx_desc d = { .slot = IPCX_SLOT_NONE };
 	struct ipcx_batch b;
-	struct ipcx_desc d;
 	int err, released = 0;
 	u32 i = 0;
 
 	err = ipcx_batch_init(&b, t->descs, t->count, t->desc_size);
-	if (err || deadline < 0)
+	if (err || t->deadline < 0)
 		return err ?: -EINVAL;
 	if (!(ep->rights & IPCX_OPEN_RECV))
 		return -EPERM;
 	if (cmd->flags & IPCX_TAKE_RELEASE) {
-		released = release_first(ep, &b);
+		released = release_first(ep, &b, &d);
 		if (released < 0)
 			return released;
 	}
-	while (i < b.count) {
-		err = take_one(ep, &d, t->len_max);
-		if (err == -EAGAIN && !i) {
-			err = ipcx_queue_wait_recv(ep->q, deadline);
-			if (!err)
-				continue;
-			/* what was released must not be released again */
-			return err == -ERESTARTSYS && released ? -EINTR : err;
-		}
-		if (err)
-			break;
+	err = take_now(ep, &d, t->len_max, d.slot != IPCX_SLOT_NONE);
+	if (err == -EAGAIN && t->deadline != IPCX_DEADLINE_NOWAIT) {
+		err = take_wait(ep, &d, t->len_max, t->deadline);
+		if (err == -ERESTARTSYS && released)
+			err = -EINTR; /* what was released must not be released again */
+	}
+	while (!err) {
 		err = ipcx_desc_write(&b, i, &d);
-		if (err) {
+		if (err)
 			untake(ep, &d);
+		else if (++i < b.count)
+			err = take_now(ep, &d, t->len_max, false);
+		else
 			break;
-		}
-		i++;
 	}
 	return i ?: err;
 }

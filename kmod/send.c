@@ -208,14 +208,17 @@ void ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u
 
 /*
  * Under the lock: may a sender keep @slot, and perhaps do nothing? A quarter of
- * the slots and of the pages, and room for the longest message, must be left.
+ * the slots, unless it is the only sender and the only loan, and of the pages,
+ * and room for the longest message, must be left.
  */
 static bool spare_allowed(struct ipcx_queue *q, const struct ipcx_slot *slot)
 {
 	u64 used = ipcx_queue_used(q) + slot->pg.npages;
 
-	return q->slots.count[IPCX_SLOT_FREE] > q->arena.depth / 4 &&
-	       used <= q->arena.pages_max / 4 * 3 &&
+	if (q->slots.count[IPCX_SLOT_FREE] <= q->arena.depth / 4 &&
+	    (q->senders > 1 || q->slots.count[IPCX_SLOT_LOANED]))
+		return false;
+	return used <= q->arena.pages_max / 4 * 3 &&
 	       used + ipcx_pages_of(q->msg_max) <= q->arena.pages_max;
 }
 
@@ -226,11 +229,16 @@ static bool spare_allowed(struct ipcx_queue *q, const struct ipcx_slot *slot)
 static void loan_spare(struct ipcx_endpoint *ep, struct ipcx_desc *d, u32 npages)
 {
 	struct ipcx_queue *q = ep->q;
-	struct ipcx_slot *slot = ipcx_slots_fit_spare(&ep->party, npages);
+	struct ipcx_slot *slot;
 
 	d->slot = IPCX_SLOT_NONE;
-	if (!slot || slot->pg.safe < npages || !spare_allowed(q, slot))
+	slot = ipcx_slots_fit_spare(&q->slots, &ep->party, npages);
+	if (!slot)
 		return;
+	if (slot->pg.safe < npages || !spare_allowed(q, slot)) {
+		ipcx_party_push(&ep->party, ipcx_slot_index(&q->slots, slot));
+		return;
+	}
 	ipcx_slot_grab(&q->slots, slot);
 	d->slot = ipcx_slot_index(&q->slots, slot);
 	d->len = min_t(u64, (u64)slot->pg.safe << PAGE_SHIFT, q->msg_max);

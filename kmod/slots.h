@@ -22,6 +22,7 @@
 #define IPCX_PRIOS	32
 #define IPCX_BINS	32	/* free slots by fls(pages) */
 #define IPCX_LOOK	4	/* slots looked at in one list for a better fit */
+#define IPCX_SPARES	64	/* free slots that a party remembers, a power of two */
 
 enum ipcx_slot_state {
 	IPCX_SLOT_FREE,
@@ -34,21 +35,26 @@ enum ipcx_slot_state {
 
 /**
  * struct ipcx_party - one endpoint, as the slots know it
- * @held: slots LOANED or LEASED to it, oldest first
- * @spare: FREE slots that it wrote last, latest first
- * @used: all other slots that it wrote last
+ * @held: slots LOANED or LEASED to it, latest first
+ * @own: slots that it wrote last
+ * @spare: a stack of numbers of slots that were freed when it was their writer;
+ *	the oldest falls out. Hints: each may have changed since
+ * @top: entries ever pushed on @spare less those popped
+ * @spares: how many of them are still there
  */
 struct ipcx_party {
-	struct list_head held;
-	struct list_head spare;
-	struct list_head used;
+	struct hlist_head held;
+	struct list_head own;
+	u16 spare[IPCX_SPARES];
+	u32 top;
+	u32 spares;
 };
 
 /**
  * struct ipcx_slot - one slot
- * @node: FREE: in a bin; QUEUED: in the FIFO of @prio; LOANED, LEASED: in
- *	@holder's held
- * @own: in @writer's spare or used, if there is a writer
+ * @node: FREE: in a bin; LOANED, LEASED: in @holder's held
+ * @queued: QUEUED: in the FIFO of @prio
+ * @own: in @writer's own, if there is a writer
  * @holder: LOANED, LEASED: whom it belongs to
  * @writer: whose TX window may still show it; NULL if nobody's
  * @pg: its pages
@@ -63,7 +69,10 @@ struct ipcx_party {
  * @pid: likewise
  */
 struct ipcx_slot {
-	struct list_head node;
+	union {
+		struct hlist_node node;
+		struct list_head queued;
+	};
 	struct list_head own;
 	struct ipcx_party *holder;
 	struct ipcx_party *writer;
@@ -99,15 +108,16 @@ struct ipcx_slots {
 	u32 bins;
 	u32 prios;
 	u64 seq;
-	struct list_head bin[IPCX_BINS];
+	struct hlist_head bin[IPCX_BINS];
 	struct list_head fifo[IPCX_PRIOS];
 };
 
 static inline void ipcx_party_init(struct ipcx_party *party)
 {
-	INIT_LIST_HEAD(&party->held);
-	INIT_LIST_HEAD(&party->spare);
-	INIT_LIST_HEAD(&party->used);
+	INIT_HLIST_HEAD(&party->held);
+	INIT_LIST_HEAD(&party->own);
+	party->top = 0;
+	party->spares = 0;
 }
 
 static inline u32 ipcx_slot_index(const struct ipcx_slots *s, const struct ipcx_slot *slot)
@@ -123,16 +133,23 @@ static inline void ipcx_slot_move(struct ipcx_slots *s, struct ipcx_slot *slot,
 	slot->state = to;
 }
 
+static inline void ipcx_party_push(struct ipcx_party *party, u32 index)
+{
+	party->spare[party->top++ % IPCX_SPARES] = index;
+	if (party->spares < IPCX_SPARES)
+		party->spares++;
+}
+
 /* Puts a slot that is in no list and in state BUSY, LOANED or LEASED into its bin. */
 static inline void ipcx_slot_free(struct ipcx_slots *s, struct ipcx_slot *slot)
 {
 	u32 b = fls(slot->pg.npages);
 
-	list_add(&slot->node, &s->bin[b]);
+	hlist_add_head(&slot->node, &s->bin[b]);
 	s->bins |= 1U << b;
 	s->free_pages += slot->pg.npages;
 	if (slot->writer)
-		list_move(&slot->own, &slot->writer->spare);
+		ipcx_party_push(slot->writer, ipcx_slot_index(s, slot));
 	ipcx_slot_move(s, slot, IPCX_SLOT_FREE);
 }
 
@@ -145,7 +162,7 @@ static inline void ipcx_slots_init(struct ipcx_slots *s, struct ipcx_slot *slot,
 	s->slot = slot;
 	s->depth = depth;
 	for (i = 0; i < IPCX_BINS; i++)
-		INIT_LIST_HEAD(&s->bin[i]);
+		INIT_HLIST_HEAD(&s->bin[i]);
 	for (i = 0; i < IPCX_PRIOS; i++)
 		INIT_LIST_HEAD(&s->fifo[i]);
 	s->count[IPCX_SLOT_BUSY] = depth;
@@ -160,12 +177,10 @@ static inline void ipcx_slot_grab(struct ipcx_slots *s, struct ipcx_slot *slot)
 {
 	u32 b = fls(slot->pg.npages);
 
-	list_del(&slot->node);
-	if (list_empty(&s->bin[b]))
+	__hlist_del(&slot->node);
+	if (hlist_empty(&s->bin[b]))
 		s->bins &= ~(1U << b);
 	s->free_pages -= slot->pg.npages;
-	if (slot->writer)
-		list_move(&slot->own, &slot->writer->used);
 	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
 }
 
@@ -175,16 +190,19 @@ static inline bool ipcx_slot_fits(const struct ipcx_slot *slot, u32 npages)
 	return slot->pg.npages >= npages && slot->pg.npages / 2 <= npages;
 }
 
-static inline struct ipcx_slot *ipcx_slots_fit_spare(struct ipcx_party *party, u32 npages)
+/* A FREE slot that @party wrote last and that fits, or NULL. It is no longer a hint. */
+static inline struct ipcx_slot *ipcx_slots_fit_spare(struct ipcx_slots *s, struct ipcx_party *party,
+						     u32 npages)
 {
 	struct ipcx_slot *slot;
-	int looked = 0;
+	int looked;
 
-	list_for_each_entry(slot, &party->spare, own) {
-		if (ipcx_slot_fits(slot, npages))
+	for (looked = 0; party->spares && looked < IPCX_LOOK; looked++) {
+		party->spares--;
+		slot = &s->slot[party->spare[--party->top % IPCX_SPARES]];
+		if (slot->state == IPCX_SLOT_FREE && slot->writer == party &&
+		    ipcx_slot_fits(slot, npages))
 			return slot;
-		if (++looked == IPCX_LOOK)
-			break;
 	}
 	return NULL;
 }
@@ -203,7 +221,7 @@ static inline struct ipcx_slot *ipcx_slots_fit_any(struct ipcx_slots *s, u32 npa
 	for (b = want; b < IPCX_BINS && b <= want + 1; b++) {
 		int looked = 0;
 
-		list_for_each_entry(slot, &s->bin[b], node) {
+		hlist_for_each_entry(slot, &s->bin[b], node) {
 			if (ipcx_slot_fits(slot, npages))
 				return slot;
 			if (++looked == IPCX_LOOK)
@@ -218,14 +236,14 @@ static inline struct ipcx_slot *ipcx_slots_fit_any(struct ipcx_slots *s, u32 npa
 		b = ffs(above) - 1;
 	else
 		return NULL;
-	return list_first_entry(&s->bin[b], struct ipcx_slot, node);
+	return hlist_entry(s->bin[b].first, struct ipcx_slot, node);
 }
 
 /* FREE -> BUSY: the best slot for @party to write @npages pages, or NULL. */
 static inline struct ipcx_slot *ipcx_slots_grab(struct ipcx_slots *s, struct ipcx_party *party,
 						u32 npages)
 {
-	struct ipcx_slot *slot = ipcx_slots_fit_spare(party, npages);
+	struct ipcx_slot *slot = ipcx_slots_fit_spare(s, party, npages);
 
 	if (!slot)
 		slot = ipcx_slots_fit_any(s, npages);
@@ -242,7 +260,7 @@ static inline struct ipcx_slot *ipcx_slots_grab_pages(struct ipcx_slots *s)
 
 	if (b <= 1)
 		return NULL;
-	slot = list_last_entry(&s->bin[b - 1], struct ipcx_slot, node);
+	slot = hlist_entry(s->bin[b - 1].first, struct ipcx_slot, node);
 	ipcx_slot_grab(s, slot);
 	return slot;
 }
@@ -251,7 +269,7 @@ static inline struct ipcx_slot *ipcx_slots_grab_pages(struct ipcx_slots *s)
 static inline void ipcx_slot_set_writer(struct ipcx_slot *slot, struct ipcx_party *party)
 {
 	WRITE_ONCE(slot->writer, party);
-	list_move(&slot->own, &party->used);
+	list_move(&slot->own, &party->own);
 }
 
 /* BUSY -> LOANED: @len bytes to write. */
@@ -260,7 +278,7 @@ static inline void ipcx_slot_loan(struct ipcx_slots *s, struct ipcx_slot *slot,
 {
 	slot->holder = party;
 	slot->len = len;
-	list_add_tail(&slot->node, &party->held);
+	hlist_add_head(&slot->node, &party->held);
 	ipcx_slot_move(s, slot, IPCX_SLOT_LOANED);
 }
 
@@ -269,7 +287,7 @@ static inline void ipcx_slot_unhold(struct ipcx_slot *slot)
 {
 	if (slot->state == IPCX_SLOT_BUSY)
 		return;
-	list_del(&slot->node);
+	__hlist_del(&slot->node);
 	slot->holder = NULL;
 }
 
@@ -288,7 +306,7 @@ static inline void ipcx_slot_commit(struct ipcx_slots *s, struct ipcx_slot *slot
 	slot->prio = prio;
 	slot->deliveries = 0;
 	slot->seq = ++s->seq;
-	list_add_tail(&slot->node, &s->fifo[prio]);
+	list_add_tail(&slot->queued, &s->fifo[prio]);
 	s->prios |= 1U << prio;
 	ipcx_slot_move(s, slot, IPCX_SLOT_QUEUED);
 }
@@ -298,12 +316,12 @@ static inline struct ipcx_slot *ipcx_slots_first(struct ipcx_slots *s)
 {
 	if (!s->prios)
 		return NULL;
-	return list_first_entry(&s->fifo[fls(s->prios) - 1], struct ipcx_slot, node);
+	return list_first_entry(&s->fifo[fls(s->prios) - 1], struct ipcx_slot, queued);
 }
 
 static inline void ipcx_slot_dequeue(struct ipcx_slots *s, struct ipcx_slot *slot)
 {
-	list_del(&slot->node);
+	list_del(&slot->queued);
 	if (list_empty(&s->fifo[slot->prio]))
 		s->prios &= ~(1U << slot->prio);
 }
@@ -318,15 +336,33 @@ static inline void ipcx_slot_take(struct ipcx_slots *s, struct ipcx_slot *slot,
 		return;
 	}
 	slot->holder = party;
-	list_add_tail(&slot->node, &party->held);
+	hlist_add_head(&slot->node, &party->held);
 	ipcx_slot_move(s, slot, IPCX_SLOT_LEASED);
+}
+
+/*
+ * The next message -> LEASED to @party, or -> BUSY when @party is NULL.
+ * Return: 0, -EAGAIN when there is none, -EMSGSIZE when it is longer than @len_max.
+ */
+static inline int ipcx_slots_next(struct ipcx_slots *s, struct ipcx_party *party, u64 len_max,
+				  struct ipcx_slot **slot)
+{
+	struct ipcx_slot *first = ipcx_slots_first(s);
+
+	if (!first)
+		return -EAGAIN;
+	if (first->len > len_max)
+		return -EMSGSIZE;
+	ipcx_slot_take(s, first, party);
+	*slot = first;
+	return 0;
 }
 
 /* Is @slot further from the first of @fifo than from the last, by number? */
 static inline bool ipcx_slot_is_late(const struct ipcx_slot *slot, struct list_head *fifo)
 {
-	u64 first = list_first_entry(fifo, struct ipcx_slot, node)->seq;
-	u64 last = list_last_entry(fifo, struct ipcx_slot, node)->seq;
+	u64 first = list_first_entry(fifo, struct ipcx_slot, queued)->seq;
+	u64 last = list_last_entry(fifo, struct ipcx_slot, queued)->seq;
 
 	return slot->seq > last || (slot->seq > first && slot->seq - first > last - slot->seq);
 }
@@ -344,18 +380,18 @@ static inline u32 ipcx_slot_requeue(struct ipcx_slots *s, struct ipcx_slot *slot
 
 	ipcx_slot_unhold(slot);
 	if (!list_empty(fifo) && ipcx_slot_is_late(slot, fifo)) {
-		while (list_entry(pos->prev, struct ipcx_slot, node)->seq > slot->seq) {
+		while (list_entry(pos->prev, struct ipcx_slot, queued)->seq > slot->seq) {
 			pos = pos->prev;
 			steps++;
 		}
 	} else {
 		list_for_each(pos, fifo) {
-			if (list_entry(pos, struct ipcx_slot, node)->seq > slot->seq)
+			if (list_entry(pos, struct ipcx_slot, queued)->seq > slot->seq)
 				break;
 			steps++;
 		}
 	}
-	list_add_tail(&slot->node, pos);
+	list_add_tail(&slot->queued, pos);
 	s->prios |= 1U << slot->prio;
 	ipcx_slot_move(s, slot, IPCX_SLOT_QUEUED);
 	return steps;
@@ -378,9 +414,9 @@ static inline struct ipcx_slot *ipcx_party_reap(struct ipcx_slots *s, struct ipc
 {
 	struct ipcx_slot *slot;
 
-	if (list_empty(&party->held))
+	if (hlist_empty(&party->held))
 		return NULL;
-	slot = list_last_entry(&party->held, struct ipcx_slot, node);
+	slot = hlist_entry(party->held.first, struct ipcx_slot, node);
 	if (slot->state == IPCX_SLOT_LOANED) {
 		ipcx_slot_put(s, slot);
 		++*steps;
@@ -397,12 +433,11 @@ static inline struct ipcx_slot *ipcx_party_reap(struct ipcx_slots *s, struct ipc
  */
 static inline bool ipcx_party_disown(struct ipcx_party *party)
 {
-	struct list_head *list = list_empty(&party->spare) ? &party->used : &party->spare;
 	struct ipcx_slot *slot;
 
-	if (list_empty(list))
+	if (list_empty(&party->own))
 		return false;
-	slot = list_first_entry(list, struct ipcx_slot, own);
+	slot = list_first_entry(&party->own, struct ipcx_slot, own);
 	list_del_init(&slot->own);
 	WRITE_ONCE(slot->writer, NULL);
 	return true;

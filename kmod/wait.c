@@ -2,15 +2,17 @@
 /*
  * Sleeping until a queue has what is wanted, and waking who sleeps.
  *
- * One sleeping taker is woken for a message. One that was woken and leaves
- * without taking anything (signal, deadline) wakes the next, so that no
- * wake-up is lost with it.
+ * A sleeping taker is handed its message by whoever put it into the queue: it
+ * wakes up as its holder, and no wake-up can be lost with it. A sleeping sender
+ * is woken to try again; one that was woken and leaves without a slot (signal,
+ * deadline) wakes the next.
  *
  * Why the wakers need no barrier before they look whether anybody sleeps: a
- * sleeper puts itself on the wait queue and then takes ipcx_queue::lock to look
- * at the slots; a waker changes the slots under that lock and then looks at
- * the wait queue. If the sleeper had the lock first, the waker sees it on the
- * wait queue; if the waker had it first, the sleeper sees the change.
+ * sleeper puts itself on the list or wait queue and looks at the slots under
+ * ipcx_queue::lock, the list before it looks or under the same hold; a waker
+ * changes the slots under that lock and then looks at the list. If the sleeper
+ * had the lock first, the waker sees it on the list; if the waker had it first,
+ * the sleeper sees the change.
  */
 #include <linux/hrtimer.h>
 #include <linux/nsproxy.h>
@@ -21,25 +23,69 @@
 #include "ipcx.h"
 
 /**
- * ipcx_queue_wake_recv() - a message is there
- * @q: the queue, not locked, since it was locked to put the message there
+ * struct ipcx_taker - somebody who sleeps until a message is there
+ * @node: in ipcx_queue::takers, until it has @slot or @err
+ * @task: who
+ * @party: whose the message shall be; NULL: BUSY, in the task's hands
+ * @len_max: longest message wanted
+ * @slot: the message
+ * @err: -EMSGSIZE if the message was longer
  */
-void ipcx_queue_wake_recv(struct ipcx_queue *q)
+struct ipcx_taker {
+	struct list_head node;
+	struct task_struct *task;
+	struct ipcx_party *party;
+	u64 len_max;
+	struct ipcx_slot *slot;
+	int err;
+};
+
+/* Under the lock. Return: a taker that got an answer, with a reference, or NULL. */
+static struct task_struct *serve(struct ipcx_queue *q)
 {
-	ipcx_queue_wake_recv_nr(q, 1);
+	struct ipcx_taker *t = list_first_entry_or_null(&q->takers, struct ipcx_taker, node);
+	struct task_struct *task;
+
+	lockdep_assert_held(&q->lock);
+	if (!t || !ipcx_slots_first(&q->slots))
+		return NULL;
+	task = get_task_struct(t->task);
+	t->err = ipcx_slots_next(&q->slots, t->party, t->len_max, &t->slot);
+	list_del_init(&t->node);
+	return task;
 }
 
 /**
  * ipcx_queue_wake_recv_nr() - messages are there
- * @q: as above
+ * @q: the queue, not locked, since it was locked to put them there
  * @nr: how many, at least 1
  */
 void ipcx_queue_wake_recv_nr(struct ipcx_queue *q, int nr)
 {
-	/* no barrier: see above */
-	if (waitqueue_active(&q->recv_wait))
+	struct task_struct *task;
+
+	while (!list_empty(&q->takers)) { /* no barrier: see above */
+		spin_lock(&q->lock);
+		task = serve(q);
+		spin_unlock(&q->lock);
+		if (!task)
+			break;
+		wake_up_process(task);
+		put_task_struct(task);
+	}
+	/* no barrier: see above; a message that is gone again has been taken */
+	if (waitqueue_active(&q->recv_wait) && READ_ONCE(q->slots.count[IPCX_SLOT_QUEUED]))
 		__wake_up(&q->recv_wait, TASK_INTERRUPTIBLE, nr,
 			  poll_to_key(EPOLLIN | EPOLLRDNORM));
+}
+
+/**
+ * ipcx_queue_wake_recv() - a message is there
+ * @q: as above
+ */
+void ipcx_queue_wake_recv(struct ipcx_queue *q)
+{
+	ipcx_queue_wake_recv_nr(q, 1);
 }
 
 /**
@@ -97,11 +143,6 @@ bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages)
 	return ok;
 }
 
-static bool recv_ready(struct ipcx_queue *q, u32 unused)
-{
-	return ipcx_queue_readable(q);
-}
-
 static ktime_t deadline_to_host(s64 deadline)
 {
 #ifdef CONFIG_TIME_NS
@@ -117,50 +158,79 @@ static ktime_t deadline_to_host(s64 deadline)
 #endif
 }
 
-static int wait_for(struct ipcx_queue *q, wait_queue_head_t *wq,
-		    bool (*ready)(struct ipcx_queue *q, u32 npages), u32 npages, s64 deadline)
+/* Sleeps, unless woken before. Return: -ETIMEDOUT, -ERESTARTSYS, or 0 when woken. */
+static int sleep_until(s64 deadline)
 {
 	ktime_t expires = deadline_to_host(deadline);
 	ktime_t *timer = deadline == IPCX_DEADLINE_FOREVER ? NULL : &expires;
-	DEFINE_WAIT(wait);
-	int err = 0;
 
-	for (;;) {
-		prepare_to_wait_exclusive(wq, &wait, TASK_INTERRUPTIBLE | TASK_FREEZABLE);
-		if (ready(q, npages))
-			break;
-		if (signal_pending(current)) {
-			err = -ERESTARTSYS;
-			break;
-		}
-		if (!schedule_hrtimeout_range(timer, current->timer_slack_ns, HRTIMER_MODE_ABS)) {
-			if (!ready(q, npages))
-				err = -ETIMEDOUT;
-			break;
-		}
-	}
-	finish_wait(wq, &wait);
-	return err;
+	if (signal_pending(current))
+		return -ERESTARTSYS;
+	if (!schedule_hrtimeout_range(timer, current->timer_slack_ns, HRTIMER_MODE_ABS))
+		return -ETIMEDOUT;
+	return 0;
+}
+
+/* The taker dies: as if it had never got the message. */
+static void hand_back(struct ipcx_queue *q, struct ipcx_slot *slot)
+	__must_hold(&q->lock)
+{
+	ipcx_slot_requeue(&q->slots, slot);
+	spin_unlock(&q->lock);
+	ipcx_queue_wake_recv(q);
+	spin_lock(&q->lock);
 }
 
 /**
- * ipcx_queue_wait_recv() - sleep until a message is there
- * @q: the queue
+ * ipcx_queue_wait_recv() - take the next message, sleeping until it is there
+ * @q: the queue, locked; unlocked while asleep
+ * @party: whose the message shall be; NULL: BUSY, in the caller's hands
+ * @len_max: longest message wanted
  * @deadline: absolute, or IPCX_DEADLINE_*
+ * @slot: set to the message
  *
- * Return: 0, -EAGAIN, -ETIMEDOUT, -ERESTARTSYS. After 0 somebody else may still
- * be faster.
+ * Return: 0, -EAGAIN, -EMSGSIZE, -ETIMEDOUT, -ERESTARTSYS, -EINTR when dying.
  */
-int ipcx_queue_wait_recv(struct ipcx_queue *q, s64 deadline)
+int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max, s64 deadline,
+			 struct ipcx_slot **slot)
+	__must_hold(&q->lock)
 {
+	struct ipcx_taker t = { .task = current, .party = party, .len_max = len_max };
 	int err;
 
-	if (deadline == IPCX_DEADLINE_NOWAIT)
-		return -EAGAIN;
-	err = wait_for(q, &q->recv_wait, recv_ready, 0, deadline);
-	if (err && ipcx_queue_readable(q))
-		ipcx_queue_wake_recv(q);
+	lockdep_assert_held(&q->lock);
+	err = ipcx_slots_next(&q->slots, party, len_max, slot);
+	if (err != -EAGAIN || deadline == IPCX_DEADLINE_NOWAIT)
+		return err;
+	list_add_tail(&t.node, &q->takers);
+	for (err = 0; !err;) {
+		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+		spin_unlock(&q->lock);
+		err = sleep_until(deadline);
+		spin_lock(&q->lock);
+		if (list_empty(&t.node)) {
+			err = t.err;
+			break;
+		}
+	}
+	__set_current_state(TASK_RUNNING);
+	list_del(&t.node);
+	if (!err && fatal_signal_pending(current)) {
+		hand_back(q, t.slot);
+		return -EINTR;
+	}
+	*slot = t.slot;
 	return err;
+}
+
+/* Who needs pages and not only a slot is waited for by all senders, see above. */
+static void count_byte_waiter(struct ipcx_queue *q, u32 npages, int n)
+{
+	if (npages <= 1)
+		return;
+	spin_lock(&q->lock);
+	q->byte_waiters += n;
+	spin_unlock(&q->lock);
 }
 
 /**
@@ -169,25 +239,30 @@ int ipcx_queue_wait_recv(struct ipcx_queue *q, s64 deadline)
  * @npages: pages needed
  * @deadline: absolute, or IPCX_DEADLINE_*
  *
- * Return: as ipcx_queue_wait_recv().
+ * Return: 0, -EAGAIN, -ETIMEDOUT, -ERESTARTSYS. After 0 somebody else may still
+ * be faster.
  */
 int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, s64 deadline)
 {
-	int err;
+	DEFINE_WAIT(wait);
+	int err = 0;
 
 	if (deadline == IPCX_DEADLINE_NOWAIT)
 		return -EAGAIN;
-	if (npages > 1) {
-		spin_lock(&q->lock);
-		q->byte_waiters++;
-		spin_unlock(&q->lock);
+	count_byte_waiter(q, npages, 1);
+	for (;;) {
+		prepare_to_wait_exclusive(&q->send_wait, &wait,
+					  TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+		if (ipcx_queue_writable(q, npages)) {
+			err = 0;
+			break;
+		}
+		if (err)
+			break;
+		err = sleep_until(deadline);
 	}
-	err = wait_for(q, &q->send_wait, ipcx_queue_writable, npages, deadline);
-	if (npages > 1) {
-		spin_lock(&q->lock);
-		q->byte_waiters--;
-		spin_unlock(&q->lock);
-	}
+	finish_wait(&q->send_wait, &wait);
+	count_byte_waiter(q, npages, -1);
 	if (err && ipcx_queue_writable(q, 0))
 		ipcx_queue_wake_send(q);
 	return err;

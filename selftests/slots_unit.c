@@ -3,6 +3,7 @@
  * The slots' state machine in user space, under sanitizers: random operations,
  * and after each of them every invariant looked at the slow way.
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <linux/list.h>
 
 typedef uint8_t u8;
+typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 typedef struct { u32 val; } kuid_t, kgid_t;
@@ -52,12 +54,12 @@ static u64 steps;
 		}								\
 	} while (0)
 
-static u32 length(struct list_head *head)
+static u32 length(struct hlist_head *head)
 {
-	struct list_head *p;
+	struct hlist_node *p;
 	u32 n = 0;
 
-	list_for_each(p, head)
+	hlist_for_each(p, head)
 		n++;
 	return n;
 }
@@ -85,7 +87,7 @@ static void check_lists(void)
 	u32 n = 0;
 
 	for (int b = 0; b < IPCX_BINS; b++) {
-		must(list_empty(&s.bin[b]) == !(s.bins & 1U << b));
+		must(hlist_empty(&s.bin[b]) == !(s.bins & 1U << b));
 		n += length(&s.bin[b]);
 	}
 	must(n == s.count[IPCX_SLOT_FREE]);
@@ -95,7 +97,7 @@ static void check_lists(void)
 		u64 last = 0;
 
 		must(list_empty(&s.fifo[p]) == !(s.prios & 1U << p));
-		list_for_each_entry(x, &s.fifo[p], node) {
+		list_for_each_entry(x, &s.fifo[p], queued) {
 			must(x->state == IPCX_SLOT_QUEUED && x->prio == p);
 			must(x->seq > last);
 			last = x->seq;
@@ -107,21 +109,25 @@ static void check_lists(void)
 
 static void check_parties(void)
 {
-	u32 held = 0;
+	u32 held = 0, owned = 0;
 
+	for (int i = 0; i < DEPTH; i++)
+		owned += !!slot[i].writer;
 	for (int i = 0; i < PARTIES; i++) {
 		struct ipcx_slot *x;
 
-		list_for_each_entry(x, &party[i].held, node) {
+		must(party[i].spares <= IPCX_SPARES);
+		hlist_for_each_entry(x, &party[i].held, node) {
 			must(x->holder == &party[i]);
 			must(x->state == IPCX_SLOT_LOANED || x->state == IPCX_SLOT_LEASED);
 			held++;
 		}
-		list_for_each_entry(x, &party[i].spare, own)
-			must(x->writer == &party[i] && x->state == IPCX_SLOT_FREE);
-		list_for_each_entry(x, &party[i].used, own)
-			must(x->writer == &party[i] && x->state != IPCX_SLOT_FREE);
+		list_for_each_entry(x, &party[i].own, own) {
+			must(x->writer == &party[i]);
+			owned--;
+		}
 	}
+	must(!owned);
 	must(held == s.count[IPCX_SLOT_LOANED] + s.count[IPCX_SLOT_LEASED]);
 }
 
@@ -155,22 +161,26 @@ static void do_loan(struct ipcx_party *p)
 		ipcx_slot_commit(&s, x, 1, random() % IPCX_PRIOS);
 }
 
-/* The first must be the oldest of the highest priority. */
+/* It must be the oldest of the highest priority. */
 static void do_take(struct ipcx_party *p)
 {
-	struct ipcx_slot *x = ipcx_slots_first(&s);
+	u64 len_max = random() % 8 ? ~0ULL : 0;
+	u32 queued = s.count[IPCX_SLOT_QUEUED];
+	struct ipcx_slot *x = NULL;
+	int err;
 
-	must(!x == !s.count[IPCX_SLOT_QUEUED]);
-	if (!x)
+	if (!(random() % 8))
+		p = NULL;
+	err = ipcx_slots_next(&s, p, len_max, &x);
+	must((err == -EAGAIN) == !queued && !err == !!x);
+	if (err)
 		return;
+	must(x->len <= len_max && x->state == (p ? IPCX_SLOT_LEASED : IPCX_SLOT_BUSY));
 	for (int i = 0; i < DEPTH; i++)
 		if (slot[i].state == IPCX_SLOT_QUEUED)
 			must(slot[i].prio < x->prio || (slot[i].prio == x->prio && slot[i].seq >= x->seq));
-	if (random() % 8) {
-		ipcx_slot_take(&s, x, p);
+	if (p)
 		return;
-	}
-	ipcx_slot_take(&s, x, NULL);
 	if (random() % 2)
 		ipcx_slot_put(&s, x);
 	else
@@ -185,7 +195,7 @@ static void do_death(struct ipcx_party *p)
 		;
 	while (ipcx_party_disown(p))
 		;
-	must(list_empty(&p->held) && list_empty(&p->spare) && list_empty(&p->used));
+	must(hlist_empty(&p->held) && list_empty(&p->own));
 }
 
 static void step(void)

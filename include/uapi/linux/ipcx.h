@@ -276,8 +276,9 @@ struct ipcx_queue_loan {
  * @size: sizeof(struct ipcx_queue_commit) of the caller
  * @flags: 0, or IPCX_COMMIT_LOAN: for each message sent, slot and len of its
  *	entry become those of a new loan, at least as long as the old, if one can
- *	be had at once and enough of the queue is free (a quarter of its slots and
- *	bytes, and msg_max); else slot becomes IPCX_SLOT_NONE
+ *	be had at once and enough of the queue is free (a quarter of its bytes, and
+ *	msg_max; where there is another sender or loan, a quarter of its slots);
+ *	else slot becomes IPCX_SLOT_NONE
  * @descs: address of an array of struct ipcx_desc; reads slot, len, tag, prio
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
