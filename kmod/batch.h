@@ -50,7 +50,7 @@ static inline int ipcx_batch_init(struct ipcx_batch *b, u64 user, u32 count, u32
  *
  * Return: 0, -EFAULT, -E2BIG, -EOPNOTSUPP, -EINVAL.
  */
-static inline int ipcx_desc_read(const struct ipcx_batch *b, u32 i, struct ipcx_desc *d)
+static __always_inline int ipcx_desc_read(const struct ipcx_batch *b, u32 i, struct ipcx_desc *d)
 {
 	int err = ipcx_copy_in(d, sizeof(*d), b->user + i * b->size, b->size);
 
@@ -69,7 +69,7 @@ static inline int ipcx_desc_read(const struct ipcx_batch *b, u32 i, struct ipcx_
  *
  * Return: 0 or -EFAULT.
  */
-static inline int ipcx_desc_write(const struct ipcx_batch *b, u32 i, const struct ipcx_desc *d)
+static __always_inline int ipcx_desc_write(const struct ipcx_batch *b, u32 i, const struct ipcx_desc *d)
 {
 	return ipcx_copy_out(b->user + i * b->size, b->size, d, sizeof(*d));
 }

@@ -10,6 +10,9 @@
 #include <linux/minmax.h>
 #include <linux/uaccess.h>
 
+int ipcx_copy_in_other(void *to, u32 size, const void __user *from, u32 user_size);
+int ipcx_copy_out_other(void __user *to, u32 user_size, const void *from, u32 size);
+
 /**
  * ipcx_copy_in() - copy a struct from user space
  * @to: the kernel's struct, of whole u64 words
@@ -27,9 +30,10 @@ static __always_inline int ipcx_copy_in(void *to, u32 size, const void __user *f
 	u32 i;
 
 	if (unlikely(user_size != size))
-		return copy_struct_from_user(to, size, from, user_size);
+		return ipcx_copy_in_other(to, size, from, user_size);
 	if (!user_read_access_begin(user, size))
 		return -EFAULT;
+#pragma GCC unroll 16
 	for (i = 0; i < size / sizeof(*word); i++)
 		unsafe_get_user(word[i], user + i, fault);
 	user_read_access_end();
@@ -54,13 +58,11 @@ static __always_inline int ipcx_copy_out(void __user *to, u32 user_size, const v
 	const u64 *word = from;
 	u32 i;
 
-	if (unlikely(user_size != size)) {
-		if (user_size > size && clear_user(to + size, user_size - size))
-			return -EFAULT;
-		return copy_to_user(to, from, min(size, user_size)) ? -EFAULT : 0;
-	}
+	if (unlikely(user_size != size))
+		return ipcx_copy_out_other(to, user_size, from, size);
 	if (!user_write_access_begin(user, size))
 		return -EFAULT;
+#pragma GCC unroll 16
 	for (i = 0; i < size / sizeof(*word); i++)
 		unsafe_put_user(word[i], user + i, fault);
 	user_write_access_end();
@@ -69,5 +71,45 @@ fault:
 	user_write_access_end();
 	return -EFAULT;
 }
+
+static __always_inline int __ipcx_args_in(void *to, u32 size, u32 min_size, u32 flags,
+					  const void __user *from)
+{
+	u32 user_size;
+	int err;
+
+	if (get_user(user_size, (u32 __user *)from))
+		return -EFAULT;
+	if (user_size < min_size)
+		return -EINVAL;
+	if (user_size > PAGE_SIZE)
+		return -E2BIG;
+	err = ipcx_copy_in(to, size, from, user_size);
+	if (err)
+		return err;
+	*(u32 *)to = user_size;
+	return ((u32 *)to)[1] & ~flags ? -EOPNOTSUPP : 0;
+}
+
+/**
+ * ipcx_args_in() - copy the argument of an ioctl, which begins with size and flags
+ * @to: the kernel's struct; its size becomes the caller's
+ * @last: its last member in the first version
+ * @known: flags that this kernel knows
+ * @from: the caller's argument
+ *
+ * Return: 0, -EFAULT, -EINVAL, -E2BIG, -EOPNOTSUPP.
+ */
+#define ipcx_args_in(to, last, known, from) \
+	__ipcx_args_in(to, sizeof(*(to)), offsetofend(typeof(*(to)), last), known, from)
+
+/**
+ * ipcx_args_out() - copy it back
+ * @to: the caller's argument
+ * @from: the kernel's struct, from ipcx_args_in()
+ *
+ * Return: 0 or -EFAULT.
+ */
+#define ipcx_args_out(to, from) ipcx_copy_out(to, (from)->size, from, sizeof(*(from)))
 
 #endif /* IPCX_COPY_H */

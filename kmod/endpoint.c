@@ -18,24 +18,24 @@
 static struct vfsmount *ipcx_mnt;
 static int ipcx_mnt_count;
 
-/* The most frequent first. */
-static const struct ipcx_op endpoint_ops[] = {
-	IPCX_OP(IPCX_IOC_QUEUE_TAKE, ipcx_queue_take, ipcx_queue_take, len_max,
-		IPCX_TAKE_VALID_FLAGS),
-	IPCX_OP(IPCX_IOC_QUEUE_COMMIT, ipcx_queue_commit, ipcx_queue_commit, desc_size,
-		IPCX_COMMIT_VALID_FLAGS),
-	IPCX_OP(IPCX_IOC_QUEUE_RELEASE, ipcx_queue_release, ipcx_queue_release, desc_size,
-		IPCX_RELEASE_VALID_FLAGS),
-	IPCX_OP(IPCX_IOC_QUEUE_LOAN, ipcx_queue_loan, ipcx_queue_loan, deadline, 0),
-	IPCX_OP(IPCX_IOC_QUEUE_CANCEL, ipcx_queue_cancel, ipcx_queue_cancel, desc_size, 0),
-};
-
-static long endpoint_ioctl(struct file *file, unsigned int nr, unsigned long arg)
+static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	u64 buf[sizeof(struct ipcx_queue_take) / sizeof(u64)]; /* the longest of them */
-	struct ipcx_cmd cmd = { .file = file, .user = (void __user *)arg, .arg = buf };
+	struct ipcx_endpoint *ep = file->private_data;
+	void __user *user = (void __user *)arg;
 
-	return ipcx_ioctl(&cmd, endpoint_ops, ARRAY_SIZE(endpoint_ops), nr);
+	switch (cmd) {
+	case IPCX_IOC_QUEUE_LOAN:
+		return ipcx_queue_loan(ep, user);
+	case IPCX_IOC_QUEUE_COMMIT:
+		return ipcx_queue_commit(ep, user);
+	case IPCX_IOC_QUEUE_CANCEL:
+		return ipcx_queue_cancel(ep, user);
+	case IPCX_IOC_QUEUE_TAKE:
+		return ipcx_queue_take(ep, user);
+	case IPCX_IOC_QUEUE_RELEASE:
+		return ipcx_queue_release(ep, user);
+	}
+	return -ENOTTY;
 }
 
 static s64 file_deadline(const struct kiocb *iocb)
@@ -65,7 +65,7 @@ static ssize_t endpoint_read(struct kiocb *iocb, struct iov_iter *to)
 		spin_lock(&q->lock);
 		ipcx_slot_requeue(&q->slots, slot);
 		spin_unlock(&q->lock);
-		ipcx_queue_wake_recv(q);
+		ipcx_queue_wake_recv(q, 1);
 		return -EFAULT;
 	}
 	ipcx_slot_release(q, slot);

@@ -195,82 +195,59 @@ static inline u64 ipcx_queue_used(struct ipcx_queue *q)
 	return atomic64_read(&q->arena.npages) - q->slots.free_pages;
 }
 
-struct ipcx_cmd;
-
 u32 ipcx_queue_depth_max(void);
 u64 ipcx_queue_msg_max(void);
-long ipcx_queue_open(struct ipcx_cmd *cmd, void *arg);
+long ipcx_queue_open(struct file *dev, void __user *arg);
 void ipcx_endpoint_close(struct ipcx_endpoint *ep);
 
 /* wait.c: sleeping and waking */
 
-void ipcx_queue_wake_recv(struct ipcx_queue *q);
-void ipcx_queue_wake_recv_nr(struct ipcx_queue *q, int nr);
-void ipcx_queue_wake_send(struct ipcx_queue *q);
+void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr);
+void ipcx_queue_wake_senders(struct ipcx_queue *q);
 bool ipcx_queue_readable(struct ipcx_queue *q);
 bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages);
 int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max, s64 deadline,
 			 struct ipcx_slot **slot);
 int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, s64 deadline);
 
+/**
+ * ipcx_queue_wake_recv() - messages are there
+ * @q: the queue, not locked, since it was locked to put them there
+ * @nr: how many, at least 1
+ */
+static inline void ipcx_queue_wake_recv(struct ipcx_queue *q, int nr)
+{
+	/* no barrier: see wait.c */
+	if (!list_empty(&q->takers) || waitqueue_active(&q->recv_wait))
+		ipcx_queue_wake_takers(q, nr);
+}
+
+/**
+ * ipcx_queue_wake_send() - a slot is free
+ * @q: the queue, not locked, since it was locked to free the slot
+ */
+static inline void ipcx_queue_wake_send(struct ipcx_queue *q)
+{
+	/* no barrier: see wait.c */
+	if (waitqueue_active(&q->send_wait))
+		ipcx_queue_wake_senders(q);
+}
+
 /* send.c, receive.c: the way of a message */
 
 int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, s64 deadline, struct ipcx_slot **slot);
 void ipcx_slot_release(struct ipcx_queue *q, struct ipcx_slot *slot);
 void ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u64 tag, u8 prio);
-long ipcx_queue_loan(struct ipcx_cmd *cmd, void *arg);
-long ipcx_queue_commit(struct ipcx_cmd *cmd, void *arg);
-long ipcx_queue_cancel(struct ipcx_cmd *cmd, void *arg);
-long ipcx_queue_take(struct ipcx_cmd *cmd, void *arg);
-long ipcx_queue_release(struct ipcx_cmd *cmd, void *arg);
+long ipcx_queue_loan(struct ipcx_endpoint *ep, void __user *arg);
+long ipcx_queue_commit(struct ipcx_endpoint *ep, void __user *arg);
+long ipcx_queue_cancel(struct ipcx_endpoint *ep, void __user *arg);
+long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg);
+long ipcx_queue_release(struct ipcx_endpoint *ep, void __user *arg);
 
 /* endpoint.c: the file of an endpoint */
 
 struct file *ipcx_endpoint_file(struct ipcx_endpoint *ep);
 int ipcx_endpoint_pin(void);
 void ipcx_endpoint_unpin(void);
-
-/* main.c: the device and the dispatch of ioctls */
-
-/**
- * struct ipcx_cmd - one ioctl being carried out
- * @file: that it was made on
- * @user: the caller's argument
- * @user_size: its size as the caller gave it
- * @size: sizeof the kernel's copy
- * @flags: its flags, checked
- * @arg: the kernel's copy
- */
-struct ipcx_cmd {
-	struct file *file;
-	void __user *user;
-	u32 user_size;
-	u32 size;
-	u32 flags;
-	void *arg;
-};
-
-/**
- * struct ipcx_op - one ioctl
- * @cmd: its number
- * @size: sizeof its argument in this kernel
- * @min_size: sizeof its argument in the first version
- * @flags: flag bits that it knows
- * @fn: carries it out
- */
-struct ipcx_op {
-	u32 cmd;
-	u16 size;
-	u16 min_size;
-	u32 flags;
-	long (*fn)(struct ipcx_cmd *cmd, void *arg);
-};
-
-#define IPCX_OP(ioc, fun, type, last, mask) \
-	{ .cmd = (ioc), .size = sizeof(struct type), \
-	  .min_size = offsetofend(struct type, last), .flags = (mask), .fn = (fun) }
-
-long ipcx_ioctl(struct ipcx_cmd *cmd, const struct ipcx_op *ops, size_t n, unsigned int nr);
-int ipcx_cmd_reply(struct ipcx_cmd *cmd);
 
 #endif /* IPCX_PRIVATE_H */

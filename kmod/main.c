@@ -14,101 +14,86 @@
 #include "ipcx.h"
 
 /**
- * ipcx_ioctl() - carry out an ioctl of a table
- * @cmd: its file, its user and room for its arg are set
- * @ops: the table
- * @n: its entries
- * @nr: number asked for
+ * ipcx_copy_in_other() - ipcx_copy_in() of a struct that has another size
+ * @to: see there
+ * @size: see there
+ * @from: see there
+ * @user_size: see there
  *
- * A shorter argument is filled up with zeros, a longer one must be zero where
- * this kernel does not know it. The handler sees kernel memory only.
- *
- * Return: what the handler says, or -ENOTTY, -EFAULT, -EINVAL, -E2BIG,
- * -EOPNOTSUPP.
+ * Return: see there.
  */
-long ipcx_ioctl(struct ipcx_cmd *cmd, const struct ipcx_op *ops, size_t n, unsigned int nr)
+int ipcx_copy_in_other(void *to, u32 size, const void __user *from, u32 user_size)
 {
-	const struct ipcx_op *op;
-	int err;
-
-	for (op = ops; op < ops + n; op++)
-		if (op->cmd == nr)
-			break;
-	if (op == ops + n)
-		return -ENOTTY;
-	if (get_user(cmd->user_size, (u32 __user *)cmd->user))
-		return -EFAULT;
-	if (cmd->user_size < op->min_size)
-		return -EINVAL;
-	if (cmd->user_size > PAGE_SIZE)
-		return -E2BIG;
-	cmd->size = op->size;
-	err = ipcx_copy_in(cmd->arg, op->size, cmd->user, cmd->user_size);
-	if (err)
-		return err;
-	cmd->flags = ((u32 *)cmd->arg)[1];
-	if (cmd->flags & ~op->flags)
-		return -EOPNOTSUPP;
-	return op->fn(cmd, cmd->arg);
+	return copy_struct_from_user(to, size, from, user_size);
 }
 
 /**
- * ipcx_cmd_reply() - copy the argument back to the caller
- * @cmd: the ioctl
+ * ipcx_copy_out_other() - ipcx_copy_out() of a struct that has another size
+ * @to: see there
+ * @user_size: see there
+ * @from: see there
+ * @size: see there
  *
- * Return: 0 or -EFAULT.
+ * Return: see there.
  */
-int ipcx_cmd_reply(struct ipcx_cmd *cmd)
+int ipcx_copy_out_other(void __user *to, u32 user_size, const void *from, u32 size)
 {
-	*(u32 *)cmd->arg = cmd->user_size;
-	return ipcx_copy_out(cmd->user, cmd->user_size, cmd->arg, cmd->size);
+	if (user_size > size && clear_user(to + size, user_size - size))
+		return -EFAULT;
+	return copy_to_user(to, from, min(size, user_size)) ? -EFAULT : 0;
 }
 
-static long ipcx_info(struct ipcx_cmd *cmd, void *arg)
+static long ipcx_info(struct file *file, void __user *arg)
 {
-	struct ipcx_info *info = arg;
-	struct ipcx_user *user = ipcx_user_get(cmd->file->f_cred->euid);
-
-	if (!user)
-		return -ENOMEM;
-	info->out_abi = IPCX_ABI_VERSION;
-	info->out_depth_max = ipcx_queue_depth_max();
-	info->out_features = IPCX_FEATURE_QUEUE;
-	info->out_msg_max = ipcx_queue_msg_max();
-	info->out_user_bytes = atomic64_read(&user->bytes);
-	info->out_user_bytes_max = ipcx_user_bytes_max();
-	info->out_user_queues = atomic64_read(&user->queues);
-	info->out_user_queues_max = ipcx_user_queues_max();
-	ipcx_user_put(user);
-	return ipcx_cmd_reply(cmd);
-}
-
-static long ipcx_unlink(struct ipcx_cmd *cmd, void *arg)
-{
-	struct ipcx_unlink *u = arg;
-	struct ipcx_name name;
-	int err = ipcx_name_copy(&name, u->name, u->name_len);
+	struct ipcx_info info;
+	struct ipcx_user *user;
+	int err = ipcx_args_in(&info, out_user_queues_max, 0, arg);
 
 	if (err)
 		return err;
-	if (u->kind != IPCX_KIND_QUEUE)
-		return -EINVAL;
-	return ipcx_object_unlink(cmd->file->private_data, &name, u->kind, cmd->file->f_cred);
+	user = ipcx_user_get(file->f_cred->euid);
+	if (!user)
+		return -ENOMEM;
+	info.out_abi = IPCX_ABI_VERSION;
+	info.out_depth_max = ipcx_queue_depth_max();
+	info.out_features = IPCX_FEATURE_QUEUE;
+	info.out_msg_max = ipcx_queue_msg_max();
+	info.out_user_bytes = atomic64_read(&user->bytes);
+	info.out_user_bytes_max = ipcx_user_bytes_max();
+	info.out_user_queues = atomic64_read(&user->queues);
+	info.out_user_queues_max = ipcx_user_queues_max();
+	ipcx_user_put(user);
+	return ipcx_args_out(arg, &info);
 }
 
-static const struct ipcx_op device_ops[] = {
-	IPCX_OP(IPCX_IOC_INFO, ipcx_info, ipcx_info, out_user_queues_max, 0),
-	IPCX_OP(IPCX_IOC_QUEUE_OPEN, ipcx_queue_open, ipcx_queue_open, out_gid,
-		IPCX_OPEN_VALID_FLAGS),
-	IPCX_OP(IPCX_IOC_UNLINK, ipcx_unlink, ipcx_unlink, kind, 0),
-};
-
-static long device_ioctl(struct file *file, unsigned int nr, unsigned long arg)
+static long ipcx_unlink(struct file *file, void __user *arg)
 {
-	u64 buf[sizeof(struct ipcx_queue_open) / sizeof(u64)];
-	struct ipcx_cmd cmd = { .file = file, .user = (void __user *)arg, .arg = buf };
+	struct ipcx_unlink u;
+	struct ipcx_name name;
+	int err = ipcx_args_in(&u, kind, 0, arg);
 
-	return ipcx_ioctl(&cmd, device_ops, ARRAY_SIZE(device_ops), nr);
+	if (!err)
+		err = ipcx_name_copy(&name, u.name, u.name_len);
+	if (err)
+		return err;
+	if (u.kind != IPCX_KIND_QUEUE)
+		return -EINVAL;
+	return ipcx_object_unlink(file->private_data, &name, u.kind, file->f_cred);
+}
+
+static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case IPCX_IOC_INFO:
+		return ipcx_info(file, user);
+	case IPCX_IOC_QUEUE_OPEN:
+		return ipcx_queue_open(file, user);
+	case IPCX_IOC_UNLINK:
+		return ipcx_unlink(file, user);
+	}
+	return -ENOTTY;
 }
 
 static int device_open(struct inode *inode, struct file *file)

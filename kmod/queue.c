@@ -13,8 +13,8 @@
 #include <linux/moduleparam.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
+#include "copy.h"
 #include "ipcx.h"
 
 #define DEPTH_DEFAULT	64U
@@ -282,16 +282,16 @@ static int open_check(const struct ipcx_queue_open *o)
 
 /**
  * ipcx_queue_open() - IPCX_IOC_QUEUE_OPEN
- * @cmd: on /dev/ipcx
- * @arg: struct ipcx_queue_open
+ * @dev: /dev/ipcx
+ * @arg: the caller's struct ipcx_queue_open
  *
  * The caller and the errors are in the uapi header.
  *
  * Return: file descriptor or a negative errno.
  */
-long ipcx_queue_open(struct ipcx_cmd *cmd, void *arg)
+long ipcx_queue_open(struct file *dev, void __user *arg)
 {
-	struct ipcx_queue_open *o = arg, full = *o; /* with the defaults filled in */
+	struct ipcx_queue_open o, full;
 	struct ipcx_name name = {};
 	struct ipcx_endpoint *ep;
 	struct ipcx_queue *q;
@@ -299,21 +299,24 @@ long ipcx_queue_open(struct ipcx_cmd *cmd, void *arg)
 	bool created;
 	int fd, err;
 
-	err = open_check(o);
-	if (!err && o->name)
-		err = ipcx_name_copy(&name, o->name, o->name_len);
-	if (!err && o->flags & IPCX_OPEN_CREATE)
+	err = ipcx_args_in(&o, out_gid, IPCX_OPEN_VALID_FLAGS, arg);
+	if (!err)
+		err = open_check(&o);
+	if (!err && o.name)
+		err = ipcx_name_copy(&name, o.name, o.name_len);
+	full = o; /* with the defaults filled in */
+	if (!err && o.flags & IPCX_OPEN_CREATE)
 		err = attributes_check(&full);
 	if (err)
 		return err;
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	q = queue_get(cmd->file, &full, &name, &created);
+	q = queue_get(dev, &full, &name, &created);
 	err = PTR_ERR_OR_ZERO(q);
 	if (err)
 		goto err_fd;
-	ep = endpoint_create(cmd->file, q, o->flags);
+	ep = endpoint_create(dev, q, o.flags);
 	if (!ep) {
 		ipcx_object_close(&q->obj);
 		err = -ENOMEM;
@@ -323,13 +326,13 @@ long ipcx_queue_open(struct ipcx_cmd *cmd, void *arg)
 	err = PTR_ERR_OR_ZERO(file);
 	if (err)
 		goto err_fd;
-	reply_fill(o, q);
-	err = ipcx_cmd_reply(cmd);
+	reply_fill(&o, q);
+	err = ipcx_args_out(arg, &o);
 	if (err) {
 		fput(file);
 		goto err_fd;
 	}
-	if (created && !(o->flags & IPCX_OPEN_EPHEMERAL))
+	if (created && !(o.flags & IPCX_OPEN_EPHEMERAL))
 		ipcx_object_keep(&q->obj);
 	fd_install(fd, file);
 	return fd;
@@ -362,7 +365,7 @@ static void endpoint_reap(struct ipcx_endpoint *ep)
 		spin_unlock(&q->lock);
 	} while (slot);
 	if (requeued)
-		ipcx_queue_wake_recv_nr(q, requeued);
+		ipcx_queue_wake_recv(q, requeued);
 	ipcx_queue_wake_send(q);
 }
 

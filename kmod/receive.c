@@ -47,7 +47,7 @@ static int give_back(struct ipcx_endpoint *ep, const struct ipcx_desc *d, bool a
 	if (err)
 		return err;
 	if (again)
-		ipcx_queue_wake_recv(q);
+		ipcx_queue_wake_recv(q, 1);
 	else
 		ipcx_queue_wake_send(q);
 	return 0;
@@ -65,17 +65,20 @@ static int nack_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 
 /**
  * ipcx_queue_release() - IPCX_IOC_QUEUE_RELEASE
- * @cmd: on an endpoint
- * @arg: struct ipcx_queue_release
+ * @ep: the endpoint
+ * @arg: the caller's struct ipcx_queue_release
  *
  * Return: messages released or a negative errno.
  */
-long ipcx_queue_release(struct ipcx_cmd *cmd, void *arg)
+long ipcx_queue_release(struct ipcx_endpoint *ep, void __user *arg)
 {
-	struct ipcx_queue_release *r = arg;
+	struct ipcx_queue_release r;
+	int err = ipcx_args_in(&r, desc_size, IPCX_RELEASE_VALID_FLAGS, arg);
 
-	return ipcx_batch_each(cmd->file->private_data, r->descs, r->count, r->desc_size,
-			     r->flags & IPCX_RELEASE_NACK ? nack_one : release_one);
+	if (err)
+		return err;
+	return ipcx_batch_each(ep, r.descs, r.count, r.desc_size,
+			       r.flags & IPCX_RELEASE_NACK ? nack_one : release_one);
 }
 
 /* The sender's process as the caller sees it; 0 when it does not or when it is gone. */
@@ -154,7 +157,7 @@ static void untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 	if (!release_check(ep, slot, d->seq)) /* else another thread was faster */
 		ipcx_slot_requeue(&q->slots, slot);
 	spin_unlock(&q->lock);
-	ipcx_queue_wake_recv(q);
+	ipcx_queue_wake_recv(q, 1);
 }
 
 /*
@@ -185,33 +188,34 @@ static int release_first(struct ipcx_endpoint *ep, const struct ipcx_batch *b, s
 
 /**
  * ipcx_queue_take() - IPCX_IOC_QUEUE_TAKE
- * @cmd: on an endpoint
- * @arg: struct ipcx_queue_take
+ * @ep: the endpoint
+ * @arg: the caller's struct ipcx_queue_take
  *
  * Return: messages taken or a negative errno.
  */
-long ipcx_queue_take(struct ipcx_cmd *cmd, void *arg)
+long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 {
-	struct ipcx_endpoint *ep = cmd->file->private_data;
-	struct ipcx_queue_take *t = arg;
+	struct ipcx_queue_take t;
 	struct ipcx_desc d = { .slot = IPCX_SLOT_NONE };
 	struct ipcx_batch b;
 	int err, released = 0;
 	u32 i = 0;
 
-	err = ipcx_batch_init(&b, t->descs, t->count, t->desc_size);
-	if (err || t->deadline < 0)
+	err = ipcx_args_in(&t, len_max, IPCX_TAKE_VALID_FLAGS, arg);
+	if (!err)
+		err = ipcx_batch_init(&b, t.descs, t.count, t.desc_size);
+	if (err || t.deadline < 0)
 		return err ?: -EINVAL;
 	if (!(ep->rights & IPCX_OPEN_RECV))
 		return -EPERM;
-	if (cmd->flags & IPCX_TAKE_RELEASE) {
+	if (t.flags & IPCX_TAKE_RELEASE) {
 		released = release_first(ep, &b, &d);
 		if (released < 0)
 			return released;
 	}
-	err = take_now(ep, &d, t->len_max, d.slot != IPCX_SLOT_NONE);
-	if (err == -EAGAIN && t->deadline != IPCX_DEADLINE_NOWAIT) {
-		err = take_wait(ep, &d, t->len_max, t->deadline);
+	err = take_now(ep, &d, t.len_max, d.slot != IPCX_SLOT_NONE);
+	if (err == -EAGAIN && t.deadline != IPCX_DEADLINE_NOWAIT) {
+		err = take_wait(ep, &d, t.len_max, t.deadline);
 		if (err == -ERESTARTSYS && released)
 			err = -EINTR; /* what was released must not be released again */
 	}
@@ -220,7 +224,7 @@ long ipcx_queue_take(struct ipcx_cmd *cmd, void *arg)
 		if (err)
 			untake(ep, &d);
 		else if (++i < b.count)
-			err = take_now(ep, &d, t->len_max, false);
+			err = take_now(ep, &d, t.len_max, false);
 		else
 			break;
 	}

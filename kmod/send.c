@@ -139,31 +139,31 @@ int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, s64 deadline, struct ipcx_s
 
 /**
  * ipcx_queue_loan() - IPCX_IOC_QUEUE_LOAN
- * @cmd: on an endpoint
- * @arg: struct ipcx_queue_loan
+ * @ep: the endpoint
+ * @arg: the caller's struct ipcx_queue_loan
  *
  * Return: slots got or a negative errno.
  */
-long ipcx_queue_loan(struct ipcx_cmd *cmd, void *arg)
+long ipcx_queue_loan(struct ipcx_endpoint *ep, void __user *arg)
 {
-	struct ipcx_endpoint *ep = cmd->file->private_data;
-	struct ipcx_queue_loan *l = arg;
-	s64 deadline = l->deadline;
+	struct ipcx_queue_loan l;
 	struct ipcx_slot *slot;
 	struct ipcx_batch b;
 	struct ipcx_desc d;
 	int err;
 	u32 i;
 
-	err = ipcx_batch_init(&b, l->descs, l->count, l->desc_size);
-	if (err || deadline < 0)
+	err = ipcx_args_in(&l, deadline, 0, arg);
+	if (!err)
+		err = ipcx_batch_init(&b, l.descs, l.count, l.desc_size);
+	if (err || l.deadline < 0)
 		return err ?: -EINVAL;
 	if (!(ep->rights & IPCX_OPEN_SEND))
 		return -EPERM;
 	for (i = 0; i < b.count; i++) {
 		err = ipcx_desc_read(&b, i, &d);
 		if (!err)
-			err = ipcx_slot_get(ep, d.len, deadline, &slot);
+			err = ipcx_slot_get(ep, d.len, l.deadline, &slot);
 		if (err)
 			break;
 		d.slot = ipcx_slot_index(&ep->q->slots, slot);
@@ -175,7 +175,7 @@ long ipcx_queue_loan(struct ipcx_cmd *cmd, void *arg)
 		spin_lock(&ep->q->lock);
 		ipcx_slot_loan(&ep->q->slots, slot, &ep->party, d.len);
 		spin_unlock(&ep->q->lock);
-		deadline = IPCX_DEADLINE_NOWAIT;
+		l.deadline = IPCX_DEADLINE_NOWAIT;
 	}
 	return i ?: err;
 }
@@ -203,17 +203,20 @@ void ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u
 	spin_lock(&ep->q->lock);
 	slot_commit(ep, slot, len, tag, prio);
 	spin_unlock(&ep->q->lock);
-	ipcx_queue_wake_recv(ep->q);
+	ipcx_queue_wake_recv(ep->q, 1);
 }
 
+/* A commit gets no slot for longer messages ready: it may never be used. */
+#define SPARE_PAGES_MAX	16
+
 /*
- * Under the lock: may a sender keep @slot, and perhaps do nothing? A quarter of
- * the slots, unless it is the only sender and the only loan, and of the pages,
- * and room for the longest message, must be left.
+ * Under the lock: may a sender keep a slot of @npages, and perhaps do nothing?
+ * A quarter of the slots, unless it is the only sender and the only loan, and
+ * of the pages, and room for the longest message, must be left.
  */
-static bool spare_allowed(struct ipcx_queue *q, const struct ipcx_slot *slot)
+static bool spare_allowed(struct ipcx_queue *q, u32 npages)
 {
-	u64 used = ipcx_queue_used(q) + slot->pg.npages;
+	u64 used = ipcx_queue_used(q) + npages;
 
 	if (q->slots.count[IPCX_SLOT_FREE] <= q->arena.depth / 4 &&
 	    (q->senders > 1 || q->slots.count[IPCX_SLOT_LOANED]))
@@ -222,27 +225,45 @@ static bool spare_allowed(struct ipcx_queue *q, const struct ipcx_slot *slot)
 	       used + ipcx_pages_of(q->msg_max) <= q->arena.pages_max;
 }
 
+/* Under the lock: a BUSY slot is on loan to @ep for the next message. */
+static void loan_spare(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct ipcx_desc *d)
+{
+	struct ipcx_queue *q = ep->q;
+
+	d->slot = ipcx_slot_index(&q->slots, slot);
+	d->len = min_t(u64, (u64)slot->pg.safe << PAGE_SHIFT, q->msg_max);
+	ipcx_slot_loan(&q->slots, slot, &ep->party, d->len);
+}
+
 /*
- * Under the lock: an empty slot for the next message, if there is one that needs
- * nothing done to it.
+ * Under the lock: finds a slot for the next message that needs nothing done to it.
+ * Return: whether it is worth the trouble to get one ready.
  */
-static void loan_spare(struct ipcx_endpoint *ep, struct ipcx_desc *d, u32 npages)
+static bool find_spare(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
 
 	d->slot = IPCX_SLOT_NONE;
+	if (!spare_allowed(q, npages))
+		return false;
 	slot = ipcx_slots_fit_spare(&q->slots, &ep->party, npages);
-	if (!slot)
-		return;
-	if (slot->pg.safe < npages || !spare_allowed(q, slot)) {
-		ipcx_party_push(&ep->party, ipcx_slot_index(&q->slots, slot));
-		return;
-	}
+	if (!slot || slot->pg.safe < npages)
+		return npages <= SPARE_PAGES_MAX;
 	ipcx_slot_grab(&q->slots, slot);
-	d->slot = ipcx_slot_index(&q->slots, slot);
-	d->len = min_t(u64, (u64)slot->pg.safe << PAGE_SHIFT, q->msg_max);
-	ipcx_slot_loan(&q->slots, slot, &ep->party, d->len);
+	loan_spare(ep, slot, d);
+	return false;
+}
+
+static void make_spare(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d)
+{
+	struct ipcx_slot *slot;
+
+	if (slot_try(ep, npages, &slot))
+		return;
+	spin_lock(&ep->q->lock);
+	loan_spare(ep, slot, d);
+	spin_unlock(&ep->q->lock);
 }
 
 static int commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, bool loan)
@@ -262,13 +283,15 @@ static int commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, bool loan)
 	if (!err) {
 		npages = ipcx_pages_of(slot->len);
 		slot_commit(ep, slot, d->len, d->tag, d->prio);
-		if (loan)
-			loan_spare(ep, d, npages);
+		loan = loan && find_spare(ep, npages, d);
 	}
 	spin_unlock(&q->lock);
-	if (!err)
-		ipcx_queue_wake_recv(q);
-	return err;
+	if (err)
+		return err;
+	ipcx_queue_wake_recv(q, 1);
+	if (loan)
+		make_spare(ep, npages, d);
+	return 0;
 }
 
 /* Nobody else can have learnt of the slot: its loan is undone. */
@@ -307,24 +330,26 @@ static int cancel_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 
 /**
  * ipcx_queue_commit() - IPCX_IOC_QUEUE_COMMIT
- * @cmd: on an endpoint
- * @arg: struct ipcx_queue_commit
+ * @ep: the endpoint
+ * @arg: the caller's struct ipcx_queue_commit
  *
  * Return: messages sent or a negative errno.
  */
-long ipcx_queue_commit(struct ipcx_cmd *cmd, void *arg)
+long ipcx_queue_commit(struct ipcx_endpoint *ep, void __user *arg)
 {
-	struct ipcx_endpoint *ep = cmd->file->private_data;
-	bool loan = cmd->flags & IPCX_COMMIT_LOAN;
-	struct ipcx_queue_commit *c = arg;
+	struct ipcx_queue_commit c;
 	struct ipcx_batch b;
 	struct ipcx_desc d;
+	bool loan;
 	int err;
 	u32 i;
 
-	err = ipcx_batch_init(&b, c->descs, c->count, c->desc_size);
+	err = ipcx_args_in(&c, desc_size, IPCX_COMMIT_VALID_FLAGS, arg);
+	if (!err)
+		err = ipcx_batch_init(&b, c.descs, c.count, c.desc_size);
 	if (err)
 		return err;
+	loan = c.flags & IPCX_COMMIT_LOAN;
 	for (i = 0; i < b.count; i++) {
 		err = ipcx_desc_read(&b, i, &d);
 		if (!err)
@@ -341,15 +366,17 @@ long ipcx_queue_commit(struct ipcx_cmd *cmd, void *arg)
 
 /**
  * ipcx_queue_cancel() - IPCX_IOC_QUEUE_CANCEL
- * @cmd: on an endpoint
- * @arg: struct ipcx_queue_cancel
+ * @ep: the endpoint
+ * @arg: the caller's struct ipcx_queue_cancel
  *
  * Return: slots given back or a negative errno.
  */
-long ipcx_queue_cancel(struct ipcx_cmd *cmd, void *arg)
+long ipcx_queue_cancel(struct ipcx_endpoint *ep, void __user *arg)
 {
-	struct ipcx_queue_cancel *c = arg;
+	struct ipcx_queue_cancel c;
+	int err = ipcx_args_in(&c, desc_size, 0, arg);
 
-	return ipcx_batch_each(cmd->file->private_data, c->descs, c->count, c->desc_size,
-			     cancel_one);
+	if (err)
+		return err;
+	return ipcx_batch_each(ep, c.descs, c.count, c.desc_size, cancel_one);
 }

@@ -56,52 +56,40 @@ static struct task_struct *serve(struct ipcx_queue *q)
 }
 
 /**
- * ipcx_queue_wake_recv_nr() - messages are there
- * @q: the queue, not locked, since it was locked to put them there
- * @nr: how many, at least 1
+ * ipcx_queue_wake_takers() - ipcx_queue_wake_recv() where somebody waits
+ * @q: see there
+ * @nr: see there
  */
-void ipcx_queue_wake_recv_nr(struct ipcx_queue *q, int nr)
+void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr)
 {
 	struct task_struct *task;
 
-	while (!list_empty(&q->takers)) { /* no barrier: see above */
+	do {
 		spin_lock(&q->lock);
 		task = serve(q);
 		spin_unlock(&q->lock);
-		if (!task)
-			break;
-		wake_up_process(task);
-		put_task_struct(task);
-	}
-	/* no barrier: see above; a message that is gone again has been taken */
+		if (task) {
+			wake_up_process(task);
+			put_task_struct(task);
+		}
+	} while (task && !list_empty(&q->takers));
+	/* a message that is gone again has been taken */
 	if (waitqueue_active(&q->recv_wait) && READ_ONCE(q->slots.count[IPCX_SLOT_QUEUED]))
 		__wake_up(&q->recv_wait, TASK_INTERRUPTIBLE, nr,
 			  poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
 
 /**
- * ipcx_queue_wake_recv() - a message is there
- * @q: as above
- */
-void ipcx_queue_wake_recv(struct ipcx_queue *q)
-{
-	ipcx_queue_wake_recv_nr(q, 1);
-}
-
-/**
- * ipcx_queue_wake_send() - a slot is free
- * @q: the queue, not locked, since it was locked to free the slot
+ * ipcx_queue_wake_senders() - ipcx_queue_wake_send() where somebody waits
+ * @q: see there
  *
  * As many are woken as there are free slots. Where one of them may need more
  * than there is, all are, or the one woken could be the wrong one.
  */
-void ipcx_queue_wake_send(struct ipcx_queue *q)
+void ipcx_queue_wake_senders(struct ipcx_queue *q)
 {
 	u32 nr;
 
-	/* no barrier: see above */
-	if (!waitqueue_active(&q->send_wait))
-		return;
 	spin_lock(&q->lock);
 	nr = q->slots.count[IPCX_SLOT_FREE];
 	if (q->byte_waiters || ipcx_queue_used(q) + nr > q->arena.pages_max)
@@ -177,7 +165,7 @@ static void hand_back(struct ipcx_queue *q, struct ipcx_slot *slot)
 {
 	ipcx_slot_requeue(&q->slots, slot);
 	spin_unlock(&q->lock);
-	ipcx_queue_wake_recv(q);
+	ipcx_queue_wake_recv(q, 1);
 	spin_lock(&q->lock);
 }
 

@@ -153,7 +153,7 @@ if [ $kernel = stock ]; then
 	check one_place one_place
 	run slots "$out/slots_unit" 300000
 fi
-for t in abi queue map name limit leak death cli.sh; do
+for t in abi queue spare map name limit leak death cli.sh; do
 	guest $t
 done
 if [ -n "$only" ] && [ $((passed + failed)) -eq 0 ]; then

@@ -16,6 +16,7 @@ usage() {
 	  debug      6.1 built here with everything that finds bugs (KASAN, lockdep,
 	             kmemleak, fault injection...), see selftests/vm/debug.config;
 	             10 to 20 minutes of CPU time, 2 with a warm compiler cache
+	  kcsan      likewise, with the detector of data races, selftests/vm/kcsan.config
 	  source     parts of the 6.1 sources: the kselftest harness, checkpatch.pl,
 	             kernel-doc, the coccinelle scripts, and the tarball they came from
 
@@ -173,7 +174,7 @@ kernel_source() {
 	rm -r "$new/apt"
 }
 
-# built_kernel NEW NAME: make NEW from the sources and a fragment. The tree stays where it was
+# built_kernel NEW NAME: make NEW from the sources and two fragments. The tree stays where it was
 # built, since it knows its own place: a build that was interrupted goes on there.
 built_kernel() {
 	local new=$1 name=$2 tree=$cache/.tree.$2 src log=$cache/.tree.$2/log symbol
@@ -187,11 +188,12 @@ built_kernel() {
 	fi
 	export CCACHE_DIR=$cache/ccache KBUILD_BUILD_TIMESTAMP=1970-01-01 KBUILD_BUILD_USER=ipcx KBUILD_BUILD_HOST=guest
 	local make=(make -s -C "$tree/src" "O=$tree/build" "CC=ccache gcc" "HOSTCC=ccache gcc")
-	"${make[@]}" KCONFIG_ALLCONFIG="$fragments/$name.config" allnoconfig >"$log" 2>&1 ||
+	cat "$fragments"/{guest,"$name"}.config >"$new/fragments"
+	"${make[@]}" KCONFIG_ALLCONFIG="$new/fragments" allnoconfig >"$log" 2>&1 ||
 		{ cat "$log" >&2; die "$name: no configuration"; }
 	while read -r symbol; do
 		grep -qxF "$symbol" "$tree/build/.config" || die "$name: $symbol did not stick"
-	done < <(grep -E '^CONFIG_' "$fragments/$name.config")
+	done < <(grep -E '^CONFIG_' "$new/fragments")
 	say "$name: building, see $log"
 	"${make[@]}" -j"$(nproc)" bzImage modules >"$log" 2>&1 || { tail -n 40 "$log" >&2; die "$name: the build failed"; }
 	cp "$tree/build/arch/x86/boot/bzImage" "$new/"
@@ -205,7 +207,7 @@ built_kernel() {
 name=$1
 case $name in
 -h | --help) usage; exit ;;
-stock | backports | debug | source) ;;
+stock | backports | debug | kcsan | source) ;;
 *) die "there is no kernel '$name'; scripts/kernel.sh --help lists them" ;;
 esac
 
@@ -232,7 +234,7 @@ if [ ! -e "$dir" ]; then
 	case $name in
 	stock) debian_kernel "$new" "$dir" 'bookworm|bookworm-security' ;;
 	backports) debian_kernel "$new" "$dir" bookworm-backports ;;
-	debug) built_kernel "$new" "$name" ;;
+	debug | kcsan) built_kernel "$new" "$name" ;;
 	source) kernel_source "$new" ;;
 	esac
 	mv -T "$new" "$dir"

@@ -368,57 +368,6 @@ TEST_F(queue, spare_loan)
 	EXPECT_EQ(-EINVAL, ipcx_queue_loan(self->q, 8, m, -1));
 }
 
-/* QUEUE_COMMIT that brings a loan, QUEUE_TAKE that releases: entry by entry. */
-TEST(combined_ioctls)
-{
-	struct end e = { .o = { .depth = 4, .msg_max = 4096 } };
-	struct ipcx_desc d, held, again;
-	struct ipcx_queue_take t = {
-		.size = sizeof(t), .flags = IPCX_TAKE_RELEASE, .descs = (uintptr_t)&held,
-		.count = 1, .desc_size = sizeof(held), .len_max = UINT64_MAX,
-	};
-	struct counts c;
-
-	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
-	ASSERT_EQ(1, raw_loan(e.fd, &d, 100, 0));
-	ASSERT_EQ(1, raw_cancel(e.fd, &d));
-	ASSERT_EQ(1, raw_loan(e.fd, &d, 100, 0));
-	tx_at(&e, &d)[0] = 'a';
-	/* the only slot with a page is being sent: nothing to bring without work */
-	ASSERT_EQ(1, raw_done(e.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN));
-	EXPECT_EQ(IPCX_SLOT_NONE, d.slot);
-	memset(&held, 0, sizeof(held));
-	held.slot = IPCX_SLOT_NONE;
-	ASSERT_EQ(1, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
-	EXPECT_EQ(1, held.seq);
-	ASSERT_EQ(1, raw_send(&e, 10, 'b'));
-	again = held;
-	ASSERT_EQ(1, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
-	EXPECT_EQ(2, held.seq);
-	EXPECT_EQ('b', rx_at(&e, &held)[9]);
-	EXPECT_EQ(-EPERM, raw_release(e.fd, &again));
-	/* now a page is free: a loan comes back, as long as the pages are */
-	ASSERT_EQ(1, raw_loan(e.fd, &d, 100, 0));
-	ASSERT_EQ(1, raw_done(e.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN));
-	EXPECT_EQ(IPCX_SLOT_NONE, d.slot); /* both pages are in messages */
-	ASSERT_EQ(1, raw_release(e.fd, &held));
-	ASSERT_EQ(1, raw_take(e.fd, &held, 0));
-	ASSERT_EQ(1, raw_loan(e.fd, &d, 100, 0));
-	ASSERT_EQ(1, raw_release(e.fd, &held));
-	ASSERT_EQ(1, raw_done(e.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN));
-	ASSERT_NE(IPCX_SLOT_NONE, d.slot);
-	EXPECT_EQ(4096, d.len);
-	EXPECT_EQ(0, probe(tx_at(&e, &d) + 4095, true));
-	ASSERT_EQ(1, raw_cancel(e.fd, &d));
-	/* released although nothing can be taken; then there is nothing to release */
-	ASSERT_EQ(1, raw_take(e.fd, &held, 0));
-	EXPECT_EQ(-EAGAIN, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
-	EXPECT_EQ(-EPERM, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
-	ASSERT_TRUE(counts_of(e.o.out_id, &c));
-	EXPECT_EQ(4, c.free);
-	end_close(&e);
-}
-
 TEST_F(queue, send_and_recv_copy)
 {
 	char buf[16];

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Two ioctls in one: COMMIT that brings the next loan, TAKE that releases first. */
+#include "ipcx_util.h"
+
+#include "../kselftest_harness.h"
+
+/* QUEUE_COMMIT that brings a loan, QUEUE_TAKE that releases: entry by entry. */
+TEST(combined_ioctls)
+{
+	struct end e = { .o = { .depth = 4, .msg_max = 4096 } };
+	struct ipcx_desc d, held, again;
+	struct ipcx_queue_take t = {
+		.size = sizeof(t), .flags = IPCX_TAKE_RELEASE, .descs = (uintptr_t)&held,
+		.count = 1, .desc_size = sizeof(held), .len_max = UINT64_MAX,
+	};
+	struct counts c;
+
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(1, raw_loan(e.fd, &d, 100, 0));
+	ASSERT_EQ(1, raw_cancel(e.fd, &d));
+	ASSERT_EQ(1, raw_loan(e.fd, &d, 100, 0));
+	tx_at(&e, &d)[0] = 'a';
+	/* the only slot with a page is being sent: another is got ready */
+	ASSERT_EQ(1, raw_done(e.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN));
+	ASSERT_NE(IPCX_SLOT_NONE, d.slot);
+	EXPECT_EQ(4096, d.len);
+	ASSERT_EQ(1, raw_cancel(e.fd, &d));
+	memset(&held, 0, sizeof(held));
+	held.slot = IPCX_SLOT_NONE;
+	ASSERT_EQ(1, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_EQ(1, held.seq);
+	ASSERT_EQ(1, raw_send(&e, 10, 'b'));
+	again = held;
+	ASSERT_EQ(1, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_EQ(2, held.seq);
+	EXPECT_EQ('b', rx_at(&e, &held)[9]);
+	EXPECT_EQ(-EPERM, raw_release(e.fd, &again));
+	/* a loan comes back where there is a page, as long as the pages are */
+	ASSERT_EQ(1, raw_loan(e.fd, &d, 100, 0));
+	ASSERT_EQ(1, raw_release(e.fd, &held));
+	ASSERT_EQ(1, raw_done(e.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN));
+	ASSERT_NE(IPCX_SLOT_NONE, d.slot);
+	EXPECT_EQ(4096, d.len);
+	EXPECT_EQ(0, probe(tx_at(&e, &d) + 4095, true));
+	ASSERT_EQ(1, raw_cancel(e.fd, &d));
+	/* released although nothing can be taken; then there is nothing to release */
+	ASSERT_EQ(1, raw_take(e.fd, &held, 0));
+	EXPECT_EQ(-EAGAIN, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_EQ(-EPERM, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	ASSERT_TRUE(counts_of(e.o.out_id, &c));
+	EXPECT_EQ(4, c.free);
+	end_close(&e);
+}
+
+/* What COMMIT brings must not starve others, and not be made for long messages. */
+TEST(spare_limits)
+{
+	struct end a = { .o = { .depth = 8, .msg_max = 1 << 20 } }, b = {};
+	struct ipcx_desc d, other;
+	int got = 0;
+
+	ASSERT_EQ(0, end_open(&a, "spare", CREATE | SENDRECV));
+	ASSERT_EQ(1, raw_loan(a.fd, &d, 100000, 0));
+	ASSERT_EQ(1, raw_done(a.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN));
+	EXPECT_EQ(IPCX_SLOT_NONE, d.slot);
+	ASSERT_EQ(1, raw_take(a.fd, &d, 0));
+	ASSERT_EQ(1, raw_release(a.fd, &d));
+	/* the only sender may have the last slot, but not two of the last quarter */
+	ASSERT_EQ(1, raw_loan(a.fd, &d, 8, 0));
+	for (; d.slot != IPCX_SLOT_NONE && got < 9; got++)
+		ASSERT_EQ(1, raw_done(a.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN));
+	EXPECT_EQ(8, got);
+	for (int i = 0; i < 7; i++) {
+		ASSERT_EQ(1, raw_take(a.fd, &d, 0));
+		ASSERT_EQ(1, raw_release(a.fd, &d));
+	}
+	ASSERT_EQ(1, raw_loan(a.fd, &other, 8, 0));
+	ASSERT_EQ(1, raw_loan(a.fd, &d, 8, 0));
+	for (got = 0; d.slot != IPCX_SLOT_NONE && got < 9; got++)
+		ASSERT_EQ(1, raw_done(a.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN));
+	EXPECT_EQ(4, got);	/* 1 queued, 2 loaned, 5 free; 2 free in the end */
+	ASSERT_EQ(1, raw_cancel(a.fd, &other));
+	for (int i = 0; i < 5; i++) {
+		ASSERT_EQ(1, raw_take(a.fd, &d, 0));
+		ASSERT_EQ(1, raw_release(a.fd, &d));
+	}
+	/* with another sender there, nobody gets one of the last quarter */
+	ASSERT_EQ(0, end_open(&b, "spare", IPCX_OPEN_SEND));
+	ASSERT_EQ(1, raw_loan(a.fd, &d, 8, 0));
+	for (got = 0; d.slot != IPCX_SLOT_NONE && got < 9; got++)
+		ASSERT_EQ(1, raw_done(a.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN));
+	EXPECT_EQ(6, got);
+	end_close(&b);
+	end_close(&a);
+	EXPECT_EQ(0, raw_unlink("spare"));
+}
+
+TEST_HARNESS_MAIN
