@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every allocation and every user copy in every call fails in turn: the kernel
+ * makes the nth of a thread fail, n grows until the call succeeds untouched.
+ * After each failure the errno must be a fitting one, nothing may have changed,
+ * and the same call must then succeed. Needs a kernel with fault injection.
+ */
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "fail_nth.h"
+
+#include "../kselftest_harness.h"
+
+#define BIG	(20 * 4096)
+
+/* What a call works on; made anew by its setup, gone after its teardown. */
+struct work {
+	struct end e;
+	struct ipcx_desc d;
+	void *map;
+	int fd;
+	char buf[BIG];
+};
+
+static struct work w;
+
+static int empty(void)
+{
+	memset(&w, 0, sizeof(w));
+	w.fd = -1;
+	return 0;
+}
+
+static int with_device(void)
+{
+	empty();
+	w.fd = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+	w.e.o = (struct ipcx_queue_open){
+		.size = sizeof(w.e.o), .flags = CREATE | SENDRECV, .depth = 4,
+		.msg_max = BIG, .mode = 0600,
+	};
+	return w.fd < 0 ? -errno : 0;
+}
+
+static int with_device_and_name(void)
+{
+	int err = with_device();
+
+	w.e.o.name = (uintptr_t)"fail-nth";
+	w.e.o.name_len = strlen("fail-nth");
+	return err;
+}
+
+static int with_named_queue(void)
+{
+	int err = with_device_and_name(), fd;
+
+	fd = err ? err : xioctl(w.fd, IPCX_IOC_QUEUE_OPEN, &w.e.o);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+static int with_queue(void)
+{
+	empty();
+	w.e.o = (struct ipcx_queue_open){ .depth = 4, .msg_max = BIG };
+	return end_open(&w.e, NULL, CREATE | SENDRECV);
+}
+
+static int with_loan(void)
+{
+	int err = with_queue();
+
+	return err ?: raw_loan(w.e.fd, &w.d, 100, 0) - 1;
+}
+
+/* Slots so far apart that each needs page tables of its own. */
+static int with_wide_loan(void)
+{
+	int err;
+
+	empty();
+	w.e.o = (struct ipcx_queue_open){ .depth = 4, .msg_max = 8 << 20 };
+	err = end_open(&w.e, NULL, CREATE | SENDRECV);
+	return err ?: raw_loan(w.e.fd, &w.d, BIG, 0) - 1;
+}
+
+static int with_wide_lease(void)
+{
+	int err = with_wide_loan();
+
+	if (err)
+		return err;
+	memset(tx_at(&w.e, &w.d), 'm', BIG);
+	err = raw_commit(w.e.fd, &w.d) - 1;
+	return err ?: raw_take(w.e.fd, &w.d, 0) - 1;
+}
+
+static int with_message(void)
+{
+	int err = with_queue();
+
+	return err ?: raw_send(&w.e, BIG, 'm') - 1;
+}
+
+static int with_lease(void)
+{
+	int err = with_message();
+
+	return err ?: raw_take(w.e.fd, &w.d, 0) - 1;
+}
+
+static int with_epoll(void)
+{
+	int err = with_queue();
+
+	w.fd = epoll_create1(EPOLL_CLOEXEC);
+	return err ?: w.fd < 0 ? -errno : 0;
+}
+
+static void no_device(void)
+{
+	close(w.fd);
+}
+
+static void no_named_queue(void)
+{
+	close(w.fd);
+	raw_unlink("fail-nth");
+}
+
+static void no_queue(void)
+{
+	if (w.fd >= 0)
+		close(w.fd);
+	end_close(&w.e);
+}
+
+static void no_map(void)
+{
+	munmap(w.map, w.e.o.out_window);
+	no_queue();
+}
+
+static int sys(long ret)
+{
+	return ret < 0 ? -errno : (int)ret;
+}
+
+static int run_open(void)
+{
+	return sys(w.fd = open("/dev/ipcx", O_RDWR | O_CLOEXEC));
+}
+
+static int run_info(void)
+{
+	struct ipcx_info info = { .size = sizeof(info) };
+
+	return xioctl(w.fd, IPCX_IOC_INFO, &info);
+}
+
+/* A reply that could not be written must not leave a descriptor behind: run() counts them. */
+static int run_queue_open(void)
+{
+	struct ipcx_queue_open o = w.e.o;
+	int fd = xioctl(w.fd, IPCX_IOC_QUEUE_OPEN, &o);
+
+	if (fd >= 0)
+		close(fd);
+	return fd;
+}
+
+static int run_unlink(void)
+{
+	struct ipcx_unlink u = {
+		.size = sizeof(u), .name = w.e.o.name, .name_len = w.e.o.name_len,
+		.kind = IPCX_KIND_QUEUE,
+	};
+
+	return xioctl(w.fd, IPCX_IOC_UNLINK, &u);
+}
+
+static int run_loan(void)
+{
+	return raw_loan(w.e.fd, &w.d, BIG, 0);
+}
+
+static int run_commit(void)
+{
+	return raw_commit(w.e.fd, &w.d);
+}
+
+static int run_commit_loan(void)
+{
+	struct ipcx_desc d = w.d;
+
+	return raw_done(w.e.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN);
+}
+
+static int run_cancel(void)
+{
+	return raw_cancel(w.e.fd, &w.d);
+}
+
+static int run_take(void)
+{
+	return raw_take(w.e.fd, &w.d, 0);
+}
+
+static int run_release(void)
+{
+	return raw_release(w.e.fd, &w.d);
+}
+
+static int run_nack(void)
+{
+	return raw_done(w.e.fd, IPCX_IOC_QUEUE_RELEASE, &w.d, IPCX_RELEASE_NACK);
+}
+
+static int run_write(void)
+{
+	return sys(write(w.e.fd, w.buf, BIG));
+}
+
+static int run_read(void)
+{
+	return sys(read(w.e.fd, w.buf, BIG));
+}
+
+static int run_poll(void)
+{
+	struct pollfd p = { .fd = w.e.fd, .events = POLLIN | POLLOUT };
+
+	return sys(poll(&p, 1, 0));
+}
+
+static int run_epoll_add(void)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLET };
+
+	return sys(epoll_ctl(w.fd, EPOLL_CTL_ADD, w.e.fd, &e));
+}
+
+static int run_mmap(void)
+{
+	w.map = mmap(NULL, w.e.o.out_window, PROT_READ, MAP_SHARED, w.e.fd, w.e.o.out_rx_offset);
+	return w.map == MAP_FAILED ? -errno : 0;
+}
+
+/* A fault that finds no memory is repeated by the kernel: it does not fail. */
+static int run_fault_write(void)
+{
+	memset(tx_at(&w.e, &w.d), 'w', BIG);
+	return 0;
+}
+
+static int run_fault_read(void)
+{
+	const char *p = rx_at(&w.e, &w.d);
+	int i, sum = 0;
+
+	for (i = 0; i < BIG; i += 4096)
+		sum |= p[i] ^ 'm';
+	return sum ? -EBADMSG : 0;
+}
+
+static int run_proc(void)
+{
+	int fd = open("/proc/net/ipcx", O_RDONLY), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = sys(read(fd, w.buf, BIG));
+	close(fd);
+	return ret;
+}
+
+static int run_munmap_part(void)
+{
+	return sys(munmap(w.e.rx + 4096, 4096));
+}
+
+static const struct call calls[] = {
+	{ "open", empty, run_open, no_device },
+	{ "info", with_device, run_info, no_device },
+	{ "queue_open, anonymous", with_device, run_queue_open, no_device },
+	{ "queue_open, new", with_device_and_name, run_queue_open, no_named_queue },
+	{ "queue_open, existing", with_named_queue, run_queue_open, no_named_queue },
+	{ "unlink", with_named_queue, run_unlink, no_named_queue },
+	{ "queue_loan", with_queue, run_loan, no_queue },
+	{ "queue_commit", with_loan, run_commit, no_queue },
+	{ "queue_commit, loan", with_loan, run_commit_loan, no_queue },
+	{ "queue_cancel", with_loan, run_cancel, no_queue },
+	{ "queue_take", with_message, run_take, no_queue },
+	{ "queue_release", with_lease, run_release, no_queue },
+	{ "queue_release, nack", with_lease, run_nack, no_queue },
+	{ "write", with_queue, run_write, no_queue },
+	{ "read", with_message, run_read, no_queue },
+	{ "poll", with_message, run_poll, no_queue },
+	{ "epoll_ctl", with_epoll, run_epoll_add, no_queue },
+	{ "mmap", with_queue, run_mmap, no_map },
+	{ "munmap of a part", with_queue, run_munmap_part, no_queue },
+	{ "fault, write", with_wide_loan, run_fault_write, no_queue },
+	{ "fault, read", with_wide_lease, run_fault_read, no_queue },
+	{ "/proc/net/ipcx", with_message, run_proc, no_queue },
+	{}
+};
+
+FIXTURE(fail_nth) {
+};
+
+FIXTURE_SETUP(fail_nth)
+{
+	ASSERT_EQ(0, fail_nth_init()) TH_LOG("%s", fail_nth_why());
+}
+
+FIXTURE_TEARDOWN(fail_nth)
+{
+}
+
+TEST_F_TIMEOUT(fail_nth, every_call, 300)
+{
+	const struct call *c;
+
+	for (c = calls; c->name; c++) {
+		EXPECT_EQ(0, fail_nth_each(c)) {
+			TH_LOG("%s: %s", c->name, fail_nth_why());
+		}
+	}
+}
+
+static int run_namespace(void)
+{
+	return sys(unshare(CLONE_NEWNET));
+}
+
+/* Namespaces of network, each with a table of names. */
+TEST_F_TIMEOUT(fail_nth, namespace_init, 600)
+{
+	static const struct call c = { "namespace init", empty, run_namespace, NULL };
+
+	EXPECT_EQ(0, fail_nth_each(&c)) TH_LOG("%s", fail_nth_why());
+}
+
+static int module_fd = -1;
+
+static int without_module(void)
+{
+	syscall(SYS_delete_module, "ipcx", 0);
+	return 0;
+}
+
+static int run_module_init(void)
+{
+	return sys(syscall(SYS_finit_module, module_fd, "", 0));
+}
+
+TEST_F_TIMEOUT(fail_nth, module_init, 600)
+{
+	static const struct call c = { "module init", without_module, run_module_init, NULL };
+	const char *file = getenv("IPCX_MODULE") ?: "build/debug/ipcx.ko";
+
+	module_fd = open(file, O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, module_fd) TH_LOG("%s, the module: %s", file, strerror(errno));
+	EXPECT_EQ(0, fail_nth_each(&c)) TH_LOG("%s", fail_nth_why());
+	close(module_fd);
+}
+
+TEST_HARNESS_MAIN
