@@ -87,7 +87,7 @@ void ipcx_slot_pages_init(struct ipcx_slot_pages *sp)
 	xa_init_flags(&sp->pages, XA_FLAGS_ACCOUNT);
 }
 
-static int append_pages(struct ipcx_slot_pages *sp, u32 npages)
+static int append_pages(struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp)
 {
 	while (sp->npages < npages) {
 		struct page *page;
@@ -95,12 +95,10 @@ static int append_pages(struct ipcx_slot_pages *sp, u32 npages)
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL |
-				  __GFP_NOWARN);
+		page = alloc_page(gfp | __GFP_ACCOUNT | __GFP_ZERO);
 		if (!page)
 			return -ENOMEM;
-		err = xa_err(xa_store(&sp->pages, sp->npages, page,
-				      GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN));
+		err = xa_err(xa_store(&sp->pages, sp->npages, page, gfp));
 		if (err) {
 			__free_page(page);
 			return err;
@@ -108,7 +106,8 @@ static int append_pages(struct ipcx_slot_pages *sp, u32 npages)
 		if (sp->safe == sp->npages)
 			sp->safe++;
 		sp->npages++;
-		cond_resched();
+		if (gfpflags_allow_blocking(gfp))
+			cond_resched();
 	}
 	return 0;
 }
@@ -118,6 +117,7 @@ static int append_pages(struct ipcx_slot_pages *sp, u32 npages)
  * @a: its arena
  * @sp: the pages of a BUSY slot
  * @npages: how many it shall have at least
+ * @gfp: how hard to try: IPCX_GFP_WAIT or IPCX_GFP_NOWAIT
  *
  * What was got before a failure stays with the slot.
  *
@@ -125,7 +125,7 @@ static int append_pages(struct ipcx_slot_pages *sp, u32 npages)
  * user's is, -ENOMEM if there is no memory or the cgroup's limit is reached,
  * -EINTR if the caller is being killed.
  */
-int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages)
+int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp)
 {
 	struct mem_cgroup *old;
 	u32 had = sp->npages;
@@ -143,7 +143,7 @@ int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages)
 		return err;
 	}
 	old = set_active_memcg(a->memcg);
-	err = append_pages(sp, npages);
+	err = append_pages(sp, npages, gfp);
 	set_active_memcg(old);
 	rest = npages - sp->npages;
 	if (rest) {

@@ -18,6 +18,10 @@
 #include <linux/uio.h>
 #include <linux/xarray.h>
 
+/* Pages of messages: an error is better than the OOM killer. */
+#define IPCX_GFP_WAIT	(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+#define IPCX_GFP_NOWAIT	(GFP_NOWAIT | __GFP_NOWARN)
+
 struct ipcx_user;
 
 /**
@@ -86,7 +90,7 @@ void ipcx_arena_attach(struct ipcx_arena *a, struct ipcx_map *map, struct addres
 void ipcx_arena_detach(struct ipcx_arena *a, struct ipcx_map *map);
 
 void ipcx_slot_pages_init(struct ipcx_slot_pages *sp);
-int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages);
+int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp);
 void ipcx_slot_trim(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot, u32 keep);
 void ipcx_slot_unpin(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot);
 void ipcx_slot_clear(struct ipcx_slot_pages *sp, u32 npages);

@@ -77,6 +77,22 @@ static __always_inline int ipcx_desc_write(const struct ipcx_batch *b, u32 i, co
 long ipcx_batch_each(struct ipcx_endpoint *ep, u64 user, u32 count, u32 size,
 		     int (*one)(struct ipcx_endpoint *ep, const struct ipcx_desc *d));
 
+/**
+ * ipcx_desc_write_slot() - write slot and len of an entry, the others stay
+ * @b: the array
+ * @i: index of the entry
+ * @d: what to write
+ *
+ * Return: 0 or -EFAULT.
+ */
+static __always_inline int ipcx_desc_write_slot(const struct ipcx_batch *b, u32 i,
+						const struct ipcx_desc *d)
+{
+	const u32 size = offsetofend(struct ipcx_desc, len);
+
+	return ipcx_copy_out(b->user + i * b->size, size, d, size);
+}
+
 static inline struct ipcx_slot *ipcx_slot_at(struct ipcx_queue *q, u32 index)
 {
 	if (index >= q->arena.depth)

@@ -8,6 +8,7 @@
 #include <linux/mount.h>
 #include <linux/poll.h>
 #include <linux/pseudo_fs.h>
+#include <linux/sched/signal.h>
 
 #include "compat.h"
 #include "ipcx.h"
@@ -61,12 +62,16 @@ static ssize_t endpoint_read(struct kiocb *iocb, struct iov_iter *to)
 	if (err)
 		return err;
 	len = slot->len;
-	if (ipcx_slot_copy_to_iter(&slot->pg, len, to) != len) {
+	if (ipcx_slot_copy_to_iter(&slot->pg, len, to) != len)
+		err = -EFAULT;
+	else if (fatal_signal_pending(current)) /* nobody will ever look at it */
+		err = -EINTR;
+	if (err) {
 		spin_lock(&q->lock);
 		ipcx_slot_requeue(&q->slots, slot);
 		spin_unlock(&q->lock);
 		ipcx_queue_wake_recv(q, 1);
-		return -EFAULT;
+		return err;
 	}
 	ipcx_slot_release(q, slot);
 	return len;
@@ -99,12 +104,12 @@ static __poll_t endpoint_poll(struct file *file, poll_table *wait)
 	__poll_t events = 0;
 
 	if (ep->rights & IPCX_OPEN_RECV) {
-		poll_wait(file, &q->recv_wait, wait);
+		poll_wait(file, &q->recv_poll, wait);
 		if (ipcx_queue_readable(q))
 			events |= EPOLLIN | EPOLLRDNORM;
 	}
 	if (ep->rights & IPCX_OPEN_SEND) {
-		poll_wait(file, &q->send_wait, wait);
+		poll_wait(file, &q->send_poll, wait);
 		if (ipcx_queue_writable(q, 1))
 			events |= EPOLLOUT | EPOLLWRNORM;
 	}
@@ -216,8 +221,10 @@ struct file *ipcx_endpoint_file(struct ipcx_endpoint *ep)
 	__module_get(THIS_MODULE); /* given back by the last fput */
 	file = alloc_file_pseudo(inode, ipcx_mnt, "ipcx:queue", O_RDWR, &endpoint_fops);
 	if (IS_ERR(file)) {
-		ipcx_endpoint_close(ep);
+		/* the inode before the queue, which may hold the last pin on its file system */
+		ipcx_arena_detach(&ep->q->arena, &ep->map);
 		iput(inode);
+		ipcx_endpoint_close(ep);
 		module_put(THIS_MODULE);
 		return file;
 	}

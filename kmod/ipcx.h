@@ -145,8 +145,9 @@ void ipcx_name_exit(void);
  * @byte_waiters: sleeping senders that need more than a slot
  * @senders: endpoints that may send
  * @receivers: endpoints that may receive
- * @recv_wait: who polls, woken when a message is there
- * @send_wait: senders and who polls, woken when a slot or pages are there
+ * @recv_poll: who polls for a message
+ * @send_poll: who polls for a slot
+ * @send_wait: senders that sleep until a slot or pages are there
  * @arena: the pages behind the slots
  * @msg_max: longest message in bytes
  * @bytes_max: what the creator asked for, in bytes
@@ -161,7 +162,8 @@ struct ipcx_queue {
 	u32 senders;
 	u32 receivers;
 
-	wait_queue_head_t recv_wait;
+	wait_queue_head_t recv_poll;
+	wait_queue_head_t send_poll;
 	wait_queue_head_t send_wait;
 	struct ipcx_arena arena;
 	u64 msg_max;
@@ -218,7 +220,7 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, s64 deadline);
 static inline void ipcx_queue_wake_recv(struct ipcx_queue *q, int nr)
 {
 	/* no barrier: see wait.c */
-	if (!list_empty(&q->takers) || waitqueue_active(&q->recv_wait))
+	if (!list_empty(&q->takers) || waitqueue_active(&q->recv_poll))
 		ipcx_queue_wake_takers(q, nr);
 }
 
@@ -229,7 +231,7 @@ static inline void ipcx_queue_wake_recv(struct ipcx_queue *q, int nr)
 static inline void ipcx_queue_wake_send(struct ipcx_queue *q)
 {
 	/* no barrier: see wait.c */
-	if (waitqueue_active(&q->send_wait))
+	if (waitqueue_active(&q->send_wait) || waitqueue_active(&q->send_poll))
 		ipcx_queue_wake_senders(q);
 }
 

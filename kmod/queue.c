@@ -165,7 +165,8 @@ static struct ipcx_queue *queue_create(struct file *dev, const struct ipcx_queue
 	arena_init(&q->arena, o);
 	spin_lock_init(&q->lock);
 	INIT_LIST_HEAD(&q->takers);
-	init_waitqueue_head(&q->recv_wait);
+	init_waitqueue_head(&q->recv_poll);
+	init_waitqueue_head(&q->send_poll);
 	init_waitqueue_head(&q->send_wait);
 	q->msg_max = o->msg_max;
 	q->bytes_max = o->bytes_max;

@@ -186,6 +186,17 @@ static int release_first(struct ipcx_endpoint *ep, const struct ipcx_batch *b, s
 	return n;
 }
 
+/* So that the call can be repeated: what was released must not be released again. */
+static int forget_released(const struct ipcx_batch *b)
+{
+	u32 i;
+
+	for (i = 0; i < b->count; i++)
+		if (put_user(IPCX_SLOT_NONE, (u32 __user *)(b->user + i * b->size)))
+			return -EFAULT;
+	return 0;
+}
+
 /**
  * ipcx_queue_take() - IPCX_IOC_QUEUE_TAKE
  * @ep: the endpoint
@@ -215,9 +226,9 @@ long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 	}
 	err = take_now(ep, &d, t.len_max, d.slot != IPCX_SLOT_NONE);
 	if (err == -EAGAIN && t.deadline != IPCX_DEADLINE_NOWAIT) {
-		err = take_wait(ep, &d, t.len_max, t.deadline);
-		if (err == -ERESTARTSYS && released)
-			err = -EINTR; /* what was released must not be released again */
+		err = released ? forget_released(&b) : 0;
+		if (!err)
+			err = take_wait(ep, &d, t.len_max, t.deadline);
 	}
 	while (!err) {
 		err = ipcx_desc_write(&b, i, &d);

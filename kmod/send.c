@@ -65,7 +65,7 @@ static int slot_prepare(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u32 np
 	if (READ_ONCE(slot->writer) != &ep->party)
 		change_writer(ep, slot);
 	for (;;) {
-		err = ipcx_slot_grow(&q->arena, pg, npages);
+		err = ipcx_slot_grow(&q->arena, pg, npages, IPCX_GFP_WAIT);
 		if (!err || err == -EINTR)
 			break;
 		if (!steal_pages(q, npages - pg->npages))
@@ -167,7 +167,7 @@ long ipcx_queue_loan(struct ipcx_endpoint *ep, void __user *arg)
 		if (err)
 			break;
 		d.slot = ipcx_slot_index(&ep->q->slots, slot);
-		err = ipcx_desc_write(&b, i, &d);
+		err = ipcx_desc_write_slot(&b, i, &d);
 		if (err) {
 			ipcx_slot_release(ep->q, slot);
 			break;
@@ -210,16 +210,14 @@ void ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u
 #define SPARE_PAGES_MAX	16
 
 /*
- * Under the lock: may a sender keep a slot of @npages, and perhaps do nothing?
- * A quarter of the slots, unless it is the only sender and the only loan, and
- * of the pages, and room for the longest message, must be left.
+ * Under the lock: may a sender keep a slot, and perhaps do nothing, if that leaves
+ * @free slots free and @used pages used? A quarter of the slots, unless it is the
+ * only sender and the only loan, and of the pages, and room for the longest
+ * message, must be left.
  */
-static bool spare_allowed(struct ipcx_queue *q, u32 npages)
+static bool spare_allowed(struct ipcx_queue *q, u32 free, u64 used)
 {
-	u64 used = ipcx_queue_used(q) + npages;
-
-	if (q->slots.count[IPCX_SLOT_FREE] <= q->arena.depth / 4 &&
-	    (q->senders > 1 || q->slots.count[IPCX_SLOT_LOANED]))
+	if (free < q->arena.depth / 4 && (q->senders > 1 || q->slots.count[IPCX_SLOT_LOANED]))
 		return false;
 	return used <= q->arena.pages_max / 4 * 3 &&
 	       used + ipcx_pages_of(q->msg_max) <= q->arena.pages_max;
@@ -237,33 +235,55 @@ static void loan_spare(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct 
 
 /*
  * Under the lock: finds a slot for the next message that needs nothing done to it.
- * Return: whether it is worth the trouble to get one ready.
+ * Return: whether one may be got ready instead.
  */
 static bool find_spare(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d)
 {
+	u32 free = ep->q->slots.count[IPCX_SLOT_FREE] - 1;
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
 
 	d->slot = IPCX_SLOT_NONE;
-	if (!spare_allowed(q, npages))
-		return false;
 	slot = ipcx_slots_fit_spare(&q->slots, &ep->party, npages);
 	if (!slot || slot->pg.safe < npages)
-		return npages <= SPARE_PAGES_MAX;
+		return npages <= SPARE_PAGES_MAX &&
+		       spare_allowed(q, free, ipcx_queue_used(q) + npages);
+	if (!spare_allowed(q, free, ipcx_queue_used(q) + slot->pg.npages)) {
+		ipcx_party_push(&ep->party, ipcx_slot_index(&q->slots, slot));
+		return false;
+	}
 	ipcx_slot_grab(&q->slots, slot);
 	loan_spare(ep, slot, d);
 	return false;
 }
 
+/*
+ * Gets a slot without pages ready for the next message: there is no window to take
+ * it from, and no memory is waited for, so that a commit does not block.
+ */
 static void make_spare(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d)
 {
+	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
+	bool keep;
 
-	if (slot_try(ep, npages, &slot))
+	spin_lock(&q->lock);
+	slot = ipcx_slots_grab_empty(&q->slots);
+	if (slot)
+		ipcx_slot_set_writer(slot, &ep->party);
+	spin_unlock(&q->lock);
+	if (!slot)
 		return;
-	spin_lock(&ep->q->lock);
-	loan_spare(ep, slot, d);
-	spin_unlock(&ep->q->lock);
+	keep = !ipcx_slot_grow(&q->arena, &slot->pg, npages, IPCX_GFP_NOWAIT);
+	spin_lock(&q->lock);
+	keep = keep && spare_allowed(q, q->slots.count[IPCX_SLOT_FREE], ipcx_queue_used(q));
+	if (keep)
+		loan_spare(ep, slot, d);
+	else
+		ipcx_queue_put_slot(q, slot);
+	spin_unlock(&q->lock);
+	if (!keep)
+		ipcx_queue_wake_send(q);
 }
 
 static int commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, bool loan)
@@ -356,7 +376,7 @@ long ipcx_queue_commit(struct ipcx_endpoint *ep, void __user *arg)
 			err = commit_one(ep, &d, loan);
 		if (err)
 			break;
-		if (loan && ipcx_desc_write(&b, i, &d)) {
+		if (loan && ipcx_desc_write_slot(&b, i, &d)) {
 			unloan(ep, d.slot); /* the message is sent all the same */
 			return i + 1;
 		}

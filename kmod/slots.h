@@ -265,6 +265,18 @@ static inline struct ipcx_slot *ipcx_slots_grab_pages(struct ipcx_slots *s)
 	return slot;
 }
 
+/* FREE -> BUSY: a slot without pages, or NULL. */
+static inline struct ipcx_slot *ipcx_slots_grab_empty(struct ipcx_slots *s)
+{
+	struct ipcx_slot *slot;
+
+	if (!(s->bins & 1))
+		return NULL;
+	slot = hlist_entry(s->bin[0].first, struct ipcx_slot, node);
+	ipcx_slot_grab(s, slot);
+	return slot;
+}
+
 /* BUSY: from now on only @party's TX window may show the slot. */
 static inline void ipcx_slot_set_writer(struct ipcx_slot *slot, struct ipcx_party *party)
 {
@@ -326,18 +338,24 @@ static inline void ipcx_slot_dequeue(struct ipcx_slots *s, struct ipcx_slot *slo
 		s->prios &= ~(1U << slot->prio);
 }
 
+/* A message in no list, -> LEASED to @party. */
+static inline void ipcx_slot_lease(struct ipcx_slots *s, struct ipcx_slot *slot,
+				   struct ipcx_party *party)
+{
+	slot->holder = party;
+	hlist_add_head(&slot->node, &party->held);
+	ipcx_slot_move(s, slot, IPCX_SLOT_LEASED);
+}
+
 /* QUEUED -> LEASED to @party, or -> BUSY when @party is NULL. */
 static inline void ipcx_slot_take(struct ipcx_slots *s, struct ipcx_slot *slot,
 				  struct ipcx_party *party)
 {
 	ipcx_slot_dequeue(s, slot);
-	if (!party) {
+	if (party)
+		ipcx_slot_lease(s, slot, party);
+	else
 		ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
-		return;
-	}
-	slot->holder = party;
-	hlist_add_head(&slot->node, &party->held);
-	ipcx_slot_move(s, slot, IPCX_SLOT_LEASED);
 }
 
 /*

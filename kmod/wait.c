@@ -2,8 +2,11 @@
 /*
  * Sleeping until a queue has what is wanted, and waking who sleeps.
  *
- * A sleeping taker is handed its message by whoever put it into the queue: it
- * wakes up as its holder, and no wake-up can be lost with it. A sleeping sender
+ * A sleeping taker is handed its message by whoever put it into the queue, so
+ * that no wake-up can be lost with it. Until it is awake the slot is BUSY: its
+ * endpoint may be shared, and nobody else must be able to name it. A taker that
+ * is frozen is no taker: it does not sleep freezable, but is made to leave, and
+ * comes back when it thaws. A sleeping sender
  * is woken to try again; one that was woken and leaves without a slot (signal,
  * deadline) wakes the next.
  *
@@ -26,15 +29,13 @@
  * struct ipcx_taker - somebody who sleeps until a message is there
  * @node: in ipcx_queue::takers, until it has @slot or @err
  * @task: who
- * @party: whose the message shall be; NULL: BUSY, in the task's hands
  * @len_max: longest message wanted
- * @slot: the message
+ * @slot: the message, BUSY
  * @err: -EMSGSIZE if the message was longer
  */
 struct ipcx_taker {
 	struct list_head node;
 	struct task_struct *task;
-	struct ipcx_party *party;
 	u64 len_max;
 	struct ipcx_slot *slot;
 	int err;
@@ -50,7 +51,7 @@ static struct task_struct *serve(struct ipcx_queue *q)
 	if (!t || !ipcx_slots_first(&q->slots))
 		return NULL;
 	task = get_task_struct(t->task);
-	t->err = ipcx_slots_next(&q->slots, t->party, t->len_max, &t->slot);
+	t->err = ipcx_slots_next(&q->slots, NULL, t->len_max, &t->slot);
 	list_del_init(&t->node);
 	return task;
 }
@@ -74,8 +75,8 @@ void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr)
 		}
 	} while (task && !list_empty(&q->takers));
 	/* a message that is gone again has been taken */
-	if (waitqueue_active(&q->recv_wait) && READ_ONCE(q->slots.count[IPCX_SLOT_QUEUED]))
-		__wake_up(&q->recv_wait, TASK_INTERRUPTIBLE, nr,
+	if (waitqueue_active(&q->recv_poll) && READ_ONCE(q->slots.count[IPCX_SLOT_QUEUED]))
+		__wake_up(&q->recv_poll, TASK_INTERRUPTIBLE, nr,
 			  poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
 
@@ -83,19 +84,24 @@ void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr)
  * ipcx_queue_wake_senders() - ipcx_queue_wake_send() where somebody waits
  * @q: see there
  *
- * As many are woken as there are free slots. Where one of them may need more
- * than there is, all are, or the one woken could be the wrong one.
+ * As many sleepers are woken as there are free slots. Where one of them may need
+ * more than there is, all are, or the one woken could be the wrong one. Who
+ * polls is woken beside them: it may not send anything in the end.
  */
 void ipcx_queue_wake_senders(struct ipcx_queue *q)
 {
-	u32 nr;
+	u32 nr, free;
 
 	spin_lock(&q->lock);
-	nr = q->slots.count[IPCX_SLOT_FREE];
+	free = q->slots.count[IPCX_SLOT_FREE];
+	nr = free;
 	if (q->byte_waiters || ipcx_queue_used(q) + nr > q->arena.pages_max)
 		nr = 0; /* all */
 	spin_unlock(&q->lock);
-	__wake_up(&q->send_wait, TASK_INTERRUPTIBLE, nr, poll_to_key(EPOLLOUT | EPOLLWRNORM));
+	if (!free)
+		return;
+	__wake_up(&q->send_wait, TASK_INTERRUPTIBLE, nr, NULL);
+	wake_up_interruptible_poll(&q->send_poll, EPOLLOUT | EPOLLWRNORM);
 }
 
 /**
@@ -183,7 +189,7 @@ int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len
 			 struct ipcx_slot **slot)
 	__must_hold(&q->lock)
 {
-	struct ipcx_taker t = { .task = current, .party = party, .len_max = len_max };
+	struct ipcx_taker t = { .task = current, .len_max = len_max };
 	int err;
 
 	lockdep_assert_held(&q->lock);
@@ -192,7 +198,7 @@ int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len
 		return err;
 	list_add_tail(&t.node, &q->takers);
 	for (err = 0; !err;) {
-		set_current_state(TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+		set_current_state(TASK_INTERRUPTIBLE);
 		spin_unlock(&q->lock);
 		err = sleep_until(deadline);
 		spin_lock(&q->lock);
@@ -207,6 +213,8 @@ int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len
 		hand_back(q, t.slot);
 		return -EINTR;
 	}
+	if (!err && party)
+		ipcx_slot_lease(&q->slots, t.slot, party);
 	*slot = t.slot;
 	return err;
 }

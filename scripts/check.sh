@@ -74,7 +74,7 @@ guest() {
 	local name=$1 prog=$out/$1
 	[ "${name%.sh}" = "$name" ] || prog=$top/selftests/$name
 	case $name in
-	death | queue | race) smp=2 ;; # two CPUs, or nothing ever runs at the same moment
+	death | queue | race | wait) smp=2 ;; # two CPUs, or nothing ever runs at the same moment
 	*) smp=1 ;;
 	esac
 	if [ $kernel = debug ]; then
@@ -153,7 +153,7 @@ if [ $kernel = stock ]; then
 	check one_place one_place
 	run slots "$out/slots_unit" 300000
 fi
-programs="abi queue spare map name limit leak death race cli.sh"
+programs="abi queue wait spare map name limit leak death race cli.sh"
 [ $kernel = stock ] || programs+=" fail_nth"
 for t in $programs; do
 	guest "$t"

@@ -144,6 +144,24 @@ static int move_tx(void)
 	return moved == MAP_FAILED ? -errno : 0;
 }
 
+static int send_and_snatch(void)
+{
+	struct ipcx_desc d = {};
+	int ret = raw_send(&e, 4096, 's');
+
+	for (d.slot = 0; ret == 1 && d.slot < DEPTH; d.slot++) {
+		d.seq = 1;
+		ret = raw_done(e.fd, IPCX_IOC_QUEUE_RELEASE, &d,
+			       random() & 1 ? IPCX_RELEASE_NACK : 0);
+		if (ret == 1)
+			break;
+		ret = ret == -EPERM && d.slot < DEPTH - 1 ? 1 : ret;
+	}
+	return ret;
+}
+
+static int take_20ms(void) { return raw_take(e.fd, &da, in_ms(20)); }
+
 static int write_f(void)
 {
 	static char buf[8192];
@@ -242,6 +260,18 @@ static const char *check_got(void)
 	if (ret_a != 1 || ret_b != 1)
 		return "the message did not come";
 	raw_release(e.fd, &da);
+	return close_both();
+}
+
+/* Another thread gives the message back that the sleeper is handed, if it is quick. */
+static const char *check_snatched(void)
+{
+	if (ret_a == 1)
+		raw_release(e.fd, &da);
+	else if (ret_a != -ETIMEDOUT)
+		return "neither a message nor a time-out";
+	if (ret_b != 1 && ret_b != -EPERM)
+		return "neither given back nor refused";
 	return close_both();
 }
 
@@ -445,6 +475,8 @@ static const struct { struct drill d; int slow; } drills[] = {
 	{ { "release/release", leased, release_a, release_b, check_released } },
 	{ { "release/nack", leased, release_a, nack_b, check_released } },
 	{ { "take asleep/send", two_ends, take_long, send_f, check_got } },
+	{ { "take asleep/send and release by another thread", two_ends, take_20ms,
+	    send_and_snatch, check_snatched } },
 	{ { "take timing out/send", two_ends, take_short, send_f, check_maybe_got } },
 	{ { "read asleep/write", two_ends, read_e, write_f, close_both } },
 	{ { "poll asleep/send", two_ends, poll_e, send_f, close_both } },
@@ -475,7 +507,7 @@ static const struct { struct drill d; int slow; } drills[] = {
 
 int main(int argc, char **argv)
 {
-	unsigned int n = argc > 1 ? atoi(argv[1]) : rounds(10000), i, todo;
+	unsigned int n = argc > 1 ? atoi(argv[1]) : rounds(2000), i, todo;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();

@@ -13,6 +13,8 @@
 
 #include "ipcx_util.h"
 
+#define DELAY_MAX	100000	/* ns; more than any call takes that does not sleep */
+
 /**
  * struct drill - two calls that race
  * @name: A/B
@@ -84,8 +86,8 @@ static void *thread_b(void *arg)
 /* Between A first and B first, by as much as both took, calls that sleep not counted in full. */
 static inline int64_t next_delay(void)
 {
-	int64_t most_a = took_a < 1000000 ? took_a : 1000000;
-	int64_t most_b = took_b < 1000000 ? took_b : 1000000;
+	int64_t most_a = took_a < DELAY_MAX ? took_a : DELAY_MAX;
+	int64_t most_b = took_b < DELAY_MAX ? took_b : DELAY_MAX;
 
 	return random() % (most_a + most_b + 200) - most_a - 100;
 }

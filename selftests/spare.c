@@ -55,16 +55,16 @@ TEST(combined_ioctls)
 /* What COMMIT brings must not starve others, and not be made for long messages. */
 TEST(spare_limits)
 {
-	struct end a = { .o = { .depth = 8, .msg_max = 1 << 20 } }, b = {};
+	struct end big = { .o = { .msg_max = 1 << 20 } }, a = { .o = { .depth = 8 } }, b = {};
 	struct ipcx_desc d, other;
 	int got = 0;
 
-	ASSERT_EQ(0, end_open(&a, "spare", CREATE | SENDRECV));
-	ASSERT_EQ(1, raw_loan(a.fd, &d, 100000, 0));
-	ASSERT_EQ(1, raw_done(a.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN));
+	ASSERT_EQ(0, end_open(&big, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(1, raw_loan(big.fd, &d, 100000, 0));
+	ASSERT_EQ(1, raw_done(big.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN));
 	EXPECT_EQ(IPCX_SLOT_NONE, d.slot);
-	ASSERT_EQ(1, raw_take(a.fd, &d, 0));
-	ASSERT_EQ(1, raw_release(a.fd, &d));
+	end_close(&big);
+	ASSERT_EQ(0, end_open(&a, "spare", CREATE | SENDRECV));
 	/* the only sender may have the last slot, but not two of the last quarter */
 	ASSERT_EQ(1, raw_loan(a.fd, &d, 8, 0));
 	for (; d.slot != IPCX_SLOT_NONE && got < 9; got++)
@@ -93,6 +93,55 @@ TEST(spare_limits)
 	end_close(&b);
 	end_close(&a);
 	EXPECT_EQ(0, raw_unlink("spare"));
+}
+
+/* Spares of idle senders, on slots larger than they need, leave room for the longest message. */
+TEST(spares_count_by_their_slots)
+{
+	static const uint64_t pages[] = { 1, 20, 45, 60 };
+	struct end a = { .o = { .depth = 4, .msg_max = 60 * 4096, .bytes_max = 126 * 4096 } }, b = {};
+	struct ipcx_desc d[4], x;
+
+	ASSERT_EQ(0, end_open(&a, "spares", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(0, end_open(&b, "spares", IPCX_OPEN_SEND));
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(1, raw_loan(a.fd, &d[i], pages[i] * 4096, 0));
+	}
+	for (int i = 3; i >= 0; i--) {
+		ASSERT_EQ(1, raw_cancel(a.fd, &d[i]));
+	}
+	for (int i = 0; i < 2; i++) {
+		int fd = i ? b.fd : a.fd;
+
+		ASSERT_EQ(1, raw_loan(fd, &x, 10, 0));
+		ASSERT_EQ(1, raw_done(fd, IPCX_IOC_QUEUE_COMMIT, &x, IPCX_COMMIT_LOAN));
+		ASSERT_EQ(1, raw_take(a.fd, &x, 0));
+		ASSERT_EQ(1, raw_release(a.fd, &x));
+	}
+	EXPECT_EQ(1, raw_loan(b.fd, &x, 60 * 4096, 0));
+	end_close(&b);
+	end_close(&a);
+}
+
+/* COMMIT that cannot say what it brought has sent the message, and brought nothing. */
+TEST(spare_cannot_be_told)
+{
+	struct end e = { .o = { .depth = 4, .msg_max = 4096 } };
+	struct ipcx_desc *d = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				   -1, 0), x;
+	struct counts c;
+
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(1, raw_loan(e.fd, d, 8, 0));
+	ASSERT_EQ(0, mprotect(d, 4096, PROT_READ));
+	EXPECT_EQ(1, raw_done(e.fd, IPCX_IOC_QUEUE_COMMIT, d, IPCX_COMMIT_LOAN));
+	ASSERT_TRUE(counts_of(e.o.out_id, &c));
+	EXPECT_EQ(1, c.queued);
+	EXPECT_EQ(0, c.loaned);
+	ASSERT_EQ(1, raw_take(e.fd, &x, 0));
+	EXPECT_EQ(1, raw_release(e.fd, &x));
+	munmap(d, 4096);
+	end_close(&e);
 }
 
 TEST_HARNESS_MAIN
