@@ -7,8 +7,10 @@ top := $(CURDIR)
 O := $(top)/build
 KERNEL ?= stock
 CACHE := $(or $(IPCX_CACHE),$(HOME)/.cache/ipcx)
-# where the module goes: build/ipcx.ko, or build/NAME/ipcx.ko for another kernel
-kodir = $(O)$(if $(filter-out stock,$(KERNEL)),/$(KERNEL))
+# what a module is built for: KCOV=1 has it report coverage to the kernel's KCOV, see Kbuild
+variant = $(KERNEL)$(if $(KCOV),-kcov)
+# where it goes: build/ipcx.ko, or build/VARIANT/ipcx.ko for another kernel than stock
+kodir = $(O)$(if $(filter-out stock,$(variant)),/$(variant))
 # KDIR=/lib/modules/$(uname -r)/build builds for the kernel that runs here
 KDIR ?= $(shell scripts/kernel.sh $(KERNEL))/build
 
@@ -30,11 +32,11 @@ build: setup ## the module, the library and the command
 
 # kbuild writes beside its sources, so it gets a tree of links
 module:
-	@mkdir -p $(O)/kbuild/$(KERNEL) $(kodir)
-	@cp -rsf $(top)/Kbuild $(top)/kmod $(top)/include $(O)/kbuild/$(KERNEL)/
-	@$(MAKE) $(if $(V),,-s) -C $(KDIR) M=$(O)/kbuild/$(KERNEL) W=1 KCFLAGS=-Werror modules
-	@cmp -s $(O)/kbuild/$(KERNEL)/ipcx.ko $(kodir)/ipcx.ko || \
-		cp $(O)/kbuild/$(KERNEL)/ipcx.ko $(kodir)/ipcx.ko
+	@mkdir -p $(O)/kbuild/$(variant) $(kodir)
+	@cp -rsf $(top)/Kbuild $(top)/kmod $(top)/include $(O)/kbuild/$(variant)/
+	@$(MAKE) $(if $(V),,-s) -C $(KDIR) M=$(O)/kbuild/$(variant) W=1 KCFLAGS=-Werror modules
+	@cmp -s $(O)/kbuild/$(variant)/ipcx.ko $(kodir)/ipcx.ko || \
+		cp $(O)/kbuild/$(variant)/ipcx.ko $(kodir)/ipcx.ko
 
 user:
 	@$(MAKE) -C libuser O=$(O) all

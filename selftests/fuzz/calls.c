@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One call of a program: the ioctls, reads, writes and what is done with
+ * descriptors. Results are remembered in struct state, so that later calls
+ * have something valid to name. What works on memory is in memory.c.
+ *
+ * Nothing here allocates: a process of a program is to be cheap.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ipcx.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+
+/* The argument of an ioctl, spoilt as @bad says; @size bytes lie in @arg. */
+static char *spoil(struct state *s, char *arg, uint32_t size, uint64_t bad)
+{
+	uint32_t where = bad >> 8 & 0xff, value = bad >> 16;
+	char *to = NULL;
+
+	switch (bad & 0xff) {
+	case BAD_SIZE:
+		memcpy(arg, &value, 4);
+		break;
+	case BAD_FLAG:
+		((uint32_t *)arg)[1] ^= 1U << where % 32;
+		break;
+	case BAD_WORD:
+		((uint32_t *)arg)[where % (size / 4)] = value;
+		break;
+	case BAD_NULL:
+		return NULL;
+	case BAD_EDGE:
+		to = arg_page + PAGE - size + where % size;
+		memmove(to, arg, size - where % size);
+		return to;
+	case BAD_READONLY:
+		return readonly_page;
+	case BAD_WINDOW:
+		to = window_byte(s, where);
+		if (to)
+			memcpy(to, arg, size);
+		return to;
+	case BAD_LONG:
+		*(uint32_t *)arg = size + where;
+		memset(arg + size, value, where);
+	}
+	return arg;
+}
+
+static long spoilt_ioctl(struct state *s, int fd, unsigned long cmd, void *arg, uint32_t size,
+			 uint64_t bad)
+{
+	return ioctl(fd, cmd, spoil(s, arg, size, bad));
+}
+
+/* All ioctls with an array have the members of this one, up to where theirs end. */
+struct batch {
+	struct ipcx_queue_take take;
+	struct ipcx_desc *desc;
+	uint32_t size;
+	uint64_t bad;
+};
+
+/* @n entries, zeroed, and the rest of the argument as a correct caller has it. */
+static void batch_begin(struct batch *b, uint32_t size, uint64_t n, uint64_t bad)
+{
+	uint32_t room = n < IPCX_BATCH_MAX ? n : IPCX_BATCH_MAX;
+
+	memset(b, 0, sizeof(*b));
+	b->desc = (struct ipcx_desc *)desc_pages;
+	if ((bad & 0xff) == BAD_DESCS_EDGE) /* the array ends at a hole behind some entries */
+		b->desc = (struct ipcx_desc *)(desc_pages + 2 * PAGE) - (bad >> 8 & 7);
+	else
+		memset(b->desc, 0, room * sizeof(*b->desc));
+	b->size = size;
+	b->bad = bad;
+	b->take.size = size;
+	b->take.descs = (uintptr_t)b->desc;
+	b->take.count = n;
+	b->take.desc_size = sizeof(*b->desc);
+}
+
+/* How many entries may be touched here. */
+static uint32_t batch_room(const struct batch *b)
+{
+	uint32_t room = (struct ipcx_desc *)(desc_pages + 2 * PAGE) - b->desc;
+
+	if (room > IPCX_BATCH_MAX)
+		room = IPCX_BATCH_MAX;
+	return b->take.count < room ? b->take.count : room;
+}
+
+static long batch_do(struct state *s, struct batch *b, int fd, unsigned long cmd)
+{
+	char *window;
+	long ret;
+
+	switch (b->bad & 0xff) {
+	case BAD_DESCS_READONLY:
+		b->take.descs = (uintptr_t)readonly_page;
+		break;
+	case BAD_DESCS_WINDOW:
+		window = window_byte(s, b->bad >> 8 & 0xff);
+		b->take.descs = (uintptr_t)window;
+		if (window)
+			memcpy(window, b->desc, batch_room(b) * sizeof(*b->desc));
+		break;
+	case BAD_DESC_WORD:
+		((uint32_t *)b->desc)[(b->bad >> 8 & 0xff) % 14] = b->bad >> 16;
+	}
+	memcpy(arg_page, &b->take, b->size);
+	ret = spoilt_ioctl(s, fd, cmd, arg_page, b->size, b->bad);
+	if ((b->bad & 0xff) == BAD_DESCS_WINDOW && ret > 0 && b->take.descs)
+		memcpy(b->desc, (void *)(uintptr_t)b->take.descs, batch_room(b) * sizeof(*b->desc));
+	return ret;
+}
+
+static void call_open(struct state *s, const struct call *c)
+{
+	uint32_t name = c->arg[0] % NAMES;
+	struct ipcx_queue_open *o = (void *)arg_page;
+	struct end e = {};
+
+	*o = (struct ipcx_queue_open){
+		.size = sizeof(*o), .flags = c->arg[1], .name = (uintptr_t)names[name],
+		.name_len = name_length(name), .depth = c->arg[2], .msg_max = c->arg[3],
+		.bytes_max = c->arg[4], .mode = c->arg[5],
+	};
+	e.fd = spoilt_ioctl(s, s->dev, IPCX_IOC_QUEUE_OPEN, o, sizeof(*o), c->arg[6]);
+	if (e.fd <= 0)
+		return;
+	e.depth = o->out_depth;
+	e.stride = o->out_stride;
+	e.window = o->out_window;
+	e.msg_max = o->out_msg_max;
+	end_remember(s, &e);
+}
+
+static void call_dev(struct state *s)
+{
+	int fd = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0 && dup2(fd, s->dev) >= 0)
+		close(fd);
+}
+
+static void call_info(struct state *s, const struct call *c)
+{
+	struct ipcx_info *info = (void *)arg_page;
+
+	*info = (struct ipcx_info){ .size = sizeof(*info) };
+	spoilt_ioctl(s, s->dev, IPCX_IOC_INFO, info, sizeof(*info), c->arg[0]);
+}
+
+static void call_unlink(struct state *s, const struct call *c)
+{
+	uint32_t name = c->arg[0] % NAMES;
+	struct ipcx_unlink *u = (void *)arg_page;
+
+	*u = (struct ipcx_unlink){
+		.size = sizeof(*u), .name = (uintptr_t)names[name], .name_len = name_length(name),
+		.kind = c->arg[1] ? c->arg[1] + 1 : IPCX_KIND_QUEUE,
+	};
+	spoilt_ioctl(s, s->dev, IPCX_IOC_UNLINK, u, sizeof(*u), c->arg[2]);
+}
+
+static void call_loan(struct state *s, const struct call *c)
+{
+	struct end *e = end_find(s, c->arg[0]);
+	struct batch b;
+	long i, n;
+
+	batch_begin(&b, sizeof(struct ipcx_queue_loan), c->arg[1], c->arg[4]);
+	for (i = 0; i < batch_room(&b); i++)
+		b.desc[i].len = c->arg[2];
+	b.take.deadline = deadline_of(c->arg[3]);
+	n = batch_do(s, &b, end_fd(s, c->arg[0]), IPCX_IOC_QUEUE_LOAN);
+	for (i = 0; e && i < n && i < batch_room(&b); i++)
+		msg_remember(s, e - s->end, &b.desc[i], false);
+}
+
+/*
+ * Fills the array with messages of the endpoint that the first one has. Each is
+ * forgotten. Return: that endpoint's index.
+ */
+static uint32_t batch_fill(struct state *s, struct batch *b, uint64_t index, bool taken)
+{
+	struct msg *m = msg_find(s, index, taken);
+	uint32_t i, end = m ? m->end : 0;
+
+	for (i = 0; i < batch_room(b) && m && m->end == end; i++) {
+		b->desc[i].slot = m->slot;
+		b->desc[i].seq = m->seq;
+		b->desc[i].len = m->len;
+		m->live = false;
+		m = msg_find(s, index, taken);
+	}
+	/* what is missing is nothing or, for a raw index, left as slot 0 */
+	for (; i < batch_room(b) && !(index & RAW); i++)
+		b->desc[i].slot = IPCX_SLOT_NONE;
+	if (i < b->take.count && m && !(index & RAW))
+		b->take.count = i;
+	return end;
+}
+
+static void call_commit(struct state *s, const struct call *c)
+{
+	bool loan = c->arg[3] & IPCX_COMMIT_LOAN;
+	struct batch b;
+	uint32_t end;
+	long i, n;
+
+	batch_begin(&b, sizeof(struct ipcx_queue_commit), c->arg[1], c->arg[5]);
+	end = batch_fill(s, &b, c->arg[0], false);
+	for (i = 0; i < batch_room(&b); i++) {
+		if (c->arg[2])
+			b.desc[i].len = c->arg[2];
+		b.desc[i].prio = c->arg[4];
+		b.desc[i].tag = i;
+	}
+	b.take.flags = c->arg[3];
+	n = batch_do(s, &b, end_fd(s, end), IPCX_IOC_QUEUE_COMMIT);
+	for (i = 0; loan && i < n && i < batch_room(&b); i++) {
+		if (b.desc[i].slot != IPCX_SLOT_NONE)
+			msg_remember(s, end, &b.desc[i], false);
+	}
+}
+
+static void call_take(struct state *s, const struct call *c)
+{
+	uint32_t end = end_find(s, c->arg[0]) ? end_find(s, c->arg[0]) - s->end : 0;
+	struct batch b;
+	long i, n;
+
+	batch_begin(&b, sizeof(struct ipcx_queue_take), c->arg[1], c->arg[6]);
+	if (c->arg[4] & IPCX_TAKE_RELEASE)
+		end = batch_fill(s, &b, c->arg[5], true);
+	b.take.flags = c->arg[4];
+	b.take.deadline = deadline_of(c->arg[2]);
+	b.take.len_max = c->arg[3];
+	n = batch_do(s, &b, end_fd(s, end), IPCX_IOC_QUEUE_TAKE);
+	for (i = 0; i < n && i < batch_room(&b); i++)
+		msg_remember(s, end, &b.desc[i], true);
+}
+
+static void call_done(struct state *s, unsigned long cmd, bool taken, const uint64_t *arg,
+		      uint32_t flags, uint64_t bad)
+{
+	struct batch b;
+	uint32_t end;
+
+	batch_begin(&b, sizeof(struct ipcx_queue_release), arg[1], bad);
+	end = batch_fill(s, &b, arg[0], taken);
+	b.take.flags = flags;
+	batch_do(s, &b, end_fd(s, end), cmd);
+}
+
+/* Where a read or write goes: 0 ordinary, 1 and 2 a window, 3 nowhere, 4 the edge of a hole. */
+static char *memory_of(struct state *s, uint64_t how)
+{
+	switch (how) {
+	case 0:
+		return buffer;
+	case 1:
+	case 2:
+		return window_byte(s, how - 1);
+	case 3:
+		return NULL;
+	}
+	return buffer + BUFFER - 5000;
+}
+
+static void call_io(struct state *s, const struct call *c)
+{
+	size_t len = c->arg[1] % (BUFFER + 1);
+	struct iovec v[3] = {
+		{ memory_of(s, c->arg[2]), len / 3 }, { buffer, len / 3 }, { buffer, len - len / 3 * 2 }
+	};
+	int fd = end_fd(s, c->arg[0]);
+
+	if (c->op == OP_READ && c->arg[3])
+		(void)!readv(fd, v, 3);
+	else if (c->op == OP_READ)
+		(void)!read(fd, v[0].iov_base, len);
+	else if (c->arg[3])
+		(void)!writev(fd, v, 3);
+	else
+		(void)!write(fd, v[0].iov_base, len);
+}
+
+static void call_poll(struct state *s, const struct call *c)
+{
+	struct pollfd p = { .fd = end_fd(s, c->arg[0]), .events = c->arg[1] };
+
+	poll(&p, 1, c->arg[2] & 3);
+}
+
+static void call_epoll(struct state *s, const struct call *c)
+{
+	struct epoll_event ev = { .events = c->arg[2] };
+
+	if (s->epoll <= 0)
+		s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (c->arg[1])
+		epoll_ctl(s->epoll, c->arg[1], end_fd(s, c->arg[0]), &ev);
+	else
+		epoll_wait(s->epoll, &ev, 1, c->arg[2] & 1);
+}
+
+static void call_nonblock(struct state *s, const struct call *c)
+{
+	fcntl(end_fd(s, c->arg[0]), F_SETFL, c->arg[1] ? O_NONBLOCK : 0);
+}
+
+static void call_dup(struct state *s, const struct call *c)
+{
+	struct end *e = end_find(s, c->arg[0]), copy;
+
+	if (!e)
+		return;
+	copy = *e;
+	copy.fd = dup(e->fd);
+	if (copy.fd > 0)
+		end_remember(s, &copy);
+}
+
+static void call_close(struct state *s, const struct call *c)
+{
+	struct end *e = end_find(s, c->arg[0]);
+
+	if (!e)
+		return;
+	close(e->fd);
+	e->fd = 0;
+}
+
+/* The attributes go with the descriptor. Which process gets it is left to chance. */
+static void call_sendfd(struct state *s, const struct call *c)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u = {};
+	struct end *e = end_find(s, c->arg[0]);
+	struct iovec iov = { e, sizeof(*e) };
+	struct msghdr h = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof(u.buf),
+	};
+	struct cmsghdr *m = CMSG_FIRSTHDR(&h);
+
+	if (!e)
+		return;
+	m->cmsg_level = SOL_SOCKET;
+	m->cmsg_type = SCM_RIGHTS;
+	m->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(m), &e->fd, sizeof(int));
+	sendmsg(s->socket[0], &h, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void call_recvfd(struct state *s)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u = {};
+	struct end e;
+	struct iovec iov = { &e, sizeof(e) };
+	struct msghdr h = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof(u.buf),
+	};
+	struct cmsghdr *m;
+
+	if (recvmsg(s->socket[1], &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != sizeof(e))
+		return;
+	m = CMSG_FIRSTHDR(&h);
+	if (!m || m->cmsg_type != SCM_RIGHTS)
+		return;
+	memcpy(&e.fd, CMSG_DATA(m), sizeof(int));
+	end_remember(s, &e);
+}
+
+static void call_list(const struct call *c)
+{
+	int fd = open("/proc/net/ipcx", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!read(fd, buffer, c->arg[0] % BUFFER);
+	(void)!read(fd, buffer, BUFFER);
+	close(fd);
+}
+
+/* Without privileges, and with a device file that knows it. */
+static void call_drop(struct state *s)
+{
+	s->used_up = true;
+	if (!setresgid(USER, USER, USER) && !setresuid(USER, USER, USER))
+		call_dev(s);
+}
+
+static void call_kill(const struct call *c)
+{
+	pid_t pid = shared->pid[c->arg[0] % PROCS_MAX];
+
+	if (pid > 0)
+		kill(pid, SIGKILL);
+}
+
+static void call_ioctl(struct state *s, const struct call *c)
+{
+	memset(arg_page, 0, 64);
+	*(uint32_t *)arg_page = 24;
+	/* the device's own, or an endpoint's on the device: never one of another driver */
+	ioctl(c->arg[0] & RAW ? s->dev : end_fd(s, c->arg[0]), c->arg[1], arg_page);
+}
+
+/* Without a deadline of its own? */
+bool call_may_sleep(const struct call *c)
+{
+	switch (c->op) {
+	case OP_READ:
+	case OP_WRITE:
+		return true;
+	case OP_LOAN:
+		return c->arg[3] == WAIT_FOREVER || c->arg[4];
+	case OP_TAKE:
+		return c->arg[2] == WAIT_FOREVER || c->arg[6];
+	}
+	return false;
+}
+
+/*
+ * Makes one call. Return: 0, or for OP_FORK the number of calls that a child
+ * shall make beside its parent.
+ */
+uint32_t call_make(struct state *s, const struct call *c)
+{
+	switch (c->op) {
+	case OP_OPEN:
+		call_open(s, c);
+		break;
+	case OP_DEV:
+		call_dev(s);
+		break;
+	case OP_INFO:
+		call_info(s, c);
+		break;
+	case OP_UNLINK:
+		call_unlink(s, c);
+		break;
+	case OP_LOAN:
+		call_loan(s, c);
+		break;
+	case OP_COMMIT:
+		call_commit(s, c);
+		break;
+	case OP_CANCEL:
+		call_done(s, IPCX_IOC_QUEUE_CANCEL, false, c->arg, 0, c->arg[2]);
+		break;
+	case OP_TAKE:
+		call_take(s, c);
+		break;
+	case OP_RELEASE:
+		call_done(s, IPCX_IOC_QUEUE_RELEASE, true, c->arg, c->arg[2], c->arg[3]);
+		break;
+	case OP_READ:
+	case OP_WRITE:
+		call_io(s, c);
+		break;
+	case OP_POLL:
+		call_poll(s, c);
+		break;
+	case OP_EPOLL:
+		call_epoll(s, c);
+		break;
+	case OP_NONBLOCK:
+		call_nonblock(s, c);
+		break;
+	case OP_IOCTL:
+		call_ioctl(s, c);
+		break;
+	case OP_DUP:
+		call_dup(s, c);
+		break;
+	case OP_CLOSE:
+		call_close(s, c);
+		break;
+	case OP_FORK:
+		return c->arg[0];
+	case OP_SENDFD:
+		call_sendfd(s, c);
+		break;
+	case OP_RECVFD:
+		call_recvfd(s);
+		break;
+	case OP_KILL:
+		call_kill(c);
+		break;
+	case OP_SLEEP:
+		usleep(c->arg[0] % 5000);
+		break;
+	case OP_LIST:
+		call_list(c);
+		break;
+	case OP_EXIT:
+		s->used_up = true; /* at its end, with all that it has */
+		break;
+	case OP_UNSHARE:
+		s->used_up = true;
+		unshare(c->arg[0] & (CLONE_NEWNET | CLONE_NEWUSER | CLONE_FILES | 0x80 |
+				     CLONE_NEWPID | CLONE_NEWIPC));
+		break;
+	case OP_DROP:
+		call_drop(s);
+		break;
+	default:
+		call_memory(s, c);
+	}
+	return 0;
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Programs: the grammar, making one, changing one. The grammar is a table: each
+ * call with the values that its arguments usually take. Anything else comes
+ * from random words now and then.
+ *
+ * Resources are indices; who runs a program turns an index into the next
+ * resource that exists, so that most calls of any mixture are valid.
+ */
+#include <linux/ipcx.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+
+#include "fuzz.h"
+
+#define VALUES(name, ...)							\
+	static const uint64_t name##_list[] = { __VA_ARGS__ };			\
+	static const struct values name = {					\
+		name##_list, sizeof(name##_list) / sizeof(*name##_list)		\
+	}
+
+#define C	IPCX_OPEN_CREATE
+#define S	IPCX_OPEN_SEND
+#define R	IPCX_OPEN_RECV
+#define E	IPCX_OPEN_EPHEMERAL
+#define X	IPCX_OPEN_EXCL
+
+VALUES(ends, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 5, RAW);
+VALUES(maps, 0, 0, 0, 1, 1, 2, 3, RAW, RAW + 1);
+VALUES(msgs, 0, 0, 0, 1, 1, 2, 3, 5, 8, 13, RAW, RAW + 1, RAW + 2, RAW + 7);
+VALUES(queue_names, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 0, 0, 3, 4, 5, 6, 7, 8, 9);
+VALUES(open_flags, C | S | R, C | S | R, C | S | R, C | S | R, C | S, C | S, C | R, C | R, S, R, S | R,
+       C | E | S | R, C | E | S | R, C | X | S | R, C | X | E | S | R, C | E | S, C | E | R, 0, X | S,
+       E | R, C, 1 << 5, 1U << 31);
+VALUES(depths, 1, 1, 2, 2, 2, 3, 4, 4, 4, 8, 8, 16, 64, 64, 0, 0, 200, 65537, ~0U);
+VALUES(msg_maxes, 1, 100, 4096, 4096, 4097, 8192, 16384, 65536, 65536, 1 << 20, 0, 1 << 30,
+       (1 << 30) + 1, ~0ULL);
+VALUES(bytes_maxes, 4096, 8192, 16384, 65536, 65536, 1 << 18, 1 << 18, 1 << 20, 1 << 20, 0, 1 << 30,
+       ~0ULL, ~0ULL - 4095);
+VALUES(modes, 0600, 0600, 0600, 0666, 0666, 0666, 0, 0200, 0400, 0777, 01000);
+VALUES(lens, 0, 1, 1, 8, 8, 100, 100, 100, 1000, 1000, 4095, 4096, 4096, 4096, 4097, 8192, 10000, 16384, 65536, 65537,
+       1 << 30, (1 << 30) + 1, ~0ULL);
+VALUES(commit_lens, 0, 0, 0, 0, 1, 100, 4096, 4097, 1 << 20, ~0ULL);
+VALUES(counts, 1, 1, 1, 1, 1, 2, 2, 3, 4, 8, 64, 0, 65, ~0U);
+VALUES(waits, 0, 0, 0, 0, 0, 0, 1, 1, 1, 4, WAIT_PAST, WAIT_NEGATIVE, WAIT_FOREVER);
+VALUES(len_maxes, ~0ULL, ~0ULL, ~0ULL, ~0ULL, 65536, 4096, 100, 1, 0);
+VALUES(prios, 0, 0, 0, 0, 1, 5, 31, 31, 32, ~0U);
+VALUES(bits, 0, 1);
+VALUES(rarely, 0, 0, 0, 1);
+VALUES(flag_bits, 0, 0, 0, 1, 1, 1, 2, 1U << 31);
+VALUES(bads, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+       BAD(BAD_SIZE, 0, 0), BAD(BAD_SIZE, 0, 4), BAD(BAD_SIZE, 0, 23), BAD(BAD_SIZE, 0, 24),
+       BAD(BAD_SIZE, 0, 32), BAD(BAD_SIZE, 0, 4096), BAD(BAD_SIZE, 0, ~0U), BAD(BAD_FLAG, 0, 0),
+       BAD(BAD_FLAG, 1, 0), BAD(BAD_FLAG, 5, 0), BAD(BAD_FLAG, 31, 0), BAD(BAD_WORD, 2, 1),
+       BAD(BAD_WORD, 4, 0), BAD(BAD_WORD, 4, 1), BAD(BAD_WORD, 4, 65), BAD(BAD_WORD, 5, 0),
+       BAD(BAD_WORD, 5, 24), BAD(BAD_WORD, 5, 57), BAD(BAD_WORD, 5, 4096), BAD(BAD_WORD, 5, ~0U),
+       BAD(BAD_WORD, 7, ~0U), BAD(BAD_NULL, 0, 0), BAD(BAD_EDGE, 1, 0), BAD(BAD_EDGE, 8, 0),
+       BAD(BAD_READONLY, 0, 0), BAD(BAD_WINDOW, 0, 0), BAD(BAD_WINDOW, 0, 0), BAD(BAD_WINDOW, 1, 0),
+       BAD(BAD_LONG, 8, 0), BAD(BAD_LONG, 8, 1), BAD(BAD_LONG, 64, 0), BAD(BAD_DESCS_EDGE, 0, 0),
+       BAD(BAD_DESCS_EDGE, 1, 0), BAD(BAD_DESCS_EDGE, 1, 0), BAD(BAD_DESCS_EDGE, 2, 0),
+       BAD(BAD_DESCS_READONLY, 0, 0), BAD(BAD_DESCS_WINDOW, 0, 0), BAD(BAD_DESCS_WINDOW, 0, 0),
+       BAD(BAD_DESCS_WINDOW, 1, 0), BAD(BAD_DESC_WORD, 0, 1), BAD(BAD_DESC_WORD, 0, 2),
+       BAD(BAD_DESC_WORD, 0, 4), BAD(BAD_DESC_WORD, 0, 0x10000), BAD(BAD_DESC_WORD, 0, ~0U),
+       BAD(BAD_DESC_WORD, 0, 0x7fffffff), BAD(BAD_DESC_WORD, 1, 1), BAD(BAD_DESC_WORD, 6, 7),
+       BAD(BAD_DESC_WORD, 13, 1));
+VALUES(iov_lens, 0, 1, 8, 100, 4096, 4097, 8192, 20000, 65536);
+VALUES(memories, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4);	/* see memory_of() */
+VALUES(polls, 1, 4, 5, 5, 0x2000, ~0U);
+VALUES(epoll_ops, 0, 0, EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL);
+VALUES(epoll_flags, 5, 5, EPOLLET | 5, EPOLLONESHOT | 5, EPOLLEXCLUSIVE | 1, 1, 4);
+VALUES(ioctls, 0xe780, 0xe781, 0xe782, 0xe783, 0xe784, 0xe785, 0xe786, 0xe787, 0xe788, 0x5421, 0);
+VALUES(windows, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5);		/* see window_range() */
+VALUES(protections, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_NONE, PROT_WRITE,
+       PROT_READ | PROT_EXEC, 7);
+VALUES(map_flags, MAP_SHARED, MAP_SHARED, MAP_SHARED, MAP_SHARED | MAP_NORESERVE,
+       MAP_SHARED | MAP_POPULATE, MAP_SHARED | MAP_LOCKED, MAP_PRIVATE, MAP_SHARED_VALIDATE);
+VALUES(parts, 0, 0, 0, 1, 1, 2, 3);			/* see part_of() */
+VALUES(remaps, 0, 0, 1, 2, 3);				/* see remap() */
+VALUES(advices, MADV_DONTNEED, MADV_DONTNEED, MADV_WILLNEED, MADV_DONTFORK, MADV_DOFORK, MADV_REMOVE,
+       MADV_FREE, MADV_COLD, MADV_PAGEOUT, MADV_HUGEPAGE, MADV_MERGEABLE, 22 /* POPULATE_READ */,
+       23 /* POPULATE_WRITE */, 21);
+VALUES(touch_lens, 1, 1, 8, 100, 4096, 4097, 65536);
+VALUES(places, 0, 0, 0, 0, 0, 1, 2, 3);			/* page of the slot to touch */
+VALUES(small, 1, 2, 3, 5, 8, 20);
+VALUES(procs, 0, 1, 2, 3, 4, 5);
+VALUES(sleeps, 0, 10, 100, 1000, 3000);
+VALUES(unshares, CLONE_NEWNET, CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWUSER | CLONE_NEWNET,
+       CLONE_FILES, 0x80 /* CLONE_NEWTIME */, CLONE_NEWPID);
+
+#undef C
+#undef S
+#undef R
+#undef E
+#undef X
+
+const struct op_info op_info[OPS] = {
+	[OP_OPEN] = { "open", 8, { { "name", &queue_names }, { "flags", &open_flags },
+		{ "depth", &depths }, { "msg", &msg_maxes }, { "bytes", &bytes_maxes },
+		{ "mode", &modes }, { "bad", &bads } } },
+	[OP_DEV] = { "dev", 1, { } },
+	[OP_INFO] = { "info", 1, { { "bad", &bads } } },
+	[OP_UNLINK] = { "unlink", 2, { { "name", &queue_names }, { "kind", &rarely },
+		{ "bad", &bads } } },
+	[OP_LOAN] = { "loan", 16, { { "end", &ends }, { "n", &counts }, { "len", &lens },
+		{ "wait", &waits }, { "bad", &bads } } },
+	[OP_COMMIT] = { "commit", 16, { { "msg", &msgs }, { "n", &counts }, { "len", &commit_lens },
+		{ "flags", &flag_bits }, { "prio", &prios }, { "bad", &bads } } },
+	[OP_CANCEL] = { "cancel", 4, { { "msg", &msgs }, { "n", &counts }, { "bad", &bads } } },
+	[OP_TAKE] = { "take", 16, { { "end", &ends }, { "n", &counts }, { "wait", &waits },
+		{ "max", &len_maxes }, { "flags", &flag_bits }, { "msg", &msgs }, { "bad", &bads } } },
+	[OP_RELEASE] = { "release", 10, { { "msg", &msgs }, { "n", &counts }, { "flags", &flag_bits },
+		{ "bad", &bads } } },
+	[OP_READ] = { "read", 7, { { "end", &ends }, { "len", &iov_lens }, { "mem", &memories },
+		{ "vec", &rarely } } },
+	[OP_WRITE] = { "write", 7, { { "end", &ends }, { "len", &iov_lens }, { "mem", &memories },
+		{ "vec", &rarely } } },
+	[OP_POLL] = { "poll", 3, { { "end", &ends }, { "events", &polls }, { "wait", &bits } } },
+	[OP_EPOLL] = { "epoll", 4, { { "end", &ends }, { "op", &epoll_ops }, { "flags", &epoll_flags } } },
+	[OP_NONBLOCK] = { "nonblock", 2, { { "end", &ends }, { "on", &bits } } },
+	[OP_IOCTL] = { "ioctl", 1, { { "end", &ends }, { "cmd", &ioctls } } },
+	[OP_MMAP] = { "mmap", 10, { { "end", &ends }, { "window", &windows }, { "part", &parts },
+		{ "prot", &protections }, { "flags", &map_flags } } },
+	[OP_TOUCH] = { "touch", 16, { { "map", &maps }, { "msg", &msgs }, { "page", &places },
+		{ "len", &touch_lens }, { "write", &bits } } },
+	[OP_MUNMAP] = { "munmap", 4, { { "map", &maps }, { "part", &parts } } },
+	[OP_MREMAP] = { "mremap", 3, { { "map", &maps }, { "part", &parts }, { "how", &remaps } } },
+	[OP_MPROTECT] = { "mprotect", 2, { { "map", &maps }, { "part", &parts },
+		{ "prot", &protections } } },
+	[OP_MADVISE] = { "madvise", 2, { { "map", &maps }, { "part", &parts }, { "advice", &advices } } },
+	[OP_PIN] = { "pin", 4, { { "map", &maps }, { "msg", &msgs }, { "len", &touch_lens } } },
+	[OP_DRAIN] = { "drain", 2, { { "len", &iov_lens } } },
+	[OP_PEEK] = { "peek", 2, { { "map", &maps }, { "msg", &msgs }, { "len", &touch_lens },
+		{ "write", &bits } } },
+	[OP_DUP] = { "dup", 2, { { "end", &ends } } },
+	[OP_CLOSE] = { "close", 6, { { "end", &ends } } },
+	[OP_FORK] = { "fork", 1, { { "calls", &small } } },
+	[OP_SENDFD] = { "sendfd", 3, { { "end", &ends } } },
+	[OP_RECVFD] = { "recvfd", 3, { } },
+	[OP_KILL] = { "kill", 1, { { "proc", &procs } } },
+	[OP_SLEEP] = { "sleep", 1, { { "us", &sleeps } } },
+	[OP_LIST] = { "list", 2, { { "len", &iov_lens } } },
+	[OP_EXIT] = { "exit", 1, { } },
+	[OP_UNSHARE] = { "unshare", 0, { { "flags", &unshares } } },
+	[OP_DROP] = { "drop", 0, { } },
+};
+
+static uint64_t random_state;
+
+void random_seed(uint64_t seed)
+{
+	random_state = seed;
+}
+
+/* splitmix64: any seed is as good as any other */
+static uint64_t random_word(void)
+{
+	uint64_t z = random_state += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	return z ^ z >> 31;
+}
+
+uint64_t random_below(uint64_t n)
+{
+	return random_word() % n;
+}
+
+static uint64_t random_value(const struct values *v)
+{
+	if (!random_below(200))
+		return random_word() >> random_below(64);
+	return v->list[random_below(v->n)];
+}
+
+static enum op random_op(void)
+{
+	uint64_t sum = 0, r;
+	int op;
+
+	if (!random_below(300))
+		return random_below(2) ? OP_UNSHARE : OP_DROP;
+	for (op = 0; op < OPS; op++)
+		sum += op_info[op].weight;
+	r = random_below(sum);
+	for (op = 0; r >= op_info[op].weight; op++)
+		r -= op_info[op].weight;
+	return op;
+}
+
+static struct call *call_fill(struct call *c, uint8_t proc, enum op op)
+{
+	int i;
+
+	*c = (struct call){ .proc = proc, .op = op };
+	if (!random_below(40))
+		c->fail = 1 + random_below(random_below(2) ? 4 : 16);
+	for (i = 0; i < ARGS_MAX && op_info[op].arg[i].name; i++)
+		c->arg[i] = random_value(op_info[op].arg[i].values);
+	return c;
+}
+
+/* What nearly every process begins with: a queue that others use too, and its windows. */
+static void generate_start(struct program *p, uint8_t proc)
+{
+	struct call *c;
+
+	if (!random_below(20))
+		call_fill(&p->call[p->n++], proc, OP_DROP);
+	c = call_fill(&p->call[p->n++], proc, OP_OPEN);
+	if (random_below(4)) {
+		c->arg[0] = 1;
+		c->arg[1] |= IPCX_OPEN_CREATE;
+		c->arg[6] = 0;
+	}
+	c = call_fill(&p->call[p->n++], proc, OP_MMAP);
+	c->arg[1] = 0;
+	c = call_fill(&p->call[p->n++], proc, OP_MMAP);
+	c->arg[1] = 1;
+}
+
+/* All shapes of a queue's attributes must meet, not only those of the first opener. */
+static void same_attributes(struct program *p)
+{
+	struct call *first = NULL;
+	uint32_t i, j;
+
+	for (i = 0; i < p->n; i++) {
+		struct call *c = &p->call[i];
+
+		if (c->op != OP_OPEN || c->arg[0] != 1 || !random_below(8))
+			continue;
+		if (!first)
+			first = c;
+		for (j = 2; j < 6; j++)
+			c->arg[j] = first->arg[j];
+	}
+}
+
+void program_generate(struct program *p)
+{
+	uint32_t i, calls;
+
+	p->n = 0;
+	p->procs = 2 + (random_below(3) ? random_below(2) : random_below(PROCS_MAX - 1));
+	for (i = 0; i < p->procs; i++)
+		generate_start(p, i);
+	same_attributes(p);
+	calls = p->n + p->procs * (8 + random_below(32));
+	if (calls > CALLS_MAX)
+		calls = CALLS_MAX;
+	while (p->n < calls)
+		call_fill(&p->call[p->n++], random_below(p->procs), random_op());
+}
+
+static void insert_calls(struct program *p, const struct call *c, uint32_t n)
+{
+	uint32_t at = random_below(p->n + 1), i;
+
+	if (n > CALLS_MAX - p->n)
+		n = CALLS_MAX - p->n;
+	memmove(&p->call[at + n], &p->call[at], (p->n - at) * sizeof(*c));
+	memcpy(&p->call[at], c, n * sizeof(*c));
+	for (i = at; i < at + n; i++)
+		p->call[i].proc %= p->procs;
+	p->n += n;
+}
+
+static void delete_calls(struct program *p, uint32_t n)
+{
+	uint32_t at;
+
+	if (p->n <= n)
+		return;
+	at = random_below(p->n - n + 1);
+	memmove(&p->call[at], &p->call[at + n], (p->n - at - n) * sizeof(p->call[0]));
+	p->n -= n;
+}
+
+static void change_call(struct program *p)
+{
+	struct call *c = &p->call[random_below(p->n)];
+	int args = 0;
+
+	while (args < ARGS_MAX && op_info[c->op].arg[args].name)
+		args++;
+	switch (random_below(8)) {
+	case 0:
+		c->proc = random_below(p->procs);
+		break;
+	case 1:
+		c->fail = random_below(2) ? 1 + random_below(20) : 0;
+		break;
+	case 2:
+		call_fill(c, c->proc, random_op());
+		break;
+	default:
+		if (args) {
+			int i = random_below(args);
+
+			c->arg[i] = random_value(op_info[c->op].arg[i].values);
+		}
+	}
+}
+
+/*
+ * Changes @p at some places; @other is a second program to take calls from.
+ */
+void program_mutate(struct program *p, const struct program *other)
+{
+	uint32_t rounds = 1 + random_below(6), from, n;
+	struct call some[16];
+
+	while (rounds--) {
+		switch (random_below(8)) {
+		case 0:
+		case 1:
+			call_fill(some, random_below(p->procs), random_op());
+			insert_calls(p, some, 1);
+			break;
+		case 2:
+			delete_calls(p, 1 + random_below(4));
+			break;
+		case 3:
+			n = 1 + random_below(p->n < 8 ? p->n : 8);
+			from = random_below(p->n - n + 1);
+			memcpy(some, &p->call[from], n * sizeof(*some));
+			insert_calls(p, some, n);
+			break;
+		case 4:
+			n = 1 + random_below(other->n < 16 ? other->n : 16);
+			from = random_below(other->n - n + 1);
+			insert_calls(p, &other->call[from], n);
+			break;
+		default:
+			change_call(p);
+		}
+	}
+}
