@@ -53,6 +53,15 @@ run() {
 	count "$name" "$status" "$logs/$name"
 }
 
+# tap COMMAND...: what a command says and whether it succeeds, as one test of TAP
+tap() {
+	local status=0
+	"$@" 2>&1 | sed 's/^/# /' || status=$?
+	[ $status -eq 0 ] && echo "ok 1 $*" || echo "not ok 1 $*"
+	echo 1..1
+	return $status
+}
+
 # check NAME COMMAND...: a command that just has to succeed, silently
 check() {
 	local name=$1 status=0
@@ -83,6 +92,11 @@ guest() {
 	else
 		run "$name" scripts/vm.sh --smp "$smp" --timeout 300 -- "$prog"
 	fi
+}
+
+# the fuzzer, a minute of always the same beginning
+fuzz() {
+	scripts/fuzz.sh --seed 1 --ops 200000 --seconds 60 --fresh
 }
 
 # what kbuild says, less what is always said; its status
@@ -158,6 +172,9 @@ programs="abi queue wait spare map name limit leak death race cli.sh"
 for t in $programs; do
 	guest "$t"
 done
+if [ $kernel = debug ]; then
+	run fuzz tap fuzz
+fi
 if [ -n "$only" ] && [ $((passed + failed)) -eq 0 ]; then
 	echo "there is no test called $only"
 	failed=1

@@ -286,7 +286,9 @@ static void call_io(struct state *s, const struct call *c)
 {
 	size_t len = c->arg[1] % (BUFFER + 1);
 	struct iovec v[3] = {
-		{ memory_of(s, c->arg[2]), len / 3 }, { buffer, len / 3 }, { buffer, len - len / 3 * 2 }
+		{ memory_of(s, c->arg[2]), len / 3 },
+		{ buffer, len / 3 },
+		{ buffer, len - len / 3 * 2 },
 	};
 	int fd = end_fd(s, c->arg[0]);
 
@@ -356,7 +358,8 @@ static void call_sendfd(struct state *s, const struct call *c)
 	struct end *e = end_find(s, c->arg[0]);
 	struct iovec iov = { e, sizeof(*e) };
 	struct msghdr h = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof(u.buf),
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = u.buf, .msg_controllen = sizeof(u.buf),
 	};
 	struct cmsghdr *m = CMSG_FIRSTHDR(&h);
 
@@ -378,7 +381,8 @@ static void call_recvfd(struct state *s)
 	struct end e;
 	struct iovec iov = { &e, sizeof(e) };
 	struct msghdr h = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof(u.buf),
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = u.buf, .msg_controllen = sizeof(u.buf),
 	};
 	struct cmsghdr *m;
 

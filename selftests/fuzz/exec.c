@@ -232,6 +232,19 @@ static void start_process(uint32_t i)
 	shared->pid[i] = pid;
 }
 
+/* A fault injected into the delivery of a signal kills a process that did nothing wrong. */
+static bool may_crash(uint32_t proc)
+{
+	const struct program *p = &shared->program;
+	uint32_t i;
+
+	for (i = 0; i < p->n; i++) {
+		if (p->call[i].proc == proc && p->call[i].fail)
+			return true;
+	}
+	return false;
+}
+
 /* Process @i is gone, with or without children. Return: what is wrong, or NULL. */
 static const char *bury(uint32_t i, int status)
 {
@@ -245,7 +258,7 @@ static const char *bury(uint32_t i, int status)
 	tick(0, false);
 	if (errno == EINTR)
 		return "a killed process does not die";
-	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL && !may_crash(i))
 		return "a process of the fuzzer itself crashed";
 	return NULL;
 }

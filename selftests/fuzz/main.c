@@ -49,12 +49,13 @@ static void usage(FILE *to)
 	      "  --seeds DIR   programs to begin with: DIR/*.txt\n"
 	      "  --corpus DIR  the same; what is found is added to DIR/corpus.txt, and before\n"
 	      "                each program is run it is written to DIR/recent-N.txt, N = 0..7\n"
-	      "  --run FILE    run the programs in FILE only, again and again up to --ops, or once\n"
+	      "  --run FILE    run the programs in FILE only: once, or again and again up to --ops\n"
 	      "  --json        the report as JSON\n\n"
 	      "Examples:\n\n"
 	      "  fuzz --seed 7 --ops 100000 --seeds selftests/fuzz/seeds --corpus /run/out\n"
 	      "  fuzz --run selftests/fuzz/seeds/basic.txt\n\n"
-	      "Exit status: 0; 1 a promise was broken, the program is printed; 2 wrong usage.\n", to);
+	      "Exit status: 0; 1 a promise was broken, the program is printed; 2 wrong usage.\n",
+	      to);
 }
 
 static double elapsed(void)
@@ -71,7 +72,7 @@ static void report(void)
 
 	printf(opt.json ? "{\"ops\": %llu, \"programs\": %llu, \"edges\": %u, \"pcs\": %u, "
 	       "\"corpus\": %u, \"ops_per_second\": %.0f, \"seconds\": %.1f, \"seed\": %llu}\n" :
-	       "%llu ops, %llu programs, %u edges, %u PCs, corpus %u, %.0f ops/s in %.1f s, seed %llu\n",
+	       "%llu ops, %llu programs, %u edges, %u PCs, corpus %u, %.0f ops/s, %.1f s, seed %llu\n",
 	       (unsigned long long)ops, (unsigned long long)programs, kcov_edges(), kcov_pcs(),
 	       corpus_size, ops / s, s, (unsigned long long)opt.seed);
 }
@@ -174,7 +175,8 @@ static bool load_dir(const char *dir, const char *prefix)
 		const char *dot = strrchr(list[i]->d_name, '.');
 
 		snprintf(path, sizeof(path), "%s/%s", dir, list[i]->d_name);
-		if (dot && !strcmp(dot, ".txt") && !strncmp(list[i]->d_name, prefix, strlen(prefix)))
+		if (dot && !strcmp(dot, ".txt") &&
+		    !strncmp(list[i]->d_name, prefix, strlen(prefix)))
 			ok &= load(path);
 	}
 	return ok && n >= 0;
@@ -310,10 +312,15 @@ static bool replay(void)
 static bool parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "seed", required_argument, NULL, 's' }, { "ops", required_argument, NULL, 'o' },
-		{ "seconds", required_argument, NULL, 't' }, { "seeds", required_argument, NULL, 'd' },
-		{ "corpus", required_argument, NULL, 'c' }, { "run", required_argument, NULL, 'r' },
-		{ "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { }
+		{ "seed", required_argument, NULL, 's' },
+		{ "ops", required_argument, NULL, 'o' },
+		{ "seconds", required_argument, NULL, 't' },
+		{ "seeds", required_argument, NULL, 'd' },
+		{ "corpus", required_argument, NULL, 'c' },
+		{ "run", required_argument, NULL, 'r' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
 	};
 	bool given = false;
 	int c;
@@ -363,8 +370,8 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
-	corpus = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		      -1, 0);
+	corpus = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (corpus == MAP_FAILED || madvise(corpus, size, MADV_DONTFORK))
 		return 2;
 	if ((opt.run && !load(opt.run)) || (opt.seeds && !load_dir(opt.seeds, "")) ||

@@ -31,17 +31,17 @@ VALUES(ends, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 5, RAW);
 VALUES(maps, 0, 0, 0, 1, 1, 2, 3, RAW, RAW + 1);
 VALUES(msgs, 0, 0, 0, 1, 1, 2, 3, 5, 8, 13, RAW, RAW + 1, RAW + 2, RAW + 7);
 VALUES(queue_names, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 0, 0, 3, 4, 5, 6, 7, 8, 9);
-VALUES(open_flags, C | S | R, C | S | R, C | S | R, C | S | R, C | S, C | S, C | R, C | R, S, R, S | R,
-       C | E | S | R, C | E | S | R, C | X | S | R, C | X | E | S | R, C | E | S, C | E | R, 0, X | S,
-       E | R, C, 1 << 5, 1U << 31);
+VALUES(open_flags, C | S | R, C | S | R, C | S | R, C | S | R, C | S, C | S, C | R, C | R, S, R,
+	S | R, C | E | S | R, C | E | S | R, C | X | S | R, C | X | E | S | R, C | E | S,
+	C | E | R, 0, X | S, E | R, C, 1 << 5, 1U << 31);
 VALUES(depths, 1, 1, 2, 2, 2, 3, 4, 4, 4, 8, 8, 16, 64, 64, 0, 0, 200, 65537, ~0U);
 VALUES(msg_maxes, 1, 100, 4096, 4096, 4097, 8192, 16384, 65536, 65536, 1 << 20, 0, 1 << 30,
-       (1 << 30) + 1, ~0ULL);
-VALUES(bytes_maxes, 4096, 8192, 16384, 65536, 65536, 1 << 18, 1 << 18, 1 << 20, 1 << 20, 0, 1 << 30,
-       ~0ULL, ~0ULL - 4095);
+	(1 << 30) + 1, ~0ULL);
+VALUES(bytes_maxes, 4096, 8192, 16384, 65536, 65536, 1 << 18, 1 << 18, 1 << 20, 1 << 20, 0,
+	1 << 30, ~0ULL, ~0ULL - 4095);
 VALUES(modes, 0600, 0600, 0600, 0666, 0666, 0666, 0, 0200, 0400, 0777, 01000);
-VALUES(lens, 0, 1, 1, 8, 8, 100, 100, 100, 1000, 1000, 4095, 4096, 4096, 4096, 4097, 8192, 10000, 16384, 65536, 65537,
-       1 << 30, (1 << 30) + 1, ~0ULL);
+VALUES(lens, 0, 1, 1, 8, 8, 100, 100, 100, 1000, 1000, 4095, 4096, 4096, 4096, 4097, 8192, 10000,
+	16384, 65536, 65537, 1 << 30, (1 << 30) + 1, ~0ULL);
 VALUES(commit_lens, 0, 0, 0, 0, 1, 100, 4096, 4097, 1 << 20, ~0ULL);
 VALUES(counts, 1, 1, 1, 1, 1, 2, 2, 3, 4, 8, 64, 0, 65, ~0U);
 VALUES(waits, 0, 0, 0, 0, 0, 0, 1, 1, 1, 4, WAIT_PAST, WAIT_NEGATIVE, WAIT_FOREVER);
@@ -50,44 +50,49 @@ VALUES(prios, 0, 0, 0, 0, 1, 5, 31, 31, 32, ~0U);
 VALUES(bits, 0, 1);
 VALUES(rarely, 0, 0, 0, 1);
 VALUES(flag_bits, 0, 0, 0, 1, 1, 1, 2, 1U << 31);
-VALUES(bads, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-       BAD(BAD_SIZE, 0, 0), BAD(BAD_SIZE, 0, 4), BAD(BAD_SIZE, 0, 23), BAD(BAD_SIZE, 0, 24),
-       BAD(BAD_SIZE, 0, 32), BAD(BAD_SIZE, 0, 4096), BAD(BAD_SIZE, 0, ~0U), BAD(BAD_FLAG, 0, 0),
-       BAD(BAD_FLAG, 1, 0), BAD(BAD_FLAG, 5, 0), BAD(BAD_FLAG, 31, 0), BAD(BAD_WORD, 2, 1),
-       BAD(BAD_WORD, 4, 0), BAD(BAD_WORD, 4, 1), BAD(BAD_WORD, 4, 65), BAD(BAD_WORD, 5, 0),
-       BAD(BAD_WORD, 5, 24), BAD(BAD_WORD, 5, 57), BAD(BAD_WORD, 5, 4096), BAD(BAD_WORD, 5, ~0U),
-       BAD(BAD_WORD, 7, ~0U), BAD(BAD_NULL, 0, 0), BAD(BAD_EDGE, 1, 0), BAD(BAD_EDGE, 8, 0),
-       BAD(BAD_READONLY, 0, 0), BAD(BAD_WINDOW, 0, 0), BAD(BAD_WINDOW, 0, 0), BAD(BAD_WINDOW, 1, 0),
-       BAD(BAD_LONG, 8, 0), BAD(BAD_LONG, 8, 1), BAD(BAD_LONG, 64, 0), BAD(BAD_DESCS_EDGE, 0, 0),
-       BAD(BAD_DESCS_EDGE, 1, 0), BAD(BAD_DESCS_EDGE, 1, 0), BAD(BAD_DESCS_EDGE, 2, 0),
-       BAD(BAD_DESCS_READONLY, 0, 0), BAD(BAD_DESCS_WINDOW, 0, 0), BAD(BAD_DESCS_WINDOW, 0, 0),
-       BAD(BAD_DESCS_WINDOW, 1, 0), BAD(BAD_DESC_WORD, 0, 1), BAD(BAD_DESC_WORD, 0, 2),
-       BAD(BAD_DESC_WORD, 0, 4), BAD(BAD_DESC_WORD, 0, 0x10000), BAD(BAD_DESC_WORD, 0, ~0U),
-       BAD(BAD_DESC_WORD, 0, 0x7fffffff), BAD(BAD_DESC_WORD, 1, 1), BAD(BAD_DESC_WORD, 6, 7),
-       BAD(BAD_DESC_WORD, 13, 1));
+VALUES(bads, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, BAD(BAD_SIZE, 0, 0),
+	BAD(BAD_SIZE, 0, 4), BAD(BAD_SIZE, 0, 23), BAD(BAD_SIZE, 0, 24), BAD(BAD_SIZE, 0, 32),
+	BAD(BAD_SIZE, 0, 4096), BAD(BAD_SIZE, 0, ~0U), BAD(BAD_FLAG, 0, 0), BAD(BAD_FLAG, 1, 0),
+	BAD(BAD_FLAG, 5, 0), BAD(BAD_FLAG, 31, 0), BAD(BAD_WORD, 2, 1), BAD(BAD_WORD, 4, 0),
+	BAD(BAD_WORD, 4, 1), BAD(BAD_WORD, 4, 65), BAD(BAD_WORD, 5, 0), BAD(BAD_WORD, 5, 24),
+	BAD(BAD_WORD, 5, 57), BAD(BAD_WORD, 5, 4096), BAD(BAD_WORD, 5, ~0U),
+	BAD(BAD_WORD, 7, ~0U), BAD(BAD_NULL, 0, 0), BAD(BAD_EDGE, 1, 0), BAD(BAD_EDGE, 8, 0),
+	BAD(BAD_READONLY, 0, 0), BAD(BAD_WINDOW, 0, 0), BAD(BAD_WINDOW, 0, 0),
+	BAD(BAD_WINDOW, 1, 0), BAD(BAD_LONG, 8, 0), BAD(BAD_LONG, 8, 1), BAD(BAD_LONG, 64, 0),
+	BAD(BAD_DESCS_EDGE, 0, 0), BAD(BAD_DESCS_EDGE, 1, 0), BAD(BAD_DESCS_EDGE, 1, 0),
+	BAD(BAD_DESCS_EDGE, 2, 0), BAD(BAD_DESCS_READONLY, 0, 0), BAD(BAD_DESCS_WINDOW, 0, 0),
+	BAD(BAD_DESCS_WINDOW, 0, 0), BAD(BAD_DESCS_WINDOW, 1, 0), BAD(BAD_DESC_WORD, 0, 1),
+	BAD(BAD_DESC_WORD, 0, 2), BAD(BAD_DESC_WORD, 0, 4), BAD(BAD_DESC_WORD, 0, 0x10000),
+	BAD(BAD_DESC_WORD, 0, ~0U), BAD(BAD_DESC_WORD, 0, 0x7fffffff), BAD(BAD_DESC_WORD, 1, 1),
+	BAD(BAD_DESC_WORD, 6, 7), BAD(BAD_DESC_WORD, 13, 1));
 VALUES(iov_lens, 0, 1, 8, 100, 4096, 4097, 8192, 20000, 65536);
-VALUES(memories, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4);	/* see memory_of() */
+/* see memory_of() */
+VALUES(memories, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4);
 VALUES(polls, 1, 4, 5, 5, 0x2000, ~0U);
 VALUES(epoll_ops, 0, 0, EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL);
 VALUES(epoll_flags, 5, 5, EPOLLET | 5, EPOLLONESHOT | 5, EPOLLEXCLUSIVE | 1, 1, 4);
 VALUES(ioctls, 0xe780, 0xe781, 0xe782, 0xe783, 0xe784, 0xe785, 0xe786, 0xe787, 0xe788, 0x5421, 0);
-VALUES(windows, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5);		/* see window_range() */
-VALUES(protections, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_NONE, PROT_WRITE,
-       PROT_READ | PROT_EXEC, 7);
+/* see window_range() */
+VALUES(windows, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5);
+VALUES(protections, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_NONE,
+	PROT_WRITE, PROT_READ | PROT_EXEC, 7);
 VALUES(map_flags, MAP_SHARED, MAP_SHARED, MAP_SHARED, MAP_SHARED | MAP_NORESERVE,
-       MAP_SHARED | MAP_POPULATE, MAP_SHARED | MAP_LOCKED, MAP_PRIVATE, MAP_SHARED_VALIDATE);
-VALUES(parts, 0, 0, 0, 1, 1, 2, 3);			/* see part_of() */
-VALUES(remaps, 0, 0, 1, 2, 3);				/* see remap() */
-VALUES(advices, MADV_DONTNEED, MADV_DONTNEED, MADV_WILLNEED, MADV_DONTFORK, MADV_DOFORK, MADV_REMOVE,
-       MADV_FREE, MADV_COLD, MADV_PAGEOUT, MADV_HUGEPAGE, MADV_MERGEABLE, 22 /* POPULATE_READ */,
-       23 /* POPULATE_WRITE */, 21);
+	MAP_SHARED | MAP_POPULATE, MAP_SHARED | MAP_LOCKED, MAP_PRIVATE, MAP_SHARED_VALIDATE);
+/* see part_of() */
+VALUES(parts, 0, 0, 0, 1, 1, 2, 3);
+/* see remap() */
+VALUES(remaps, 0, 0, 1, 2, 3);
+VALUES(advices, MADV_DONTNEED, MADV_DONTNEED, MADV_WILLNEED, MADV_DONTFORK, MADV_DOFORK,
+	MADV_REMOVE, MADV_FREE, MADV_COLD, MADV_PAGEOUT, MADV_HUGEPAGE, MADV_MERGEABLE,
+	22 /* POPULATE_READ */, 23 /* POPULATE_WRITE */, 21);
 VALUES(touch_lens, 1, 1, 8, 100, 4096, 4097, 65536);
-VALUES(places, 0, 0, 0, 0, 0, 1, 2, 3);			/* page of the slot to touch */
+/* page of the slot to touch */
+VALUES(places, 0, 0, 0, 0, 0, 1, 2, 3);
 VALUES(small, 1, 2, 3, 5, 8, 20);
 VALUES(procs, 0, 1, 2, 3, 4, 5);
 VALUES(sleeps, 0, 10, 100, 1000, 3000);
 VALUES(unshares, CLONE_NEWNET, CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWUSER | CLONE_NEWNET,
-       CLONE_FILES, 0x80 /* CLONE_NEWTIME */, CLONE_NEWPID);
+	CLONE_FILES, 0x80 /* CLONE_NEWTIME */, CLONE_NEWPID);
 
 #undef C
 #undef S
@@ -96,43 +101,67 @@ VALUES(unshares, CLONE_NEWNET, CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWUSER | CLON
 #undef X
 
 const struct op_info op_info[OPS] = {
-	[OP_OPEN] = { "open", 8, { { "name", &queue_names }, { "flags", &open_flags },
-		{ "depth", &depths }, { "msg", &msg_maxes }, { "bytes", &bytes_maxes },
-		{ "mode", &modes }, { "bad", &bads } } },
+	[OP_OPEN] = { "open", 8, {
+		{ "name", &queue_names }, { "flags", &open_flags }, { "depth", &depths },
+		{ "msg", &msg_maxes }, { "bytes", &bytes_maxes }, { "mode", &modes },
+		{ "bad", &bads }
+	} },
 	[OP_DEV] = { "dev", 1, { } },
 	[OP_INFO] = { "info", 1, { { "bad", &bads } } },
-	[OP_UNLINK] = { "unlink", 2, { { "name", &queue_names }, { "kind", &rarely },
-		{ "bad", &bads } } },
-	[OP_LOAN] = { "loan", 16, { { "end", &ends }, { "n", &counts }, { "len", &lens },
-		{ "wait", &waits }, { "bad", &bads } } },
-	[OP_COMMIT] = { "commit", 16, { { "msg", &msgs }, { "n", &counts }, { "len", &commit_lens },
-		{ "flags", &flag_bits }, { "prio", &prios }, { "bad", &bads } } },
+	[OP_UNLINK] = { "unlink", 2, {
+		{ "name", &queue_names }, { "kind", &rarely }, { "bad", &bads }
+	} },
+	[OP_LOAN] = { "loan", 16, {
+		{ "end", &ends }, { "n", &counts }, { "len", &lens }, { "wait", &waits },
+		{ "bad", &bads }
+	} },
+	[OP_COMMIT] = { "commit", 16, {
+		{ "msg", &msgs }, { "n", &counts }, { "len", &commit_lens },
+		{ "flags", &flag_bits }, { "prio", &prios }, { "bad", &bads }
+	} },
 	[OP_CANCEL] = { "cancel", 4, { { "msg", &msgs }, { "n", &counts }, { "bad", &bads } } },
-	[OP_TAKE] = { "take", 16, { { "end", &ends }, { "n", &counts }, { "wait", &waits },
-		{ "max", &len_maxes }, { "flags", &flag_bits }, { "msg", &msgs }, { "bad", &bads } } },
-	[OP_RELEASE] = { "release", 10, { { "msg", &msgs }, { "n", &counts }, { "flags", &flag_bits },
-		{ "bad", &bads } } },
-	[OP_READ] = { "read", 7, { { "end", &ends }, { "len", &iov_lens }, { "mem", &memories },
-		{ "vec", &rarely } } },
-	[OP_WRITE] = { "write", 7, { { "end", &ends }, { "len", &iov_lens }, { "mem", &memories },
-		{ "vec", &rarely } } },
+	[OP_TAKE] = { "take", 16, {
+		{ "end", &ends }, { "n", &counts }, { "wait", &waits }, { "max", &len_maxes },
+		{ "flags", &flag_bits }, { "msg", &msgs }, { "bad", &bads }
+	} },
+	[OP_RELEASE] = { "release", 10, {
+		{ "msg", &msgs }, { "n", &counts }, { "flags", &flag_bits }, { "bad", &bads }
+	} },
+	[OP_READ] = { "read", 7, {
+		{ "end", &ends }, { "len", &iov_lens }, { "mem", &memories }, { "vec", &rarely }
+	} },
+	[OP_WRITE] = { "write", 7, {
+		{ "end", &ends }, { "len", &iov_lens }, { "mem", &memories }, { "vec", &rarely }
+	} },
 	[OP_POLL] = { "poll", 3, { { "end", &ends }, { "events", &polls }, { "wait", &bits } } },
-	[OP_EPOLL] = { "epoll", 4, { { "end", &ends }, { "op", &epoll_ops }, { "flags", &epoll_flags } } },
+	[OP_EPOLL] = { "epoll", 4, {
+		{ "end", &ends }, { "op", &epoll_ops }, { "flags", &epoll_flags }
+	} },
 	[OP_NONBLOCK] = { "nonblock", 2, { { "end", &ends }, { "on", &bits } } },
 	[OP_IOCTL] = { "ioctl", 1, { { "end", &ends }, { "cmd", &ioctls } } },
-	[OP_MMAP] = { "mmap", 10, { { "end", &ends }, { "window", &windows }, { "part", &parts },
-		{ "prot", &protections }, { "flags", &map_flags } } },
-	[OP_TOUCH] = { "touch", 16, { { "map", &maps }, { "msg", &msgs }, { "page", &places },
-		{ "len", &touch_lens }, { "write", &bits } } },
+	[OP_MMAP] = { "mmap", 10, {
+		{ "end", &ends }, { "window", &windows }, { "part", &parts },
+		{ "prot", &protections }, { "flags", &map_flags }
+	} },
+	[OP_TOUCH] = { "touch", 16, {
+		{ "map", &maps }, { "msg", &msgs }, { "page", &places }, { "len", &touch_lens },
+		{ "write", &bits }
+	} },
 	[OP_MUNMAP] = { "munmap", 4, { { "map", &maps }, { "part", &parts } } },
-	[OP_MREMAP] = { "mremap", 3, { { "map", &maps }, { "part", &parts }, { "how", &remaps } } },
-	[OP_MPROTECT] = { "mprotect", 2, { { "map", &maps }, { "part", &parts },
-		{ "prot", &protections } } },
-	[OP_MADVISE] = { "madvise", 2, { { "map", &maps }, { "part", &parts }, { "advice", &advices } } },
+	[OP_MREMAP] = { "mremap", 3, {
+		{ "map", &maps }, { "part", &parts }, { "how", &remaps }
+	} },
+	[OP_MPROTECT] = { "mprotect", 2, {
+		{ "map", &maps }, { "part", &parts }, { "prot", &protections }
+	} },
+	[OP_MADVISE] = { "madvise", 2, {
+		{ "map", &maps }, { "part", &parts }, { "advice", &advices }
+	} },
 	[OP_PIN] = { "pin", 4, { { "map", &maps }, { "msg", &msgs }, { "len", &touch_lens } } },
 	[OP_DRAIN] = { "drain", 2, { { "len", &iov_lens } } },
-	[OP_PEEK] = { "peek", 2, { { "map", &maps }, { "msg", &msgs }, { "len", &touch_lens },
-		{ "write", &bits } } },
+	[OP_PEEK] = { "peek", 2, {
+		{ "map", &maps }, { "msg", &msgs }, { "len", &touch_lens }, { "write", &bits }
+	} },
 	[OP_DUP] = { "dup", 2, { { "end", &ends } } },
 	[OP_CLOSE] = { "close", 6, { { "end", &ends } } },
 	[OP_FORK] = { "fork", 1, { { "calls", &small } } },
