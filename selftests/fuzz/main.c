@@ -383,7 +383,7 @@ int main(int argc, char **argv)
 		fputs("no KCOV: fuzzing blindly\n", stderr);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	ok = opt.run ? replay() : fuzz();
-	if (exec_has_kcov() && !kcov_pcs())
+	if (ok && exec_has_kcov() && !kcov_pcs())
 		fputs("KCOV saw nothing: the module is not instrumented, this was blind\n", stderr);
 	report();
 	exec_end();
