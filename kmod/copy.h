@@ -72,8 +72,18 @@ fault:
 	return -EFAULT;
 }
 
-static __always_inline int __ipcx_args_in(void *to, u32 size, u32 min_size, u32 flags,
-					  const void __user *from)
+/**
+ * ipcx_args_in() - copy the argument of an ioctl, which begins with size and flags
+ * @to: the kernel's struct; its size becomes the caller's
+ * @size: its size
+ * @min_size: its size in the first version
+ * @known: flags that this kernel knows
+ * @from: the caller's argument
+ *
+ * Return: 0, -EFAULT, -EINVAL, -E2BIG, -EOPNOTSUPP.
+ */
+static __always_inline int ipcx_args_in(void *to, u32 size, u32 min_size, u32 known,
+					const void __user *from)
 {
 	u32 user_size;
 	int err;
@@ -88,28 +98,7 @@ static __always_inline int __ipcx_args_in(void *to, u32 size, u32 min_size, u32 
 	if (err)
 		return err;
 	*(u32 *)to = user_size;
-	return ((u32 *)to)[1] & ~flags ? -EOPNOTSUPP : 0;
+	return ((u32 *)to)[1] & ~known ? -EOPNOTSUPP : 0;
 }
-
-/**
- * ipcx_args_in() - copy the argument of an ioctl, which begins with size and flags
- * @to: the kernel's struct; its size becomes the caller's
- * @last: its last member in the first version
- * @known: flags that this kernel knows
- * @from: the caller's argument
- *
- * Return: 0, -EFAULT, -EINVAL, -E2BIG, -EOPNOTSUPP.
- */
-#define ipcx_args_in(to, last, known, from) \
-	__ipcx_args_in(to, sizeof(*(to)), offsetofend(typeof(*(to)), last), known, from)
-
-/**
- * ipcx_args_out() - copy it back
- * @to: the caller's argument
- * @from: the kernel's struct, from ipcx_args_in()
- *
- * Return: 0 or -EFAULT.
- */
-#define ipcx_args_out(to, from) ipcx_copy_out(to, (from)->size, from, sizeof(*(from)))
 
 #endif /* IPCX_COPY_H */

@@ -47,7 +47,8 @@ static long ipcx_info(struct file *file, void __user *arg)
 {
 	struct ipcx_info info;
 	struct ipcx_user *user;
-	int err = ipcx_args_in(&info, out_user_queues_max, 0, arg);
+	int err = ipcx_args_in(&info, sizeof(info),
+			       offsetofend(struct ipcx_info, out_user_queues_max), 0, arg);
 
 	if (err)
 		return err;
@@ -63,14 +64,15 @@ static long ipcx_info(struct file *file, void __user *arg)
 	info.out_user_queues = atomic64_read(&user->queues);
 	info.out_user_queues_max = ipcx_user_queues_max();
 	ipcx_user_put(user);
-	return ipcx_args_out(arg, &info);
+	return ipcx_copy_out(arg, info.size, &info, sizeof(info));
 }
 
 static long ipcx_unlink(struct file *file, void __user *arg)
 {
 	struct ipcx_unlink u;
 	struct ipcx_name name;
-	int err = ipcx_args_in(&u, kind, 0, arg);
+	int err = ipcx_args_in(&u, sizeof(u),
+			       offsetofend(struct ipcx_unlink, kind), 0, arg);
 
 	if (!err)
 		err = ipcx_name_copy(&name, u.name, u.name_len);

@@ -300,7 +300,9 @@ long ipcx_queue_open(struct file *dev, void __user *arg)
 	bool created;
 	int fd, err;
 
-	err = ipcx_args_in(&o, out_gid, IPCX_OPEN_VALID_FLAGS, arg);
+	err = ipcx_args_in(&o, sizeof(o),
+			   offsetofend(struct ipcx_queue_open, out_gid),
+			   IPCX_OPEN_VALID_FLAGS, arg);
 	if (!err)
 		err = open_check(&o);
 	if (!err && o.name)
@@ -328,7 +330,7 @@ long ipcx_queue_open(struct file *dev, void __user *arg)
 	if (err)
 		goto err_fd;
 	reply_fill(&o, q);
-	err = ipcx_args_out(arg, &o);
+	err = ipcx_copy_out(arg, o.size, &o, sizeof(o));
 	if (err) {
 		fput(file);
 		goto err_fd;

@@ -73,7 +73,9 @@ static int nack_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 long ipcx_queue_release(struct ipcx_endpoint *ep, void __user *arg)
 {
 	struct ipcx_queue_release r;
-	int err = ipcx_args_in(&r, desc_size, IPCX_RELEASE_VALID_FLAGS, arg);
+	int err = ipcx_args_in(&r, sizeof(r),
+			       offsetofend(struct ipcx_queue_release, desc_size),
+			       IPCX_RELEASE_VALID_FLAGS, arg);
 
 	if (err)
 		return err;
@@ -212,7 +214,9 @@ long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 	int err, released = 0;
 	u32 i = 0;
 
-	err = ipcx_args_in(&t, len_max, IPCX_TAKE_VALID_FLAGS, arg);
+	err = ipcx_args_in(&t, sizeof(t),
+			   offsetofend(struct ipcx_queue_take, len_max),
+			   IPCX_TAKE_VALID_FLAGS, arg);
 	if (!err)
 		err = ipcx_batch_init(&b, t.descs, t.count, t.desc_size);
 	if (err || t.deadline < 0)
