@@ -69,7 +69,8 @@ static __always_inline int ipcx_desc_read(const struct ipcx_batch *b, u32 i, str
  *
  * Return: 0 or -EFAULT.
  */
-static __always_inline int ipcx_desc_write(const struct ipcx_batch *b, u32 i, const struct ipcx_desc *d)
+static __always_inline int ipcx_desc_write(const struct ipcx_batch *b, u32 i,
+					   const struct ipcx_desc *d)
 {
 	return ipcx_copy_out(b->user + i * b->size, b->size, d, sizeof(*d));
 }
