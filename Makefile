@@ -7,14 +7,14 @@ top := $(CURDIR)
 O := $(top)/build
 KERNEL ?= stock
 CACHE := $(or $(IPCX_CACHE),$(HOME)/.cache/ipcx)
-# what a module is built for: KCOV=1 has it report coverage to the kernel's KCOV, see Kbuild
-variant = $(KERNEL)$(if $(KCOV),-kcov)
+# what a module is built for: KCOV=1 and GCOV=1 have it report coverage, see Kbuild
+variant = $(KERNEL)$(if $(KCOV),-kcov)$(if $(GCOV),-gcov)
 # where it goes: build/ipcx.ko, or build/VARIANT/ipcx.ko for another kernel than stock
 kodir = $(O)$(if $(filter-out stock,$(variant)),/$(variant))
 # KDIR=/lib/modules/$(uname -r)/build builds for the kernel that runs here
 KDIR ?= $(shell scripts/kernel.sh $(KERNEL))/build
 
-.PHONY: help setup build module user check check-debug demo bench clean
+.PHONY: help setup build module user check check-debug coverage demo bench clean
 
 help: ## this text
 	@echo 'usage: make TARGET'
@@ -46,6 +46,9 @@ check: setup ## build and run all tests, or one: make check T=queue
 
 check-debug: setup ## the tests in a guest whose kernel looks for bugs (builds it: 5 to 20 min)
 	@scripts/check.sh --debug $(T)
+
+coverage: setup ## which lines of the module the tests reach
+	@scripts/coverage.sh
 
 demo: setup ## ship a directory tree through one queue and compare every file
 	@$(MAKE) module user

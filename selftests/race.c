@@ -112,8 +112,8 @@ static const char *one_of(const char *wrong)
 /* the calls */
 
 static int close_f(void) { end_close(&f); return 0; }
-static int loan_e(void) { return raw_loan(e.fd, &da, 100, in_ms(50)); }
-static int loan_f(void) { return raw_loan(f.fd, &db, 8192, in_ms(50)); }
+static int loan_e(void) { return raw_loan(e.fd, &da, 100, in_ms(5000)); }
+static int loan_f(void) { return raw_loan(f.fd, &db, 8192, in_ms(5000)); }
 static int commit_a(void) { return raw_commit(e.fd, &da); }
 static int commit_b(void) { return raw_commit(e.fd, &db); }
 static int cancel_b(void) { return raw_cancel(e.fd, &db); }
@@ -133,6 +133,15 @@ static int unlink_it(void) { return raw_unlink(NAME); }
 static int open_f(void) { return end_open(&f, NAME, SENDRECV); }
 static int close_e(void) { end_close(&e); return 0; }
 static int create_f(void) { return end_open(&f, NAME, CREATE | IPCX_OPEN_EXCL | SENDRECV); }
+static int create_either(struct end *end)
+{
+	memset(&end->o, 0, sizeof(end->o));
+	end->o.depth = DEPTH;
+	return end_open(end, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL);
+}
+
+static int create_e(void) { return create_either(&e); }
+static int create_too(void) { return create_either(&f); }
 static int kill_child(void) { return kill(child, SIGKILL); }
 static int load_module(void) { return system("rmmod ipcx 2>/dev/null && insmod $IPCX_MODULE"); }
 
@@ -403,6 +412,19 @@ static const char *check_moved(void)
 	return check_cancel();
 }
 
+/* Both find it or make it, whoever is first. */
+static const char *check_created(void)
+{
+	const char *wrong = NULL;
+
+	if (ret_a || ret_b)
+		return "not created";
+	if (e.o.out_id != f.o.out_id)
+		wrong = "two queues of one name";
+	end_close(&f);
+	return close_one() ?: wrong;
+}
+
 static const char *check_nothing(void)
 {
 	return NULL;
@@ -494,6 +516,7 @@ static const struct { struct drill d; int slow; } drills[] = {
 	{ { "unlink/unlink", one_end, unlink_it, unlink_it, check_unlinks } },
 	{ { "last close/open", one_end, close_e, open_f, check_open_last } },
 	{ { "last close/create", one_end, close_e, create_f, check_create } },
+	{ { "create/create", nothing, create_e, create_too, check_created } },
 	{ { "last close/listing", one_end, close_e, proc_read, check_nothing } },
 	{ { "send/kill of a sleeping taker", sleeping_child, send_e, kill_child, check_killed },
 	  SLOW },
