@@ -116,6 +116,12 @@ sparse_module() {
 			KCFLAGS=-Werror modules
 }
 
+slots_random() {
+	gcc -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
+		-I"$source/tools/include" selftests/slots/random.c -o "$out/slots_random" &&
+		"$out/slots_random" 300000
+}
+
 headers_alone() {
 	local h=$top/include
 	gcc -x c -std=c90 -Wpedantic -Wno-long-long -Werror -fsyntax-only -Wpadded "$h/uapi/linux/ipcx.h" &&
@@ -147,9 +153,7 @@ stock=$(scripts/kernel.sh stock) && source=$(scripts/kernel.sh source) &&
 	scripts/kernel.sh backports >/dev/null && scripts/kernel.sh $kernel >/dev/null || exit 1
 say "build"
 if ! make -s module user KERNEL=$kernel >"$logs/build" 2>&1 ||
-	! make -s -C selftests KSFT="$source/tools/testing/selftests" OUTPUT="$out" >>"$logs/build" 2>&1 ||
-	! gcc -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
-		-I"$source/tools/include" selftests/slots_unit.c -o "$out/slots_unit" >>"$logs/build" 2>&1; then
+	! make -s -C selftests KSFT="$source/tools/testing/selftests" OUTPUT="$out" >>"$logs/build" 2>&1; then
 	cat "$logs/build"
 	echo "the build failed"
 	echo "0 passed, 1 failed"
@@ -165,7 +169,8 @@ if [ $kernel = stock ]; then
 	check checkpatch checkpatch
 	check man_pages man_pages
 	check one_place one_place
-	run slots "$out/slots_unit" 300000
+	run slots slots_random
+	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
 fi
 programs="abi queue wait spare map name limit leak death race cli.sh"
 [ $kernel = stock ] || programs+=" fail_nth"

@@ -28,6 +28,8 @@ packages+=" ca-certificates dpkg tar util-linux"
 packages+=" rsync"
 # static checks
 packages+=" sparse shellcheck"
+# fuzzing what compiles in user space: libFuzzer is part of clang's run-time library
+packages+=" clang-14 libclang-rt-14-dev"
 # debug kernels are built once and rebuilt from the compiler cache
 packages+=" ccache"
 # looking at a misbehaving test

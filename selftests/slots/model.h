@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The slots' state machine in user space: what it needs of the kernel, a model
+ * of it that is too slow and too simple to be wrong, and steps that do the same
+ * to both and compare. The drivers decide which steps.
+ *
+ * The model knows no lists: each slot says where it is, and what is next is
+ * searched for in all of them.
+ */
+#ifndef IPCX_SLOTS_MODEL_H
+#define IPCX_SLOTS_MODEL_H
+
+#include <errno.h>
+#include <sanitizer/asan_interface.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/list.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef struct { u32 val; } kuid_t, kgid_t;
+
+struct pid;
+struct ipcx_slot_pages {
+	u32 npages;
+};
+
+static inline int fls(u32 x)
+{
+	return x ? 32 - __builtin_clz(x) : 0;
+}
+
+#define ffs(x) __builtin_ffs(x)
+
+#include "../../kmod/slots.h"
+
+#define DEPTH_MAX	24
+#define PARTIES		4
+#define GRAVES		64
+
+/* The drivers'. pick(): a number below @n. failed(): does not return. */
+static u32 pick(u32 n);
+static void failed(const char *what, int line);
+
+#define must(cond)						\
+	do {							\
+		if (!(cond))					\
+			failed(#cond, __LINE__);		\
+	} while (0)
+
+/**
+ * struct shadow - what a slot must be
+ * @state: enum ipcx_slot_state
+ * @holder: the party it must be held by, or NULL
+ * @writer: the party that wrote it last, or NULL
+ * @tag: of the message in it, 0 for none; no two messages have the same
+ * @seq: of that message
+ * @prio: likewise
+ * @deliveries: likewise
+ */
+struct shadow {
+	enum ipcx_slot_state state;
+	struct ipcx_party *holder;
+	struct ipcx_party *writer;
+	u64 tag;
+	u64 seq;
+	u8 prio;
+	u32 deliveries;
+};
+
+static struct ipcx_slots s;
+static struct ipcx_slot slot[DEPTH_MAX];
+static struct shadow shadow[DEPTH_MAX];
+static struct ipcx_party graves[GRAVES];
+static u32 next_grave;
+static struct ipcx_party *party[PARTIES];
+static u32 depth;
+static u64 sent, released;	/* messages */
+
+static struct shadow *shadow_of(const struct ipcx_slot *x)
+{
+	must(x >= slot && x < slot + depth);
+	return &shadow[x - slot];
+}
+
+static bool is_party(const struct ipcx_party *p)
+{
+	for (u32 i = 0; i < PARTIES; i++)
+		if (party[i] == p)
+			return true;
+	return false;
+}
+
+/* A dead party's memory stays forbidden for a while: who still points to it is found. */
+static struct ipcx_party *party_new(void)
+{
+	struct ipcx_party *p;
+
+	do {
+		p = &graves[next_grave++ % GRAVES];
+	} while (is_party(p));
+	ASAN_UNPOISON_MEMORY_REGION(p, sizeof(*p));
+	ipcx_party_init(p);
+	return p;
+}
+
+static void model_init(u32 slots)
+{
+	depth = slots;
+	sent = 0;
+	released = 0;
+	memset(slot, 0, depth * sizeof(slot[0]));
+	memset(shadow, 0, depth * sizeof(shadow[0]));
+	for (int i = 0; i < PARTIES; i++)
+		party[i] = party_new();
+	ipcx_slots_init(&s, slot, depth);
+}
+
+/* One slot against its shadow: cheap enough for every step. */
+static void check_slot(const struct ipcx_slot *x)
+{
+	const struct shadow *m = shadow_of(x);
+
+	must(x->state == m->state);
+	must(x->writer == m->writer);
+	if (m->state == IPCX_SLOT_LOANED || m->state == IPCX_SLOT_LEASED)
+		must(x->holder == m->holder);
+	if (m->tag)
+		must(x->tag == m->tag && x->seq == m->seq && x->prio == m->prio &&
+		     x->deliveries == m->deliveries);
+}
+
+static void check_counts(void)
+{
+	u32 count[IPCX_SLOT_STATES] = { 0 };
+	u64 pages = 0, live = 0;
+
+	for (u32 i = 0; i < depth; i++) {
+		check_slot(&slot[i]);
+		count[slot[i].state]++;
+		live += !!shadow[i].tag;
+		if (slot[i].state == IPCX_SLOT_FREE)
+			pages += slot[i].pg.npages;
+	}
+	must(!memcmp(count, s.count, sizeof(count)));
+	must(pages == s.free_pages);
+	must(live == sent - released);
+	must(s.seq == sent);
+}
+
+/* Each list holds what it may hold; a BUSY slot is in none, any other in one. */
+static void check_lists(void)
+{
+	u8 places[DEPTH_MAX] = { 0 };
+	struct ipcx_slot *x;
+
+	for (u32 b = 0; b < IPCX_BINS; b++) {
+		must(hlist_empty(&s.bin[b]) == !(s.bins & 1U << b));
+		hlist_for_each_entry(x, &s.bin[b], node) {
+			must(x->state == IPCX_SLOT_FREE && fls(x->pg.npages) == (int)b);
+			must(++places[x - slot] == 1);
+		}
+	}
+	for (u32 p = 0; p < IPCX_PRIOS; p++) {
+		u64 last = 0;
+
+		must(list_empty(&s.fifo[p]) == !(s.prios & 1U << p));
+		list_for_each_entry(x, &s.fifo[p], queued) {
+			must(x->state == IPCX_SLOT_QUEUED && x->prio == p && x->seq > last);
+			must(++places[x - slot] == 1);
+			last = x->seq;
+		}
+	}
+	for (u32 i = 0; i < PARTIES; i++) {
+		hlist_for_each_entry(x, &party[i]->held, node) {
+			must(x->state == IPCX_SLOT_LOANED || x->state == IPCX_SLOT_LEASED);
+			must(x->holder == party[i]);
+			must(++places[x - slot] == 1);
+		}
+	}
+	for (u32 i = 0; i < depth; i++)
+		must(places[i] == (slot[i].state != IPCX_SLOT_BUSY));
+}
+
+static void check_writers(void)
+{
+	u32 owned = 0;
+	struct ipcx_slot *x;
+
+	for (u32 i = 0; i < depth; i++)
+		owned += !!slot[i].writer;
+	for (u32 i = 0; i < PARTIES; i++) {
+		must(party[i]->spares <= IPCX_SPARES);
+		list_for_each_entry(x, &party[i]->own, own) {
+			must(x->writer == party[i]);
+			must(owned--);
+		}
+	}
+	must(!owned);
+}
+
+static void check_all(void)
+{
+	check_counts();
+	check_lists();
+	check_writers();
+}
+
+static struct ipcx_slot *any(enum ipcx_slot_state state)
+{
+	u32 at = pick(depth);
+
+	for (u32 i = 0; i < depth; i++)
+		if (shadow[(at + i) % depth].state == state)
+			return &slot[(at + i) % depth];
+	return NULL;
+}
+
+/* What the slots were told to do with @x, done to its shadow. */
+static void moved(struct ipcx_slot *x, enum ipcx_slot_state to, struct ipcx_party *holder)
+{
+	struct shadow *m = shadow_of(x);
+
+	m->state = to;
+	m->holder = holder;
+	if (to == IPCX_SLOT_FREE && m->tag) {
+		m->tag = 0;
+		released++;
+	}
+	check_slot(x);
+}
+
+static void put(struct ipcx_slot *x)
+{
+	ipcx_slot_put(&s, x);
+	moved(x, IPCX_SLOT_FREE, NULL);
+}
+
+static void requeue(struct ipcx_slot *x, bool again)
+{
+	u32 queued = s.count[IPCX_SLOT_QUEUED];
+
+	if (again) {
+		x->deliveries++;
+		shadow_of(x)->deliveries++;
+	}
+	must(ipcx_slot_requeue(&s, x) <= queued + 1);
+	moved(x, IPCX_SLOT_QUEUED, NULL);
+}
+
+static void commit(struct ipcx_slot *x, u64 len, u8 prio)
+{
+	struct shadow *m = shadow_of(x);
+
+	x->tag = ++sent;
+	ipcx_slot_commit(&s, x, len, prio);
+	m->tag = sent;
+	m->seq = sent;
+	m->prio = prio;
+	m->deliveries = 0;
+	moved(x, IPCX_SLOT_QUEUED, NULL);
+}
+
+/* BUSY to LOANED, as a sender does: the pages it needs, no longer the old writer's. */
+static void loan(struct ipcx_slot *x, struct ipcx_party *p, u32 pages)
+{
+	if (x->writer != p) {
+		ipcx_slot_set_writer(x, p);
+		shadow_of(x)->writer = p;
+	}
+	if (x->pg.npages < pages)
+		x->pg.npages = pages;
+	ipcx_slot_loan(&s, x, p, pages);
+	moved(x, IPCX_SLOT_LOANED, p);
+}
+
+static u32 pages(void)
+{
+	static const u16 some[] = { 0, 1, 1, 2, 3, 5, 17, 1000 };
+
+	return some[pick(8)];
+}
+
+static void step_loan(struct ipcx_party *p)
+{
+	u32 n = pages();
+	struct ipcx_slot *x = ipcx_slots_grab(&s, p, n);
+
+	must(!x == !s.count[IPCX_SLOT_FREE] || x);
+	if (!x)
+		return;
+	must(shadow_of(x)->state == IPCX_SLOT_FREE);
+	moved(x, IPCX_SLOT_BUSY, NULL);
+	if (pick(8))
+		loan(x, p, n);
+	else if (pick(2))
+		put(x);
+	else
+		commit(x, n, pick(IPCX_PRIOS));
+}
+
+/* A slot that the party wrote last, or none. */
+static void step_spare(struct ipcx_party *p)
+{
+	u32 n = pages();
+	struct ipcx_slot *x = ipcx_slots_fit_spare(&s, p, n);
+
+	if (!x)
+		return;
+	must(shadow_of(x)->state == IPCX_SLOT_FREE && shadow_of(x)->writer == p);
+	must(x->pg.npages >= n);
+	ipcx_slot_grab(&s, x);
+	moved(x, IPCX_SLOT_BUSY, NULL);
+	loan(x, p, n);
+}
+
+static void step_trim(void)
+{
+	struct ipcx_slot *x = ipcx_slots_grab_pages(&s);
+	u32 most = 0;
+
+	for (u32 i = 0; i < depth; i++)
+		if (shadow[i].state == IPCX_SLOT_FREE && slot[i].pg.npages > most)
+			most = slot[i].pg.npages;
+	must(!x == !most);
+	if (!x)
+		return;
+	must(fls(x->pg.npages) == fls(most));
+	moved(x, IPCX_SLOT_BUSY, NULL);
+	x->pg.npages /= 2;
+	if (pick(2))
+		put(x);	/* else it stays BUSY for a while */
+}
+
+/* What the model would deliver: the highest priority, then the lowest number. */
+static struct ipcx_slot *model_next(void)
+{
+	struct shadow *best = NULL;
+
+	for (struct shadow *m = shadow; m < shadow + depth; m++)
+		if (m->state == IPCX_SLOT_QUEUED &&
+		    (!best || m->prio > best->prio ||
+		     (m->prio == best->prio && m->seq < best->seq)))
+			best = m;
+	return best ? &slot[best - shadow] : NULL;
+}
+
+static void take(struct ipcx_party *p, u64 len_max)
+{
+	struct ipcx_slot *want = model_next(), *x = NULL;
+	int err = ipcx_slots_next(&s, p, len_max, &x);
+
+	if (!want || want->len > len_max) {
+		must(err == (want ? -EMSGSIZE : -EAGAIN));
+		return;
+	}
+	must(!err && x == want);
+	moved(x, p ? IPCX_SLOT_LEASED : IPCX_SLOT_BUSY, p);
+}
+
+static void give_back(struct ipcx_slot *x)
+{
+	if (!x)
+		return;
+	if (!shadow_of(x)->tag || pick(2))
+		put(x);
+	else
+		requeue(x, pick(2));
+}
+
+/* The party's slots come back, and its memory goes. */
+static void step_death(u32 i)
+{
+	struct ipcx_party *p = party[i];
+	u32 looked = 0, before = 0;
+	struct ipcx_slot *x;
+
+	while ((x = ipcx_party_reap(&s, p, &looked))) {
+		struct shadow *m = shadow_of(x);
+
+		must(m->holder == p && looked > before);
+		before = looked;
+		m->deliveries += !!m->tag;
+		moved(x, m->tag ? IPCX_SLOT_QUEUED : IPCX_SLOT_FREE, NULL);
+	}
+	while (ipcx_party_disown(p))
+		;
+	for (u32 j = 0; j < depth; j++) {
+		if (shadow[j].writer == p)
+			shadow[j].writer = NULL;
+		must(shadow[j].holder != p);
+	}
+	ASAN_POISON_MEMORY_REGION(p, sizeof(*p));
+	party[i] = party_new();
+}
+
+static void step(void)
+{
+	u32 op = pick(16), i = pick(PARTIES);
+	struct ipcx_slot *x = NULL;
+
+	switch (op) {
+	case 0 ... 3:
+		step_loan(party[i]);
+		break;
+	case 4 ... 6:
+		x = any(IPCX_SLOT_LOANED);
+		if (x)
+			commit(x, x->len, pick(3) ? 0 : pick(IPCX_PRIOS));
+		break;
+	case 7:
+		x = any(IPCX_SLOT_LOANED);
+		if (x)
+			put(x);
+		break;
+	case 8 ... 9:
+		take(party[i], pick(8) ? UINT64_MAX : 0);
+		break;
+	case 10:
+		take(NULL, UINT64_MAX);
+		break;
+	case 11 ... 12:
+		give_back(any(pick(3) ? IPCX_SLOT_LEASED : IPCX_SLOT_BUSY));
+		break;
+	case 13:
+		step_trim();
+		break;
+	case 14:
+		step_spare(party[i]);
+		break;
+	case 15:
+		if (!pick(8))
+			step_death(i);
+		break;
+	}
+}
+
+/* Everybody leaves; what was sent and not released comes out, in order, and all is free. */
+static void model_end(void)
+{
+	struct ipcx_slot *x;
+
+	check_all();
+	for (u32 i = 0; i < PARTIES; i++)
+		step_death(i);
+	for (u32 i = 0; i < depth; i++)
+		if (shadow[i].state == IPCX_SLOT_BUSY)
+			put(&slot[i]);
+	while ((x = model_next())) {
+		take(NULL, UINT64_MAX);
+		put(x);
+	}
+	must(s.count[IPCX_SLOT_FREE] == depth && sent == released);
+	check_all();
+}
+
+#endif /* IPCX_SLOTS_MODEL_H */
