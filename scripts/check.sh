@@ -1,18 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# check.sh [--debug] [NAME]: build and run every test, or the one called NAME. Each prints TAP;
-# the last line is "N passed, N failed". A test that is skipped has failed: nothing may be
-# missing here. With --debug only what runs in a guest, on the debug kernel, leaks looked for.
+# check.sh [--debug | --kcsan] [NAME]: build and run every test, or the one called NAME. Each
+# prints TAP; the last line is "N passed, N failed". A test that is skipped has failed: nothing
+# may be missing here. With --debug only what runs in a guest, on the debug kernel, leaks looked
+# for; with --kcsan on the kernel that detects data races.
 set -uo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$top" || exit
 kernel=stock
-if [ "${1:-}" = --debug ]; then
-	kernel=debug
+case ${1:-} in
+--debug | --kcsan)
+	kernel=${1#--}
 	shift
-fi
+	;;
+esac
 only=${1:-}
 out=$top/build/selftests
 logs=$top/build/logs
@@ -86,12 +89,17 @@ guest() {
 	death | queue | race | wait) smp=2 ;; # two CPUs, or nothing ever runs at the same moment
 	*) smp=1 ;;
 	esac
-	if [ $kernel = debug ]; then
+	case $kernel in
+	debug)
 		run "$name" scripts/vm.sh --kernel debug --smp "$smp" --mem 3G --timeout 600 -- \
 			selftests/vm/with-leak-scan.sh "$prog"
-	else
-		run "$name" scripts/vm.sh --smp "$smp" --timeout 300 -- "$prog"
-	fi
+		;;
+	kcsan)
+		run "$name" scripts/vm.sh --kernel kcsan --smp 2 --timeout 600 -- \
+			env IPCX_TEST_SCALE=20 "$prog"
+		;;
+	*) run "$name" scripts/vm.sh --smp "$smp" --timeout 300 -- "$prog" ;;
+	esac
 }
 
 # the fuzzer, a minute of always the same beginning
@@ -150,9 +158,9 @@ one_place() {
 
 say "kernels, sources"
 stock=$(scripts/kernel.sh stock) && source=$(scripts/kernel.sh source) &&
-	scripts/kernel.sh backports >/dev/null && scripts/kernel.sh $kernel >/dev/null || exit 1
+	scripts/kernel.sh backports >/dev/null && scripts/kernel.sh "$kernel" >/dev/null || exit 1
 say "build"
-if ! make -s module user KERNEL=$kernel >"$logs/build" 2>&1 ||
+if ! make -s module user KERNEL="$kernel" >"$logs/build" 2>&1 ||
 	! make -s -C selftests KSFT="$source/tools/testing/selftests" OUTPUT="$out" >>"$logs/build" 2>&1; then
 	cat "$logs/build"
 	echo "the build failed"
@@ -161,7 +169,7 @@ if ! make -s module user KERNEL=$kernel >"$logs/build" 2>&1 ||
 fi
 grep -E 'warning' "$logs/build" && failed=$((failed + 1))
 
-if [ $kernel = stock ]; then
+if [ "$kernel" = stock ]; then
 	check headers headers_alone
 	check backports build_backports
 	check sparse sparse_module
@@ -172,8 +180,8 @@ if [ $kernel = stock ]; then
 	run slots slots_random
 	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
 fi
-programs="abi queue wait spare map name limit leak death race cli.sh"
-[ $kernel = stock ] || programs+=" fail_nth"
+programs="abi queue wait spare wake map name limit leak death race cli.sh"
+[ "$kernel" != debug ] || programs+=" fail_nth"
 for t in $programs; do
 	guest "$t"
 done

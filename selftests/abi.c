@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Bad arguments, one wrong at a time: the documented errno, and nothing has changed. */
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
 #include "ipcx_util.h"
 
 #include "../kselftest_harness.h"
@@ -455,6 +458,36 @@ TEST_F(abi, longer_entry)
 	EXPECT_EQ(0, d.later);
 	EXPECT_EQ(100, d.d.len);
 	EXPECT_EQ(1, raw_done(self->e.fd, IPCX_IOC_QUEUE_RELEASE, &d.d, IPCX_RELEASE_NACK));
+}
+
+/* Every byte of an entry is written; nothing of what the kernel had on its stack. */
+TEST_F(abi, whole_entry)
+{
+	struct ipcx_queue_take t = {
+		.size = sizeof(t), .descs = (uintptr_t)&self->d, .count = 1,
+		.desc_size = sizeof(self->d), .len_max = UINT64_MAX,
+	};
+	char dirt[3072];
+
+	for (int i = 0; i < 20; i++) {
+		/* system calls that leave their words on the kernel's stack */
+		struct pollfd p[32] = { 0 };
+
+		memset(dirt, 0xa5, sizeof(dirt));
+		memset(p, 0xa5, sizeof(p));
+		prctl(PR_SET_NAME, dirt);
+		syscall(SYS_poll, p, 32, 0);
+		memset(&self->d, 0xff, sizeof(self->d));
+		ASSERT_EQ(1, xioctl(self->e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+		EXPECT_EQ(0, self->d.flags);
+		EXPECT_EQ(0, self->d.__reserved);
+		EXPECT_EQ(0, self->d.tag);
+		EXPECT_EQ(0, self->d.prio);
+		EXPECT_EQ(i, self->d.deliveries);
+		EXPECT_EQ(getpid(), self->d.pid);
+		EXPECT_EQ(1, raw_done(self->e.fd, IPCX_IOC_QUEUE_RELEASE, &self->d,
+				      IPCX_RELEASE_NACK));
+	}
 }
 
 TEST_F(abi, unlink_arguments)

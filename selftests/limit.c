@@ -15,6 +15,7 @@ TEST(bytes_max_is_back_pressure)
 	struct end e = { .o = { .depth = 16, .msg_max = MIB, .bytes_max = 2 * MIB } };
 	struct pollfd p = { .events = POLLOUT };
 	struct ipcx_desc d[3], x;
+	struct counts c;
 
 	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
 	p.fd = e.fd;
@@ -32,6 +33,8 @@ TEST(bytes_max_is_back_pressure)
 	for (int i = 0; i < 4; i++)
 		ASSERT_EQ(1, raw_loan(e.fd, &x, MIB / 4, 0));
 	EXPECT_EQ(-EAGAIN, raw_loan(e.fd, &x, 1, 0));
+	ASSERT_TRUE(counts_of(e.o.out_id, &c));
+	EXPECT_GE(2 * MIB, c.bytes);
 	end_close(&e);
 }
 
@@ -172,11 +175,14 @@ static int user_info(struct ipcx_info *i)
 static int fill_as_user(void)
 {
 	struct end e = { .o = { .depth = 64, .msg_max = 16 * MIB } };
+	struct end refused = { .o = { .depth = 65536 } };
+	struct end anchor = { .o = { .depth = 1 } }; /* keeps the account */
+	struct ipcx_info i, before;
 	struct ipcx_desc d;
-	struct ipcx_info i;
 	int n = 0, ret;
 
-	if (setuid(1000) || end_open(&e, NULL, CREATE | SENDRECV))
+	if (setuid(1000) || end_open(&anchor, NULL, CREATE | SENDRECV) || user_info(&before) ||
+	    end_open(&e, NULL, CREATE | SENDRECV))
 		return 1;
 	while ((ret = raw_loan(e.fd, &d, MIB, 0)) == 1)
 		n++;
@@ -186,8 +192,12 @@ static int fill_as_user(void)
 		return 3;
 	if (raw_cancel(e.fd, &d) == 1 && raw_loan(e.fd, &d, MIB, 0) != 1)
 		return 4;
+	/* its table of slots alone is too much: not a queue more */
+	if (end_open(&refused, NULL, CREATE | SENDRECV) != -EDQUOT || user_info(&i) ||
+	    i.out_user_queues != 2)
+		return 5;
 	end_close(&e);
-	return user_info(&i) || i.out_user_bytes || i.out_user_queues ? 5 : 0;
+	return user_info(&i) || memcmp(&i, &before, sizeof(i)) ? 6 : 0;
 }
 
 TEST(bytes_of_a_user)
@@ -240,10 +250,14 @@ TEST(memory_cgroup)
 	struct end e = { .o = { .depth = 64, .msg_max = 4 * MIB } };
 	const char *dir = "/sys/fs/cgroup/ipcx-limit";
 	char path[128], pid_text[16];
+	struct end anchor = { .o = { .depth = 1 } }; /* keeps the user's account */
+	struct ipcx_info before, after;
 	struct ipcx_desc d;
-	pid_t pid;
+	pid_t pid, victim;
 	int n = 0, ret;
 
+	ASSERT_EQ(0, end_open(&anchor, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(0, user_info(&before));
 	ASSERT_EQ(0, mkdir(dir, 0755));
 	snprintf(path, sizeof(path), "%s/memory.max", dir);
 	ASSERT_EQ(0, put_file(path, "33554432"));
@@ -254,15 +268,29 @@ TEST(memory_cgroup)
 		_exit(put_file(path, pid_text) || end_open(&e, "cgroup", CREATE | SENDRECV));
 	}
 	ASSERT_EQ(0, exit_status(pid));
+	/* the OOM killer, if it came, would find somebody */
+	victim = fork();
+	if (!victim) {
+		pause();
+		_exit(1);
+	}
+	snprintf(pid_text, sizeof(pid_text), "%d", victim);
+	ASSERT_EQ(0, put_file(path, pid_text));
 	ASSERT_EQ(0, end_open(&e, "cgroup", SENDRECV));
 	while ((ret = raw_loan(e.fd, &d, 4 * MIB, 0)) == 1)
 		n++;
 	EXPECT_EQ(-ENOMEM, ret);
 	EXPECT_LE(4, n);
 	EXPECT_GE(8, n);
+	EXPECT_EQ(0, waitpid(victim, NULL, WNOHANG));
+	kill(victim, SIGKILL);
+	waitpid(victim, NULL, 0);
 	EXPECT_EQ(0, raw_unlink("cgroup"));
 	end_close(&e);
 	EXPECT_EQ(0, rmdir(dir));
+	ASSERT_EQ(0, user_info(&after));
+	EXPECT_EQ(before.out_user_bytes, after.out_user_bytes);
+	end_close(&anchor);
 }
 
 TEST_HARNESS_MAIN

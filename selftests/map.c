@@ -124,6 +124,52 @@ TEST_F(map, only_what_is_held_faults_in)
 	EXPECT_EQ(1, raw_release(self->recv.fd, &d));
 }
 
+/* The slot has more pages than the message: what is behind it is nobody's business. */
+TEST_F(map, nothing_behind_the_message)
+{
+	struct ipcx_desc d;
+
+	ASSERT_EQ(1, raw_send(&self->send, 4 * PAGE, 'l'));
+	ASSERT_EQ(1, raw_take(self->recv.fd, &d, 0));
+	ASSERT_EQ(1, raw_release(self->recv.fd, &d));
+	ASSERT_EQ(1, raw_send(&self->send, 3 * PAGE, 's'));
+	ASSERT_EQ(1, raw_take(self->recv.fd, &d, 0));
+	EXPECT_EQ(0, probe(self->recv.rx + 2 * PAGE, false));
+	EXPECT_EQ(SIGBUS, probe(self->recv.rx + 3 * PAGE, false));
+	EXPECT_EQ(1, raw_release(self->recv.fd, &d));
+}
+
+/* The slot that it released belongs to another sender now. */
+TEST_F(map, receiver_loses_what_changes_hands)
+{
+	struct ipcx_desc d;
+
+	ASSERT_EQ(1, raw_send(&self->send, PAGE, 'r'));
+	ASSERT_EQ(1, raw_take(self->recv.fd, &d, 0));
+	ASSERT_EQ('r', *rx_at(&self->recv, &d));
+	ASSERT_EQ(1, raw_release(self->recv.fd, &d));
+	ASSERT_EQ(1, raw_loan(self->both.fd, &d, PAGE, 0));
+	EXPECT_EQ(SIGBUS, probe(self->recv.rx, false));
+	EXPECT_EQ(1, raw_cancel(self->both.fd, &d));
+}
+
+/* A page that is taken from a slot may not stay in a window. */
+TEST(page_that_left_is_not_mapped)
+{
+	struct end e = { .o = { .depth = 1, .msg_max = 4 * PAGE, .bytes_max = 4 * PAGE } };
+	struct ipcx_desc d;
+
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(1, raw_loan(e.fd, &d, 4 * PAGE, 0));
+	memset(e.tx, 't', 4 * PAGE);
+	ASSERT_EQ(1, raw_cancel(e.fd, &d));
+	/* more than half of bytes_max: cut to what the message needs */
+	ASSERT_EQ(1, raw_loan(e.fd, &d, 3 * PAGE, 0));
+	EXPECT_EQ(0, probe(e.tx + 2 * PAGE, true));
+	EXPECT_EQ(SIGBUS, probe(e.tx + 3 * PAGE, true));
+	end_close(&e);
+}
+
 static bool all_zero(const char *p, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -164,6 +210,25 @@ TEST_F(map, senders_cannot_read_each_other)
 	ASSERT_TRUE(all_zero(tx_at(&self->send, &d), 5 * PAGE));
 	ASSERT_EQ(1, raw_cancel(self->send.fd, &d));
 	end_close(&other);
+}
+
+/* New pages are whatever another process had before. */
+TEST(new_pages_are_empty)
+{
+	const size_t len = 64 << 20;
+	struct end e = { .o = { .depth = 1, .msg_max = len } };
+	struct ipcx_desc d;
+	char *dirt = mmap(NULL, 2 * len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, dirt);
+	memset(dirt, 'd', 2 * len);
+	munmap(dirt, 2 * len);
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(1, raw_loan(e.fd, &d, len, 0));
+	for (size_t i = 0; i < len; i += PAGE)
+		ASSERT_TRUE(all_zero(e.tx + i, 64));
+	end_close(&e);
 }
 
 /* A page that its writer keeps by a pipe must not become part of another's message. */

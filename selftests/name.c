@@ -105,10 +105,20 @@ TEST(attributes_are_the_creators)
 	end_close(&b);
 }
 
+/* Queues of this user, over all namespaces. */
+static int user_queues(void)
+{
+	struct ipcx_info i = { .size = sizeof(i) };
+	int dev = open("/dev/ipcx", O_RDWR), ret = xioctl(dev, IPCX_IOC_INFO, &i);
+
+	close(dev);
+	return ret ?: i.out_user_queues;
+}
+
 TEST(network_namespaces)
 {
 	struct end e = {}, other = {};
-	int old;
+	int old, queues = user_queues();
 
 	ASSERT_EQ(0, end_open(&e, "ns", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
 	old = open("/proc/self/ns/net", O_RDONLY);
@@ -128,6 +138,10 @@ TEST(network_namespaces)
 	end_close(&other);
 	end_close(&e);
 	close(old);
+	/* the namespaces go a little later, and with them the names left in them */
+	for (int i = 0; i < 200 && user_queues() != queues; i++)
+		usleep(50000);
+	EXPECT_EQ(queues, user_queues());
 }
 
 /* The namespace of the device's opener counts, not the caller's. */
@@ -167,6 +181,69 @@ TEST(credentials_at_open)
 	}
 	EXPECT_EQ(0, exit_status(pid));
 	close(dev);
+}
+
+/* Opens an existing queue by a device, and says in a message who sent it. */
+static int send_by(int dev, const char *name)
+{
+	struct end e = { .o = { .size = sizeof(e.o), .flags = SENDRECV, .name = (uintptr_t)name,
+				.name_len = strlen(name) } };
+
+	e.fd = xioctl(dev, IPCX_IOC_QUEUE_OPEN, &e.o);
+	if (e.fd < 0)
+		return e.fd;
+	return write(e.fd, "x", 1) == 1 ? 0 : -EIO;
+}
+
+/* Whoever opened the device opens, and is named as the sender. */
+TEST(credentials_of_the_opener)
+{
+	struct end e = { .o.mode = 0600 };
+	struct ipcx_desc d;
+	pid_t pid;
+	int dev;
+
+	ASSERT_EQ(0, end_open(&e, "opener", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	dev = open("/dev/ipcx", O_RDWR);
+	pid = fork();
+	if (!pid)
+		_exit(setgid(1000) || setuid(1000) || send_by(dev, "opener"));
+	EXPECT_EQ(0, exit_status(pid));
+	ASSERT_EQ(1, raw_take(e.fd, &d, 0));
+	EXPECT_EQ(0, d.uid);
+	EXPECT_EQ(0, d.gid);
+	close(dev);
+	/* the other way round: root, by what a user opened */
+	ASSERT_EQ(0, seteuid(1000));
+	dev = open("/dev/ipcx", O_RDWR);
+	ASSERT_EQ(0, seteuid(0));
+	EXPECT_EQ(-EACCES, send_by(dev, "opener"));
+	close(dev);
+	end_close(&e);
+}
+
+/* Who is not in the receiver's PID namespace has no number there. */
+TEST(sender_outside_of_the_pid_namespace)
+{
+	struct end e = {};
+	pid_t pid;
+
+	ASSERT_EQ(0, end_open(&e, "pid", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(1, raw_send(&e, 1, 'p'));
+	pid = fork();
+	if (!pid) {
+		if (unshare(CLONE_NEWPID))
+			_exit(1);
+		pid = fork();
+		if (!pid) {
+			struct ipcx_desc d;
+
+			_exit(raw_take(e.fd, &d, 0) != 1 || d.pid);
+		}
+		_exit(exit_status(pid));
+	}
+	EXPECT_EQ(0, exit_status(pid));
+	end_close(&e);
 }
 
 /* Before the beginning of the machine's own clock is long past, not for ever. */

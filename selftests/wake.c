@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Whoever sleeps is woken, by each way that a message or a slot can come. */
+#include "ipcx_util.h"
+
+#include "../kselftest_harness.h"
+
+#define LONG_MS	5000	/* a sleeper that nobody wakes gives up then */
+
+/* On one CPU, a process that was woken does not run before its waker sleeps. */
+static int one_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	return sched_setaffinity(0, sizeof(set), &set);
+}
+
+FIXTURE(wake) {
+	struct end e, other;
+	struct ipcx_desc d;
+	pid_t child;
+};
+
+/* Two slots: @e is where things happen, @other is somebody else. */
+FIXTURE_SETUP(wake)
+{
+	memset(self, 0, sizeof(*self));
+	self->e.o.depth = 2;
+	self->e.o.msg_max = 4096;
+	ASSERT_EQ(0, one_cpu());
+	ASSERT_EQ(0, end_open(&self->e, "wake", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(0, end_open(&self->other, "wake", SENDRECV));
+}
+
+FIXTURE_TEARDOWN(wake)
+{
+	end_close(&self->e);
+	end_close(&self->other);
+}
+
+/* Until the child sleeps, or 5 s have gone. */
+static void until_asleep(pid_t pid)
+{
+	char path[64], buf[256], *state;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	for (int i = 0; i < 500; i++) {
+		usleep(10000);
+		state = get_file(path, buf, sizeof(buf)) ? strrchr(buf, ')') : NULL;
+		if (state && state[2] == 'S')
+			return;
+	}
+}
+
+/* A child that takes a message; its status is 0 if it got one that was @again delivered. */
+static void sleeping_taker(FIXTURE_DATA(wake) *self, unsigned int again)
+{
+	self->child = fork();
+	if (!self->child)
+		_exit(raw_take(self->other.fd, &self->d, in_ms(LONG_MS)) != 1 ||
+		      self->d.deliveries != again || raw_release(self->other.fd, &self->d) != 1);
+	until_asleep(self->child);
+}
+
+/* At its deadline a sender looks once more: one that was not woken gets a slot then. */
+static bool woken_for_loan(int fd)
+{
+	int64_t deadline = in_ms(LONG_MS);
+	struct ipcx_desc d;
+
+	return raw_loan(fd, &d, 1, deadline) == 1 && now_ns() < deadline &&
+	       raw_cancel(fd, &d) == 1;
+}
+
+/* Fills the queue, and a child that gets a slot all the same. */
+static void sleeping_sender(FIXTURE_DATA(wake) *self)
+{
+	while (raw_send(&self->e, 1, 'w') == 1)
+		;
+	self->child = fork();
+	if (!self->child)
+		_exit(!woken_for_loan(self->other.fd));
+	until_asleep(self->child);
+}
+
+TEST_F(wake, taker_by_commit)
+{
+	sleeping_taker(self, 0);
+	EXPECT_EQ(1, raw_send(&self->e, 1, 'c'));
+	EXPECT_EQ(0, exit_status(self->child));
+}
+
+TEST_F(wake, taker_by_write)
+{
+	sleeping_taker(self, 0);
+	EXPECT_EQ(1, write(self->e.fd, "w", 1));
+	EXPECT_EQ(0, exit_status(self->child));
+}
+
+TEST_F(wake, taker_by_nack)
+{
+	ASSERT_EQ(1, raw_send(&self->e, 1, 'n'));
+	ASSERT_EQ(1, raw_take(self->e.fd, &self->d, 0));
+	sleeping_taker(self, 1);
+	EXPECT_EQ(1, raw_done(self->e.fd, IPCX_IOC_QUEUE_RELEASE, &self->d, IPCX_RELEASE_NACK));
+	EXPECT_EQ(0, exit_status(self->child));
+}
+
+TEST_F(wake, taker_by_death)
+{
+	struct end dying = {};
+
+	ASSERT_EQ(0, end_open(&dying, "wake", IPCX_OPEN_RECV));
+	ASSERT_EQ(1, raw_send(&self->e, 1, 'd'));
+	ASSERT_EQ(1, raw_take(dying.fd, &self->d, 0));
+	self->child = fork();
+	if (!self->child) {
+		end_close(&dying);
+		_exit(raw_take(self->other.fd, &self->d, in_ms(LONG_MS)) != 1 ||
+		      self->d.deliveries != 1 || raw_release(self->other.fd, &self->d) != 1);
+	}
+	until_asleep(self->child);
+	end_close(&dying);
+	EXPECT_EQ(0, exit_status(self->child));
+}
+
+TEST_F(wake, sender_by_release)
+{
+	sleeping_sender(self);
+	ASSERT_EQ(1, raw_take(self->e.fd, &self->d, 0));
+	EXPECT_EQ(1, raw_release(self->e.fd, &self->d));
+	EXPECT_EQ(0, exit_status(self->child));
+}
+
+TEST_F(wake, sender_by_take_that_releases)
+{
+	struct ipcx_queue_take t = {
+		.size = sizeof(t), .flags = IPCX_TAKE_RELEASE, .descs = (uintptr_t)&self->d,
+		.count = 1, .desc_size = sizeof(self->d), .len_max = UINT64_MAX,
+	};
+
+	sleeping_sender(self);
+	ASSERT_EQ(1, raw_take(self->e.fd, &self->d, 0));
+	EXPECT_EQ(1, xioctl(self->e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_EQ(0, exit_status(self->child));
+	EXPECT_EQ(1, raw_release(self->e.fd, &self->d));
+}
+
+TEST_F(wake, sender_by_read)
+{
+	char c;
+
+	sleeping_sender(self);
+	EXPECT_EQ(1, read(self->e.fd, &c, 1));
+	EXPECT_EQ(0, exit_status(self->child));
+}
+
+TEST_F(wake, sender_by_cancel)
+{
+	ASSERT_EQ(1, raw_loan(self->e.fd, &self->d, 1, 0));
+	sleeping_sender(self);
+	EXPECT_EQ(1, raw_cancel(self->e.fd, &self->d));
+	EXPECT_EQ(0, exit_status(self->child));
+}
+
+TEST_F(wake, sender_by_death)
+{
+	struct end dying = {};
+
+	ASSERT_EQ(0, end_open(&dying, "wake", IPCX_OPEN_SEND));
+	ASSERT_EQ(1, raw_loan(dying.fd, &self->d, 1, 0));
+	while (raw_send(&self->e, 1, 'w') == 1)
+		;
+	self->child = fork();
+	if (!self->child) {
+		end_close(&dying);
+		_exit(!woken_for_loan(self->other.fd));
+	}
+	until_asleep(self->child);
+	end_close(&dying);
+	EXPECT_EQ(0, exit_status(self->child));
+}
+
+/* The first who sleeps cannot use the message: it is told so, and the second gets it. */
+TEST_F(wake, taker_behind_one_that_wants_less)
+{
+	pid_t first = fork();
+	char c[4];
+
+	if (!first)
+		_exit(read(self->e.fd, c, sizeof(c)) != -1 || errno != EMSGSIZE);
+	until_asleep(first);
+	sleeping_taker(self, 0);
+	EXPECT_EQ(1, raw_send(&self->e, 100, 'l'));
+	EXPECT_EQ(0, exit_status(first));
+	EXPECT_EQ(0, exit_status(self->child));
+}
+
+/*
+ * Killed, and handed a message before it could notice. The endpoint lives on,
+ * so nothing but the dying taker itself can give the message back.
+ */
+TEST_F(wake, killed_taker_gives_back)
+{
+	char buf[64];
+
+	for (int i = 0; i < 20; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			if (i & 1)
+				_exit(read(self->other.fd, buf, sizeof(buf)));
+			_exit(raw_take(self->other.fd, &self->d, IPCX_DEADLINE_FOREVER));
+		}
+		until_asleep(pid);
+		ASSERT_EQ(1, raw_loan(self->e.fd, &self->d, 10, 0));
+		kill(pid, SIGKILL);
+		ASSERT_EQ(1, raw_commit(self->e.fd, &self->d));
+		ASSERT_EQ(128 + SIGKILL, exit_status(pid));
+		ASSERT_EQ(1, raw_take(self->e.fd, &self->d, 0)) TH_LOG("round %d", i);
+		EXPECT_EQ(0, self->d.deliveries);
+		ASSERT_EQ(1, raw_release(self->e.fd, &self->d));
+	}
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* What was released must not be released again: not restarted, whatever SA_RESTART says. */
+TEST_F(wake, interrupted_take_that_released)
+{
+	struct ipcx_queue_take t = {
+		.size = sizeof(t), .flags = IPCX_TAKE_RELEASE, .descs = (uintptr_t)&self->d,
+		.count = 1, .desc_size = sizeof(self->d), .len_max = UINT64_MAX,
+	};
+	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+	struct counts c;
+
+	ASSERT_EQ(1, raw_send(&self->e, 1, 'r'));
+	ASSERT_EQ(1, raw_take(self->e.fd, &self->d, 0));
+	sigaction(SIGALRM, &sa, NULL);
+	ualarm(20000, 0);
+	t.deadline = in_ms(LONG_MS);
+	EXPECT_EQ(-EINTR, xioctl(self->e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_TRUE(counts_of(self->e.o.out_id, &c));
+	EXPECT_EQ(2, c.free);
+}
+
+TEST_HARNESS_MAIN
