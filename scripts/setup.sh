@@ -32,6 +32,8 @@ packages+=" sparse shellcheck"
 packages+=" clang-14 libclang-rt-14-dev"
 # debug kernels are built once and rebuilt from the compiler cache
 packages+=" ccache"
+# putting bugs in on purpose
+packages+=" patch"
 # looking at a misbehaving test
 packages+=" strace"
 
