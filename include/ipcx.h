@@ -103,8 +103,7 @@ struct ipcx_queue_opts {
 	uint64_t bytes_max;
 };
 
-#define IPCX_QUEUE_OPTS(name, ...) \
-	struct ipcx_queue_opts name = { .sz = sizeof(name), __VA_ARGS__ }
+#define IPCX_QUEUE_OPTS(name, ...) struct ipcx_queue_opts name = { .sz = sizeof(name), __VA_ARGS__ }
 
 /**
  * struct ipcx_queue_attr - what a queue is

@@ -316,7 +316,8 @@ static int list_show(struct seq_file *m, void *v)
 	struct ipcx_object *obj = v;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_puts(m, "id kind mode uid gid depth msg_max bytes_max bytes queued loaned leased free senders receivers flags name\n");
+		seq_puts(m,
+			 "id kind mode uid gid depth msg_max bytes_max bytes queued loaned leased free senders receivers flags name\n");
 		return 0;
 	}
 	if (!permitted(obj, m->file->f_cred, 4) && !permitted(obj, m->file->f_cred, 2))

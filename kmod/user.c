@@ -15,7 +15,7 @@
 static unsigned long user_bytes_max;
 module_param(user_bytes_max, ulong, 0644);
 MODULE_PARM_DESC(user_bytes_max,
-		 "Bytes of payload and tables that one user's queues may hold (0: a quarter of the memory)");
+		 "Bytes of payload and tables of one user's queues (0: a quarter of the memory)");
 
 static unsigned int user_queues_max = 1024;
 module_param(user_queues_max, uint, 0644);

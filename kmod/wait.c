@@ -166,8 +166,7 @@ static int sleep_until(s64 deadline)
 }
 
 /* The taker dies: as if it had never got the message. */
-static void hand_back(struct ipcx_queue *q, struct ipcx_slot *slot)
-	__must_hold(&q->lock)
+static void hand_back(struct ipcx_queue *q, struct ipcx_slot *slot) __must_hold(&q->lock)
 {
 	ipcx_slot_requeue(&q->slots, slot);
 	spin_unlock(&q->lock);
@@ -186,8 +185,7 @@ static void hand_back(struct ipcx_queue *q, struct ipcx_slot *slot)
  * Return: 0, -EAGAIN, -EMSGSIZE, -ETIMEDOUT, -ERESTARTSYS, -EINTR when dying.
  */
 int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max, s64 deadline,
-			 struct ipcx_slot **slot)
-	__must_hold(&q->lock)
+			 struct ipcx_slot **slot) __must_hold(&q->lock)
 {
 	struct ipcx_taker t = { .task = current, .len_max = len_max };
 	int err;

@@ -9,8 +9,8 @@
 
 #include "internal.h"
 
-static _Thread_local char buffer[IPCX_QUOTED_MAX + 500];
-static _Thread_local const char *sentence = "";
+static __thread char buffer[IPCX_QUOTED_MAX + 500];
+static __thread const char *sentence = "";
 
 const char *ipcx_error(void)
 {

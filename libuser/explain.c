@@ -23,20 +23,27 @@ static int explain_loan(const struct ipcx_queue *q, const char *name, int err, s
 {
 	switch (err) {
 	case EDQUOT:
-		return ipcx_fail(err, "queue %s: its creator, uid %u, has reached the limit on "
+		return ipcx_fail(err,
+				 "queue %s: its creator, uid %u, has reached the limit on "
 				 "bytes in /sys/module/ipcx/parameters/user_bytes_max; release "
-				 "messages or raise the limit", name, q->attr.uid);
+				 "messages or raise the limit",
+				 name, q->attr.uid);
 	case EINVAL:
-		return ipcx_fail(err, "queue %s: a deadline cannot be negative; give "
-				 "CLOCK_MONOTONIC nanoseconds, IPCX_NOWAIT or IPCX_FOREVER", name);
+		return ipcx_fail(err,
+				 "queue %s: a deadline cannot be negative; give "
+				 "CLOCK_MONOTONIC nanoseconds, IPCX_NOWAIT or IPCX_FOREVER",
+				 name);
 	case EMSGSIZE:
-		return ipcx_fail(err, "queue %s: message of %zu bytes is longer than msg_max %llu; "
-				 "create the queue with a larger msg_max", name, len,
-				 (unsigned long long)q->attr.msg_max);
+		return ipcx_fail(err,
+				 "queue %s: message of %zu bytes is longer than msg_max %llu; "
+				 "create the queue with a larger msg_max",
+				 name, len, (unsigned long long)q->attr.msg_max);
 	case ENOMEM:
-		return ipcx_fail(err, "queue %s: no memory for a message of %zu bytes; the "
+		return ipcx_fail(err,
+				 "queue %s: no memory for a message of %zu bytes; the "
 				 "machine, the address space (ulimit -v) or the memory cgroup of "
-				 "the queue's creator, uid %u, is full", name, len, q->attr.uid);
+				 "the queue's creator, uid %u, is full",
+				 name, len, q->attr.uid);
 	case EPERM:
 		return ipcx_fail(err, "queue %s: not opened with IPCX_SEND", name);
 	default:
@@ -50,8 +57,10 @@ static int explain_commit(const char *name, int err)
 	case EINVAL:
 		return ipcx_fail(err, "queue %s: the priority of a message is not in 0..31", name);
 	case EMSGSIZE:
-		return ipcx_fail(err, "queue %s: a message is longer than the slot loaned for it; "
-				 "loan the length that is needed", name);
+		return ipcx_fail(err,
+				 "queue %s: a message is longer than the slot loaned for it; "
+				 "loan the length that is needed",
+				 name);
 	case EOPNOTSUPP:
 		return ipcx_fail(err, "queue %s: unknown flags in a message; leave them 0", name);
 	default:
@@ -63,14 +72,20 @@ static int explain_take(const char *name, int err, size_t len)
 {
 	switch (err) {
 	case EINVAL:
-		return ipcx_fail(err, "queue %s: a deadline cannot be negative; give "
-				 "CLOCK_MONOTONIC nanoseconds, IPCX_NOWAIT or IPCX_FOREVER", name);
+		return ipcx_fail(err,
+				 "queue %s: a deadline cannot be negative; give "
+				 "CLOCK_MONOTONIC nanoseconds, IPCX_NOWAIT or IPCX_FOREVER",
+				 name);
 	case EMSGSIZE:
-		return ipcx_fail(err, "queue %s: the next message is longer than the buffer of "
-				 "%zu bytes; it stays in the queue", name, len);
+		return ipcx_fail(err,
+				 "queue %s: the next message is longer than the buffer of "
+				 "%zu bytes; it stays in the queue",
+				 name, len);
 	case ENOMEM:
-		return ipcx_fail(err, "queue %s: no room in the address space (ulimit -v) for the "
-				 "next message; it stays in the queue", name);
+		return ipcx_fail(err,
+				 "queue %s: no room in the address space (ulimit -v) for the "
+				 "next message; it stays in the queue",
+				 name);
 	case EPERM:
 		return ipcx_fail(err, "queue %s: not opened with IPCX_RECV", name);
 	default:
@@ -84,28 +99,36 @@ static int explain_held(const char *name, enum ipcx_op op, int err)
 	case EPERM:
 	case EINVAL:
 		if (op == IPCX_OP_RELEASE)
-			return ipcx_fail(EPERM, "queue %s: not a message taken by this handle, or "
-					 "already released", name);
-		return ipcx_fail(EPERM, "queue %s: not a slot on loan to this handle, or already "
-				 "committed or cancelled", name);
+			return ipcx_fail(EPERM,
+					 "queue %s: not a message taken by this handle, or "
+					 "already released",
+					 name);
+		return ipcx_fail(EPERM,
+				 "queue %s: not a slot on loan to this handle, or already "
+				 "committed or cancelled",
+				 name);
 	case ESTALE:
-		return ipcx_fail(err, "queue %s: the message was given to another receiver, "
-				 "because it was not released in time", name);
+		return ipcx_fail(err,
+				 "queue %s: the message was given to another receiver, "
+				 "because it was not released in time",
+				 name);
 	default:
 		return 0;
 	}
 }
 
-static __attribute__((cold, noinline))
-int explain_rare(const struct ipcx_queue *q, enum ipcx_op op, int err, size_t len)
+static __attribute__((cold, noinline)) int explain_rare(const struct ipcx_queue *q, enum ipcx_op op,
+							int err, size_t len)
 {
 	char buf[IPCX_QUOTED_MAX];
 	const char *name = name_of(q, buf);
 	int r = 0;
 
 	if (err == EBADF)
-		return ipcx_fail(err, "queue %s: closed in this process, because it was forked; "
-				 "open the queue here, or open it with IPCX_INHERIT", name);
+		return ipcx_fail(err,
+				 "queue %s: closed in this process, because it was forked; "
+				 "open the queue here, or open it with IPCX_INHERIT",
+				 name);
 	if (op == IPCX_OP_LOAN)
 		r = explain_loan(q, name, err, len);
 	else if (op == IPCX_OP_TAKE)
@@ -122,11 +145,11 @@ int ipcx_explain(const struct ipcx_queue *q, enum ipcx_op op, int err, size_t le
 	switch (err) {
 	case EAGAIN:
 		return ipcx_fail_text(err, op == IPCX_OP_LOAN ? "the queue is full" :
-				      "the queue is empty");
+								"the queue is empty");
 	case ETIMEDOUT:
 		return ipcx_fail_text(err, op == IPCX_OP_LOAN ?
-				      "the queue was still full at the deadline" :
-				      "the queue was still empty at the deadline");
+						   "the queue was still full at the deadline" :
+						   "the queue was still empty at the deadline");
 	case EINTR:
 		return ipcx_fail_text(err, "a signal came while waiting");
 	default:

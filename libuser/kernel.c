@@ -7,13 +7,14 @@
  * release, alone. Only the holder of a slot touches its entry in maps, so there
  * is no lock.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "kernel.h"
 
-_Static_assert(IPCX_BATCH == IPCX_BATCH_MAX, "the public batch is the kernel's");
+static_assert(IPCX_BATCH == IPCX_BATCH_MAX, "the public batch is the kernel's");
 
 enum { PRIV_SLOT, PRIV_SEQ };
 
@@ -22,8 +23,8 @@ static struct ipcx_kernel_queue *kernel_queue(struct ipcx_queue *q)
 	return (struct ipcx_kernel_queue *)q;	/* base is its first member */
 }
 
-static __attribute__((cold, noinline))
-void *map_slot(struct ipcx_kernel_queue *k, const struct ipcx_window *w, uint32_t slot, size_t len)
+static __attribute__((cold, noinline)) void *
+map_slot(struct ipcx_kernel_queue *k, const struct ipcx_window *w, uint32_t slot, size_t len)
 {
 	struct ipcx_slot_map *old = &k->maps[slot];
 	void *addr = mmap(NULL, len, w->prot, MAP_SHARED | MAP_NORESERVE, k->base.fd,
@@ -144,8 +145,8 @@ typedef int (*give_fn)(int fd, const struct ipcx_desc *d, unsigned int n);
  * entry is emptied before; what was mapped is unmapped only when it is certain
  * that the slot is no longer the caller's.
  */
-static __attribute__((cold, noinline))
-int give_mapped(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n, give_fn fn)
+static __attribute__((cold, noinline)) int
+give_mapped(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n, give_fn fn)
 {
 	struct ipcx_slot_map saved[IPCX_BATCH];
 	int done;

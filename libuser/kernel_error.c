@@ -27,17 +27,18 @@ int ipcx_kernel_no_device(int err)
 	case ENXIO:
 	case ENODEV:
 		return ipcx_fail_text(ENODEV, "/dev/ipcx is not there: load the module with "
-				      "\"modprobe ipcx\" or \"insmod ipcx.ko\"");
+					      "\"modprobe ipcx\" or \"insmod ipcx.ko\"");
 	case EACCES:
 		if (stat("/dev/ipcx", &st))
 			break;
-		return ipcx_fail(EACCES, "you may not open /dev/ipcx: its mode is %04o, its owner "
+		return ipcx_fail(EACCES,
+				 "you may not open /dev/ipcx: its mode is %04o, its owner "
 				 "uid %u, its group gid %u; have them changed, or \"chmod 666 "
-				 "/dev/ipcx\" to let everybody", st.st_mode & 07777, st.st_uid,
-				 st.st_gid);
+				 "/dev/ipcx\" to let everybody",
+				 st.st_mode & 07777, st.st_uid, st.st_gid);
 	case EPERM:
 		return ipcx_fail_text(EACCES, "this container or service may not open /dev/ipcx; "
-				      "allow the device in its configuration");
+					      "allow the device in its configuration");
 	default:
 		break;
 	}
@@ -77,7 +78,7 @@ static int column_of(const char *header, const char *title)
 {
 	size_t len = strlen(title);
 
-	for (int i = 0; ; i++) {
+	for (int i = 0;; i++) {
 		const char *f = field(header, i);
 
 		if (!f)
@@ -123,12 +124,14 @@ static int open_quota(int dev, const char *name)
 	struct ipcx_info info = { .size = sizeof(info) };
 
 	if (!ioctl(dev, IPCX_IOC_INFO, &info) && info.out_user_queues >= info.out_user_queues_max)
-		return ipcx_fail(EDQUOT, "queue %s: uid %u has %u queues, the limit in " PARAMETERS
-				 "user_queues_max is %u; remove some or raise the limit", name,
-				 geteuid(), info.out_user_queues, info.out_user_queues_max);
-	return ipcx_fail(EDQUOT, "queue %s: uid %u holds %llu bytes, the limit in " PARAMETERS
-			 "user_bytes_max is %llu; release messages or raise the limit", name,
-			 geteuid(), (unsigned long long)info.out_user_bytes,
+		return ipcx_fail(EDQUOT,
+				 "queue %s: uid %u has %u queues, the limit in " PARAMETERS
+				 "user_queues_max is %u; remove some or raise the limit",
+				 name, geteuid(), info.out_user_queues, info.out_user_queues_max);
+	return ipcx_fail(EDQUOT,
+			 "queue %s: uid %u holds %llu bytes, the limit in " PARAMETERS
+			 "user_bytes_max is %llu; release messages or raise the limit",
+			 name, geteuid(), (unsigned long long)info.out_user_bytes,
 			 (unsigned long long)info.out_user_bytes_max);
 }
 
@@ -138,19 +141,22 @@ static int open_value(int dev, const struct ipcx_queue_open *arg, const char *na
 
 	if (!ioctl(dev, IPCX_IOC_INFO, &info)) {
 		if (arg->depth > info.out_depth_max)
-			return ipcx_fail(EINVAL, "queue %s: depth %u is larger than %u, the limit "
-					 "in " PARAMETERS "queue_depth_max", name, arg->depth,
-					 info.out_depth_max);
+			return ipcx_fail(EINVAL,
+					 "queue %s: depth %u is larger than %u, the limit "
+					 "in " PARAMETERS "queue_depth_max",
+					 name, arg->depth, info.out_depth_max);
 		if (arg->msg_max > info.out_msg_max)
-			return ipcx_fail(EINVAL, "queue %s: msg_max %llu is larger than %llu, "
-					 "the limit in " PARAMETERS "queue_msg_max", name,
-					 (unsigned long long)arg->msg_max,
+			return ipcx_fail(EINVAL,
+					 "queue %s: msg_max %llu is larger than %llu, "
+					 "the limit in " PARAMETERS "queue_msg_max",
+					 name, (unsigned long long)arg->msg_max,
 					 (unsigned long long)info.out_msg_max);
 	}
 	if (arg->bytes_max)
-		return ipcx_fail(EINVAL, "queue %s: bytes_max %llu cannot hold one message of "
-				 "msg_max bytes, which is 64 MiB if not set", name,
-				 (unsigned long long)arg->bytes_max);
+		return ipcx_fail(EINVAL,
+				 "queue %s: bytes_max %llu cannot hold one message of "
+				 "msg_max bytes, which is 64 MiB if not set",
+				 name, (unsigned long long)arg->bytes_max);
 	return ipcx_fail(EINVAL, "queue %s: an attribute is outside of its range", name);
 }
 
@@ -161,7 +167,8 @@ static int open_denied(const struct ipcx_queue_open *arg, const char *name, cons
 	owner_of(owner, sizeof(owner), name);
 	return ipcx_fail(EACCES, "queue %s: you may not %s%s", quoted,
 			 !(arg->flags & IPCX_OPEN_RECV) ? "send" :
-			 !(arg->flags & IPCX_OPEN_SEND) ? "receive" : "both send and receive",
+			 !(arg->flags & IPCX_OPEN_SEND) ? "receive" :
+							  "both send and receive",
 			 owner);
 }
 
@@ -176,16 +183,20 @@ int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const ch
 	case EDQUOT:
 		return open_quota(dev, quoted);
 	case EEXIST:
-		return ipcx_fail(err, "queue %s: exists already; open it without IPCX_EXCL, or "
-				 "unlink it first", quoted);
+		return ipcx_fail(err,
+				 "queue %s: exists already; open it without IPCX_EXCL, or "
+				 "unlink it first",
+				 quoted);
 	case EINVAL:
 		return open_value(dev, arg, quoted);
 	case EMFILE:
 		return ipcx_fail(err, "queue %s: this process has too many open files (ulimit -n)",
 				 quoted);
 	case ENOENT:
-		return ipcx_fail(err, "queue %s: there is none of this name; create it with "
-				 "IPCX_CREATE or \"ipcx create\"", quoted);
+		return ipcx_fail(err,
+				 "queue %s: there is none of this name; create it with "
+				 "IPCX_CREATE or \"ipcx create\"",
+				 quoted);
 	case ENOMEM:
 		return ipcx_fail(err, "queue %s: no memory, or the memory cgroup is at its limit",
 				 quoted);

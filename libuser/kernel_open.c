@@ -2,6 +2,7 @@
 /*
  * The transport "kernel": opening, mapping, unlinking, forking, closing.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,9 +17,11 @@
 #define MAP_FIXED_NOREPLACE	0x100000
 #endif
 
-_Static_assert(IPCX_CREATE == IPCX_OPEN_CREATE && IPCX_EXCL == IPCX_OPEN_EXCL &&
-	       IPCX_SEND == IPCX_OPEN_SEND && IPCX_RECV == IPCX_OPEN_RECV &&
-	       IPCX_EPHEMERAL == IPCX_OPEN_EPHEMERAL, "flags are handed on as they are");
+static_assert(IPCX_CREATE == IPCX_OPEN_CREATE, "handed on as it is");
+static_assert(IPCX_EXCL == IPCX_OPEN_EXCL, "handed on as it is");
+static_assert(IPCX_SEND == IPCX_OPEN_SEND, "handed on as it is");
+static_assert(IPCX_RECV == IPCX_OPEN_RECV, "handed on as it is");
+static_assert(IPCX_EPHEMERAL == IPCX_OPEN_EPHEMERAL, "handed on as it is");
 
 static int open_device(void)
 {
@@ -218,8 +221,8 @@ static bool map_all_again(struct ipcx_kernel_queue *k)
 
 		if (!s->addr)
 			continue;
-		s->addr = map_again(k, s->window, s->addr, s->len,
-				    s->window->offset + i * k->stride);
+		s->addr =
+			map_again(k, s->window, s->addr, s->len, s->window->offset + i * k->stride);
 		lost |= !s->addr;
 	}
 	return !lost;

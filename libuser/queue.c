@@ -11,14 +11,11 @@
 
 #include "transport.h"
 
-#define FLAGS_KNOWN	(IPCX_CREATE | IPCX_EXCL | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL | \
-			 IPCX_INHERIT)
+#define FLAGS_KNOWN \
+	(IPCX_CREATE | IPCX_EXCL | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL | IPCX_INHERIT)
 #define FLAGS_CREATE	(IPCX_EXCL | IPCX_EPHEMERAL)	/* mean something with CREATE only */
 
-static const struct ipcx_transport *const transports[] = {
-	&ipcx_transport_kernel,
-	NULL
-};
+static const struct ipcx_transport *const transports[] = { &ipcx_transport_kernel, NULL };
 
 static const struct ipcx_transport *find_transport(const char *name, size_t len)
 {
@@ -36,9 +33,10 @@ static int unknown_transport(const char *name, size_t len, const char *origin)
 	char shown[256] = "", buf[IPCX_QUOTED_MAX];
 
 	memcpy(shown, name, len < 255 ? len : 255);
-	return ipcx_fail(EOPNOTSUPP, "%s names the unknown transport %s; known is \"kernel\", and "
-			 "a name with a ':' in it is written \"kernel:NAME\"", origin,
-			 ipcx_quote(buf, shown));
+	return ipcx_fail(EOPNOTSUPP,
+			 "%s names the unknown transport %s; known is \"kernel\", and "
+			 "a name with a ':' in it is written \"kernel:NAME\"",
+			 origin, ipcx_quote(buf, shown));
 }
 
 /* Splits a URI; *rest is "" for a queue without a name. */
@@ -54,7 +52,7 @@ static int pick(const char *uri, const struct ipcx_transport **t, const char **r
 	}
 	if (uri && !*uri)
 		return ipcx_fail_text(EINVAL, "a queue's name cannot be empty; a queue without a "
-				      "name is opened with NULL or \"kernel:\"");
+					      "name is opened with NULL or \"kernel:\"");
 	*t = transports[0];
 	forced = secure_getenv("IPCX_TRANSPORT");
 	if (forced && *forced) {
@@ -76,7 +74,7 @@ static int check_flags(unsigned int flags, const char *name)
 		return ipcx_fail_text(EINVAL, "IPCX_EXCL and IPCX_EPHEMERAL need IPCX_CREATE");
 	if (!*name && !(flags & IPCX_CREATE))
 		return ipcx_fail_text(EINVAL, "a queue without a name cannot be looked up; create "
-				      "one with IPCX_CREATE");
+					      "one with IPCX_CREATE");
 	return 0;
 }
 
@@ -89,11 +87,11 @@ static int copy_opts(struct ipcx_queue_opts *to, const struct ipcx_queue_opts *f
 		return 0;
 	if (from->sz < sizeof(from->sz))
 		return ipcx_fail_text(EINVAL, "sz of struct ipcx_queue_opts is not set; declare it "
-				      "with IPCX_QUEUE_OPTS()");
+					      "with IPCX_QUEUE_OPTS()");
 	for (size_t i = sizeof(*to); i < from->sz; i++)
 		if (bytes[i])
 			return ipcx_fail_text(EOPNOTSUPP, "an option is set that this version of "
-					      "the library does not know");
+							  "the library does not know");
 	memcpy(to, from, from->sz < sizeof(*to) ? from->sz : sizeof(*to));
 	if (to->mode > 0777)
 		return ipcx_fail(EINVAL, "mode 0%o has bits outside of 0777", to->mode);
@@ -103,9 +101,10 @@ static int copy_opts(struct ipcx_queue_opts *to, const struct ipcx_queue_opts *f
 static int check_caps(const struct ipcx_transport *t, uint64_t caps, uint64_t require)
 {
 	if (require & ~caps)
-		return ipcx_fail(EOPNOTSUPP, "transport \"%s\" does not enforce the required "
-				 "capabilities 0x%llx on this queue", t->name,
-				 (unsigned long long)(require & ~caps));
+		return ipcx_fail(EOPNOTSUPP,
+				 "transport \"%s\" does not enforce the required "
+				 "capabilities 0x%llx on this queue",
+				 t->name, (unsigned long long)(require & ~caps));
 	return 0;
 }
 
@@ -183,7 +182,7 @@ int ipcx_queue_attr(const struct ipcx_queue *q, struct ipcx_queue_attr *attr)
 
 	if (sz < sizeof(sz))
 		return ipcx_fail_text(EINVAL, "sz of the attributes is not set; it is "
-				      "the size of their struct");
+					      "the size of their struct");
 	memset(attr, 0, sz);
 	memcpy(attr, &q->attr, sz < sizeof(*attr) ? sz : sizeof(*attr));
 	attr->sz = sz;
@@ -290,7 +289,8 @@ int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
 	if (r >= 0)
 		return 0;
 	memset(m, 0, sizeof(*m));
-	return ipcx_explain(q, held && (r == -EPERM || r == -ESTALE) ? IPCX_OP_RELEASE : IPCX_OP_TAKE,
+	return ipcx_explain(q,
+			    held && (r == -EPERM || r == -ESTALE) ? IPCX_OP_RELEASE : IPCX_OP_TAKE,
 			    -r, 0);
 }
 

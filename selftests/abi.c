@@ -21,20 +21,21 @@ static const struct op {
 	bool array;
 } ops[] = {
 	{ "INFO", IPCX_IOC_INFO, sizeof(struct ipcx_info), 0, true, false },
-	{ "QUEUE_OPEN", IPCX_IOC_QUEUE_OPEN, sizeof(struct ipcx_queue_open),
-	  IPCX_OPEN_VALID_FLAGS, true, false },
+	{ "QUEUE_OPEN", IPCX_IOC_QUEUE_OPEN, sizeof(struct ipcx_queue_open), IPCX_OPEN_VALID_FLAGS,
+	  true, false },
 	{ "UNLINK", IPCX_IOC_UNLINK, sizeof(struct ipcx_unlink), 0, true, false },
 	{ "QUEUE_LOAN", IPCX_IOC_QUEUE_LOAN, sizeof(struct ipcx_queue_loan), 0, false, true },
 	{ "QUEUE_COMMIT", IPCX_IOC_QUEUE_COMMIT, sizeof(struct ipcx_queue_commit),
 	  IPCX_COMMIT_VALID_FLAGS, false, true },
 	{ "QUEUE_CANCEL", IPCX_IOC_QUEUE_CANCEL, sizeof(struct ipcx_queue_cancel), 0, false, true },
-	{ "QUEUE_TAKE", IPCX_IOC_QUEUE_TAKE, sizeof(struct ipcx_queue_take),
-	  IPCX_TAKE_VALID_FLAGS, false, true },
+	{ "QUEUE_TAKE", IPCX_IOC_QUEUE_TAKE, sizeof(struct ipcx_queue_take), IPCX_TAKE_VALID_FLAGS,
+	  false, true },
 	{ "QUEUE_RELEASE", IPCX_IOC_QUEUE_RELEASE, sizeof(struct ipcx_queue_release),
 	  IPCX_RELEASE_VALID_FLAGS, false, true },
 };
 
-FIXTURE(abi) {
+FIXTURE(abi)
+{
 	int dev;
 	struct end e;
 	struct ipcx_desc loaned, taken, d;
@@ -102,11 +103,11 @@ static int call(FIXTURE_DATA(abi) *self, const struct op *op)
 	return xioctl(op->device ? self->dev : self->e.fd, op->cmd, &self->arg);
 }
 
-#define for_each_op(op) for (const struct op *op = ops; op < ops + sizeof(ops) / sizeof(ops[0]); op++)
+#define for_each_op(op) for (const struct op *op = ops; op < ops + ARRAY_SIZE(ops); op++)
 
 TEST_F(abi, table_is_complete)
 {
-	EXPECT_EQ(IPCX_IOC_NR_QUEUE_RELEASE - IPCX_IOC_NR_INFO + 1, sizeof(ops) / sizeof(ops[0]));
+	EXPECT_EQ(IPCX_IOC_NR_QUEUE_RELEASE - IPCX_IOC_NR_INFO + 1, ARRAY_SIZE(ops));
 }
 
 TEST_F(abi, unknown_ioctl)
@@ -121,7 +122,8 @@ TEST_F(abi, unknown_ioctl)
 	}
 	for_each_op(op) { /* on the other kind of file */
 		valid(self, op);
-		EXPECT_EQ(-ENOTTY, xioctl(op->device ? self->e.fd : self->dev, op->cmd, &self->arg));
+		EXPECT_EQ(-ENOTTY,
+			  xioctl(op->device ? self->e.fd : self->dev, op->cmd, &self->arg));
 	}
 }
 
@@ -306,7 +308,10 @@ TEST_F(abi, take_into_bad_memory)
 	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct ipcx_desc *d = (struct ipcx_desc *)(page + 4096) - 1, again;
 	struct ipcx_queue_take t = {
-		.size = sizeof(t), .descs = (uintptr_t)d, .count = 3, .desc_size = sizeof(*d),
+		.size = sizeof(t),
+		.descs = (uintptr_t)d,
+		.count = 3,
+		.desc_size = sizeof(*d),
 		.len_max = UINT64_MAX,
 	};
 
@@ -331,7 +336,10 @@ TEST_F(abi, loan_into_bad_memory)
 {
 	struct ipcx_desc *d = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct ipcx_queue_loan l = {
-		.size = sizeof(l), .descs = (uintptr_t)d, .count = 1, .desc_size = sizeof(*d),
+		.size = sizeof(l),
+		.descs = (uintptr_t)d,
+		.count = 1,
+		.desc_size = sizeof(*d),
 	};
 
 	EXPECT_EQ(-EFAULT, xioctl(self->e.fd, IPCX_IOC_QUEUE_LOAN, &l));
@@ -353,8 +361,11 @@ TEST_F(abi, read_into_bad_memory)
 
 static int try_open(const char *name, size_t len, __u32 flags)
 {
-	struct ipcx_queue_open o = { .size = sizeof(o), .flags = flags, .mode = 0600,
-				     .name = (uintptr_t)name, .name_len = len };
+	struct ipcx_queue_open o = { .size = sizeof(o),
+				     .flags = flags,
+				     .mode = 0600,
+				     .name = (uintptr_t)name,
+				     .name_len = len };
 	int fd = open_raw(&o);
 
 	if (fd >= 0)
@@ -402,35 +413,39 @@ TEST_F(abi, open_attributes)
 		{ { .flags = CREATE | SENDRECV, .mode = 01000 }, -EINVAL },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct ipcx_queue_open o = cases[i].o;
+		const char *name = "abi";
 
 		o.size = sizeof(o);
 		if (o.name_len)
-			o.name = (uintptr_t)"abi";
+			o.name = (uintptr_t)name;
 		EXPECT_EQ(cases[i].err, open_raw(&o)) TH_LOG("case %zu", i);
 	}
 }
 
 TEST_F(abi, open_reply_not_writable)
 {
-	struct ipcx_queue_open *o = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ipcx_queue_open *o =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static const char name[] = "left";
 	int fd = dup(0);
 
 	close(fd);
-	*o = (struct ipcx_queue_open) { .size = sizeof(*o), .flags = CREATE | SENDRECV };
+	*o = (struct ipcx_queue_open){ .size = sizeof(*o), .flags = CREATE | SENDRECV };
 	mprotect(o, 4096, PROT_READ);
 	EXPECT_EQ(-EFAULT, xioctl(self->dev, IPCX_IOC_QUEUE_OPEN, o));
 	EXPECT_EQ(fd, dup(0)); /* no descriptor was left behind */
 	close(fd);
 	mprotect(o, 4096, PROT_READ | PROT_WRITE);
-	*o = (struct ipcx_queue_open) { .size = sizeof(*o), .flags = CREATE | SENDRECV | IPCX_OPEN_EXCL,
-					.name = (uintptr_t)"left", .name_len = 4 };
+	*o = (struct ipcx_queue_open){ .size = sizeof(*o),
+				       .flags = CREATE | SENDRECV | IPCX_OPEN_EXCL,
+				       .name = (uintptr_t)name,
+				       .name_len = 4 };
 	mprotect(o, 4096, PROT_READ);
 	EXPECT_EQ(-EFAULT, xioctl(self->dev, IPCX_IOC_QUEUE_OPEN, o));
 	usleep(20000); /* the file goes with the next return to user space */
-	EXPECT_EQ(-ENOENT, try_open("left", 4, SENDRECV));
+	EXPECT_EQ(-ENOENT, try_open(name, 4, SENDRECV));
 }
 
 TEST_F(abi, open_does_not_write_its_inputs)
@@ -447,9 +462,15 @@ TEST_F(abi, open_does_not_write_its_inputs)
 /* A caller that knows more members finds zeros in them. */
 TEST_F(abi, longer_entry)
 {
-	struct { struct ipcx_desc d; __u64 later; } d;
+	struct {
+		struct ipcx_desc d;
+		__u64 later;
+	} d;
 	struct ipcx_queue_take t = {
-		.size = sizeof(t), .descs = (uintptr_t)&d, .count = 1, .desc_size = sizeof(d),
+		.size = sizeof(t),
+		.descs = (uintptr_t)&d,
+		.count = 1,
+		.desc_size = sizeof(d),
 		.len_max = UINT64_MAX,
 	};
 
@@ -492,7 +513,8 @@ TEST_F(abi, whole_entry)
 
 TEST_F(abi, unlink_arguments)
 {
-	struct ipcx_unlink u = { .size = sizeof(u), .name = (uintptr_t)"abi", .name_len = 3 };
+	static const char name[] = "abi";
+	struct ipcx_unlink u = { .size = sizeof(u), .name = (uintptr_t)name, .name_len = 3 };
 
 	EXPECT_EQ(-EINVAL, xioctl(self->dev, IPCX_IOC_UNLINK, &u));
 	u.kind = 99;

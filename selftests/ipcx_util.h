@@ -76,7 +76,8 @@ static inline int end_open(struct end *e, const char *name, unsigned int flags)
 	e->o.name_len = name ? strlen(name) : 0;
 	if (!e->o.mode)
 		e->o.mode = 0600;
-	e->tx = e->rx = NULL;
+	e->tx = NULL;
+	e->rx = NULL;
 	e->fd = open_raw(&e->o);
 	if (e->fd < 0)
 		return e->fd;
@@ -84,8 +85,8 @@ static inline int end_open(struct end *e, const char *name, unsigned int flags)
 		e->tx = mmap(NULL, e->o.out_window, PROT_READ | PROT_WRITE,
 			     MAP_SHARED | MAP_NORESERVE, e->fd, e->o.out_tx_offset);
 	if (flags & IPCX_OPEN_RECV)
-		e->rx = mmap(NULL, e->o.out_window, PROT_READ, MAP_SHARED | MAP_NORESERVE,
-			     e->fd, e->o.out_rx_offset);
+		e->rx = mmap(NULL, e->o.out_window, PROT_READ, MAP_SHARED | MAP_NORESERVE, e->fd,
+			     e->o.out_rx_offset);
 	return e->tx == MAP_FAILED || e->rx == MAP_FAILED ? -errno : 0;
 }
 
@@ -101,7 +102,9 @@ static inline void end_close(struct end *e)
 static inline int raw_unlink(const char *name)
 {
 	struct ipcx_unlink u = {
-		.size = sizeof(u), .name = (uintptr_t)name, .name_len = strlen(name),
+		.size = sizeof(u),
+		.name = (uintptr_t)name,
+		.name_len = strlen(name),
 		.kind = IPCX_KIND_QUEUE,
 	};
 	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC), ret;
@@ -116,7 +119,10 @@ static inline int raw_unlink(const char *name)
 static inline int raw_loan(int fd, struct ipcx_desc *d, uint64_t len, int64_t deadline)
 {
 	struct ipcx_queue_loan l = {
-		.size = sizeof(l), .descs = (uintptr_t)d, .count = 1, .desc_size = sizeof(*d),
+		.size = sizeof(l),
+		.descs = (uintptr_t)d,
+		.count = 1,
+		.desc_size = sizeof(*d),
 		.deadline = deadline,
 	};
 
@@ -129,7 +135,10 @@ static inline int raw_loan(int fd, struct ipcx_desc *d, uint64_t len, int64_t de
 static inline int raw_done(int fd, unsigned long cmd, struct ipcx_desc *d, unsigned int flags)
 {
 	struct ipcx_queue_release r = {
-		.size = sizeof(r), .flags = flags, .descs = (uintptr_t)d, .count = 1,
+		.size = sizeof(r),
+		.flags = flags,
+		.descs = (uintptr_t)d,
+		.count = 1,
 		.desc_size = sizeof(*d),
 	};
 
@@ -154,8 +163,12 @@ static inline int raw_release(int fd, struct ipcx_desc *d)
 static inline int raw_take(int fd, struct ipcx_desc *d, int64_t deadline)
 {
 	struct ipcx_queue_take t = {
-		.size = sizeof(t), .descs = (uintptr_t)d, .count = 1, .desc_size = sizeof(*d),
-		.deadline = deadline, .len_max = UINT64_MAX,
+		.size = sizeof(t),
+		.descs = (uintptr_t)d,
+		.count = 1,
+		.desc_size = sizeof(*d),
+		.deadline = deadline,
+		.len_max = UINT64_MAX,
 	};
 
 	return xioctl(fd, IPCX_IOC_QUEUE_TAKE, &t);
@@ -202,7 +215,8 @@ static inline bool counts_of(uint64_t id, struct counts *c)
 
 		found = sscanf(line, "%llu %*s %*s %*s %*s %u %*s %*s %llu %u %u %u %u %u %u %7s",
 			       &i, &c->depth, &c->bytes, &c->queued, &c->loaned, &c->leased,
-			       &c->free, &c->senders, &c->receivers, c->flags) == 10 && i == id;
+			       &c->free, &c->senders, &c->receivers, c->flags) == 10 &&
+			i == id;
 	}
 	if (f)
 		fclose(f);

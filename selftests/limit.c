@@ -165,7 +165,7 @@ static int user_info(struct ipcx_info *i)
 {
 	int dev = open("/dev/ipcx", O_RDWR), ret;
 
-	*i = (struct ipcx_info) { .size = sizeof(*i) };
+	*i = (struct ipcx_info){ .size = sizeof(*i) };
 	ret = xioctl(dev, IPCX_IOC_INFO, i);
 	close(dev);
 	return ret;

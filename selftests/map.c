@@ -9,7 +9,8 @@
 
 #define PAGE	4096
 
-FIXTURE(map) {
+FIXTURE(map)
+{
 	struct end both, send, recv;
 };
 
@@ -93,7 +94,7 @@ TEST_F(map, refused_mappings)
 	};
 	int fds[] = { self->both.fd, self->send.fd, self->recv.fd };
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		errno = 0;
 		EXPECT_EQ(MAP_FAILED, mmap(NULL, cases[i].len, cases[i].prot, cases[i].flags,
 					   fds[cases[i].end], cases[i].off));
@@ -246,7 +247,7 @@ TEST_F(map, pinned_page_is_not_recycled)
 	ASSERT_EQ(1, raw_loan(self->send.fd, &d, PAGE, 0));
 	memset(tx_at(&self->send, &d), 'p', PAGE);
 	pfn = pfn_of(tx_at(&self->send, &d));
-	iov = (struct iovec) { tx_at(&self->send, &d), PAGE };
+	iov = (struct iovec){ tx_at(&self->send, &d), PAGE };
 	ASSERT_EQ(PAGE, vmsplice(p[1], &iov, 1, 0));
 	ASSERT_EQ(1, raw_cancel(self->send.fd, &d));
 	ASSERT_EQ(1, raw_loan(other.fd, &d, PAGE, 0));
@@ -271,7 +272,7 @@ TEST_F(map, sender_that_pinned_and_died)
 	ASSERT_EQ(1, raw_loan(self->send.fd, &d, PAGE, 0));
 	memset(tx_at(&self->send, &d), 'p', PAGE);
 	pfn = pfn_of(tx_at(&self->send, &d));
-	iov = (struct iovec) { tx_at(&self->send, &d), PAGE };
+	iov = (struct iovec){ tx_at(&self->send, &d), PAGE };
 	ASSERT_EQ(PAGE, vmsplice(p[1], &iov, 1, 0));
 	end_close(&self->send);
 	memset(&self->send, 0, sizeof(self->send));

@@ -30,8 +30,14 @@ static int unlink_as(uid_t uid, const char *name)
 /* Every cell: who x what is wanted x mode. */
 TEST(mode_matrix)
 {
-	const struct { uid_t uid; gid_t gid; int shift; } who[] = {
-		{ 1000, 5000, 6 }, { 2000, 1000, 3 }, { 2000, 5000, 0 },
+	const struct {
+		uid_t uid;
+		gid_t gid;
+		int shift;
+	} who[] = {
+		{ 1000, 5000, 6 },
+		{ 2000, 1000, 3 },
+		{ 2000, 5000, 0 },
 	};
 	const unsigned int want[] = { IPCX_OPEN_RECV, IPCX_OPEN_SEND, SENDRECV };
 	const int bits[] = { 4, 2, 6 };
@@ -42,19 +48,19 @@ TEST(mode_matrix)
 		if (!pid) {
 			struct end e = { .o.mode = mode, .o.depth = 1 };
 
-			_exit(setgid(1000) || setuid(1000) || end_open(&e, "matrix", CREATE | SENDRECV));
+			_exit(setgid(1000) || setuid(1000) ||
+			      end_open(&e, "matrix", CREATE | SENDRECV));
 		}
 		ASSERT_EQ(0, exit_status(pid));
 		for (int w = 0; w < 3; w++) {
 			for (int i = 0; i < 3; i++) {
 				int ok = (mode >> who[w].shift & bits[i]) == bits[i];
+				int r = try_as(who[w].uid, who[w].gid, "matrix", want[i]);
 
 				/* 0 asks for the default, which end_open makes 0600 */
 				if (!mode && who[w].shift == 6)
 					ok = 1;
-				EXPECT_EQ(ok ? 0 : -EACCES,
-					  try_as(who[w].uid, who[w].gid, "matrix", want[i]))
-					TH_LOG("mode %o who %d want %d", mode, w, i);
+				EXPECT_EQ(ok ? 0 : -EACCES, r) TH_LOG("%o %d %d", mode, w, i);
 			}
 		}
 		EXPECT_EQ(0, try_as(0, 0, "matrix", SENDRECV)); /* CAP_IPC_OWNER */
@@ -147,8 +153,11 @@ TEST(network_namespaces)
 /* The namespace of the device's opener counts, not the caller's. */
 TEST(namespace_of_the_open_device)
 {
-	struct ipcx_queue_open o = { .size = sizeof(o), .flags = CREATE | SENDRECV |
-				     IPCX_OPEN_EPHEMERAL, .name = (uintptr_t)"dev", .name_len = 3,
+	static const char name[] = "dev";
+	struct ipcx_queue_open o = { .size = sizeof(o),
+				     .flags = CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL,
+				     .name = (uintptr_t)name,
+				     .name_len = 3,
 				     .mode = 0600 };
 	int dev = open("/dev/ipcx", O_RDWR), a, b, old = open("/proc/self/ns/net", O_RDONLY);
 	uint64_t id;
@@ -173,7 +182,8 @@ TEST(credentials_at_open)
 	pid_t pid = fork();
 
 	if (!pid) {
-		struct ipcx_queue_open o = { .size = sizeof(o), .flags = CREATE | SENDRECV,
+		struct ipcx_queue_open o = { .size = sizeof(o),
+					     .flags = CREATE | SENDRECV,
 					     .mode = 0600 };
 
 		/* what root opened acts as root */
@@ -252,7 +262,8 @@ TEST(deadline_in_a_time_namespace)
 	pid_t pid = fork();
 
 	if (!pid) {
-		if (unshare(CLONE_NEWTIME) || put_file("/proc/self/timens_offsets", "monotonic 1000000 0"))
+		if (unshare(CLONE_NEWTIME) ||
+		    put_file("/proc/self/timens_offsets", "monotonic 1000000 0"))
 			_exit(1);
 		pid = fork();
 		if (!pid) {

@@ -9,7 +9,8 @@
 
 #include "../kselftest_harness.h"
 
-FIXTURE(queue) {
+FIXTURE(queue)
+{
 	struct ipcx_queue *q;
 	struct ipcx_msg m;
 };
@@ -18,10 +19,12 @@ FIXTURE_SETUP(queue)
 {
 	IPCX_QUEUE_OPTS(opts, .depth = 8, .msg_max = 1 << 20);
 
+	unsigned int flags = IPCX_CREATE | IPCX_EXCL | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL;
+	int r;
+
 	memset(self, 0, sizeof(*self));
-	ASSERT_EQ(0, ipcx_queue_open(&self->q, "queue",
-				     IPCX_CREATE | IPCX_EXCL | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL,
-				     &opts)) TH_LOG("%s", ipcx_error());
+	r = ipcx_queue_open(&self->q, "queue", flags, &opts);
+	ASSERT_EQ(0, r) TH_LOG("%s", ipcx_error());
 }
 
 FIXTURE_TEARDOWN(queue)
@@ -96,8 +99,8 @@ TEST(large_message_with_default_attributes)
 	struct ipcx_queue *q;
 	struct ipcx_msg m;
 
-	ASSERT_EQ(0, ipcx_queue_open(&q, "large", IPCX_CREATE | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL,
-				     NULL));
+	ASSERT_EQ(0, ipcx_queue_open(&q, "large",
+				     IPCX_CREATE | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL, NULL));
 	ASSERT_EQ(0, ipcx_queue_loan(q, len, &m, IPCX_NOWAIT));
 	for (size_t i = 0; i < len; i += 4096)
 		*(size_t *)((char *)m.data + i) = i;
@@ -478,11 +481,12 @@ TEST_F(queue, identity)
 
 	ipcx_queue_close(self->q);
 	IPCX_QUEUE_OPTS(opts, .mode = 0666);
-	ASSERT_EQ(0, ipcx_queue_open(&self->q, "identity",
-				     IPCX_CREATE | IPCX_RECV | IPCX_EPHEMERAL, &opts));
+	ASSERT_EQ(0, ipcx_queue_open(&self->q, "identity", IPCX_CREATE | IPCX_RECV | IPCX_EPHEMERAL,
+				     &opts));
 	pid = fork();
 	if (!pid) {
-		if (setgid(1234) || setuid(4321) || ipcx_queue_open(&q, "identity", IPCX_SEND, NULL))
+		if (setgid(1234) || setuid(4321) ||
+		    ipcx_queue_open(&q, "identity", IPCX_SEND, NULL))
 			_exit(1);
 		if (send_int(q, 1, 0))
 			_exit(2);
@@ -500,12 +504,14 @@ TEST_F(queue, identity)
 TEST(address_space_limit)
 {
 	struct rlimit lim = { 512 << 20, 512 << 20 };
+	unsigned int flags = IPCX_CREATE | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL;
 	struct ipcx_queue *q;
 	struct ipcx_msg m;
+	int r;
 
 	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &lim));
-	ASSERT_EQ(0, ipcx_queue_open(&q, "tight", IPCX_CREATE | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL,
-				     NULL)) TH_LOG("%s", ipcx_error());
+	r = ipcx_queue_open(&q, "tight", flags, NULL);
+	ASSERT_EQ(0, r) TH_LOG("%s", ipcx_error());
 	for (int i = 0; i < 100; i++) {
 		ASSERT_EQ(0, ipcx_queue_loan(q, 10 << 20, &m, 0)) TH_LOG("%s", ipcx_error());
 		((char *)m.data)[i] = i;
@@ -519,7 +525,10 @@ TEST(address_space_limit)
 
 TEST(transports_and_options)
 {
-	struct { struct ipcx_queue_opts o; uint64_t more; } later = { .o.sz = sizeof(later) };
+	struct {
+		struct ipcx_queue_opts o;
+		uint64_t more;
+	} later = { .o.sz = sizeof(later) };
 	IPCX_QUEUE_OPTS(opts, .require = 1ULL << 60);
 	struct ipcx_queue *q;
 	unsigned int all = IPCX_CREATE | IPCX_SEND | IPCX_EPHEMERAL;

@@ -10,8 +10,12 @@ TEST(combined_ioctls)
 	struct end e = { .o = { .depth = 4, .msg_max = 4096 } };
 	struct ipcx_desc d, held, again;
 	struct ipcx_queue_take t = {
-		.size = sizeof(t), .flags = IPCX_TAKE_RELEASE, .descs = (uintptr_t)&held,
-		.count = 1, .desc_size = sizeof(held), .len_max = UINT64_MAX,
+		.size = sizeof(t),
+		.flags = IPCX_TAKE_RELEASE,
+		.descs = (uintptr_t)&held,
+		.count = 1,
+		.desc_size = sizeof(held),
+		.len_max = UINT64_MAX,
 	};
 	struct counts c;
 

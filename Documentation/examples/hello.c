@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * hello: one process sends a greeting, its child reads it where it lies.
+ * One process sends a greeting, its child reads it where it lies.
  *
- *   cc -o hello hello.c $(pkg-config --cflags --libs libipcx) && ./hello
+ *   cc hello.c -o hello $(pkg-config --cflags --libs libipcx) && ./hello
  */
 #include <ipcx.h>
 #include <stdio.h>

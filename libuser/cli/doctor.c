@@ -40,8 +40,11 @@ static void vreport(struct doctor *d, const char *check, const char *next, const
 	if (next)
 		d->wrong = true;
 	if (!d->json) {
-		printf("%s%-5s%s  %-9s %s\n", !color ? "" : next ? "\033[31m" : "\033[32m", word,
-		       color ? "\033[0m" : "", check, text);
+		printf("%s%-5s%s  %-9s %s\n",
+		       !color ? "" :
+		       next   ? "\033[31m" :
+				"\033[32m",
+		       word, color ? "\033[0m" : "", check, text);
 		if (next)
 			printf("%18s-> %s\n", "", next);
 		return;
@@ -119,14 +122,19 @@ static bool missing_module(struct doctor *d, const char *release)
 	if (module_installed(release)) {
 		snprintf(next, sizeof(next), "sudo modprobe ipcx");
 	} else if (!access(build, F_OK)) {
-		snprintf(next, sizeof(next), "in the sources of ipcx: make build KDIR=%s && "
-			 "sudo insmod build/ipcx.ko", build);
+		snprintf(next, sizeof(next),
+			 "in the sources of ipcx: make build KDIR=%s && "
+			 "sudo insmod build/ipcx.ko",
+			 build);
 	} else {
-		snprintf(next, sizeof(next), "sudo apt-get install linux-headers-%.65s   (or your "
+		snprintf(next, sizeof(next),
+			 "sudo apt-get install linux-headers-%.65s   (or your "
 			 "system's package of headers for this kernel), then ipcx doctor again",
 			 release);
-		return wrong(d, "module", next, "ipcx is not loaded, and there is nothing to "
-			     "build it against: no %s", build);
+		return wrong(d, "module", next,
+			     "ipcx is not loaded, and there is nothing to "
+			     "build it against: no %s",
+			     build);
 	}
 	return wrong(d, "module", next, "ipcx is not loaded");
 }
@@ -162,13 +170,16 @@ static bool check_device(struct doctor *d)
 	char who[128];
 
 	if (stat(DEVICE, &st))
-		return wrong(d, "device", "if this is a container, give it the device "
+		return wrong(d, "device",
+			     "if this is a container, give it the device "
 			     "(--device " DEVICE "); else start udev, or mount devtmpfs on /dev",
 			     "the module is loaded and " DEVICE " is not there: %s",
 			     strerror(errno));
 	if (!S_ISCHR(st.st_mode))
-		return wrong(d, "device", "sudo rm " DEVICE " && sudo rmmod ipcx && "
-			     "sudo modprobe ipcx", DEVICE " is not a device");
+		return wrong(d, "device",
+			     "sudo rm " DEVICE " && sudo rmmod ipcx && "
+			     "sudo modprobe ipcx",
+			     DEVICE " is not a device");
 	pw = getpwuid(st.st_uid);
 	gr = getgrgid(st.st_gid);
 	snprintf(who, sizeof(who), "mode %04o, owner %s, group %s", st.st_mode & 07777,
@@ -182,7 +193,10 @@ static bool check_device(struct doctor *d)
 static bool limits_text(char *text, size_t size)
 {
 	static const char *const names[] = {
-		"user_bytes_max", "user_queues_max", "queue_msg_max", "queue_depth_max",
+		"user_bytes_max",
+		"user_queues_max",
+		"queue_msg_max",
+		"queue_depth_max",
 	};
 	char path[128], value[64], buf[SIZE_TEXT];
 	const char *shown;
@@ -276,11 +290,11 @@ static bool check_listing(struct doctor *d)
 	int r = table_read(PROC_FILE, &t);
 
 	if (r)
-		return wrong(d, "listing", r == -EPROTO ?
-			     "use the program and the module of one version" :
-			     "mount /proc, or look why it is hidden here",
-			     PROC_FILE " cannot be read: %s", r == -EPROTO ?
-			     "this program does not know its form" : strerror(-r));
+		return wrong(d, "listing",
+			     r == -EPROTO ? "use the program and the module of one version" :
+					    "mount /proc, or look why it is hidden here",
+			     PROC_FILE " cannot be read: %s",
+			     r == -EPROTO ? "this program does not know its form" : strerror(-r));
 	ok(d, "listing", PROC_FILE " has %zu object%s", t.rows, t.rows == 1 ? "" : "s");
 	table_free(&t);
 	return true;

@@ -14,8 +14,10 @@ static const struct command *const commands[] = {
 static int run_help(int argc, char **argv);
 
 static const struct command cmd_help = {
-	"help", run_help, "tell more about a command",
-	"usage: ipcx help [COMMAND]\n"
+	"help",
+	run_help,
+	"tell more about a command",
+	"usage: ipcx help [COMMAND]\n",
 };
 
 const struct command *command = &cmd_help;
@@ -34,7 +36,8 @@ static void put_overview(FILE *f)
 	      "\n"
 	      "Messages between processes that are not copied. A queue holds them until\n"
 	      "somebody receives them; it stays when its users have gone.\n"
-	      "\n", f);
+	      "\n",
+	      f);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(f, "  %-8s%s\n", commands[i]->name, commands[i]->brief);
 	fprintf(f, "  %-8s%s\n", cmd_help.name, cmd_help.brief);

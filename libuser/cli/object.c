@@ -23,8 +23,9 @@ static int report_created(struct ipcx_queue *q, const char *name)
 	printf("{");
 	json_member(stdout, "name", name, strlen(name));
 	printf(",\"id\":%llu,\"mode\":\"%04o\",\"uid\":%u,\"gid\":%u,\"depth\":%u,"
-	       "\"msg_max\":%llu,\"bytes_max\":%llu}\n", (unsigned long long)a.id, a.mode, a.uid,
-	       a.gid, a.depth, (unsigned long long)a.msg_max, (unsigned long long)a.bytes_max);
+	       "\"msg_max\":%llu,\"bytes_max\":%llu}\n",
+	       (unsigned long long)a.id, a.mode, a.uid, a.gid, a.depth,
+	       (unsigned long long)a.msg_max, (unsigned long long)a.bytes_max);
 	return CLI_OK;
 }
 
@@ -57,7 +58,8 @@ static int run_create(int argc, char **argv)
 		{ "msg-max", required_argument, NULL, OPT_MSG_MAX },
 		{ "bytes-max", required_argument, NULL, OPT_BYTES_MAX },
 		{ "mode", required_argument, NULL, OPT_MODE },
-		COMMON_OPTIONS, { 0 },
+		COMMON_OPTIONS,
+		{ 0 },
 	};
 	IPCX_QUEUE_OPTS(opts);
 	struct ipcx_queue *q;
@@ -155,8 +157,14 @@ static void put_name(const struct table *t, size_t row)
 
 static void list_row(const struct table *t, size_t row)
 {
-	static const struct { const char *title; int width; } counts[] = {
-		{ "queued", 7 }, { "loaned", 7 }, { "leased", 7 }, { "depth", 7 },
+	static const struct {
+		const char *title;
+		int width;
+	} counts[] = {
+		{ "queued", 7 },
+		{ "loaned", 7 },
+		{ "leased", 7 },
+		{ "depth", 7 },
 	};
 	const char *field;
 

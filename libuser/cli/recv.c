@@ -88,8 +88,9 @@ static int to_stdout(const struct receiver *r, const struct ipcx_msg *m)
 static int to_json(const struct receiver *r, const struct ipcx_msg *m, const char *file)
 {
 	printf("{\"seq\":%llu,\"prio\":%u,\"tag\":%llu,\"deliveries\":%u,\"pid\":%d,\"uid\":%u,"
-	       "\"gid\":%u,\"len\":%zu,", (unsigned long long)m->seq, m->prio,
-	       (unsigned long long)m->tag, m->deliveries, m->pid, m->uid, m->gid, m->len);
+	       "\"gid\":%u,\"len\":%zu,",
+	       (unsigned long long)m->seq, m->prio, (unsigned long long)m->tag, m->deliveries,
+	       m->pid, m->uid, m->gid, m->len);
 	if (file) {
 		char path[4096];
 
@@ -171,7 +172,8 @@ static int to_file(const struct receiver *r, const struct ipcx_msg *m)
 		err = write_file(r, temp, name, m);
 	if (err == -EEXIST)
 		return fail("%s is in the directory already, with another content; "
-			    "receive into an empty directory", name);
+			    "receive into an empty directory",
+			    name);
 	if (err < 0)
 		return fail_file(r->dir, -err);
 	return r->json ? to_json(r, m, name) : CLI_OK;
@@ -339,7 +341,8 @@ static const struct option longs[] = {
 	{ "raw", no_argument, NULL, OPT_RAW },
 	{ "sync", no_argument, NULL, OPT_SYNC },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-	COMMON_OPTIONS, { 0 },
+	COMMON_OPTIONS,
+	{ 0 },
 };
 
 static int run_recv(int argc, char **argv)

@@ -259,7 +259,8 @@ static int parse(struct sender *s, int argc, char **argv)
 		{ "prio", required_argument, NULL, OPT_PRIO },
 		{ "tag", required_argument, NULL, OPT_TAG },
 		{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-		COMMON_OPTIONS, { 0 },
+		COMMON_OPTIONS,
+		{ 0 },
 	};
 	bool files = false;
 	int c, r = CLI_OK;

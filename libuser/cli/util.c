@@ -127,9 +127,12 @@ bool parse_size(const char *text, uint64_t *bytes)
 
 bool parse_duration(const char *text, int64_t *ns)
 {
-	static const struct { const char *unit; double ns; } units[] = {
-		{ "", 1e9 }, { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 },
-		{ "m", 60e9 }, { "h", 3600e9 },
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = {
+		{ "", 1e9 },  { "ns", 1 },   { "us", 1e3 },   { "ms", 1e6 },
+		{ "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 },
 	};
 	double v;
 	char *end;

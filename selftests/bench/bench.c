@@ -45,7 +45,7 @@ static const struct job jobs[] = {
 	{ "one way, 64 KiB, first word", false, false, 65536, 960 },
 	{ "one way, 64 KiB, all", false, true, 65536, 480 },
 	{ "round trip, 8 B", true, false, 8, 4800 },
-	{}
+	{},
 };
 
 static struct shared *shared;
@@ -168,9 +168,9 @@ static void row(const struct transport *t, const struct job *j, const struct res
 	if (json)
 		printf("{\"job\":\"%s\",\"transport\":\"%s\",\"depth\":%u,\"bytes\":%zu,"
 		       "\"messages\":%ju,\"instructions\":%.1f,\"low\":%.1f,\"high\":%.1f,"
-		       "\"switches\":%.3f,\"ratio_to_mq\":%.3f}\n", j->name, t->name, t->depth,
-		       j->len, (uintmax_t)j->count, r[TIMES / 2].cost, r[0].cost,
-		       r[TIMES - 1].cost, r[TIMES / 2].switches, r[TIMES / 2].cost / mq);
+		       "\"switches\":%.3f,\"ratio_to_mq\":%.3f}\n",
+		       j->name, t->name, t->depth, j->len, (uintmax_t)j->count, r[TIMES / 2].cost,
+		       r[0].cost, r[TIMES - 1].cost, r[TIMES / 2].switches, r[TIMES / 2].cost / mq);
 	else
 		printf("| %-27s | %-19s | %5s | %11.0f | %8.2f | %8.2f |\n", j->name, t->name,
 		       depth, r[TIMES / 2].cost, r[TIMES / 2].switches, r[TIMES / 2].cost / mq);
@@ -209,7 +209,7 @@ static bool run(const struct job *j, bool json)
 	double cost[TRANSPORTS] = {};
 	int i, k;
 
-	/* interleaved, so that what drifts drifts for all */
+	/* interleaved, so that a drift is the same for all */
 	for (k = 0; k < TIMES; k++)
 		for (i = 0; i < TRANSPORTS; i++)
 			if (!j->back || transports[i].answers)
@@ -233,8 +233,8 @@ int main(int argc, char **argv)
 	struct utsname u;
 	int i;
 
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		      -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	if (shared == MAP_FAILED || uname(&u))
 		err(1, "cannot begin");
 	if (json)

@@ -53,8 +53,8 @@ static void queue_create(struct chan *c, unsigned int depth, bool sender)
 {
 	IPCX_QUEUE_OPTS(opts, .depth = depth);
 
-	must(ipcx_queue_open(&c->q, c->name, IPCX_CREATE | IPCX_EXCL |
-			     (sender ? IPCX_SEND : IPCX_RECV), &opts));
+	must(ipcx_queue_open(&c->q, c->name,
+			     IPCX_CREATE | IPCX_EXCL | (sender ? IPCX_SEND : IPCX_RECV), &opts));
 }
 
 static void queue_attach(struct chan *c, bool sender)
@@ -222,8 +222,8 @@ static void fd_destroy(struct chan *c)
 const struct transport transports[] = {
 	[IPCX] = { "ipcx", 64, true, queue_create, queue_attach, queue_send, queue_recv,
 		   queue_destroy },
-	[IPCX_NEXT] = { "ipcx, next", 64, true, queue_create, queue_attach, queue_send,
-			queue_next, queue_destroy },
+	[IPCX_NEXT] = { "ipcx, next", 64, true, queue_create, queue_attach, queue_send, queue_next,
+			queue_destroy },
 	[IPCX_BATCH] = { "ipcx, batches of 32", 64, false, queue_create, queue_attach, batch_send,
 			 batch_recv, queue_destroy },
 	[MQ] = { "POSIX mq", 10, true, mq_make, mq_join, mq_put, mq_get, mq_destroy },

@@ -62,9 +62,7 @@ enum ipcx_ioc_nr {
 #define IPCX_IOC_QUEUE_RELEASE	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_RELEASE)
 
 /* What a name stands for. */
-enum ipcx_kind {
-	IPCX_KIND_QUEUE = 1
-};
+enum ipcx_kind { IPCX_KIND_QUEUE = 1 };
 
 /* struct ipcx_info::out_features */
 #define IPCX_FEATURE_QUEUE	(1ULL << 0)
@@ -105,9 +103,8 @@ struct ipcx_info {
 #define IPCX_OPEN_SEND		(1U << 2)	/* the endpoint may send */
 #define IPCX_OPEN_RECV		(1U << 3)	/* the endpoint may receive */
 #define IPCX_OPEN_EPHEMERAL	(1U << 4)	/* with CREATE: the last close unlinks */
-#define IPCX_OPEN_VALID_FLAGS	(IPCX_OPEN_CREATE | IPCX_OPEN_EXCL | \
-				 IPCX_OPEN_SEND | IPCX_OPEN_RECV | \
-				 IPCX_OPEN_EPHEMERAL)
+#define IPCX_OPEN_VALID_FLAGS \
+	(IPCX_OPEN_CREATE | IPCX_OPEN_EXCL | IPCX_OPEN_SEND | IPCX_OPEN_RECV | IPCX_OPEN_EPHEMERAL)
 
 /**
  * struct ipcx_queue_open - open an endpoint of a queue, creating it if asked
