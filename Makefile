@@ -14,7 +14,7 @@ kodir = $(O)$(if $(filter-out stock,$(variant)),/$(variant))
 # KDIR=/lib/modules/$(uname -r)/build builds for the kernel that runs here
 KDIR ?= $(shell scripts/kernel.sh $(KERNEL))/build
 
-.PHONY: help setup build module user check check-debug coverage demo bench clean
+.PHONY: help setup build module user lint baseline check check-debug coverage demo bench clean
 
 help: ## this text
 	@echo 'usage: make TARGET'
@@ -40,6 +40,15 @@ module:
 
 user:
 	@$(MAKE) -C libuser O=$(O) all
+
+lint: setup ## the checks that run nothing: style, warnings, analysers, interfaces
+	@scripts/lint.sh $(T)
+
+baseline: user ## take the library's interface as it is now for the one to keep
+	@mkdir -p selftests/baseline
+	@abidw --headers-dir include --drop-private-types --exported-interfaces-only --no-show-locs \
+		--no-corpus-path --no-comp-dir-path --out-file selftests/baseline/libipcx.abi \
+		$(O)/lib/libipcx.so
 
 check: setup ## build and run all tests, or one: make check T=queue
 	@scripts/check.sh $(T)

@@ -65,19 +65,15 @@ tap() {
 	return $status
 }
 
-# check NAME COMMAND...: a command that just has to succeed, silently
-check() {
-	local name=$1 status=0
-	shift
-	wanted "$name" || return 0
-	"$@" >"$logs/$name" 2>&1 || status=$?
-	if [ $status -eq 0 ] && ! [ -s "$logs/$name" ]; then
-		passed=$((passed + 1))
-		echo "pass $name"
+# the checks of lint.sh, which counts them itself
+lint() {
+	scripts/lint.sh 2>&1 | tee "$logs/lint" |
+		grep --line-buffered -vE '^[0-9]+ passed, [0-9]+ failed$'
+	if [[ $(tail -n 1 "$logs/lint") =~ ^([0-9]+)' passed, '([0-9]+)' failed'$ ]]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
 	else
 		failed=$((failed + 1))
-		echo "FAIL $name: status $status"
-		tail -n 40 "$logs/$name"
 	fi
 }
 
@@ -107,58 +103,17 @@ fuzz() {
 	scripts/fuzz.sh --seed 1 --ops 200000 --seconds 60 --fresh
 }
 
-# what kbuild says, less what is always said; its status
-quiet() {
-	local status=0 said
-	said=$("$@" 2>&1) || status=$?
-	grep -vE 'Skipping BTF|^$' <<<"$said"
-	return $status
-}
-
-build_backports() { quiet make -s module KERNEL=backports; }
-
-sparse_module() {
-	local dir=$top/build/kbuild/sparse
-	mkdir -p "$dir" && cp -rsf "$top"/{Kbuild,kmod,include} "$dir/" &&
-		quiet make -s -C "$stock/build" M="$dir" C=2 CF='-D__CHECK_ENDIAN__ -Wsparse-error' \
-			KCFLAGS=-Werror modules
-}
-
 slots_random() {
 	gcc -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
 		-I"$source/tools/include" selftests/slots/random.c -o "$out/slots_random" &&
 		"$out/slots_random" 300000
 }
 
-headers_alone() {
-	local h=$top/include
-	gcc -x c -std=c90 -Wpedantic -Wno-long-long -Werror -fsyntax-only -Wpadded "$h/uapi/linux/ipcx.h" &&
-		gcc -x c -std=c99 -Wpedantic -Werror -fsyntax-only "$h/ipcx.h" &&
-		g++ -x c++ -std=c++17 -Werror -fsyntax-only "$h/ipcx.h" "$h/uapi/linux/ipcx.h"
-}
-
-checkpatch() {
-	perl "$source/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary \
-		--max-line-length=100 --ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON \
-		-f kmod/*.[ch] include/uapi/linux/ipcx.h
-}
-
-# every public function has a page, every page a function
-man_pages() {
-	comm -3 <(grep -oE '\<ipcx_[a-z_]+' libuser/libipcx.map | sort) \
-		<(find Documentation/man -name 'ipcx_*.3' -printf '%f\n' | sed 's/\.3$//' | sort)
-}
-
-one_place() {
-	grep -l LINUX_VERSION_CODE kmod/* | grep -v compat.h
-	grep -ln 'libuser/' kmod/*
-	find kmod libuser selftests scripts -type f \( -name '*.[ch]' -o -name '*.sh' \) -print0 |
-		xargs -0 wc -l | awk '$2 != "total" && $1 > 600 { print $2, "has", $1, "lines, 600 are the limit" }'
-}
-
+if [ -n "$only" ] && [ $kernel = stock ] && scripts/lint.sh --list | grep -qxF "$only"; then
+	exec scripts/lint.sh "$only"
+fi
 say "kernels, sources"
-stock=$(scripts/kernel.sh stock) && source=$(scripts/kernel.sh source) &&
-	scripts/kernel.sh backports >/dev/null && scripts/kernel.sh "$kernel" >/dev/null || exit 1
+source=$(scripts/kernel.sh source) && scripts/kernel.sh "$kernel" >/dev/null || exit 1
 say "build"
 if ! make -s module user KERNEL="$kernel" >"$logs/build" 2>&1 ||
 	! make -s -C selftests KSFT="$source/tools/testing/selftests" OUTPUT="$out" >>"$logs/build" 2>&1; then
@@ -169,14 +124,8 @@ if ! make -s module user KERNEL="$kernel" >"$logs/build" 2>&1 ||
 fi
 grep -E 'warning' "$logs/build" && failed=$((failed + 1))
 
-if [ "$kernel" = stock ]; then
-	check headers headers_alone
-	check backports build_backports
-	check sparse sparse_module
-	check shellcheck shellcheck scripts/*.sh selftests/*.sh selftests/vm/*.sh
-	check checkpatch checkpatch
-	check man_pages man_pages
-	check one_place one_place
+if [ $kernel = stock ]; then
+	[ -n "$only" ] || lint
 	run slots slots_random
 	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
 fi
