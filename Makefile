@@ -7,6 +7,7 @@ top := $(CURDIR)
 O := $(top)/build
 KERNEL ?= stock
 CACHE := $(or $(IPCX_CACHE),$(HOME)/.cache/ipcx)
+BASELINE ?= selftests/baseline/libipcx.abi
 # what a module is built for: KCOV=1 and GCOV=1 have it report coverage, see Kbuild
 variant = $(KERNEL)$(if $(KCOV),-kcov)$(if $(GCOV),-gcov)
 # where it goes: build/ipcx.ko, or build/VARIANT/ipcx.ko for another kernel than stock
@@ -45,10 +46,8 @@ lint: setup ## the checks that run nothing: style, warnings, analysers, interfac
 	@scripts/lint.sh $(T)
 
 baseline: user ## take the library's interface as it is now for the one to keep
-	@mkdir -p selftests/baseline
 	@abidw --headers-dir include --drop-private-types --exported-interfaces-only --no-show-locs \
-		--no-corpus-path --no-comp-dir-path --out-file selftests/baseline/libipcx.abi \
-		$(O)/lib/libipcx.so
+		--no-corpus-path --no-comp-dir-path --out-file $(BASELINE) $(O)/lib/libipcx.so
 
 check: setup ## build and run all tests, or one: make check T=queue
 	@scripts/check.sh $(T)

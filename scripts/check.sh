@@ -109,7 +109,7 @@ slots_random() {
 		"$out/slots_random" 300000
 }
 
-if [ -n "$only" ] && [ $kernel = stock ] && scripts/lint.sh --list | grep -qxF "$only"; then
+if [ -n "$only" ] && [ "$kernel" = stock ] && scripts/lint.sh --list | grep -qxF "$only"; then
 	exec scripts/lint.sh "$only"
 fi
 say "kernels, sources"
@@ -124,7 +124,7 @@ if ! make -s module user KERNEL="$kernel" >"$logs/build" 2>&1 ||
 fi
 grep -E 'warning' "$logs/build" && failed=$((failed + 1))
 
-if [ $kernel = stock ]; then
+if [ "$kernel" = stock ]; then
 	[ -n "$only" ] || lint
 	run slots slots_random
 	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
@@ -134,7 +134,7 @@ programs="abi queue wait spare wake map name limit leak death race cli.sh"
 for t in $programs; do
 	guest "$t"
 done
-if [ $kernel = debug ]; then
+if [ "$kernel" = debug ]; then
 	run fuzz tap fuzz
 fi
 if [ -n "$only" ] && [ $((passed + failed)) -eq 0 ]; then
