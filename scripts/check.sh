@@ -109,7 +109,7 @@ slots_random() {
 		"$out/slots_random" 300000
 }
 
-if [ -n "$only" ] && [ "$kernel" = stock ] && scripts/lint.sh --list | grep -qxF "$only"; then
+if [ -n "$only" ] && [ "$kernel" = stock ] && grep -qxF "$only" < <(scripts/lint.sh --list); then
 	exec scripts/lint.sh "$only"
 fi
 say "kernels, sources"

@@ -24,8 +24,8 @@ usage() {
 }
 
 # in the order of starting: the longest first
-checks="coccinelle modules sparse checkpatch headers layout kernel_doc clang_format abidiff
-	shellcheck mandoc man_pages ioctls codespell one_place"
+checks=(coccinelle modules sparse checkpatch headers layout kernel_doc clang_format abidiff
+	shellcheck mandoc man_pages ioctls codespell one_place)
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$top"
@@ -181,9 +181,9 @@ ioctls() {
 		<(grep -rohE '\<IPCX_IOC_[A-Z_]+' Documentation | sort -u)
 }
 
-# -L: words of mdoc(7) and of the kernel
+# -L: words of mdoc(7), of the kernel and of syzkaller
 codespell() {
-	command codespell -L nd,fo,iput README.md Makefile Kbuild .ci Documentation include kmod \
+	command codespell -L nd,fo,iput,inout README.md Makefile Kbuild .ci Documentation include kmod \
 		libuser scripts selftests
 }
 
@@ -216,14 +216,14 @@ start() {
 
 case ${1:-} in
 -h | --help) usage; exit ;;
---list) xargs -n 1 <<<"$checks"; exit ;;
+--list) printf '%s\n' "${checks[@]}"; exit ;;
 '') ;;
 *)
-	if [[ " ${checks//[$'\n\t']/ } " != *" $1 "* ]]; then
+	if [[ " ${checks[*]} " != *" $1 "* ]]; then
 		echo "lint: there is no check called $1; scripts/lint.sh --list has the names" >&2
 		exit 2
 	fi
-	checks=$1
+	checks=("$1")
 	;;
 esac
 
@@ -233,18 +233,19 @@ done
 stock=$(scripts/kernel.sh stock)
 source=$(scripts/kernel.sh source)
 backports=$(scripts/kernel.sh backports)
+mkdir -p "$out" "$logs"
+exec 9>"$out/.lock"
+flock 9
 rm -rf "$out/passed"
-mkdir -p "$out/passed" "$logs"
+mkdir "$out/passed"
 exec 3>&1
-want=0
-for name in $checks; do
+for name in "${checks[@]}"; do
 	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
 		wait -n || true
 	done
 	start "$name"
-	want=$((want + 1))
 done
 wait
 passed=$(find "$out/passed" -type f | wc -l)
-echo "$passed passed, $((want - passed)) failed"
-[ "$passed" -eq "$want" ]
+echo "$passed passed, $((${#checks[@]} - passed)) failed"
+[ "$passed" -eq ${#checks[@]} ]

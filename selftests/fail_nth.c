@@ -38,18 +38,22 @@ static int with_device(void)
 	empty();
 	w.fd = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
 	w.e.o = (struct ipcx_queue_open){
-		.size = sizeof(w.e.o), .flags = CREATE | SENDRECV, .depth = 4,
-		.msg_max = BIG, .mode = 0600,
+		.size = sizeof(w.e.o),
+		.flags = CREATE | SENDRECV,
+		.depth = 4,
+		.msg_max = BIG,
+		.mode = 0600,
 	};
 	return w.fd < 0 ? -errno : 0;
 }
 
 static int with_device_and_name(void)
 {
+	static const char name[] = "fail-nth";
 	int err = with_device();
 
-	w.e.o.name = (uintptr_t)"fail-nth";
-	w.e.o.name_len = strlen("fail-nth");
+	w.e.o.name = (uintptr_t)name;
+	w.e.o.name_len = strlen(name);
 	return err;
 }
 
@@ -176,7 +180,9 @@ static int run_queue_open(void)
 static int run_unlink(void)
 {
 	struct ipcx_unlink u = {
-		.size = sizeof(u), .name = w.e.o.name, .name_len = w.e.o.name_len,
+		.size = sizeof(u),
+		.name = w.e.o.name,
+		.name_len = w.e.o.name_len,
 		.kind = IPCX_KIND_QUEUE,
 	};
 
@@ -309,8 +315,7 @@ static const struct call calls[] = {
 	{}
 };
 
-FIXTURE(fail_nth) {
-};
+FIXTURE(fail_nth){};
 
 FIXTURE_SETUP(fail_nth)
 {
@@ -326,9 +331,9 @@ TEST_F_TIMEOUT(fail_nth, every_call, 300)
 	const struct call *c;
 
 	for (c = calls; c->name; c++) {
-		EXPECT_EQ(0, fail_nth_each(c)) {
-			TH_LOG("%s: %s", c->name, fail_nth_why());
-		}
+		int err = fail_nth_each(c);
+
+		EXPECT_EQ(0, err) TH_LOG("%s: %s", c->name, fail_nth_why());
 	}
 }
 

@@ -52,10 +52,11 @@ static inline int fail_nth_init(void)
 		{ "fail_page_alloc/ignore-gfp-wait", "N" },
 		{ "fail_page_alloc/ignore-gfp-highmem", "N" },
 		{ "fail_page_alloc/min-order", "0" },
+		{},
 	};
 	char path[128];
 
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+	for (size_t i = 0; settings[i][0]; i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", settings[i][0]);
 		if (put_file(path, settings[i][1]))
 			return why("%s cannot be written: fault injection is needed", path);

@@ -109,7 +109,8 @@ static const char *one_of(const char *wrong)
 	return (ret_a == 1) == (ret_b == 1) ? wrong : NULL;
 }
 
-/* the calls */
+/* the calls; clang-format has no words for a table of functions */
+/* clang-format off */
 
 static int close_f(void) { end_close(&f); return 0; }
 static int loan_e(void) { return raw_loan(e.fd, &da, 100, in_ms(5000)); }
@@ -144,6 +145,7 @@ static int create_e(void) { return create_either(&e); }
 static int create_too(void) { return create_either(&f); }
 static int kill_child(void) { return kill(child, SIGKILL); }
 static int load_module(void) { return system("rmmod ipcx 2>/dev/null && insmod $IPCX_MODULE"); }
+/* clang-format on */
 
 static int move_tx(void)
 {
@@ -223,8 +225,12 @@ static int device_open_close(void)
 static int open_by_old_namespace(void)
 {
 	struct ipcx_queue_open o = {
-		.size = sizeof(o), .flags = CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL,
-		.name = (uintptr_t)NAME, .name_len = strlen(NAME), .mode = 0600, .depth = 1,
+		.size = sizeof(o),
+		.flags = CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL,
+		.name = (uintptr_t)NAME,
+		.name_len = strlen(NAME),
+		.mode = 0600,
+		.depth = 1,
 	};
 	int fd = xioctl(dev, IPCX_IOC_QUEUE_OPEN, &o);
 
@@ -304,7 +310,7 @@ static const char *check_fault_lease(void)
 {
 	raw_release(e.fd, &da);
 	return ret_a && ret_a != SIGBUS && ret_a != SIGSEGV ? "touched neither well nor badly" :
-	       close_both();
+							      close_both();
 }
 
 static const char *check_open(void)
@@ -480,7 +486,10 @@ static int sleeping_child(void)
 	return err ?: child < 0 ? -errno : 0;
 }
 
-static int send_e(void) { return raw_send(&e, 4096, 'e'); }
+static int send_e(void)
+{
+	return raw_send(&e, 4096, 'e');
+}
 
 static int old_namespace(void)
 {
@@ -490,7 +499,10 @@ static int old_namespace(void)
 
 #define SLOW	20	/* of so many rounds one: they fork, load modules, make namespaces */
 
-static const struct { struct drill d; int slow; } drills[] = {
+static const struct {
+	struct drill d;
+	int slow;
+} drills[] = {
 	{ { "commit/commit", loaned, commit_a, commit_b, check_two_commits } },
 	{ { "commit/cancel", loaned, commit_a, cancel_b, check_commit_cancel } },
 	{ { "take/take", queued, take_e, take_f, check_two_takes } },
@@ -521,12 +533,11 @@ static const struct { struct drill d; int slow; } drills[] = {
 	{ { "send/kill of a sleeping taker", sleeping_child, send_e, kill_child, check_killed },
 	  SLOW },
 	{ { "namespace exit/open", old_namespace, open_by_old_namespace, leave_namespace,
-	    check_device }, SLOW },
+	    check_device },
+	  SLOW },
 	{ { "open/unload and load", nothing, device_open_close, load_module, check_module },
 	  20 * SLOW },
 };
-
-#define DRILLS	(sizeof(drills) / sizeof(drills[0]))
 
 int main(int argc, char **argv)
 {
@@ -536,8 +547,8 @@ int main(int argc, char **argv)
 	ksft_print_header();
 	setenv("IPCX_MODULE", "build/ipcx.ko", 0);
 	srandom(1);
-	ksft_set_plan(argc > 2 ? 1 : DRILLS);
-	for (i = 0; i < DRILLS; i++) {
+	ksft_set_plan(argc > 2 ? 1 : ARRAY_SIZE(drills));
+	for (i = 0; i < ARRAY_SIZE(drills); i++) {
 		const char *wrong;
 		int64_t start = now_ns();
 

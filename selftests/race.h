@@ -36,7 +36,7 @@ static int ret_a, ret_b;
 static const struct drill *drill;
 static atomic_uint at_a, at_b;
 static atomic_bool over;
-static _Atomic(int64_t) delay;		/* ns that A waits, or B if negative */
+static atomic_llong delay;		/* ns that A waits, or B if negative */
 static int64_t took_a, took_b;		/* of the last round, ns */
 
 /* Return: false if the other does not come any more. */
@@ -103,7 +103,8 @@ static inline const char *race(const struct drill *d, unsigned int rounds)
 	atomic_store(&at_a, 0);
 	atomic_store(&at_b, 0);
 	atomic_store(&over, false);
-	took_a = took_b = 0;
+	took_a = 0;
+	took_b = 0;
 	if (pthread_create(&b, NULL, thread_b, (void *)(uintptr_t)rounds))
 		return "no thread";
 	for (n = 0; n < rounds && !wrong; n++) {
