@@ -71,8 +71,7 @@ static long ipcx_unlink(struct file *file, void __user *arg)
 {
 	struct ipcx_unlink u;
 	struct ipcx_name name;
-	int err = ipcx_args_in(&u, sizeof(u),
-			       offsetofend(struct ipcx_unlink, kind), 0, arg);
+	int err = ipcx_args_in(&u, sizeof(u), offsetofend(struct ipcx_unlink, kind), 0, arg);
 
 	if (!err)
 		err = ipcx_name_copy(&name, u.name, u.name_len);

@@ -300,8 +300,7 @@ long ipcx_queue_open(struct file *dev, void __user *arg)
 	bool created;
 	int fd, err;
 
-	err = ipcx_args_in(&o, sizeof(o),
-			   offsetofend(struct ipcx_queue_open, out_gid),
+	err = ipcx_args_in(&o, sizeof(o), offsetofend(struct ipcx_queue_open, out_gid),
 			   IPCX_OPEN_VALID_FLAGS, arg);
 	if (!err)
 		err = open_check(&o);

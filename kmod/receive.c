@@ -73,8 +73,7 @@ static int nack_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 long ipcx_queue_release(struct ipcx_endpoint *ep, void __user *arg)
 {
 	struct ipcx_queue_release r;
-	int err = ipcx_args_in(&r, sizeof(r),
-			       offsetofend(struct ipcx_queue_release, desc_size),
+	int err = ipcx_args_in(&r, sizeof(r), offsetofend(struct ipcx_queue_release, desc_size),
 			       IPCX_RELEASE_VALID_FLAGS, arg);
 
 	if (err)
@@ -214,8 +213,7 @@ long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 	int err, released = 0;
 	u32 i = 0;
 
-	err = ipcx_args_in(&t, sizeof(t),
-			   offsetofend(struct ipcx_queue_take, len_max),
+	err = ipcx_args_in(&t, sizeof(t), offsetofend(struct ipcx_queue_take, len_max),
 			   IPCX_TAKE_VALID_FLAGS, arg);
 	if (!err)
 		err = ipcx_batch_init(&b, t.descs, t.count, t.desc_size);

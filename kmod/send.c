@@ -153,8 +153,7 @@ long ipcx_queue_loan(struct ipcx_endpoint *ep, void __user *arg)
 	int err;
 	u32 i;
 
-	err = ipcx_args_in(&l, sizeof(l),
-			   offsetofend(struct ipcx_queue_loan, deadline), 0, arg);
+	err = ipcx_args_in(&l, sizeof(l), offsetofend(struct ipcx_queue_loan, deadline), 0, arg);
 	if (!err)
 		err = ipcx_batch_init(&b, l.descs, l.count, l.desc_size);
 	if (err || l.deadline < 0)
@@ -365,8 +364,7 @@ long ipcx_queue_commit(struct ipcx_endpoint *ep, void __user *arg)
 	int err;
 	u32 i;
 
-	err = ipcx_args_in(&c, sizeof(c),
-			   offsetofend(struct ipcx_queue_commit, desc_size),
+	err = ipcx_args_in(&c, sizeof(c), offsetofend(struct ipcx_queue_commit, desc_size),
 			   IPCX_COMMIT_VALID_FLAGS, arg);
 	if (!err)
 		err = ipcx_batch_init(&b, c.descs, c.count, c.desc_size);
@@ -397,8 +395,8 @@ long ipcx_queue_commit(struct ipcx_endpoint *ep, void __user *arg)
 long ipcx_queue_cancel(struct ipcx_endpoint *ep, void __user *arg)
 {
 	struct ipcx_queue_cancel c;
-	int err = ipcx_args_in(&c, sizeof(c),
-			       offsetofend(struct ipcx_queue_cancel, desc_size), 0, arg);
+	int err = ipcx_args_in(&c, sizeof(c), offsetofend(struct ipcx_queue_cancel, desc_size), 0,
+			       arg);
 
 	if (err)
 		return err;

@@ -171,7 +171,10 @@ static int send_and_snatch(void)
 	return ret;
 }
 
-static int take_20ms(void) { return raw_take(e.fd, &da, in_ms(20)); }
+static int take_20ms(void)
+{
+	return raw_take(e.fd, &da, in_ms(20));
+}
 
 static int write_f(void)
 {
@@ -509,8 +512,8 @@ static const struct {
 	{ { "release/release", leased, release_a, release_b, check_released } },
 	{ { "release/nack", leased, release_a, nack_b, check_released } },
 	{ { "take asleep/send", two_ends, take_long, send_f, check_got } },
-	{ { "take asleep/send and release by another thread", two_ends, take_20ms,
-	    send_and_snatch, check_snatched } },
+	{ { "take asleep/send and release by another thread", two_ends, take_20ms, send_and_snatch,
+	    check_snatched } },
 	{ { "take timing out/send", two_ends, take_short, send_f, check_maybe_got } },
 	{ { "read asleep/write", two_ends, read_e, write_f, close_both } },
 	{ { "poll asleep/send", two_ends, poll_e, send_f, close_both } },

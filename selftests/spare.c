@@ -103,7 +103,8 @@ TEST(spare_limits)
 TEST(spares_count_by_their_slots)
 {
 	static const uint64_t pages[] = { 1, 20, 45, 60 };
-	struct end a = { .o = { .depth = 4, .msg_max = 60 * 4096, .bytes_max = 126 * 4096 } }, b = {};
+	struct end a = { .o = { .depth = 4, .msg_max = 60 * 4096, .bytes_max = 126 * 4096 } };
+	struct end b = {};
 	struct ipcx_desc d[4], x;
 
 	ASSERT_EQ(0, end_open(&a, "spares", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
@@ -131,8 +132,9 @@ TEST(spares_count_by_their_slots)
 TEST(spare_cannot_be_told)
 {
 	struct end e = { .o = { .depth = 4, .msg_max = 4096 } };
-	struct ipcx_desc *d = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-				   -1, 0), x;
+	struct ipcx_desc *d =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ipcx_desc x;
 	struct counts c;
 
 	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));

@@ -24,8 +24,12 @@ static void *sleeper_main(void *arg)
 {
 	struct sleeper *s = arg;
 	struct ipcx_queue_take t = {
-		.size = sizeof(t), .descs = (uintptr_t)&s->d, .count = 1,
-		.desc_size = sizeof(s->d), .deadline = s->deadline, .len_max = s->limit,
+		.size = sizeof(t),
+		.descs = (uintptr_t)&s->d,
+		.count = 1,
+		.desc_size = sizeof(s->d),
+		.deadline = s->deadline,
+		.len_max = s->limit,
 	};
 
 	if (s->limit)
@@ -50,7 +54,8 @@ static void sleeper_start(struct sleeper *s, const struct end *e, uint64_t limit
 	pause_ms(50); /* asleep, and behind those before it */
 }
 
-FIXTURE(wait) {
+FIXTURE(wait)
+{
 	struct end e;
 	struct sleeper s[3];
 };
@@ -223,8 +228,13 @@ TEST_F(wait, release_and_take_restarts)
 	struct sigaction sa = { .sa_handler = count_signal, .sa_flags = SA_RESTART };
 	struct ipcx_desc d;
 	struct ipcx_queue_take t = {
-		.size = sizeof(t), .flags = IPCX_TAKE_RELEASE, .descs = (uintptr_t)&d, .count = 1,
-		.desc_size = sizeof(d), .deadline = in_ms(5000), .len_max = UINT64_MAX,
+		.size = sizeof(t),
+		.flags = IPCX_TAKE_RELEASE,
+		.descs = (uintptr_t)&d,
+		.count = 1,
+		.desc_size = sizeof(d),
+		.deadline = in_ms(5000),
+		.len_max = UINT64_MAX,
 	};
 	pid_t pid, me = getpid();
 
@@ -250,8 +260,12 @@ TEST_F(wait, release_many_then_take)
 {
 	struct ipcx_desc d[3];
 	struct ipcx_queue_take t = {
-		.size = sizeof(t), .flags = IPCX_TAKE_RELEASE, .descs = (uintptr_t)d, .count = 3,
-		.desc_size = sizeof(d[0]), .len_max = UINT64_MAX,
+		.size = sizeof(t),
+		.flags = IPCX_TAKE_RELEASE,
+		.descs = (uintptr_t)d,
+		.count = 3,
+		.desc_size = sizeof(d[0]),
+		.len_max = UINT64_MAX,
 	};
 	struct counts c;
 

@@ -42,12 +42,11 @@ extern const struct command *command;	/* the one that runs */
 /* An option without a short form gets a number that is no character. */
 enum { OPT_HELP = 256, OPT_JSON, OPT_FIRST };
 
-/* clang-format off: it takes the second initialiser for a block */
+/* clang-format would take the second initialiser for a block */
+/* clang-format off */
 #define COMMON_OPTIONS \
 	{ "help", no_argument, NULL, OPT_HELP }, \
-	{ \
-		"json", no_argument, NULL, OPT_JSON \
-	}
+	{ "json", no_argument, NULL, OPT_JSON }
 /* clang-format on */
 
 /* getopt_long() that ends the program on --help and on a wrong option */

@@ -134,9 +134,14 @@ static void call_open(struct state *s, const struct call *c)
 	struct end e = {};
 
 	*o = (struct ipcx_queue_open){
-		.size = sizeof(*o), .flags = c->arg[1], .name = (uintptr_t)names[name],
-		.name_len = name_length(name), .depth = c->arg[2], .msg_max = c->arg[3],
-		.bytes_max = c->arg[4], .mode = c->arg[5],
+		.size = sizeof(*o),
+		.flags = c->arg[1],
+		.name = (uintptr_t)names[name],
+		.name_len = name_length(name),
+		.depth = c->arg[2],
+		.msg_max = c->arg[3],
+		.bytes_max = c->arg[4],
+		.mode = c->arg[5],
 	};
 	e.fd = spoilt_ioctl(s, s->dev, IPCX_IOC_QUEUE_OPEN, o, sizeof(*o), c->arg[6]);
 	if (e.fd <= 0)
@@ -170,7 +175,9 @@ static void call_unlink(struct state *s, const struct call *c)
 	struct ipcx_unlink *u = (void *)arg_page;
 
 	*u = (struct ipcx_unlink){
-		.size = sizeof(*u), .name = (uintptr_t)names[name], .name_len = name_length(name),
+		.size = sizeof(*u),
+		.name = (uintptr_t)names[name],
+		.name_len = name_length(name),
 		.kind = c->arg[1] ? c->arg[1] + 1 : IPCX_KIND_QUEUE,
 	};
 	spoilt_ioctl(s, s->dev, IPCX_IOC_UNLINK, u, sizeof(*u), c->arg[2]);
@@ -358,8 +365,10 @@ static void call_sendfd(struct state *s, const struct call *c)
 	struct end *e = end_find(s, c->arg[0]);
 	struct iovec iov = { e, sizeof(*e) };
 	struct msghdr h = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = u.buf, .msg_controllen = sizeof(u.buf),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = u.buf,
+		.msg_controllen = sizeof(u.buf),
 	};
 	struct cmsghdr *m = CMSG_FIRSTHDR(&h);
 
@@ -381,8 +390,10 @@ static void call_recvfd(struct state *s)
 	struct end e;
 	struct iovec iov = { &e, sizeof(e) };
 	struct msghdr h = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = u.buf, .msg_controllen = sizeof(u.buf),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = u.buf,
+		.msg_controllen = sizeof(u.buf),
 	};
 	struct cmsghdr *m;
 

@@ -98,7 +98,9 @@ static uint32_t list_read(void)
 static void keep_account(int i)
 {
 	struct ipcx_queue_open o = {
-		.size = sizeof(o), .flags = IPCX_OPEN_CREATE | IPCX_OPEN_SEND, .depth = 1,
+		.size = sizeof(o),
+		.flags = IPCX_OPEN_CREATE | IPCX_OPEN_SEND,
+		.depth = 1,
 	};
 
 	if (ioctl(devs[i], IPCX_IOC_QUEUE_OPEN, &o) < 0 || !info_get(devs[i], &baseline[i]))

@@ -15,6 +15,8 @@
 
 /* program.c: what a program is, making and changing one */
 
+/* one line for what belongs together */
+/* clang-format off */
 enum op {
 	OP_OPEN, OP_DEV, OP_INFO, OP_UNLINK, OP_LOAN, OP_COMMIT, OP_CANCEL, OP_TAKE, OP_RELEASE,
 	OP_READ, OP_WRITE, OP_POLL, OP_EPOLL, OP_NONBLOCK, OP_IOCTL,
@@ -23,6 +25,8 @@ enum op {
 	OP_LIST, OP_EXIT, OP_UNSHARE, OP_DROP,
 	OPS
 };
+
+/* clang-format on */
 
 /**
  * struct call - one call of one process
@@ -79,8 +83,20 @@ extern const struct op_info op_info[OPS];
 
 /* How an ioctl's argument is spoilt: kind | where << 8 | value << 16. */
 enum bad {
-	BAD_NOT, BAD_SIZE, BAD_FLAG, BAD_WORD, BAD_NULL, BAD_EDGE, BAD_READONLY, BAD_WINDOW,
-	BAD_LONG, BAD_DESCS_EDGE, BAD_DESCS_READONLY, BAD_DESCS_WINDOW, BAD_DESC_WORD, BADS
+	BAD_NOT,
+	BAD_SIZE,
+	BAD_FLAG,
+	BAD_WORD,
+	BAD_NULL,
+	BAD_EDGE,
+	BAD_READONLY,
+	BAD_WINDOW,
+	BAD_LONG,
+	BAD_DESCS_EDGE,
+	BAD_DESCS_READONLY,
+	BAD_DESCS_WINDOW,
+	BAD_DESC_WORD,
+	BADS
 };
 
 #define BAD(kind, where, value)	((kind) | (uint64_t)(where) << 8 | (uint64_t)(value) << 16)

@@ -70,9 +70,11 @@ static void report(void)
 {
 	double s = elapsed();
 
-	printf(opt.json ? "{\"ops\": %llu, \"programs\": %llu, \"edges\": %u, \"pcs\": %u, "
-	       "\"corpus\": %u, \"ops_per_second\": %.0f, \"seconds\": %.1f, \"seed\": %llu}\n" :
-	       "%llu ops, %llu programs, %u edges, %u PCs, corpus %u, %.0f ops/s, %.1f s, seed %llu\n",
+	printf(opt.json ?
+		       "{\"ops\": %llu, \"programs\": %llu, \"edges\": %u, \"pcs\": %u, "
+		       "\"corpus\": %u, \"ops_per_second\": %.0f, \"seconds\": %.1f, "
+		       "\"seed\": %llu}\n" :
+		       "%llu ops, %llu programs, %u edges, %u PCs, corpus %u, %.0f ops/s, %.1f s, seed %llu\n",
 	       (unsigned long long)ops, (unsigned long long)programs, kcov_edges(), kcov_pcs(),
 	       corpus_size, ops / s, s, (unsigned long long)opt.seed);
 }
@@ -320,7 +322,7 @@ static bool parse_options(int argc, char **argv)
 		{ "run", required_argument, NULL, 'r' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
-		{ }
+		{},
 	};
 	bool given = false;
 	int c;

@@ -15,6 +15,8 @@
 
 #include "fuzz.h"
 
+/* tables, several entries a line */
+/* clang-format off */
 #define VALUES(name, ...)							\
 	static const uint64_t name##_list[] = { __VA_ARGS__ };			\
 	static const struct values name = {					\
@@ -174,6 +176,8 @@ const struct op_info op_info[OPS] = {
 	[OP_UNSHARE] = { "unshare", 0, { { "flags", &unshares } } },
 	[OP_DROP] = { "drop", 0, { } },
 };
+
+/* clang-format on */
 
 static uint64_t random_state;
 

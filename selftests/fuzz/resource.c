@@ -15,7 +15,7 @@ char *arg_page, *desc_pages, *readonly_page, *buffer;
 
 static char long_name[IPCX_NAME_MAX + 2];
 const char *const names[NAMES] = {
-	NULL, "fuzz-a", "fuzz-b", "fuzz-c", long_name, "-", "\001 \\\377", ".dot", "a/b", ""
+	NULL, "fuzz-a", "fuzz-b", "fuzz-c", long_name, "-", "\001 \\\377", ".dot", "a/b", "",
 };
 
 uint32_t name_length(uint32_t i)
@@ -113,7 +113,11 @@ void end_remember(struct state *s, const struct end *e)
 void msg_remember(struct state *s, uint32_t end, const struct ipcx_desc *d, bool taken)
 {
 	s->msg[s->next_msg++ % MSGS] = (struct msg){
-		.end = end, .live = true, .taken = taken, .slot = d->slot, .seq = d->seq,
+		.end = end,
+		.live = true,
+		.taken = taken,
+		.slot = d->slot,
+		.seq = d->seq,
 		.len = d->len,
 	};
 }
