@@ -82,14 +82,14 @@ sparse() { module sparse "$stock" C=2 CF='-D__CHECK_ENDIAN__ -Wsparse-error'; }
 # Not for user space: there are no u64, BIT(), READ_ONCE(), __cold; a message may be longer than
 # a line, and hold a word that is also a function; clang_format sees to the spaces, and knows
 # FIXTURE_DATA() for a type; a macro may be a list (COMMON_OPTIONS) or a loop (for_each_op);
-# slots_unit defines the kernel's types.
+# selftests/slots defines the kernel's types, and libFuzzer the name of its entry.
 # Not for the tests: an ASSERT_EQ() of the harness is two statements and needs its braces; what
 # clang-format leaves alone, the fuzzer's tables, is not aligned to parentheses.
 checkpatch() {
 	local strict=(perl "$source/scripts/checkpatch.pl" --no-tree --strict --terse
 		--show-types --no-summary --max-line-length=100) user=PREFER_KERNEL_TYPES
 	user+=,BIT_MACRO,VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO,SPLIT_STRING,EMBEDDED_FUNCTION_NAME
-	user+=,SPACING,COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_PRECEDENCE,NEW_TYPEDEFS
+	user+=,SPACING,COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_PRECEDENCE,NEW_TYPEDEFS,CAMELCASE
 	"${strict[@]}" --ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON \
 		-f kmod/*.[ch] include/uapi/linux/*.h || true
 	find include/*.h libuser Documentation -name '*.[ch]' -print0 |

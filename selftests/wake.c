@@ -4,7 +4,7 @@
 
 #include "../kselftest_harness.h"
 
-#define LONG_MS	5000	/* a sleeper that nobody wakes gives up then */
+#define LONG_MS 5000 /* a sleeper that nobody wakes gives up then */
 
 /* On one CPU, a process that was woken does not run before its waker sleeps. */
 static int one_cpu(void)
@@ -16,7 +16,8 @@ static int one_cpu(void)
 	return sched_setaffinity(0, sizeof(set), &set);
 }
 
-FIXTURE(wake) {
+FIXTURE(wake)
+{
 	struct end e, other;
 	struct ipcx_desc d;
 	pid_t child;
@@ -69,8 +70,7 @@ static bool woken_for_loan(int fd)
 	int64_t deadline = in_ms(LONG_MS);
 	struct ipcx_desc d;
 
-	return raw_loan(fd, &d, 1, deadline) == 1 && now_ns() < deadline &&
-	       raw_cancel(fd, &d) == 1;
+	return raw_loan(fd, &d, 1, deadline) == 1 && now_ns() < deadline && raw_cancel(fd, &d) == 1;
 }
 
 /* Fills the queue, and a child that gets a slot all the same. */
@@ -136,8 +136,12 @@ TEST_F(wake, sender_by_release)
 TEST_F(wake, sender_by_take_that_releases)
 {
 	struct ipcx_queue_take t = {
-		.size = sizeof(t), .flags = IPCX_TAKE_RELEASE, .descs = (uintptr_t)&self->d,
-		.count = 1, .desc_size = sizeof(self->d), .len_max = UINT64_MAX,
+		.size = sizeof(t),
+		.flags = IPCX_TAKE_RELEASE,
+		.descs = (uintptr_t)&self->d,
+		.count = 1,
+		.desc_size = sizeof(self->d),
+		.len_max = UINT64_MAX,
 	};
 
 	sleeping_sender(self);
@@ -233,8 +237,12 @@ static void on_alarm(int sig)
 TEST_F(wake, interrupted_take_that_released)
 {
 	struct ipcx_queue_take t = {
-		.size = sizeof(t), .flags = IPCX_TAKE_RELEASE, .descs = (uintptr_t)&self->d,
-		.count = 1, .desc_size = sizeof(self->d), .len_max = UINT64_MAX,
+		.size = sizeof(t),
+		.flags = IPCX_TAKE_RELEASE,
+		.descs = (uintptr_t)&self->d,
+		.count = 1,
+		.desc_size = sizeof(self->d),
+		.len_max = UINT64_MAX,
 	};
 	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
 	struct counts c;

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 		check_all();
 	}
 	model_end();
-	printf("TAP version 13\n1..1\nok 1 slots: %llu random steps, everything compared after each\n",
+	printf("TAP version 13\n1..1\nok 1 slots: %llu random steps, all compared after each\n",
 	       (unsigned long long)n);
 	return 0;
 }
