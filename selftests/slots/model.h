@@ -24,7 +24,9 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
-typedef struct { u32 val; } kuid_t, kgid_t;
+typedef struct {
+	u32 val;
+} kuid_t, kgid_t;
 
 struct pid;
 struct ipcx_slot_pages {
@@ -40,18 +42,18 @@ static inline int fls(u32 x)
 
 #include "../../kmod/slots.h"
 
-#define DEPTH_MAX	24
-#define PARTIES		4
-#define GRAVES		64
+#define DEPTH_MAX 24
+#define PARTIES 4
+#define GRAVES 64
 
 /* The drivers'. pick(): a number below @n. failed(): does not return. */
 static u32 pick(u32 n);
 static void failed(const char *what, int line);
 
-#define must(cond)						\
-	do {							\
-		if (!(cond))					\
-			failed(#cond, __LINE__);		\
+#define must(cond) \
+	do { \
+		if (!(cond)) \
+			failed(#cond, __LINE__); \
 	} while (0)
 
 /**
@@ -81,7 +83,7 @@ static struct ipcx_party graves[GRAVES];
 static u32 next_grave;
 static struct ipcx_party *party[PARTIES];
 static u32 depth;
-static u64 sent, released;	/* messages */
+static u64 sent, released; /* messages */
 
 static struct shadow *shadow_of(const struct ipcx_slot *x)
 {
@@ -335,7 +337,7 @@ static void step_trim(void)
 	moved(x, IPCX_SLOT_BUSY, NULL);
 	x->pg.npages /= 2;
 	if (pick(2))
-		put(x);	/* else it stays BUSY for a while */
+		put(x); /* else it stays BUSY for a while */
 }
 
 /* What the model would deliver: the highest priority, then the lowest number. */
@@ -344,9 +346,8 @@ static struct ipcx_slot *model_next(void)
 	struct shadow *best = NULL;
 
 	for (struct shadow *m = shadow; m < shadow + depth; m++)
-		if (m->state == IPCX_SLOT_QUEUED &&
-		    (!best || m->prio > best->prio ||
-		     (m->prio == best->prio && m->seq < best->seq)))
+		if (m->state == IPCX_SLOT_QUEUED && (!best || m->prio > best->prio ||
+						     (m->prio == best->prio && m->seq < best->seq)))
 			best = m;
 	return best ? &slot[best - shadow] : NULL;
 }

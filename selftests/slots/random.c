@@ -11,8 +11,7 @@ static u32 pick(u32 n)
 
 static void failed(const char *what, int line)
 {
-	printf("not ok 1 slots: %s, line %d, step %llu\n", what, line,
-	       (unsigned long long)steps);
+	printf("not ok 1 slots: %s, line %d, step %llu\n", what, line, (unsigned long long)steps);
 	exit(1);
 }
 
