@@ -9,7 +9,7 @@
 
 /* volatile: the compiler would warn of what is meant to be wrong */
 static void *volatile bad_ptr = (void *)0x10;
-#define BAD_PTR	bad_ptr
+#define BAD_PTR bad_ptr
 
 /* Every ioctl: on which file, its argument's size, the flag bits that exist. */
 static const struct op {
@@ -485,8 +485,11 @@ TEST_F(abi, longer_entry)
 TEST_F(abi, whole_entry)
 {
 	struct ipcx_queue_take t = {
-		.size = sizeof(t), .descs = (uintptr_t)&self->d, .count = 1,
-		.desc_size = sizeof(self->d), .len_max = UINT64_MAX,
+		.size = sizeof(t),
+		.descs = (uintptr_t)&self->d,
+		.count = 1,
+		.desc_size = sizeof(self->d),
+		.len_max = UINT64_MAX,
 	};
 	char dirt[3072];
 

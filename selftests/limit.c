@@ -7,8 +7,8 @@
 
 #include "../kselftest_harness.h"
 
-#define PARAM	"/sys/module/ipcx/parameters/"
-#define MIB	(1ULL << 20)
+#define PARAM "/sys/module/ipcx/parameters/"
+#define MIB (1ULL << 20)
 
 TEST(bytes_max_is_back_pressure)
 {

@@ -7,7 +7,7 @@
 
 #include "../kselftest_harness.h"
 
-#define PAGE	4096
+#define PAGE 4096
 
 FIXTURE(map)
 {
@@ -82,13 +82,13 @@ TEST_F(map, refused_mappings)
 		uint64_t off, len;
 		int err;
 	} cases[] = {
-		{ 1, PROT_READ, MAP_SHARED, 16 * PAGE, PAGE, EACCES },	/* RX of a sender */
-		{ 2, PROT_READ, MAP_SHARED, 0, PAGE, EACCES },		/* TX of a receiver */
+		{ 1, PROT_READ, MAP_SHARED, 16 * PAGE, PAGE, EACCES }, /* RX of a sender */
+		{ 2, PROT_READ, MAP_SHARED, 0, PAGE, EACCES }, /* TX of a receiver */
 		{ 0, PROT_READ, MAP_PRIVATE, 0, PAGE, EINVAL },
 		{ 0, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0, PAGE, EINVAL },
 		{ 0, PROT_READ | PROT_EXEC, MAP_SHARED, 0, PAGE, EPERM },
-		{ 0, PROT_READ, MAP_SHARED, 15 * PAGE, 2 * PAGE, EINVAL },	/* both windows */
-		{ 0, PROT_READ, MAP_SHARED, 32 * PAGE, PAGE, EINVAL },		/* behind them */
+		{ 0, PROT_READ, MAP_SHARED, 15 * PAGE, 2 * PAGE, EINVAL }, /* both windows */
+		{ 0, PROT_READ, MAP_SHARED, 32 * PAGE, PAGE, EINVAL }, /* behind them */
 		{ 0, PROT_READ, MAP_SHARED, 31 * PAGE, 2 * PAGE, EINVAL },
 		{ 0, PROT_READ, MAP_SHARED, 0x7ffffffffffff000, PAGE, EINVAL },
 	};
@@ -219,8 +219,8 @@ TEST(new_pages_are_empty)
 	const size_t len = 64 << 20;
 	struct end e = { .o = { .depth = 1, .msg_max = len } };
 	struct ipcx_desc d;
-	char *dirt = mmap(NULL, 2 * len, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *dirt =
+		mmap(NULL, 2 * len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	ASSERT_NE(MAP_FAILED, dirt);
 	memset(dirt, 'd', 2 * len);
@@ -357,11 +357,11 @@ TEST_F(map, core_dump_leaves_the_windows_out)
 			here = true;
 		if (here && !strncmp(line, "VmFlags:", 8)) {
 			found = true;
-			EXPECT_NE(NULL, strstr(line, " dd"));	/* VM_DONTDUMP */
-			EXPECT_NE(NULL, strstr(line, " dc"));	/* VM_DONTCOPY */
-			EXPECT_NE(NULL, strstr(line, " de"));	/* VM_DONTEXPAND */
-			EXPECT_EQ(NULL, strstr(line, " mw"));	/* VM_MAYWRITE */
-			EXPECT_EQ(NULL, strstr(line, " me"));	/* VM_MAYEXEC */
+			EXPECT_NE(NULL, strstr(line, " dd")); /* VM_DONTDUMP */
+			EXPECT_NE(NULL, strstr(line, " dc")); /* VM_DONTCOPY */
+			EXPECT_NE(NULL, strstr(line, " de")); /* VM_DONTEXPAND */
+			EXPECT_EQ(NULL, strstr(line, " mw")); /* VM_MAYWRITE */
+			EXPECT_EQ(NULL, strstr(line, " me")); /* VM_MAYEXEC */
 			break;
 		}
 	}

@@ -196,7 +196,9 @@ TEST(credentials_at_open)
 /* Opens an existing queue by a device, and says in a message who sent it. */
 static int send_by(int dev, const char *name)
 {
-	struct end e = { .o = { .size = sizeof(e.o), .flags = SENDRECV, .name = (uintptr_t)name,
+	struct end e = { .o = { .size = sizeof(e.o),
+				.flags = SENDRECV,
+				.name = (uintptr_t)name,
 				.name_len = strlen(name) } };
 
 	e.fd = xioctl(dev, IPCX_IOC_QUEUE_OPEN, &e.o);
