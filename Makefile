@@ -52,8 +52,9 @@ baseline: user ## take the library's interface as it is now for the one to keep
 check: setup ## build and run all tests, or one: make check T=queue
 	@scripts/check.sh $(T)
 
-check-debug: setup ## the tests in a guest whose kernel looks for bugs (builds it: 5 to 20 min)
+check-debug: setup ## the tests in guests whose kernels look for bugs (builds two: 10 to 30 min)
 	@scripts/check.sh --debug $(T)
+	@$(if $(T),,scripts/check.sh --kcsan)
 
 coverage: setup ## which lines of the module the tests reach
 	@scripts/coverage.sh

@@ -176,7 +176,8 @@ void ipcx_slot_trim(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot, 
 	}
 	sp->npages = keep;
 	sp->safe = min(sp->safe, keep);
-	atomic64_sub(gone, &a->npages);
+	/* A: a full barrier, pairs with B in ipcx_queue_wait_send() */
+	atomic64_sub_return(gone, &a->npages);
 	ipcx_user_uncharge(a->user, gone << PAGE_SHIFT);
 }
 

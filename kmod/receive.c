@@ -188,11 +188,11 @@ static int release_first(struct ipcx_endpoint *ep, const struct ipcx_batch *b, s
 }
 
 /* So that the call can be repeated: what was released must not be released again. */
-static int forget_released(const struct ipcx_batch *b)
+static int forget_released(const struct ipcx_batch *b, u32 from)
 {
 	u32 i;
 
-	for (i = 0; i < b->count; i++)
+	for (i = from; i < b->count; i++)
 		if (put_user(IPCX_SLOT_NONE, (u32 __user *)(b->user + i * b->size)))
 			return -EFAULT;
 	return 0;
@@ -228,7 +228,7 @@ long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 	}
 	err = take_now(ep, &d, t.len_max, d.slot != IPCX_SLOT_NONE);
 	if (err == -EAGAIN && t.deadline != IPCX_DEADLINE_NOWAIT) {
-		err = released ? forget_released(&b) : 0;
+		err = released ? forget_released(&b, 0) : 0;
 		if (!err)
 			err = take_wait(ep, &d, t.len_max, t.deadline);
 	}
@@ -241,5 +241,7 @@ long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 		else
 			break;
 	}
+	if (released && i < b.count && forget_released(&b, i))
+		return i ?: -EFAULT;
 	return i ?: err;
 }

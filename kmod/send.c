@@ -47,12 +47,15 @@ static bool steal_pages(struct ipcx_queue *q, u32 npages)
 static void change_writer(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
 {
 	struct ipcx_queue *q = ep->q;
+	u32 had = slot->pg.npages;
 
 	spin_lock(&q->lock);
 	ipcx_slot_set_writer(slot, &ep->party);
 	spin_unlock(&q->lock);
 	slot->pg.safe = 0;
 	ipcx_slot_unpin(&q->arena, &slot->pg, ipcx_slot_index(&q->slots, slot));
+	if (slot->pg.npages < had)
+		ipcx_queue_wake_send(q);
 }
 
 /* Makes a BUSY slot ready for @ep to write @npages pages. */
@@ -93,8 +96,9 @@ static int slot_try(struct ipcx_endpoint *ep, u32 npages, struct ipcx_slot **out
 	spin_unlock(&q->lock);
 	if (!slot)
 		return -EAGAIN;
-	/* Where pages are getting short, a message sits on no more than it needs. */
-	if (slot->pg.npages > npages && used > q->arena.pages_max / 2) {
+	/* A message sits on at most twice what it needs, and on no more where pages get short. */
+	if (slot->pg.npages > npages &&
+	    (used > q->arena.pages_max / 2 || !ipcx_slot_fits(slot, npages))) {
 		ipcx_slot_trim(&q->arena, &slot->pg, ipcx_slot_index(&q->slots, slot), npages);
 		ipcx_queue_wake_send(q);
 	}
@@ -217,7 +221,7 @@ void ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u
  */
 static bool spare_allowed(struct ipcx_queue *q, u32 free, u64 used)
 {
-	if (free < q->arena.depth / 4 && (q->senders > 1 || q->slots.count[IPCX_SLOT_LOANED]))
+	if ((u64)free * 4 < q->arena.depth && (q->senders > 1 || q->slots.count[IPCX_SLOT_LOANED]))
 		return false;
 	return used <= q->arena.pages_max / 4 * 3 &&
 	       used + ipcx_pages_of(q->msg_max) <= q->arena.pages_max;
@@ -239,11 +243,13 @@ static void loan_spare(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct 
  */
 static bool find_spare(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d)
 {
-	u32 free = ep->q->slots.count[IPCX_SLOT_FREE] - 1;
 	struct ipcx_queue *q = ep->q;
+	u32 free = q->slots.count[IPCX_SLOT_FREE];
 	struct ipcx_slot *slot;
 
 	d->slot = IPCX_SLOT_NONE;
+	if (!free--)
+		return false;
 	slot = ipcx_slots_fit_spare(&q->slots, &ep->party, npages);
 	if (!slot || slot->pg.safe < npages)
 		return npages <= SPARE_PAGES_MAX &&

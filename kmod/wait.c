@@ -4,11 +4,12 @@
  *
  * A sleeping taker is handed its message by whoever put it into the queue, so
  * that no wake-up can be lost with it. Until it is awake the slot is BUSY: its
- * endpoint may be shared, and nobody else must be able to name it. A taker that
- * is frozen is no taker: it does not sleep freezable, but is made to leave, and
- * comes back when it thaws. A sleeping sender
- * is woken to try again; one that was woken and leaves without a slot (signal,
- * deadline) wakes the next.
+ * endpoint may be shared, and nobody else must be able to name it. A sleeping
+ * sender is woken to try again; one that was woken and leaves without a slot
+ * (signal, deadline) wakes the next.
+ *
+ * Nobody sleeps TASK_FREEZABLE: a frozen task would swallow what it is handed.
+ * The freezer's signal makes it leave, and it comes back when it thaws.
  *
  * Why the wakers need no barrier before they look whether anybody sleeps: a
  * sleeper puts itself on the list or wait queue and looks at the slots under
@@ -245,8 +246,8 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, s64 deadline)
 		return -EAGAIN;
 	count_byte_waiter(q, npages, 1);
 	for (;;) {
-		prepare_to_wait_exclusive(&q->send_wait, &wait,
-					  TASK_INTERRUPTIBLE | TASK_FREEZABLE);
+		/* B: has a full barrier, pairs with A in ipcx_slot_trim() */
+		prepare_to_wait_exclusive(&q->send_wait, &wait, TASK_INTERRUPTIBLE);
 		if (ipcx_queue_writable(q, npages)) {
 			err = 0;
 			break;

@@ -92,7 +92,7 @@ guest() {
 		;;
 	kcsan)
 		run "$name" scripts/vm.sh --kernel kcsan --smp 2 --timeout 600 -- \
-			env IPCX_TEST_SCALE=20 "$prog"
+			env IPCX_TEST_SCALE="$([ "$name" = race ] && echo 100 || echo 20)" "$prog"
 		;;
 	*) run "$name" scripts/vm.sh --smp "$smp" --timeout 300 -- "$prog" ;;
 	esac
@@ -130,7 +130,10 @@ if [ "$kernel" = stock ]; then
 	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
 fi
 programs="abi queue wait spare wake map name limit leak death race cli.sh"
-[ "$kernel" != debug ] || programs+=" fail_nth"
+case $kernel in
+debug) programs+=" fail_nth" ;;
+kcsan) [ -n "$only" ] || programs="queue wait wake death race" ;; # where threads meet
+esac
 for t in $programs; do
 	guest "$t"
 done

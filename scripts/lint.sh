@@ -25,7 +25,7 @@ usage() {
 
 # in the order of starting: the longest first
 checks=(coccinelle modules sparse checkpatch headers layout kernel_doc clang_format abidiff
-	shellcheck mandoc man_pages ioctls codespell one_place)
+	shellcheck mandoc man_pages ioctls codespell one_place test_tables)
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$top"
@@ -97,6 +97,9 @@ checkpatch() {
 	find selftests -name '*.[ch]' -print0 |
 		xargs -0 "${strict[@]}" --ignore "$user,BRACES,PARENTHESIS_ALIGNMENT" -f || true
 }
+
+# what is said to be tested has a test
+test_tables() { scripts/test-tables.sh --check; }
 
 # alone, as C and C++
 headers() {

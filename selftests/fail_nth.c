@@ -13,7 +13,7 @@
 
 #include "../kselftest_harness.h"
 
-#define BIG	(20 * 4096)
+#define BIG (20 * 4096)
 
 /* What a call works on; made anew by its setup, gone after its teardown. */
 struct work {
@@ -330,10 +330,13 @@ TEST_F_TIMEOUT(fail_nth, every_call, 300)
 {
 	const struct call *c;
 
-	for (c = calls; c->name; c++) {
-		int err = fail_nth_each(c);
+	/* more than once: what a slab cache needs of its own moves the sites behind it */
+	for (int pass = 0; pass < 3; pass++) {
+		for (c = calls; c->name; c++) {
+			int err = fail_nth_each(c);
 
-		EXPECT_EQ(0, err) TH_LOG("%s: %s", c->name, fail_nth_why());
+			EXPECT_EQ(0, err) TH_LOG("%s: %s", c->name, fail_nth_why());
+		}
 	}
 }
 

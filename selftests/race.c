@@ -11,10 +11,10 @@
 
 #include "../kselftest.h"
 
-#define NAME	"race"
-#define DEPTH	4
+#define NAME "race"
+#define DEPTH 4
 
-static struct end e, f;			/* two endpoints of one queue */
+static struct end e, f; /* two endpoints of one queue */
 static struct ipcx_desc da, db;
 static int dev, epfd, pipefd[2];
 static pid_t child;
@@ -500,7 +500,7 @@ static int old_namespace(void)
 	return dev < 0 ? -errno : 0;
 }
 
-#define SLOW	20	/* of so many rounds one: they fork, load modules, make namespaces */
+#define SLOW 20 /* of so many rounds one: they fork, load modules, make namespaces */
 
 static const struct {
 	struct drill d;

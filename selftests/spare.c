@@ -49,7 +49,11 @@ TEST(combined_ioctls)
 	ASSERT_EQ(1, raw_cancel(e.fd, &d));
 	/* released although nothing can be taken; then there is nothing to release */
 	ASSERT_EQ(1, raw_take(e.fd, &held, 0));
+	again = held;
 	EXPECT_EQ(-EAGAIN, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_EQ(IPCX_SLOT_NONE, held.slot);
+	EXPECT_EQ(-EAGAIN, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	held = again;
 	EXPECT_EQ(-EPERM, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
 	ASSERT_TRUE(counts_of(e.o.out_id, &c));
 	EXPECT_EQ(4, c.free);
@@ -82,7 +86,7 @@ TEST(spare_limits)
 	ASSERT_EQ(1, raw_loan(a.fd, &d, 8, 0));
 	for (got = 0; d.slot != IPCX_SLOT_NONE && got < 9; got++)
 		ASSERT_EQ(1, raw_done(a.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN));
-	EXPECT_EQ(4, got);	/* 1 queued, 2 loaned, 5 free; 2 free in the end */
+	EXPECT_EQ(4, got); /* 1 queued, 2 loaned, 5 free; 2 free in the end */
 	ASSERT_EQ(1, raw_cancel(a.fd, &other));
 	for (int i = 0; i < 5; i++) {
 		ASSERT_EQ(1, raw_take(a.fd, &d, 0));
@@ -126,6 +130,38 @@ TEST(spares_count_by_their_slots)
 	EXPECT_EQ(1, raw_loan(b.fd, &x, 60 * 4096, 0));
 	end_close(&b);
 	end_close(&a);
+}
+
+/* A quarter of two slots is one. */
+TEST(spare_of_a_short_queue)
+{
+	struct end a = { .o = { .depth = 2 } }, b = {};
+	struct ipcx_desc d, x;
+
+	ASSERT_EQ(0, end_open(&a, "spare-two", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(0, end_open(&b, "spare-two", IPCX_OPEN_SEND));
+	ASSERT_EQ(1, raw_loan(a.fd, &d, 8, 0));
+	ASSERT_EQ(1, raw_done(a.fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN));
+	EXPECT_EQ(IPCX_SLOT_NONE, d.slot);
+	EXPECT_EQ(1, raw_loan(b.fd, &x, 8, 0));
+	end_close(&b);
+	end_close(&a);
+}
+
+/* A short message takes no more pages from others than twice its own. */
+TEST(short_message_on_a_long_slot)
+{
+	struct end e = { .o = { .depth = 2, .msg_max = 60 * 4096, .bytes_max = 100 * 4096 } };
+	struct ipcx_desc d, x;
+
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(1, raw_loan(e.fd, &d, 50 * 4096, 0));
+	ASSERT_EQ(1, raw_loan(e.fd, &x, 50 * 4096, 0));
+	ASSERT_EQ(1, raw_cancel(e.fd, &d));
+	ASSERT_EQ(1, raw_cancel(e.fd, &x));
+	ASSERT_EQ(1, raw_loan(e.fd, &d, 1, 0));
+	EXPECT_EQ(1, raw_loan(e.fd, &x, 51 * 4096, 0));
+	end_close(&e);
 }
 
 /* COMMIT that cannot say what it brought has sent the message, and brought nothing. */

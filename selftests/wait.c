@@ -297,7 +297,7 @@ TEST_F(wait, release_many_then_take)
 	EXPECT_EQ(IPCX_SLOT_NONE, d[0].slot);
 }
 
-#define FREEZER	"/tmp/ipcx-freezer"
+#define FREEZER "/tmp/ipcx-freezer"
 
 static int freezer_write(const char *file, const char *text)
 {
@@ -307,26 +307,44 @@ static int freezer_write(const char *file, const char *text)
 	return put_file(path, text);
 }
 
+/* Return: 0 when the group is there. */
+static int freezer_make(void)
+{
+	mkdir(FREEZER, 0700);
+	if (mount("freezer", FREEZER, "cgroup", 0, "freezer"))
+		return -errno;
+	return mkdir(FREEZER "/g", 0700) ? -errno : 0;
+}
+
+static int freeze(pid_t pid)
+{
+	char text[16];
+
+	pause_ms(50);
+	snprintf(text, sizeof(text), "%d", pid);
+	return freezer_write("cgroup.procs", text) ?: freezer_write("freezer.state", "FROZEN");
+}
+
+static void freezer_remove(void)
+{
+	rmdir(FREEZER "/g");
+	umount(FREEZER);
+	rmdir(FREEZER);
+}
+
 /* A frozen receiver gets nothing: the message goes to one that can read it. */
 TEST_F(wait, frozen_taker)
 {
-	char pid_text[16];
 	pid_t pid;
 
-	mkdir(FREEZER, 0700);
-	ASSERT_EQ(0, mount("freezer", FREEZER, "cgroup", 0, "freezer"));
-	mkdir(FREEZER "/g", 0700);
+	ASSERT_EQ(0, freezer_make());
 	pid = fork();
 	if (!pid) {
 		struct ipcx_desc d;
 
 		_exit(raw_take(self->e.fd, &d, in_ms(5000)) == 1 ? d.len : 99);
 	}
-	pause_ms(50);
-	snprintf(pid_text, sizeof(pid_text), "%d", pid);
-	ASSERT_EQ(0, freezer_write("cgroup.procs", pid_text));
-	ASSERT_EQ(0, freezer_write("freezer.state", "FROZEN"));
-	pause_ms(50);
+	ASSERT_EQ(0, freeze(pid));
 	sleeper_start(&self->s[0], &self->e, UINT64_MAX);
 	ASSERT_EQ(1, raw_send(&self->e, 8, 'a'));
 	pthread_join(self->s[0].thread, NULL);
@@ -335,9 +353,37 @@ TEST_F(wait, frozen_taker)
 	ASSERT_EQ(0, freezer_write("freezer.state", "THAWED"));
 	ASSERT_EQ(1, raw_send(&self->e, 9, 'b'));
 	EXPECT_EQ(9, exit_status(pid));
-	rmdir(FREEZER "/g");
-	umount(FREEZER);
-	rmdir(FREEZER);
+	freezer_remove();
+}
+
+/* A frozen sender uses up no wake-up of another. */
+TEST_F(wait, frozen_sender)
+{
+	struct sleeper *s = &self->s[0];
+	struct ipcx_desc d[4];
+	pid_t pid;
+
+	ASSERT_EQ(0, freezer_make());
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(1, raw_loan(self->e.fd, &d[i], 8, 0));
+	pid = fork();
+	if (!pid)
+		_exit(raw_loan(self->e.fd, &d[0], 8, in_ms(5000)) != 1);
+	ASSERT_EQ(0, freeze(pid));
+	s->e = &self->e;
+	s->deadline = in_ms(3000);
+	pthread_create(&s->thread, NULL, loan_main, s);
+	pause_ms(50);
+	ASSERT_EQ(1, raw_cancel(self->e.fd, &d[0]));
+	pthread_join(s->thread, NULL);
+	EXPECT_EQ(1, s->ret);
+	EXPECT_GT(s->deadline - 1000000000, now_ns()); /* woken, and not only in the end */
+	raw_cancel(self->e.fd, &s->d);
+	ASSERT_EQ(0, freezer_write("freezer.state", "THAWED"));
+	EXPECT_EQ(0, exit_status(pid));
+	for (int i = 0; i < 4; i++)
+		raw_cancel(self->e.fd, &d[i]);
+	freezer_remove();
 }
 
 TEST_HARNESS_MAIN

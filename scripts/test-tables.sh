@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# test-tables.sh: which test stands against which class of bugs, and what it said last.
+set -euo pipefail
+
+usage() {
+	cat <<-'END'
+	usage: scripts/test-tables.sh [--check]
+
+	Writes Documentation/test-tables.rst from selftests/bug_classes.txt, selftests/attacks.txt
+	and the logs of the last tests in build/logs, so run make check and make check-debug
+	before. A test is PROGRAM, PROGRAM.TEST, or race.DRILL with _ for blanks.
+
+	  --check   writes nothing, and says which tests named there do not exist
+
+	Exit status: 0 if every test that is named exists and, without --check, has passed.
+	END
+}
+
+case ${1:-} in
+'' | --check) ;;
+-h | --help) usage; exit ;;
+*) usage >&2; exit 2 ;;
+esac
+cd "$(dirname "$0")/.."
+logs=build/logs
+
+# there TEST: is it in the sources?
+there() {
+	local program=${1%%.*} test=${1#*.}
+	case $1 in
+	race.*) grep -qF "\"$test\"" < <(tr ' ' _ <selftests/race.c) ;;
+	*.*) grep -qE "^TEST(_[A-Z_]+)?\((\w+, )?${test}[,)]" "selftests/$program.c" ;;
+	fuzz | slots | slots_fuzz) grep -qE "run $program\>" scripts/check.sh ;;
+	*) grep -qxF "$program" < <(scripts/lint.sh --list) ;;
+	esac
+}
+
+# result TEST: what its log says
+result() {
+	local program=${1%%.*} test=${1#*.} line
+	[ -e "$logs/$program" ] || { echo 'not run'; return; }
+	case $1 in
+	race.*) line=$(tr ' ' _ <"$logs/race" | grep -F "_$test:_" | tr _ ' ' || true) ;;
+	*.*) line=$(grep -E "^(not )?ok [0-9]+ [a-z_]+\.$test$" "$logs/$program" || true) ;;
+	fuzz | slots | slots_fuzz) line=$(grep -E '^(not )?ok ' "$logs/$program" || true) ;;
+	*) line=$([ -s "$logs/$program" ] && echo 'not ok' || echo ok) ;;
+	esac
+	case $line in
+	'ok'*) echo passed ;;
+	'') echo 'not run' ;;
+	*) echo FAILED ;;
+	esac
+}
+
+# rows FILE: of a list table
+rows() {
+	local what tests remark test
+	while IFS=$'\t' read -r what tests remark; do
+		[[ $what != \#* ]] || continue
+		echo "   * - $what"
+		if [ "$tests" = - ]; then
+			printf '     - none: %s\n     -\n' "$remark"
+			continue
+		fi
+		printf '     - '
+		for test in $tests; do
+			printf '%s ' "\`\`${test//_/ }\`\`"
+		done | sed 's/ $//'
+		printf '%s\n     - ' "${remark:+ ($remark)}"
+		for test in $tests; do result "$test"; done | sort | uniq -c | awk '{ printf "%s%d %s", s, $1, $2 " " $3; s = ", " }' | sed 's/ \(,\|$\)/\1/g'
+		echo
+	done <"$1"
+}
+
+table() {
+	printf '%s\n%s\n\n' "$1" "${1//?/=}"
+	printf '.. list-table::\n   :header-rows: 1\n   :widths: 25 60 15\n\n   * - %s\n     - tests\n     - result\n' "$2"
+	rows "$3"
+	echo
+}
+
+missing=0
+while read -r test; do
+	there "$test" || { echo "$test: there is no such test"; missing=1; }
+done < <(cut -sf2 selftests/bug_classes.txt selftests/attacks.txt | tr ' ' '\n' | grep -v '^-\?$' | sort -u)
+[ $missing -eq 0 ] || exit 1
+[ $# -eq 0 ] || exit 0
+
+{
+	cat <<-'END'
+		.. SPDX-License-Identifier: GPL-2.0-only
+		.. made by scripts/test-tables.sh
+
+		========================
+		What the tests stand for
+		========================
+
+	END
+	table 'Classes of bugs' class selftests/bug_classes.txt
+	table 'Cases of attack and accident' case selftests/attacks.txt
+} >Documentation/test-tables.rst
+! grep -E '^     - .*(not run|FAILED)' Documentation/test-tables.rst
