@@ -91,10 +91,9 @@ guest() {
 			selftests/vm/with-leak-scan.sh "$prog"
 		;;
 	kcsan)
-		run "$name" scripts/vm.sh --kernel kcsan --smp 2 --timeout 600 -- \
-			env IPCX_TEST_SCALE="$([ "$name" = race ] && echo 100 || echo 20)" "$prog"
+		run "$name" scripts/vm.sh --kernel kcsan --smp 2 --timeout 600 -- env IPCX_TEST_SCALE=20 "$prog"
 		;;
-	*) run "$name" scripts/vm.sh --smp "$smp" --timeout 300 -- "$prog" ;;
+	*) run "$name" scripts/vm.sh --smp "$smp" --timeout 600 -- "$prog" ;;
 	esac
 }
 

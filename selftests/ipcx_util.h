@@ -296,6 +296,27 @@ static inline bool get_file(const char *path, char *buf, size_t size)
 	return n >= 0;
 }
 
+/* KiB of a line of /proc/meminfo. */
+static inline long meminfo(const char *key)
+{
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "r");
+	long kib = -1;
+
+	while (fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, strlen(key)))
+			kib = atol(line + strlen(key));
+	fclose(f);
+	return kib;
+}
+
+static inline long module_refs(void)
+{
+	char buf[16];
+
+	return get_file("/sys/module/ipcx/refcnt", buf, sizeof(buf)) ? atol(buf) : -1;
+}
+
 /* Rounds of a stress loop, scaled by the environment for slow kernels. */
 static inline int rounds(int n)
 {

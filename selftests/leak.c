@@ -4,26 +4,6 @@
 
 #include "../kselftest_harness.h"
 
-static long meminfo(const char *key)
-{
-	char line[128];
-	FILE *f = fopen("/proc/meminfo", "r");
-	long kib = -1;
-
-	while (fgets(line, sizeof(line), f))
-		if (!strncmp(line, key, strlen(key)))
-			kib = atol(line + strlen(key));
-	fclose(f);
-	return kib;
-}
-
-static long module_refs(void)
-{
-	char buf[16];
-
-	return get_file("/sys/module/ipcx/refcnt", buf, sizeof(buf)) ? atol(buf) : -1;
-}
-
 static int one_round(int i)
 {
 	struct end e = { .o = { .depth = 4 + i % 60, .msg_max = 1 << 20 } };

@@ -544,7 +544,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	unsigned int n = argc > 1 ? atoi(argv[1]) : rounds(2000), i, todo;
+	unsigned int n = argc > 1 ? atoi(argv[1]) : rounds(500), i, todo;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
