@@ -208,6 +208,7 @@ TEST_F(wait, exclusive_poller_beside_a_sleeping_sender)
 	ASSERT_EQ(1, raw_cancel(self->e.fd, &d[0]));
 	pthread_join(s->thread, NULL);
 	EXPECT_EQ(1, s->ret);
+	EXPECT_GT(s->deadline - 1000000000, now_ns()); /* woken, and not only in the end */
 	raw_cancel(self->e.fd, &s->d);
 	EXPECT_EQ(0, exit_status(pid));
 	for (int i = 1; i < 4; i++)
