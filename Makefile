@@ -20,7 +20,7 @@ KDIR ?= $(shell scripts/kernel.sh $(KERNEL))/build
 help: ## this text
 	@echo 'usage: make TARGET'
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## /  \1|/p' Makefile | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /  \1|/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 	@echo
 	@echo 'Everything is built into build/; kernels and sources are kept in $(CACHE).'
 	@echo 'Options: T=NAME one test, KERNEL=NAME (scripts/kernel.sh --help), KDIR=DIR, V=1.'
