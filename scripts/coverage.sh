@@ -40,7 +40,7 @@ make -s -C selftests KSFT="$source/tools/testing/selftests" OUTPUT="$top/build/s
 	{ cat "$out/build.log"; exit 1; }
 
 cat >"$out/run" <<END
-export IPCX_TEST_SCALE=20 IPCX_MODULE=$module
+export IPCX_TEST_SCALE=20
 status=0
 for t in abi queue wait spare map name limit leak death race fail_nth cli.sh; do
 	prog=build/selftests/\$t

@@ -11,6 +11,7 @@ usage() {
 	Boots a guest in QEMU (emulated: no KVM needed), loads the ipcx module, and runs COMMAND
 	there as root. The guest sees the files of this machine, this checkout among them, and
 	starts in the current directory; what it writes is gone with it, save in /run/out.
+	IPCX_MODULE there is the file that the module was loaded from.
 	COMMAND's stdout and stderr appear here on stdout; its stdin is empty.
 
 	  --kernel NAME   the kernel, see scripts/kernel.sh --help (default: stock)

@@ -369,7 +369,7 @@ static int run_module_init(void)
 TEST_F_TIMEOUT(fail_nth, module_init, 600)
 {
 	static const struct call c = { "module init", without_module, run_module_init, NULL };
-	const char *file = getenv("IPCX_MODULE") ?: "build/debug/ipcx.ko";
+	const char *file = getenv("IPCX_MODULE") ?: "build/ipcx.ko";
 
 	module_fd = open(file, O_RDONLY | O_CLOEXEC);
 	ASSERT_LE(0, module_fd) TH_LOG("%s, the module: %s", file, strerror(errno));
