@@ -66,7 +66,7 @@ rows() {
 		fi
 		printf '     - '
 		for test in $tests; do
-			printf '%s ' "\`\`${test//_/ }\`\`"
+			printf '%s ' "\`\`$test\`\`"
 		done | sed 's/ $//'
 		printf '%s\n     - ' "${remark:+ ($remark)}"
 		for test in $tests; do result "$test"; done | sort | uniq -c | awk '{ printf "%s%d %s", s, $1, $2 " " $3; s = ", " }' | sed 's/ \(,\|$\)/\1/g'
