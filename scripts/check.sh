@@ -131,7 +131,7 @@ fi
 programs="abi queue wait spare wake map name limit leak death race cli.sh"
 case $kernel in
 debug) programs+=" fail_nth" ;;
-kcsan) [ -n "$only" ] || programs="queue wait wake death race" ;; # where threads meet
+kcsan) [ -n "$only" ] || programs="wait wake death race" ;; # where threads meet
 esac
 for t in $programs; do
 	guest "$t"
