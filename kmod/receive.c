@@ -227,6 +227,8 @@ long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 			return released;
 	}
 	err = take_now(ep, &d, t.len_max, d.slot != IPCX_SLOT_NONE);
+	if (err && err != -EAGAIN && err != -EMSGSIZE)
+		return err; /* the last entry could not be released */
 	if (err == -EAGAIN && t.deadline != IPCX_DEADLINE_NOWAIT) {
 		err = released ? forget_released(&b, 0) : 0;
 		if (!err)

@@ -55,6 +55,7 @@ TEST(combined_ioctls)
 	EXPECT_EQ(-EAGAIN, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
 	held = again;
 	EXPECT_EQ(-EPERM, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_EQ(again.slot, held.slot); /* what was not released is still there to be read */
 	ASSERT_TRUE(counts_of(e.o.out_id, &c));
 	EXPECT_EQ(4, c.free);
 	end_close(&e);

@@ -327,8 +327,9 @@ struct ipcx_queue_cancel {
  * @size: sizeof(struct ipcx_queue_take) of the caller
  * @flags: 0, or IPCX_TAKE_RELEASE: the messages in the array (slot and seq; not
  *	those with IPCX_SLOT_NONE) are released first, as by QUEUE_RELEASE, up to
- *	the first that cannot be. They stay released when nothing can be taken;
- *	the slot of each entry that no message is written to becomes IPCX_SLOT_NONE
+ *	the first that cannot be. They stay released when nothing can be taken. If
+ *	all were, the slot of each entry that no message is written to becomes
+ *	IPCX_SLOT_NONE
  * @descs: address of an array of struct ipcx_desc; all members are written
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
