@@ -320,21 +320,6 @@ static int commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, bool loan)
 	return 0;
 }
 
-/* Nobody else can have learnt of the slot: its loan is undone. */
-static void unloan(struct ipcx_endpoint *ep, u32 index)
-{
-	struct ipcx_queue *q = ep->q;
-	struct ipcx_slot *slot = ipcx_slot_at(q, index);
-
-	if (!slot)
-		return;
-	spin_lock(&q->lock);
-	if (ipcx_slot_held(slot, IPCX_SLOT_LOANED, &ep->party))
-		ipcx_queue_put_slot(q, slot);
-	spin_unlock(&q->lock);
-	ipcx_queue_wake_send(q);
-}
-
 static int cancel_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 {
 	struct ipcx_queue *q = ep->q;
@@ -384,7 +369,7 @@ long ipcx_queue_commit(struct ipcx_endpoint *ep, void __user *arg)
 		if (err)
 			break;
 		if (loan && ipcx_desc_write_slot(&b, i, &d)) {
-			unloan(ep, d.slot); /* the message is sent all the same */
+			cancel_one(ep, &d); /* if it brought one; the message is sent */
 			return i + 1;
 		}
 	}

@@ -160,10 +160,11 @@ static inline int raw_release(int fd, struct ipcx_desc *d)
 	return raw_done(fd, IPCX_IOC_QUEUE_RELEASE, d, 0);
 }
 
-static inline int raw_take(int fd, struct ipcx_desc *d, int64_t deadline)
+static inline int raw_take_flags(int fd, struct ipcx_desc *d, int64_t deadline, unsigned int flags)
 {
 	struct ipcx_queue_take t = {
 		.size = sizeof(t),
+		.flags = flags,
 		.descs = (uintptr_t)d,
 		.count = 1,
 		.desc_size = sizeof(*d),
@@ -172,6 +173,17 @@ static inline int raw_take(int fd, struct ipcx_desc *d, int64_t deadline)
 	};
 
 	return xioctl(fd, IPCX_IOC_QUEUE_TAKE, &t);
+}
+
+static inline int raw_take(int fd, struct ipcx_desc *d, int64_t deadline)
+{
+	return raw_take_flags(fd, d, deadline, 0);
+}
+
+/* Releases @d and takes the next. */
+static inline int raw_next(int fd, struct ipcx_desc *d, int64_t deadline)
+{
+	return raw_take_flags(fd, d, deadline, IPCX_TAKE_RELEASE);
 }
 
 static inline char *tx_at(const struct end *e, const struct ipcx_desc *d)

@@ -9,14 +9,6 @@ TEST(combined_ioctls)
 {
 	struct end e = { .o = { .depth = 4, .msg_max = 4096 } };
 	struct ipcx_desc d, held, again;
-	struct ipcx_queue_take t = {
-		.size = sizeof(t),
-		.flags = IPCX_TAKE_RELEASE,
-		.descs = (uintptr_t)&held,
-		.count = 1,
-		.desc_size = sizeof(held),
-		.len_max = UINT64_MAX,
-	};
 	struct counts c;
 
 	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
@@ -31,11 +23,11 @@ TEST(combined_ioctls)
 	ASSERT_EQ(1, raw_cancel(e.fd, &d));
 	memset(&held, 0, sizeof(held));
 	held.slot = IPCX_SLOT_NONE;
-	ASSERT_EQ(1, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	ASSERT_EQ(1, raw_next(e.fd, &held, 0));
 	EXPECT_EQ(1, held.seq);
 	ASSERT_EQ(1, raw_send(&e, 10, 'b'));
 	again = held;
-	ASSERT_EQ(1, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	ASSERT_EQ(1, raw_next(e.fd, &held, 0));
 	EXPECT_EQ(2, held.seq);
 	EXPECT_EQ('b', rx_at(&e, &held)[9]);
 	EXPECT_EQ(-EPERM, raw_release(e.fd, &again));
@@ -50,11 +42,11 @@ TEST(combined_ioctls)
 	/* released although nothing can be taken; then there is nothing to release */
 	ASSERT_EQ(1, raw_take(e.fd, &held, 0));
 	again = held;
-	EXPECT_EQ(-EAGAIN, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_EQ(-EAGAIN, raw_next(e.fd, &held, 0));
 	EXPECT_EQ(IPCX_SLOT_NONE, held.slot);
-	EXPECT_EQ(-EAGAIN, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_EQ(-EAGAIN, raw_next(e.fd, &held, 0));
 	held = again;
-	EXPECT_EQ(-EPERM, xioctl(e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_EQ(-EPERM, raw_next(e.fd, &held, 0));
 	EXPECT_EQ(again.slot, held.slot); /* what was not released is still there to be read */
 	ASSERT_TRUE(counts_of(e.o.out_id, &c));
 	EXPECT_EQ(4, c.free);

@@ -185,12 +185,28 @@ static void *loan_main(void *arg)
 	return NULL;
 }
 
+/* A sender sleeps; a slot is given back. Return: whether that woke it, and not its deadline. */
+static bool wakes_sender(struct sleeper *s, const struct end *e, struct ipcx_desc *d)
+{
+	bool woken;
+
+	s->e = e;
+	s->deadline = in_ms(3000);
+	pthread_create(&s->thread, NULL, loan_main, s);
+	pause_ms(50);
+	if (raw_cancel(e->fd, d) != 1)
+		return false;
+	pthread_join(s->thread, NULL);
+	woken = s->ret == 1 && now_ns() < s->deadline - 1000000000;
+	raw_cancel(e->fd, &s->d);
+	return woken;
+}
+
 /* Who polls and then sends nothing must not have used up the wake-up of who sleeps. */
 TEST_F(wait, exclusive_poller_beside_a_sleeping_sender)
 {
 	struct epoll_event ev = { .events = EPOLLOUT | EPOLLEXCLUSIVE };
 	int ep = epoll_create1(EPOLL_CLOEXEC);
-	struct sleeper *s = &self->s[0];
 	struct ipcx_desc d[4];
 	pid_t pid;
 
@@ -201,15 +217,7 @@ TEST_F(wait, exclusive_poller_beside_a_sleeping_sender)
 	if (!pid)
 		_exit(epoll_wait(ep, &ev, 1, 3000) != 1);
 	pause_ms(50);
-	s->e = &self->e;
-	s->deadline = in_ms(3000);
-	pthread_create(&s->thread, NULL, loan_main, s);
-	pause_ms(50);
-	ASSERT_EQ(1, raw_cancel(self->e.fd, &d[0]));
-	pthread_join(s->thread, NULL);
-	EXPECT_EQ(1, s->ret);
-	EXPECT_GT(s->deadline - 1000000000, now_ns()); /* woken, and not only in the end */
-	raw_cancel(self->e.fd, &s->d);
+	EXPECT_TRUE(wakes_sender(&self->s[0], &self->e, &d[0]));
 	EXPECT_EQ(0, exit_status(pid));
 	for (int i = 1; i < 4; i++)
 		raw_cancel(self->e.fd, &d[i]);
@@ -228,15 +236,6 @@ TEST_F(wait, release_and_take_restarts)
 {
 	struct sigaction sa = { .sa_handler = count_signal, .sa_flags = SA_RESTART };
 	struct ipcx_desc d;
-	struct ipcx_queue_take t = {
-		.size = sizeof(t),
-		.flags = IPCX_TAKE_RELEASE,
-		.descs = (uintptr_t)&d,
-		.count = 1,
-		.desc_size = sizeof(d),
-		.deadline = in_ms(5000),
-		.len_max = UINT64_MAX,
-	};
 	pid_t pid, me = getpid();
 
 	sigaction(SIGUSR1, &sa, NULL);
@@ -249,7 +248,7 @@ TEST_F(wait, release_and_take_restarts)
 		pause_ms(100);
 		_exit(write(self->e.fd, "123456789", 9) != 9);
 	}
-	EXPECT_EQ(1, xioctl(self->e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_EQ(1, raw_next(self->e.fd, &d, in_ms(5000)));
 	EXPECT_EQ(1, signals);
 	EXPECT_EQ(9, d.len);
 	raw_release(self->e.fd, &d);
@@ -360,7 +359,6 @@ TEST_F(wait, frozen_taker)
 /* A frozen sender uses up no wake-up of another. */
 TEST_F(wait, frozen_sender)
 {
-	struct sleeper *s = &self->s[0];
 	struct ipcx_desc d[4];
 	pid_t pid;
 
@@ -371,15 +369,7 @@ TEST_F(wait, frozen_sender)
 	if (!pid)
 		_exit(raw_loan(self->e.fd, &d[0], 8, in_ms(5000)) != 1);
 	ASSERT_EQ(0, freeze(pid));
-	s->e = &self->e;
-	s->deadline = in_ms(3000);
-	pthread_create(&s->thread, NULL, loan_main, s);
-	pause_ms(50);
-	ASSERT_EQ(1, raw_cancel(self->e.fd, &d[0]));
-	pthread_join(s->thread, NULL);
-	EXPECT_EQ(1, s->ret);
-	EXPECT_GT(s->deadline - 1000000000, now_ns()); /* woken, and not only in the end */
-	raw_cancel(self->e.fd, &s->d);
+	EXPECT_TRUE(wakes_sender(&self->s[0], &self->e, &d[0]));
 	ASSERT_EQ(0, freezer_write("freezer.state", "THAWED"));
 	EXPECT_EQ(0, exit_status(pid));
 	for (int i = 0; i < 4; i++)

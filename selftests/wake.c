@@ -135,18 +135,9 @@ TEST_F(wake, sender_by_release)
 
 TEST_F(wake, sender_by_take_that_releases)
 {
-	struct ipcx_queue_take t = {
-		.size = sizeof(t),
-		.flags = IPCX_TAKE_RELEASE,
-		.descs = (uintptr_t)&self->d,
-		.count = 1,
-		.desc_size = sizeof(self->d),
-		.len_max = UINT64_MAX,
-	};
-
 	sleeping_sender(self);
 	ASSERT_EQ(1, raw_take(self->e.fd, &self->d, 0));
-	EXPECT_EQ(1, xioctl(self->e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_EQ(1, raw_next(self->e.fd, &self->d, 0));
 	EXPECT_EQ(0, exit_status(self->child));
 	EXPECT_EQ(1, raw_release(self->e.fd, &self->d));
 }
@@ -236,14 +227,6 @@ static void on_alarm(int sig)
 /* Restarted by SA_RESTART: what was released is not released again. */
 TEST_F(wake, interrupted_take_that_released)
 {
-	struct ipcx_queue_take t = {
-		.size = sizeof(t),
-		.flags = IPCX_TAKE_RELEASE,
-		.descs = (uintptr_t)&self->d,
-		.count = 1,
-		.desc_size = sizeof(self->d),
-		.len_max = UINT64_MAX,
-	};
 	struct sigaction sa = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
 	struct counts c;
 
@@ -251,8 +234,7 @@ TEST_F(wake, interrupted_take_that_released)
 	ASSERT_EQ(1, raw_take(self->e.fd, &self->d, 0));
 	sigaction(SIGALRM, &sa, NULL);
 	ualarm(20000, 0);
-	t.deadline = in_ms(200);
-	EXPECT_EQ(-ETIMEDOUT, xioctl(self->e.fd, IPCX_IOC_QUEUE_TAKE, &t));
+	EXPECT_EQ(-ETIMEDOUT, raw_next(self->e.fd, &self->d, in_ms(200)));
 	EXPECT_TRUE(counts_of(self->e.o.out_id, &c));
 	EXPECT_EQ(2, c.free);
 }
