@@ -172,7 +172,7 @@ if [ "$kernel" = kcsan ]; then
 	warn=0
 	append="kcsan.early_enable=0 kcsan.skip_watch=500 kcsan.udelay_task=1000 $append"
 fi
-append="console=ttyS0 quiet printk.time=1 panic=-1 oops=panic panic_on_warn=$warn unknown_nmi_panic panic_print=1 mitigations=off nokaslr $append"
+append="console=ttyS0 quiet printk.time=1 panic=-1 oops=panic panic_on_warn=$warn unknown_nmi_panic panic_print=1 mitigations=off nokaslr no_timer_check $append"
 
 mkfifo "$work/monitor"
 exec 8<>"$work/monitor"
