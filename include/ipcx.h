@@ -58,7 +58,7 @@ struct ipcx_queue;
  *	@len is 0
  * @len: its length in bytes; may be made smaller between loan and commit
  * @prio: 0..31, higher is taken first; 0 after a loan
- * @flags: 0
+ * @flags: 0; IPCX_POISON or IPCX_EXPIRED in a dead-letter queue
  * @deliveries: how often it was taken before and came back
  * @pid: its sender's process, 0 when gone or not visible from here, -1 where
  *	the transport does not verify it
@@ -66,6 +66,8 @@ struct ipcx_queue;
  * @gid: its sender's group
  * @seq: its number in its queue
  * @tag: the application's word, carried unchanged; 0 after a loan
+ * @expires: when it is given up if nobody has taken it; 0, as after a loan, is
+ *	never
  * @priv: the transport's; do not touch
  */
 struct ipcx_msg {
@@ -76,7 +78,20 @@ struct ipcx_msg {
 	uid_t uid;
 	gid_t gid;
 	uint64_t seq, tag;
+	int64_t expires;
 	uint64_t priv[4];
+};
+
+/* ipcx_msg.flags of a message in a dead-letter queue: why it was given up */
+#define IPCX_POISON	(1U << 0)	/* taken max_deliveries times, came back each time */
+#define IPCX_EXPIRED	(1U << 1)	/* not taken in time */
+
+/* What a loan does when the queue is full */
+enum ipcx_queue_policy {
+	IPCX_BLOCK,		/* waits until its deadline */
+	IPCX_FAIL,		/* -EAGAIN, whatever its deadline */
+	IPCX_DROP_OLDEST,	/* drops the oldest message of the lowest priority */
+	IPCX_DROP_NEWEST	/* the commit drops what would leave no room for a loan */
 };
 
 /**
@@ -90,6 +105,15 @@ struct ipcx_msg {
  * @msg_max: longest message in bytes, 0 for the default (64 MiB)
  * @bytes_max: bytes of payload that the queue may hold, 0 for the default
  *	(256 MiB, or msg_max if that is larger)
+ * @dead_letter: name of the queue that gets the messages that this one gives up;
+ *	NULL: they are dropped. You must be allowed to send there, and it must not
+ *	have a dead-letter queue itself. Full or too small, it drops them
+ * @max_deliveries: a message that was taken so often, and came back each time, is
+ *	given up; 0 for no limit
+ * @lease_ms: a message not released for so many milliseconds after it was taken
+ *	comes back, 1..86,400,000; its holder may go on reading, and learns it by
+ *	-ESTALE when it releases; 0 for no limit
+ * @policy: when the queue is full, IPCX_BLOCK if not set
  *
  * All but @require count only for the one who creates the queue; read what an
  * existing one has with ipcx_queue_attr().
@@ -101,6 +125,10 @@ struct ipcx_queue_opts {
 	uint32_t mode;
 	uint64_t msg_max;
 	uint64_t bytes_max;
+	const char *dead_letter;
+	uint32_t max_deliveries;
+	uint32_t lease_ms;
+	enum ipcx_queue_policy policy;
 };
 
 #define IPCX_QUEUE_OPTS(name, ...) struct ipcx_queue_opts name = { .sz = sizeof(name), __VA_ARGS__ }
@@ -115,6 +143,12 @@ struct ipcx_queue_opts {
  * @mode: permission bits
  * @uid: its owner
  * @gid: its group
+ * @dead_letter: number of its dead-letter queue, 0 for none
+ * @policy: when it is full
+ * @max_deliveries: deliveries in vain after which it gives a message up, 0 for no
+ *	limit
+ * @lease_ms: after which a message that was taken comes back, 0 for no limit
+ * @flags: IPCX_EPHEMERAL if it goes with its last user
  */
 struct ipcx_queue_attr {
 	size_t sz;
@@ -125,6 +159,43 @@ struct ipcx_queue_attr {
 	uint32_t mode;
 	uid_t uid;
 	gid_t gid;
+	uint64_t dead_letter;
+	enum ipcx_queue_policy policy;
+	uint32_t max_deliveries;
+	uint32_t lease_ms;
+	uint32_t flags;
+};
+
+/**
+ * struct ipcx_queue_stats - what is in a queue, and what became of its messages
+ * @sz: sizeof(struct ipcx_queue_stats), set by the caller
+ * @sent: messages committed since the queue was made
+ * @queued: of these, waiting
+ * @leased: taken and not released yet
+ * @released: done
+ * @dropped_oldest: dropped to make room for others
+ * @dropped_newest: dropped because there was no room
+ * @expired: given up because nobody took them in time
+ * @poison: given up because they came back too often
+ * @redelivered: how often a message came back and was queued again
+ * @dead_lettered: messages given up that the dead-letter queue took
+ * @dead_letter_failed: messages given up that it could not take
+ * @bytes: memory that the payload takes
+ * @free: slots free
+ * @loaned: slots being written
+ * @senders: open ends that may send
+ * @receivers: open ends that may receive
+ *
+ * All at one instant. sent is the sum of queued, leased, released, dropped_oldest,
+ * dropped_newest, expired and poison, but for messages on their way from one to
+ * another of these at that instant.
+ */
+struct ipcx_queue_stats {
+	size_t sz;
+	uint64_t sent, queued, leased, released;
+	uint64_t dropped_oldest, dropped_newest, expired, poison;
+	uint64_t redelivered, dead_lettered, dead_letter_failed;
+	uint64_t bytes, free, loaned, senders, receivers;
 };
 
 /**
@@ -144,8 +215,9 @@ struct ipcx_queue_attr {
  * -EEXIST      IPCX_EXCL and there is one already
  * -EINVAL      a flag, a name or an option outside its range
  * -EMFILE      too many open files
+ * -ELOOP       the dead-letter queue has a dead-letter queue itself
  * -ENODEV      the transport is not there: for the kernel, the module is not loaded
- * -ENOENT      no such queue, and no IPCX_CREATE
+ * -ENOENT      no such queue, and no IPCX_CREATE; or no such dead-letter queue
  * -ENOMEM      no memory, or the memory cgroup's limit is reached
  * -EOPNOTSUPP  an unknown flag, transport or option; or a required capability
  *              that this transport does not enforce
@@ -193,6 +265,15 @@ uint64_t ipcx_queue_caps(const struct ipcx_queue *q);
 int ipcx_queue_attr(const struct ipcx_queue *q, struct ipcx_queue_attr *attr);
 
 /**
+ * ipcx_queue_stat() - look what is in a queue and what became of its messages
+ * @q: the queue
+ * @stats: filled up to stats->sz bytes
+ *
+ * Return: 0, or -EINVAL if stats->sz is not set.
+ */
+int ipcx_queue_stat(const struct ipcx_queue *q, struct ipcx_queue_stats *stats);
+
+/**
  * ipcx_queue_loan() - get an empty slot to write a message into
  * @q: the queue, opened with IPCX_SEND
  * @len: bytes needed, 0..msg_max
@@ -203,8 +284,9 @@ int ipcx_queue_attr(const struct ipcx_queue *q, struct ipcx_queue_attr *attr);
  * defined; it is never another sender's message unless you may receive too.
  *
  * Return: 0, or
- * -EAGAIN     full, and @deadline is IPCX_NOWAIT
+ * -EAGAIN     full, and @deadline is IPCX_NOWAIT or the policy IPCX_FAIL
  * -EDQUOT     the creator's limit on bytes is reached
+ * -EIDRM      the queue was removed, see ipcx_queue_remove()
  * -EINTR      a signal came while waiting
  * -EINVAL     @deadline is negative
  * -EMSGSIZE   @len is larger than the queue's msg_max
@@ -217,12 +299,13 @@ int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_
 /**
  * ipcx_queue_commit() - send the message in a slot on loan
  * @q: the queue
- * @m: the loan; len may have been made smaller, tag and prio set
+ * @m: the loan; len may have been made smaller, tag, prio and expires set
  *
  * Never blocks. On success the slot is no longer yours: do not touch m->data.
  *
  * Return: 0, or
- * -EINVAL    prio is larger than 31
+ * -EIDRM     the queue was removed; the loan is still yours to cancel
+ * -EINVAL    prio is larger than 31, or expires negative
  * -EMSGSIZE  len is larger than what was loaned
  * -EPERM     not a loan of this handle, or already committed
  */
@@ -250,6 +333,7 @@ int ipcx_queue_cancel(struct ipcx_queue *q, struct ipcx_msg *m);
  *
  * Return: 0, or
  * -EAGAIN     empty, and @deadline is IPCX_NOWAIT
+ * -EIDRM      the queue was removed, see ipcx_queue_remove()
  * -EINTR      a signal came while waiting
  * -EINVAL     @deadline is negative
  * -ENOMEM     the address space is too small for the message, which stays queued
@@ -257,6 +341,20 @@ int ipcx_queue_cancel(struct ipcx_queue *q, struct ipcx_msg *m);
  * -ETIMEDOUT  still empty at @deadline
  */
 int ipcx_queue_take(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
+
+/**
+ * ipcx_queue_peek() - look at the next message without taking it
+ * @q: the queue, opened with IPCX_RECV
+ * @m: filled, but data is NULL: the payload is for who takes it
+ *
+ * Never blocks.
+ *
+ * Return: 0, or
+ * -EAGAIN  empty
+ * -EIDRM   the queue was removed, see ipcx_queue_remove()
+ * -EPERM   the queue was not opened with IPCX_RECV
+ */
+int ipcx_queue_peek(struct ipcx_queue *q, struct ipcx_msg *m);
 
 /**
  * ipcx_queue_release() - acknowledge a message and give its slot back
@@ -267,7 +365,7 @@ int ipcx_queue_take(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
  *
  * Return: 0, or
  * -EPERM   not a message taken by this handle, or already released
- * -ESTALE  the slot holds another message by now
+ * -ESTALE  it was held for longer than lease_ms and is for another receiver now
  */
 int ipcx_queue_release(struct ipcx_queue *q, struct ipcx_msg *m);
 
@@ -377,6 +475,18 @@ ssize_t ipcx_queue_recv(struct ipcx_queue *q, void *buf, size_t cap, int64_t dea
  * -EPROTOTYPE  the name stands for something that is not a queue
  */
 int ipcx_queue_unlink(const char *uri);
+
+/**
+ * ipcx_queue_remove() - end a queue for everybody
+ * @uri: as for ipcx_queue_open()
+ *
+ * As ipcx_queue_unlink(); besides, loan, commit and take of all who have the
+ * queue open fail with -EIDRM from now on, those that wait included, and poll
+ * tells POLLHUP. Messages taken can still be released.
+ *
+ * Return: as ipcx_queue_unlink().
+ */
+int ipcx_queue_remove(const char *uri);
 
 /**
  * ipcx_error() - what went wrong, in words

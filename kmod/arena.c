@@ -93,7 +93,7 @@ static int append_pages(struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp)
 		struct page *page;
 		int err;
 
-		if (fatal_signal_pending(current))
+		if (gfp & __GFP_RETRY_MAYFAIL && fatal_signal_pending(current))
 			return -EINTR;
 		page = alloc_page(gfp | __GFP_ACCOUNT | __GFP_ZERO);
 		if (!page)
@@ -117,7 +117,7 @@ static int append_pages(struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp)
  * @a: its arena
  * @sp: the pages of a BUSY slot
  * @npages: how many it shall have at least
- * @gfp: how hard to try: IPCX_GFP_WAIT or IPCX_GFP_NOWAIT
+ * @gfp: how hard to try: IPCX_GFP_WAIT, _SHORT or _NOWAIT
  *
  * What was got before a failure stays with the slot.
  *
@@ -217,6 +217,22 @@ void ipcx_slot_clear(struct ipcx_slot_pages *sp, u32 npages)
 	while (sp->safe < npages) {
 		clear_highpage(xa_load(&sp->pages, sp->safe));
 		sp->safe++;
+		cond_resched();
+	}
+}
+
+/**
+ * ipcx_slot_copy() - copy a message
+ * @to: the pages of a BUSY slot that nobody sees
+ * @from: those of another
+ * @len: bytes, at most what each holds
+ */
+void ipcx_slot_copy(struct ipcx_slot_pages *to, struct ipcx_slot_pages *from, size_t len)
+{
+	u32 i, n = DIV_ROUND_UP(len, PAGE_SIZE);
+
+	for (i = 0; i < n; i++) {
+		copy_highpage(xa_load(&to->pages, i), xa_load(&from->pages, i));
 		cond_resched();
 	}
 }

@@ -18,8 +18,12 @@
 #include <linux/uio.h>
 #include <linux/xarray.h>
 
-/* Pages of messages: an error is better than the OOM killer. */
+/*
+ * Pages of messages: an error is better than the OOM killer. WAIT ends when the
+ * caller is killed, SHORT tries less hard.
+ */
 #define IPCX_GFP_WAIT	(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+#define IPCX_GFP_SHORT	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
 #define IPCX_GFP_NOWAIT	(GFP_NOWAIT | __GFP_NOWARN)
 
 struct ipcx_user;
@@ -93,6 +97,7 @@ void ipcx_slot_pages_init(struct ipcx_slot_pages *sp);
 int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp);
 void ipcx_slot_trim(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot, u32 keep);
 void ipcx_slot_unpin(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot);
+void ipcx_slot_copy(struct ipcx_slot_pages *to, struct ipcx_slot_pages *from, size_t len);
 void ipcx_slot_clear(struct ipcx_slot_pages *sp, u32 npages);
 vm_fault_t ipcx_slot_fault(struct ipcx_slot_pages *sp, struct vm_fault *vmf, u32 page, u32 visible);
 size_t ipcx_slot_copy_from_iter(struct ipcx_slot_pages *sp, size_t len, struct iov_iter *from);

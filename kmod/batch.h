@@ -34,7 +34,7 @@ static inline int ipcx_batch_init(struct ipcx_batch *b, u64 user, u32 count, u32
 {
 	if (!count || count > IPCX_BATCH_MAX)
 		return -EINVAL;
-	if (size < offsetofend(struct ipcx_desc, __reserved) || size > PAGE_SIZE)
+	if (size < offsetofend(struct ipcx_desc, expires) || size > PAGE_SIZE)
 		return -EINVAL;
 	b->user = u64_to_user_ptr(user);
 	b->count = count;
@@ -56,7 +56,7 @@ static __always_inline int ipcx_desc_read(const struct ipcx_batch *b, u32 i, str
 
 	if (err)
 		return err;
-	if (d->flags)
+	if (d->flags & ~IPCX_MSG_VALID_FLAGS)
 		return -EOPNOTSUPP;
 	return d->__reserved ? -EINVAL : 0;
 }
@@ -104,6 +104,61 @@ static inline struct ipcx_slot *ipcx_slot_at(struct ipcx_queue *q, u32 index)
 static inline u32 ipcx_pages_of(u64 len)
 {
 	return DIV_ROUND_UP_ULL(len, PAGE_SIZE);
+}
+
+/* Under the queue's lock: BUSY or LEASED -> QUEUED. */
+static inline void ipcx_queue_requeue(struct ipcx_queue *q, struct ipcx_slot *slot)
+{
+	lockdep_assert_held(&q->lock);
+	ipcx_slot_requeue(&q->slots, slot);
+	if (unlikely(slot->expires))
+		ipcx_expire_arm(q, slot->expires);
+}
+
+/*
+ * Under the queue's lock: the second half of a return, the slots have done theirs.
+ * Return: whether the message is BUSY, to be retired.
+ */
+static inline bool ipcx_queue_returned(struct ipcx_queue *q, struct ipcx_slot *slot)
+{
+	if (slot->state == IPCX_SLOT_BUSY)
+		return true;
+	q->count.redelivered++;
+	if (unlikely(slot->expires))
+		ipcx_expire_arm(q, slot->expires);
+	return false;
+}
+
+/*
+ * Under the queue's lock: LEASED -> QUEUED, delivered in vain; or -> BUSY and true:
+ * once too often, the caller unlocks and retires it.
+ */
+static inline bool ipcx_queue_return(struct ipcx_queue *q, struct ipcx_slot *slot)
+{
+	lockdep_assert_held(&q->lock);
+	ipcx_slot_return(&q->slots, slot, q->max_deliveries);
+	return ipcx_queue_returned(q, slot);
+}
+
+/*
+ * Under the queue's lock: the next message, as by ipcx_slots_next(). -ETIME: its
+ * time is over, the caller unlocks, calls ipcx_queue_purge() and tries again.
+ */
+static inline int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max,
+				  struct ipcx_slot **slot)
+{
+	struct ipcx_slot *first = ipcx_slots_first(&q->slots);
+	int err;
+
+	lockdep_assert_held(&q->lock);
+	if (unlikely(q->removed))
+		return -EIDRM;
+	if (first && ipcx_slot_expired(first))
+		return -ETIME;
+	err = ipcx_slots_next(&q->slots, party, len_max, slot);
+	if (unlikely(q->lease_ms) && !err && party)
+		ipcx_lease_begin(q, *slot);
+	return err;
 }
 
 /* Under the queue's lock: BUSY, LOANED or LEASED -> FREE. */

@@ -10,8 +10,8 @@
 #include <linux/pseudo_fs.h>
 #include <linux/sched/signal.h>
 
+#include "batch.h"
 #include "compat.h"
-#include "ipcx.h"
 
 #define IPCX_FS_MAGIC	0x69706378	/* "ipcx" */
 
@@ -35,6 +35,8 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		return ipcx_queue_take(ep, user);
 	case IPCX_IOC_QUEUE_RELEASE:
 		return ipcx_queue_release(ep, user);
+	case IPCX_IOC_QUEUE_STAT:
+		return ipcx_queue_stat(ep, user);
 	}
 	return -ENOTTY;
 }
@@ -68,12 +70,16 @@ static ssize_t endpoint_read(struct kiocb *iocb, struct iov_iter *to)
 		err = -EINTR;
 	if (err) {
 		spin_lock(&q->lock);
-		ipcx_slot_requeue(&q->slots, slot);
+		ipcx_queue_requeue(q, slot);
 		spin_unlock(&q->lock);
 		ipcx_queue_wake_recv(q, 1);
 		return err;
 	}
-	ipcx_slot_release(q, slot);
+	spin_lock(&q->lock);
+	q->count.released++;
+	ipcx_queue_put_slot(q, slot);
+	spin_unlock(&q->lock);
+	ipcx_queue_wake_send(q);
 	return len;
 }
 
@@ -93,8 +99,7 @@ static ssize_t endpoint_write(struct kiocb *iocb, struct iov_iter *from)
 		ipcx_slot_release(ep->q, slot);
 		return -EFAULT;
 	}
-	ipcx_slot_send(ep, slot, len, 0, 0);
-	return len;
+	return ipcx_slot_send(ep, slot, len) ?: len;
 }
 
 static __poll_t endpoint_poll(struct file *file, poll_table *wait)
@@ -113,6 +118,8 @@ static __poll_t endpoint_poll(struct file *file, poll_table *wait)
 		if (ipcx_queue_writable(q, 1))
 			events |= EPOLLOUT | EPOLLWRNORM;
 	}
+	if (READ_ONCE(q->removed))
+		events |= EPOLLHUP | EPOLLERR;
 	return events;
 }
 
@@ -123,7 +130,8 @@ static u32 visible_pages(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
 	u64 len = 0;
 
 	spin_lock(&ep->q->lock);
-	if (ipcx_slot_held(slot, state, &ep->party))
+	if (ipcx_slot_held(slot, state, &ep->party) ||
+	    (state == IPCX_SLOT_LEASED && ipcx_slot_late(slot, &ep->party)))
 		len = slot->len;
 	spin_unlock(&ep->q->lock);
 	return DIV_ROUND_UP_ULL(len, PAGE_SIZE);

@@ -26,14 +26,15 @@
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <net/net_namespace.h>
 #include <uapi/linux/ipcx.h>
 
 #include "arena.h"
 #include "slots.h"
 
-#define IPCX_DEPTH_MAX	65536U
-#define IPCX_MSG_MAX	BIT_ULL(30)
+#define IPCX_DEPTH_MAX 65536U
+#define IPCX_MSG_MAX BIT_ULL(30)
 
 /* user.c: what each user may have */
 
@@ -82,11 +83,13 @@ struct seq_file;
  * struct ipcx_object_ops - what the kinds of objects do differently
  * @kind: IPCX_KIND_*
  * @show: print the columns of /proc/net/ipcx that the kind knows
+ * @remove: by IPCX_UNLINK_NOW
  * @free: the last reference is gone
  */
 struct ipcx_object_ops {
 	u32 kind;
 	void (*show)(struct seq_file *m, struct ipcx_object *obj);
+	void (*remove)(struct ipcx_object *obj);
 	void (*free)(struct ipcx_object *obj);
 };
 
@@ -130,27 +133,60 @@ bool ipcx_object_exists(struct net *net, const struct ipcx_name *name);
 void ipcx_object_keep(struct ipcx_object *obj);
 void ipcx_object_close(struct ipcx_object *obj);
 int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
-		       const struct cred *cred);
+		       const struct cred *cred, bool now);
 int ipcx_name_init(void);
 void ipcx_name_exit(void);
 
 /* queue.c: queues and their endpoints */
 
 /**
+ * struct ipcx_queue_count - what became of messages, see struct ipcx_queue_stat
+ * @released: done
+ * @dropped_oldest: dropped to make room
+ * @dropped_newest: dropped for lack of room
+ * @expired: given up, too late
+ * @poison: given up, came back too often
+ * @redelivered: came back
+ * @dead_lettered: given up and kept by the dead-letter queue
+ * @dead_letter_failed: given up and not kept by it
+ */
+struct ipcx_queue_count {
+	u64 released;
+	u64 dropped_oldest;
+	u64 dropped_newest;
+	u64 expired;
+	u64 poison;
+	u64 redelivered;
+	u64 dead_lettered;
+	u64 dead_letter_failed;
+};
+
+/**
  * struct ipcx_queue - a queue
  * @obj: its name and its lifetime
- * @lock: protects @slots, @takers, @byte_waiters, @senders, @receivers
+ * @lock: protects @slots, @takers, @byte_waiters, @senders, @receivers, @count,
+ *	@removed, @expire_at
  * @slots: the messages
  * @takers: who sleeps until a message is there, first come first served
  * @byte_waiters: sleeping senders that need more than a slot
  * @senders: endpoints that may send
  * @receivers: endpoints that may receive
+ * @removed: by IPCX_UNLINK_NOW
+ * @count: what became of messages
+ * @expire_at: no message or lease ends earlier, host time; KTIME_MAX for never
+ * @expire: runs then
  * @recv_poll: who polls for a message
  * @send_poll: who polls for a slot
  * @send_wait: senders that sleep until a slot or pages are there
  * @arena: the pages behind the slots
  * @msg_max: longest message in bytes
  * @bytes_max: what the creator asked for, in bytes
+ * @policy: enum ipcx_policy
+ * @max_deliveries: deliveries in vain after which a message is given up, 0 for no
+ *	limit
+ * @lease_ms: how long a message may be held, 0 for no limit
+ * @flags: IPCX_OPEN_EPHEMERAL or 0, what its creator asked for
+ * @dead_letter: where messages go that are given up, kept open, or NULL
  */
 struct ipcx_queue {
 	struct ipcx_object obj;
@@ -161,13 +197,22 @@ struct ipcx_queue {
 	u32 byte_waiters;
 	u32 senders;
 	u32 receivers;
+	bool removed;
+	struct ipcx_queue_count count;
+	s64 expire_at;
 
+	struct delayed_work expire;
 	wait_queue_head_t recv_poll;
 	wait_queue_head_t send_poll;
 	wait_queue_head_t send_wait;
 	struct ipcx_arena arena;
 	u64 msg_max;
 	u64 bytes_max;
+	u32 policy;
+	u32 max_deliveries;
+	u32 lease_ms;
+	u32 flags;
+	struct ipcx_queue *dead_letter;
 };
 
 /**
@@ -197,32 +242,28 @@ static inline u64 ipcx_queue_used(struct ipcx_queue *q)
 	return atomic64_read(&q->arena.npages) - q->slots.free_pages;
 }
 
+/* Under the lock: are a slot and @npages there for a loan? */
+static inline bool ipcx_queue_has_room(struct ipcx_queue *q, u32 npages)
+{
+	return q->slots.count[IPCX_SLOT_FREE] && ipcx_queue_used(q) + npages <= q->arena.pages_max;
+}
+
 u32 ipcx_queue_depth_max(void);
 u64 ipcx_queue_msg_max(void);
 long ipcx_queue_open(struct file *dev, void __user *arg);
+long ipcx_queue_stat(struct ipcx_endpoint *ep, void __user *arg);
 void ipcx_endpoint_close(struct ipcx_endpoint *ep);
 
 /* wait.c: sleeping and waking */
 
 void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr);
 void ipcx_queue_wake_senders(struct ipcx_queue *q);
+void ipcx_queue_remove(struct ipcx_object *obj);
 bool ipcx_queue_readable(struct ipcx_queue *q);
 bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages);
 int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max, s64 deadline,
 			 struct ipcx_slot **slot);
 int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, s64 deadline);
-
-/**
- * ipcx_queue_wake_recv() - messages are there
- * @q: the queue, not locked, since it was locked to put them there
- * @nr: how many, at least 1
- */
-static inline void ipcx_queue_wake_recv(struct ipcx_queue *q, int nr)
-{
-	/* no barrier: see wait.c */
-	if (!list_empty(&q->takers) || waitqueue_active(&q->recv_poll))
-		ipcx_queue_wake_takers(q, nr);
-}
 
 /**
  * ipcx_queue_wake_send() - a slot is free
@@ -235,11 +276,53 @@ static inline void ipcx_queue_wake_send(struct ipcx_queue *q)
 		ipcx_queue_wake_senders(q);
 }
 
+/**
+ * ipcx_queue_wake_recv() - messages are there
+ * @q: the queue, not locked, since it was locked to put them there
+ * @nr: how many, at least 1
+ */
+static inline void ipcx_queue_wake_recv(struct ipcx_queue *q, int nr)
+{
+	/* no barrier: see wait.c */
+	if (!list_empty(&q->takers) || waitqueue_active(&q->recv_poll))
+		ipcx_queue_wake_takers(q, nr);
+	/* one that can be dropped, or that was dropped, is room for another */
+	if (unlikely(q->policy >= IPCX_POLICY_DROP_OLDEST))
+		ipcx_queue_wake_send(q);
+}
+
+/* time.c: deadlines of the caller's time namespace in host time, and back */
+
+ktime_t ipcx_time_to_host(s64 t);
+s64 ipcx_time_from_host(ktime_t t);
+
+/* expire.c: messages and leases whose time is over */
+
+void ipcx_expire_init(struct ipcx_queue *q);
+void ipcx_expire_arm(struct ipcx_queue *q, s64 when);
+void ipcx_lease_begin(struct ipcx_queue *q, struct ipcx_slot *slot);
+bool ipcx_queue_expire(struct ipcx_queue *q);
+void ipcx_queue_purge(struct ipcx_queue *q);
+
+/* retire.c: messages that end otherwise than by being released */
+
+void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count, u16 flag);
+bool ipcx_queue_make_room(struct ipcx_queue *q);
+
+/* Under the lock: is the time of a message over? */
+static inline bool ipcx_slot_expired(const struct ipcx_slot *slot)
+{
+	return unlikely(slot->expires) && ktime_get() >= slot->expires;
+}
+
 /* send.c, receive.c: the way of a message */
 
+int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages,
+		  struct ipcx_slot **out);
+void ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len, u8 prio);
 int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, s64 deadline, struct ipcx_slot **slot);
 void ipcx_slot_release(struct ipcx_queue *q, struct ipcx_slot *slot);
-void ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u64 tag, u8 prio);
+int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len);
 long ipcx_queue_loan(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_commit(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_cancel(struct ipcx_endpoint *ep, void __user *arg);

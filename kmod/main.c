@@ -71,7 +71,8 @@ static long ipcx_unlink(struct file *file, void __user *arg)
 {
 	struct ipcx_unlink u;
 	struct ipcx_name name;
-	int err = ipcx_args_in(&u, sizeof(u), offsetofend(struct ipcx_unlink, kind), 0, arg);
+	int err = ipcx_args_in(&u, sizeof(u), offsetofend(struct ipcx_unlink, kind),
+			       IPCX_UNLINK_VALID_FLAGS, arg);
 
 	if (!err)
 		err = ipcx_name_copy(&name, u.name, u.name_len);
@@ -79,7 +80,8 @@ static long ipcx_unlink(struct file *file, void __user *arg)
 		return err;
 	if (u.kind != IPCX_KIND_QUEUE)
 		return -EINVAL;
-	return ipcx_object_unlink(file->private_data, &name, u.kind, file->f_cred);
+	return ipcx_object_unlink(file->private_data, &name, u.kind, file->f_cred,
+				  u.flags & IPCX_UNLINK_NOW);
 }
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -128,14 +130,15 @@ static struct miscdevice ipcx_device = {
 static void __init abi_check(void)
 {
 	BUILD_BUG_ON(sizeof(struct ipcx_info) != 56);
-	BUILD_BUG_ON(sizeof(struct ipcx_queue_open) != 120);
+	BUILD_BUG_ON(sizeof(struct ipcx_queue_open) != 168);
 	BUILD_BUG_ON(sizeof(struct ipcx_unlink) != 24);
-	BUILD_BUG_ON(sizeof(struct ipcx_desc) != 56);
+	BUILD_BUG_ON(sizeof(struct ipcx_desc) != 64);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_loan) != 32);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_commit) != 24);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_cancel) != 24);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_take) != 40);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_release) != 24);
+	BUILD_BUG_ON(sizeof(struct ipcx_queue_stat) != 112);
 }
 
 static int __init ipcx_init(void)

@@ -243,11 +243,12 @@ void ipcx_object_close(struct ipcx_object *obj)
  * @name: the name
  * @kind: what it must stand for
  * @cred: who asks
+ * @now: nobody shall use it any more
  *
  * Return: 0, -ENOENT, -EPROTOTYPE, -EACCES.
  */
 int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
-		       const struct cred *cred)
+		       const struct cred *cred, bool now)
 {
 	struct ipcx_net *in = net_generic(net, ipcx_net_id);
 	struct ipcx_object *obj;
@@ -262,9 +263,12 @@ int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
 	else
 		remove_name(in, obj);
 	mutex_unlock(&in->lock);
-	if (!err)
-		object_put(obj);
-	return err;
+	if (err)
+		return err;
+	if (now)
+		obj->ops->remove(obj);
+	object_put(obj);
+	return 0;
 }
 
 /* /proc/net/ipcx */
@@ -369,6 +373,8 @@ static void __net_exit net_exit(struct net *net)
 
 	remove_proc_entry("ipcx", net->proc_net);
 	xa_for_each(&in->ids, id, obj) {
+		if (!obj->named) /* a dead-letter queue of one that follows */
+			continue;
 		mutex_lock(&in->lock);
 		remove_name(in, obj);
 		mutex_unlock(&in->lock);

@@ -14,12 +14,11 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
-#include "copy.h"
-#include "ipcx.h"
+#include "batch.h"
 
-#define DEPTH_DEFAULT	64U
-#define MSG_DEFAULT	(64ULL << 20)
-#define BYTES_DEFAULT	(256ULL << 20)
+#define DEPTH_DEFAULT 64U
+#define MSG_DEFAULT (64ULL << 20)
+#define BYTES_DEFAULT (256ULL << 20)
 
 static unsigned int queue_depth_max = IPCX_DEPTH_MAX;
 module_param(queue_depth_max, uint, 0644);
@@ -77,6 +76,9 @@ static void queue_free(struct ipcx_object *obj)
 	struct ipcx_arena *a = &q->arena;
 	u32 i;
 
+	cancel_delayed_work_sync(&q->expire);
+	if (q->dead_letter)
+		ipcx_object_close(&q->dead_letter->obj);
 	for (i = 0; i < a->depth; i++) {
 		struct ipcx_slot *slot = &q->slots.slot[i];
 
@@ -96,6 +98,7 @@ static void queue_free(struct ipcx_object *obj)
 static const struct ipcx_object_ops queue_ops = {
 	.kind = IPCX_KIND_QUEUE,
 	.show = queue_show,
+	.remove = ipcx_queue_remove,
 	.free = queue_free,
 };
 
@@ -108,6 +111,8 @@ static int attributes_check(struct ipcx_queue_open *a)
 		return -EINVAL;
 	a->bytes_max = a->bytes_max ?: max(BYTES_DEFAULT, PAGE_ALIGN(a->msg_max));
 	if (a->bytes_max < PAGE_ALIGN(a->msg_max))
+		return -EINVAL;
+	if (a->policy > IPCX_POLICY_DROP_NEWEST || a->lease_ms > IPCX_LEASE_MS_MAX)
 		return -EINVAL;
 	return a->mode & ~0777U ? -EINVAL : 0;
 }
@@ -168,8 +173,13 @@ static struct ipcx_queue *queue_create(struct file *dev, const struct ipcx_queue
 	init_waitqueue_head(&q->recv_poll);
 	init_waitqueue_head(&q->send_poll);
 	init_waitqueue_head(&q->send_wait);
+	ipcx_expire_init(q);
 	q->msg_max = o->msg_max;
 	q->bytes_max = o->bytes_max;
+	q->policy = o->policy;
+	q->max_deliveries = o->max_deliveries;
+	q->lease_ms = o->lease_ms;
+	q->flags = o->flags & IPCX_OPEN_EPHEMERAL;
 	refcount_set(&q->obj.refs, 1);
 	q->obj.ops = &queue_ops;
 	q->obj.name = *name;
@@ -189,6 +199,31 @@ err_pin:
 err_queue:
 	kfree(q);
 	return ERR_PTR(err);
+}
+
+/* Opens the dead-letter queue of a new queue, if it shall have one. */
+static int dead_letter_open(struct file *dev, struct ipcx_queue *q, const struct ipcx_queue_open *o)
+{
+	struct ipcx_object *obj;
+	struct ipcx_queue *dead;
+	struct ipcx_name name;
+	int err;
+
+	if (!o->dead_letter)
+		return 0;
+	err = ipcx_name_copy(&name, o->dead_letter, o->dead_letter_len);
+	if (err)
+		return err;
+	obj = ipcx_object_open(dev->private_data, &name, IPCX_KIND_QUEUE, dev->f_cred, 2);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	dead = container_of(obj, struct ipcx_queue, obj);
+	if (dead->dead_letter) {
+		ipcx_object_close(obj);
+		return -ELOOP;
+	}
+	q->dead_letter = dead;
+	return 0;
 }
 
 /*
@@ -219,7 +254,7 @@ static struct ipcx_queue *queue_get(struct file *dev, const struct ipcx_queue_op
 		q = queue_create(dev, o, name);
 		if (IS_ERR(q))
 			return q;
-		err = ipcx_object_publish(net, &q->obj);
+		err = dead_letter_open(dev, q, o) ?: ipcx_object_publish(net, &q->obj);
 		*created = !err;
 		if (!err)
 			return q;
@@ -264,6 +299,11 @@ static void reply_fill(struct ipcx_queue_open *o, const struct ipcx_queue *q)
 	o->out_mode = q->obj.mode;
 	o->out_uid = from_kuid_munged(current_user_ns(), q->obj.uid);
 	o->out_gid = from_kgid_munged(current_user_ns(), q->obj.gid);
+	o->out_policy = q->policy;
+	o->out_max_deliveries = q->max_deliveries;
+	o->out_lease_ms = q->lease_ms;
+	o->out_flags = q->flags;
+	o->out_dead_letter = q->dead_letter ? q->dead_letter->obj.id : 0;
 }
 
 static int open_check(const struct ipcx_queue_open *o)
@@ -275,6 +315,8 @@ static int open_check(const struct ipcx_queue_open *o)
 	if (!(flags & (IPCX_OPEN_SEND | IPCX_OPEN_RECV)))
 		return -EINVAL;
 	if (flags & (IPCX_OPEN_EXCL | IPCX_OPEN_EPHEMERAL) && !(flags & IPCX_OPEN_CREATE))
+		return -EINVAL;
+	if (!o->dead_letter && o->dead_letter_len)
 		return -EINVAL;
 	if (!o->name && (o->name_len || !(flags & IPCX_OPEN_CREATE)))
 		return -EINVAL;
@@ -300,7 +342,7 @@ long ipcx_queue_open(struct file *dev, void __user *arg)
 	bool created;
 	int fd, err;
 
-	err = ipcx_args_in(&o, sizeof(o), offsetofend(struct ipcx_queue_open, out_gid),
+	err = ipcx_args_in(&o, sizeof(o), offsetofend(struct ipcx_queue_open, out_flags),
 			   IPCX_OPEN_VALID_FLAGS, arg);
 	if (!err)
 		err = open_check(&o);
@@ -345,30 +387,55 @@ err_fd:
 }
 
 /* Slots of a dying endpoint looked at under one hold of the lock. */
-#define REAP_BATCH	64
+#define REAP_BATCH 64
 
 static void endpoint_reap(struct ipcx_endpoint *ep)
 {
 	struct ipcx_queue *q = ep->q;
-	struct ipcx_slot *slot;
+	struct ipcx_slot *slot, *poison;
 	int requeued = 0;
 	u32 steps;
 
 	do {
 		cond_resched();
-		spin_lock(&q->lock);
+		poison = NULL;
 		steps = 0;
-		while (steps < REAP_BATCH) {
-			slot = ipcx_party_reap(&q->slots, &ep->party, &steps);
+		spin_lock(&q->lock);
+		while (steps < REAP_BATCH && !poison) {
+			slot = ipcx_party_reap(&q->slots, &ep->party, q->max_deliveries, &steps);
 			if (!slot)
 				break;
-			requeued += slot->state == IPCX_SLOT_QUEUED;
+			if (slot->state == IPCX_SLOT_FREE)
+				continue;
+			if (ipcx_queue_returned(q, slot))
+				poison = slot;
+			else
+				requeued++;
 		}
 		spin_unlock(&q->lock);
+		if (poison)
+			ipcx_queue_retire(q, poison, &q->count.poison, IPCX_MSG_POISON);
 	} while (slot);
 	if (requeued)
 		ipcx_queue_wake_recv(q, requeued);
 	ipcx_queue_wake_send(q);
+}
+
+/* It does not read what it held for too long any more. */
+static void endpoint_end_late(struct ipcx_endpoint *ep)
+{
+	struct ipcx_queue *q = ep->q;
+	struct ipcx_late *late;
+
+	do {
+		spin_lock(&q->lock);
+		late = hlist_entry_safe(ep->party.late.first, struct ipcx_late, in_party);
+		if (late)
+			ipcx_late_end(&q->slots, late);
+		spin_unlock(&q->lock);
+		kfree(late);
+		cond_resched();
+	} while (late);
 }
 
 static void endpoint_disown(struct ipcx_endpoint *ep)
@@ -398,6 +465,7 @@ void ipcx_endpoint_close(struct ipcx_endpoint *ep)
 	struct net *net = ep->net;
 
 	endpoint_reap(ep);
+	endpoint_end_late(ep); /* after that: what it holds can become overdue */
 	endpoint_disown(ep);
 	ipcx_arena_detach(&q->arena, &ep->map);
 	spin_lock(&q->lock);

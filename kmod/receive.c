@@ -6,34 +6,42 @@
  * read before and written after.
  */
 #include <linux/pid.h>
+#include <linux/slab.h>
 #include <linux/user_namespace.h>
 
 #include "batch.h"
 
-/* Under the lock: is it @ep's to release? */
+/*
+ * Under the lock: is it @ep's to release? If it was and its lease is over, that
+ * is forgotten now: the slot may become free.
+ */
 static int release_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq)
 {
-	if (!ipcx_slot_held(slot, IPCX_SLOT_LEASED, &ep->party))
+	struct ipcx_late *late;
+
+	if (likely(ipcx_slot_held(slot, IPCX_SLOT_LEASED, &ep->party)))
+		return slot->seq == seq ? 0 : -ESTALE;
+	late = ipcx_slot_late(slot, &ep->party);
+	if (!late)
 		return -EPERM;
-	return slot->seq == seq ? 0 : -ESTALE;
+	ipcx_late_end(&ep->q->slots, late);
+	kfree(late);
+	return -ESTALE;
 }
 
-/* Under the lock: gives @slot back, done or to be delivered again. */
-static int give_back_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq, bool again)
+/* Under the lock: the message is done. */
+static int release_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq)
 {
-	struct ipcx_queue *q = ep->q;
 	int err = release_check(ep, slot, seq);
 
-	if (!err && again) {
-		slot->deliveries++;
-		ipcx_slot_requeue(&q->slots, slot);
-	} else if (!err) {
-		ipcx_queue_put_slot(q, slot);
-	}
-	return err;
+	if (err)
+		return err;
+	ep->q->count.released++;
+	ipcx_queue_put_slot(ep->q, slot);
+	return 0;
 }
 
-static int give_back(struct ipcx_endpoint *ep, const struct ipcx_desc *d, bool again)
+static int release_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot = ipcx_slot_at(q, d->slot);
@@ -42,25 +50,35 @@ static int give_back(struct ipcx_endpoint *ep, const struct ipcx_desc *d, bool a
 	if (!slot)
 		return -EINVAL;
 	spin_lock(&q->lock);
-	err = give_back_locked(ep, slot, d->seq, again);
+	err = release_locked(ep, slot, d->seq);
 	spin_unlock(&q->lock);
-	if (err)
-		return err;
-	if (again)
-		ipcx_queue_wake_recv(q, 1);
-	else
+	if (!err || err == -ESTALE)
 		ipcx_queue_wake_send(q);
-	return 0;
+	return err;
 }
 
-static int release_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
-{
-	return give_back(ep, d, false);
-}
-
+/* To be delivered again, or given up. */
 static int nack_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 {
-	return give_back(ep, d, true);
+	struct ipcx_queue *q = ep->q;
+	struct ipcx_slot *slot = ipcx_slot_at(q, d->slot);
+	bool poison = false;
+	int err;
+
+	if (!slot)
+		return -EINVAL;
+	spin_lock(&q->lock);
+	err = release_check(ep, slot, d->seq);
+	if (!err)
+		poison = ipcx_queue_return(q, slot);
+	spin_unlock(&q->lock);
+	if (poison)
+		ipcx_queue_retire(q, slot, &q->count.poison, IPCX_MSG_POISON);
+	else if (!err)
+		ipcx_queue_wake_recv(q, 1);
+	else if (err == -ESTALE)
+		ipcx_queue_wake_send(q);
+	return err;
 }
 
 /**
@@ -94,7 +112,7 @@ static void desc_fill(struct ipcx_desc *d, struct ipcx_queue *q, const struct ip
 	struct user_namespace *ns = current_user_ns();
 
 	d->slot = ipcx_slot_index(&q->slots, slot);
-	d->flags = 0;
+	d->flags = slot->flags;
 	d->len = slot->len;
 	d->tag = slot->tag;
 	d->seq = slot->seq;
@@ -105,13 +123,15 @@ static void desc_fill(struct ipcx_desc *d, struct ipcx_queue *q, const struct ip
 	d->uid = ns == &init_user_ns ? __kuid_val(slot->uid) : from_kuid_munged(ns, slot->uid);
 	d->gid = ns == &init_user_ns ? __kgid_val(slot->gid) : from_kgid_munged(ns, slot->gid);
 	d->__reserved = 0;
+	d->expires = slot->expires ? ipcx_time_from_host(slot->expires) : 0;
 }
 
 /*
  * Takes a message that is there already. Before that, under the same hold of
- * the lock, the message in @d is released if @done.
+ * the lock, the message in @d is released if @done. Return: also -ETIME, see
+ * ipcx_queue_next().
  */
-static int take_now(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max, bool done)
+static int take_once(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max, bool done)
 {
 	struct ipcx_slot *slot = done ? ipcx_slot_at(ep->q, d->slot) : NULL;
 	struct ipcx_queue *q = ep->q;
@@ -121,15 +141,26 @@ static int take_now(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max, 
 		return -EINVAL;
 	spin_lock(&q->lock);
 	if (done)
-		err = give_back_locked(ep, slot, d->seq, false);
-	done &= !err;
+		err = release_locked(ep, slot, d->seq);
+	done &= !err || err == -ESTALE;
 	if (!err)
-		err = ipcx_slots_next(&q->slots, &ep->party, len_max, &slot);
+		err = ipcx_queue_next(q, &ep->party, len_max, &slot);
 	if (!err)
 		desc_fill(d, q, slot);
 	spin_unlock(&q->lock);
 	if (done)
 		ipcx_queue_wake_send(q);
+	return err;
+}
+
+static int take_now(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max, bool done)
+{
+	int err;
+
+	while ((err = take_once(ep, d, len_max, done)) == -ETIME) {
+		ipcx_queue_purge(ep->q);
+		done = false;
+	}
 	return err;
 }
 
@@ -156,7 +187,7 @@ static void untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 
 	spin_lock(&q->lock);
 	if (!release_check(ep, slot, d->seq)) /* else another thread was faster */
-		ipcx_slot_requeue(&q->slots, slot);
+		ipcx_queue_requeue(q, slot);
 	spin_unlock(&q->lock);
 	ipcx_queue_wake_recv(q, 1);
 }
@@ -198,6 +229,33 @@ static int forget_released(const struct ipcx_batch *b, u32 from)
 	return 0;
 }
 
+/* Describes the next message and leaves it where it is. */
+static long peek(struct ipcx_queue *q, const struct ipcx_queue_take *t, const struct ipcx_batch *b)
+{
+	struct ipcx_slot *slot;
+	struct ipcx_desc d;
+	int err = 0;
+
+	if (t->flags != IPCX_TAKE_PEEK || b->count != 1 || t->deadline != IPCX_DEADLINE_NOWAIT)
+		return -EINVAL;
+	ipcx_queue_purge(q);
+	spin_lock(&q->lock);
+	slot = ipcx_slots_first(&q->slots);
+	if (q->removed)
+		err = -EIDRM;
+	else if (!slot)
+		err = -EAGAIN;
+	else if (slot->len > t->len_max)
+		err = -EMSGSIZE;
+	else
+		desc_fill(&d, q, slot);
+	spin_unlock(&q->lock);
+	if (err)
+		return err;
+	d.slot = IPCX_SLOT_NONE;
+	return ipcx_desc_write(b, 0, &d) ?: 1;
+}
+
 /**
  * ipcx_queue_take() - IPCX_IOC_QUEUE_TAKE
  * @ep: the endpoint
@@ -221,13 +279,15 @@ long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 		return err ?: -EINVAL;
 	if (!(ep->rights & IPCX_OPEN_RECV))
 		return -EPERM;
+	if (unlikely(t.flags & IPCX_TAKE_PEEK))
+		return peek(ep->q, &t, &b);
 	if (t.flags & IPCX_TAKE_RELEASE) {
 		released = release_first(ep, &b, &d);
 		if (released < 0)
 			return released;
 	}
 	err = take_now(ep, &d, t.len_max, d.slot != IPCX_SLOT_NONE);
-	if (err && err != -EAGAIN && err != -EMSGSIZE)
+	if (err && err != -EAGAIN && err != -EMSGSIZE && err != -EIDRM)
 		return err; /* the last entry could not be released */
 	if (err == -EAGAIN && t.deadline != IPCX_DEADLINE_NOWAIT) {
 		err = released ? forget_released(&b, 0) : 0;

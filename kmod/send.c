@@ -44,13 +44,12 @@ static bool steal_pages(struct ipcx_queue *q, u32 npages)
  * The slot changes hands: its last writer loses it, and whatever still holds
  * one of its pages outside loses its influence on it.
  */
-static void change_writer(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
+static void change_writer(struct ipcx_queue *q, struct ipcx_slot *slot, struct ipcx_party *party)
 {
-	struct ipcx_queue *q = ep->q;
 	u32 had = slot->pg.npages;
 
 	spin_lock(&q->lock);
-	ipcx_slot_set_writer(slot, &ep->party);
+	ipcx_slot_set_writer(slot, party);
 	spin_unlock(&q->lock);
 	slot->pg.safe = 0;
 	ipcx_slot_unpin(&q->arena, &slot->pg, ipcx_slot_index(&q->slots, slot));
@@ -58,17 +57,19 @@ static void change_writer(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
 		ipcx_queue_wake_send(q);
 }
 
-/* Makes a BUSY slot ready for @ep to write @npages pages. */
-static int slot_prepare(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u32 npages)
+/* Makes a BUSY slot ready for @ep, or for the kernel if that is NULL, to write @npages pages. */
+static int slot_prepare(struct ipcx_queue *q, struct ipcx_endpoint *ep, struct ipcx_slot *slot,
+			u32 npages)
 {
-	struct ipcx_queue *q = ep->q;
+	struct ipcx_party *party = ep ? &ep->party : NULL;
 	struct ipcx_slot_pages *pg = &slot->pg;
 	int err;
 
-	if (READ_ONCE(slot->writer) != &ep->party)
-		change_writer(ep, slot);
+	/* without a writer it may still be pinned by one that died */
+	if (!party || READ_ONCE(slot->writer) != party)
+		change_writer(q, slot, party);
 	for (;;) {
-		err = ipcx_slot_grow(&q->arena, pg, npages, IPCX_GFP_WAIT);
+		err = ipcx_slot_grow(&q->arena, pg, npages, ep ? IPCX_GFP_WAIT : IPCX_GFP_SHORT);
 		if (!err || err == -EINTR)
 			break;
 		if (!steal_pages(q, npages - pg->npages))
@@ -76,26 +77,38 @@ static int slot_prepare(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u32 np
 	}
 	if (err)
 		return err;
-	if (ep->rights & IPCX_OPEN_RECV)
+	if (!ep || ep->rights & IPCX_OPEN_RECV)
 		pg->safe = pg->npages;
 	ipcx_slot_clear(pg, npages);
 	return 0;
 }
 
-static int slot_try(struct ipcx_endpoint *ep, u32 npages, struct ipcx_slot **out)
+/**
+ * ipcx_slot_try() - get a slot if there is one
+ * @q: the queue
+ * @ep: who will write to it; NULL for the kernel
+ * @npages: pages needed
+ * @out: set to the slot, BUSY
+ *
+ * Return: 0, -EAGAIN if the queue is full, or as ipcx_slot_get().
+ */
+int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages,
+		  struct ipcx_slot **out)
 {
-	struct ipcx_queue *q = ep->q;
+	struct ipcx_party *party = ep ? &ep->party : NULL;
 	struct ipcx_slot *slot = NULL;
+	int err = -EAGAIN;
 	u64 used;
-	int err;
 
 	spin_lock(&q->lock);
 	used = ipcx_queue_used(q) + npages;
-	if (used <= q->arena.pages_max)
-		slot = ipcx_slots_grab(&q->slots, &ep->party, npages);
+	if (unlikely(q->removed))
+		err = -EIDRM;
+	else if (used <= q->arena.pages_max)
+		slot = ipcx_slots_grab(&q->slots, party, npages);
 	spin_unlock(&q->lock);
 	if (!slot)
-		return -EAGAIN;
+		return err;
 	/* A message sits on at most twice what it needs, and on no more where pages get short. */
 	if (slot->pg.npages > npages &&
 	    (used > q->arena.pages_max / 2 || !ipcx_slot_fits(slot, npages))) {
@@ -103,8 +116,8 @@ static int slot_try(struct ipcx_endpoint *ep, u32 npages, struct ipcx_slot **out
 		ipcx_queue_wake_send(q);
 	}
 	/* A dying writer sets this to NULL: not us either way. */
-	if (READ_ONCE(slot->writer) != &ep->party || slot->pg.safe < npages) {
-		err = slot_prepare(ep, slot, npages);
+	if (!party || READ_ONCE(slot->writer) != party || slot->pg.safe < npages) {
+		err = slot_prepare(q, ep, slot, npages);
 		if (err) {
 			ipcx_slot_release(q, slot);
 			return err;
@@ -131,10 +144,14 @@ int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, s64 deadline, struct ipcx_s
 	if (len > ep->q->msg_max)
 		return -EMSGSIZE;
 	npages = ipcx_pages_of(len);
+	if (ep->q->policy == IPCX_POLICY_FAIL)
+		deadline = IPCX_DEADLINE_NOWAIT;
 	for (;;) {
-		err = slot_try(ep, npages, slot);
+		err = ipcx_slot_try(ep->q, ep, npages, slot);
 		if (err != -EAGAIN)
 			return err;
+		if (ipcx_queue_make_room(ep->q))
+			continue;
 		err = ipcx_queue_wait_send(ep->q, npages, deadline);
 		if (err)
 			return err;
@@ -184,14 +201,44 @@ long ipcx_queue_loan(struct ipcx_endpoint *ep, void __user *arg)
 	return i ?: err;
 }
 
-/* Under the lock: stamps a message and queues it. */
-static void slot_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u64 tag, u8 prio)
+/**
+ * ipcx_queue_put_message() - the message in a slot is complete
+ * @q: the queue, locked, not removed
+ * @slot: BUSY or LOANED, stamped
+ * @len: bytes of the message
+ * @prio: its priority
+ *
+ * It is queued, or dropped and counted where that is the policy.
+ */
+void ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len, u8 prio)
 {
-	slot->tag = tag;
+	lockdep_assert_held(&q->lock);
+	if (unlikely(q->policy == IPCX_POLICY_DROP_NEWEST) &&
+	    !ipcx_queue_has_room(q, ipcx_pages_of(len))) {
+		put_pid(slot->pid);
+		slot->pid = NULL;
+		ipcx_slot_discard(&q->slots, slot);
+		q->count.dropped_newest++;
+		return;
+	}
+	ipcx_slot_commit(&q->slots, slot, len, prio);
+	if (unlikely(slot->expires))
+		ipcx_expire_arm(q, slot->expires);
+}
+
+/* Under the lock: stamps a message and sends it. Return: 0 or -EIDRM. */
+static int slot_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d)
+{
+	if (unlikely(ep->q->removed))
+		return -EIDRM;
+	slot->tag = d->tag;
+	slot->expires = d->expires;
+	slot->flags = 0;
 	slot->uid = ep->uid;
 	slot->gid = ep->gid;
 	slot->pid = get_pid(task_tgid(current));
-	ipcx_slot_commit(&ep->q->slots, slot, len, prio);
+	ipcx_queue_put_message(ep->q, slot, d->len, d->prio);
+	return 0;
 }
 
 /**
@@ -199,15 +246,22 @@ static void slot_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 le
  * @ep: the sender
  * @slot: from ipcx_slot_get()
  * @len: bytes of the message
- * @tag: its tag
- * @prio: its priority
+ *
+ * Return: 0, or -EIDRM: the slot is free.
  */
-void ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u64 tag, u8 prio)
+int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
 {
+	struct ipcx_desc d = { .len = len };
+	int err;
+
 	spin_lock(&ep->q->lock);
-	slot_commit(ep, slot, len, tag, prio);
+	err = slot_commit(ep, slot, &d);
 	spin_unlock(&ep->q->lock);
-	ipcx_queue_wake_recv(ep->q, 1);
+	if (err)
+		ipcx_slot_release(ep->q, slot);
+	else
+		ipcx_queue_wake_recv(ep->q, 1);
+	return err;
 }
 
 /* A commit gets no slot for longer messages ready: it may never be used. */
@@ -292,6 +346,14 @@ static void make_spare(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d
 		ipcx_queue_wake_send(q);
 }
 
+/* 0 is never. */
+static s64 expires_to_host(s64 expires)
+{
+	if (expires == IPCX_DEADLINE_FOREVER)
+		return 0;
+	return max_t(s64, ipcx_time_to_host(expires), 1);
+}
+
 static int commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, bool loan)
 {
 	struct ipcx_queue *q = ep->q;
@@ -299,18 +361,21 @@ static int commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, bool loan)
 	u32 npages;
 	int err = 0;
 
-	if (!slot || d->prio > IPCX_PRIO_MAX)
+	if (!slot || d->prio > IPCX_PRIO_MAX || d->expires < 0)
 		return -EINVAL;
+	if (unlikely(d->flags))
+		return -EOPNOTSUPP;
+	if (unlikely(d->expires))
+		d->expires = expires_to_host(d->expires);
 	spin_lock(&q->lock);
+	npages = ipcx_pages_of(slot->len);
 	if (!ipcx_slot_held(slot, IPCX_SLOT_LOANED, &ep->party))
 		err = -EPERM;
 	else if (d->len > slot->len)
 		err = -EMSGSIZE;
-	if (!err) {
-		npages = ipcx_pages_of(slot->len);
-		slot_commit(ep, slot, d->len, d->tag, d->prio);
-		loan = loan && find_spare(ep, npages, d);
-	}
+	else
+		err = slot_commit(ep, slot, d);
+	loan = loan && !err && find_spare(ep, npages, d);
 	spin_unlock(&q->lock);
 	if (err)
 		return err;

@@ -14,7 +14,7 @@
  *
  * BUSY is a slot in the hands of one thread inside the kernel: its pages may
  * change, and nobody else can name it. write(2) commits from BUSY, read(2)
- * takes to BUSY.
+ * takes to BUSY, and a message that is given up goes through BUSY to FREE.
  */
 #ifndef IPCX_SLOTS_H
 #define IPCX_SLOTS_H
@@ -37,6 +37,7 @@ enum ipcx_slot_state {
  * struct ipcx_party - one endpoint, as the slots know it
  * @held: slots LOANED or LEASED to it, latest first
  * @own: slots that it wrote last
+ * @late: leases of it that are over and that it has not given back
  * @spare: a stack of numbers of slots that were freed when it was their writer;
  *	the oldest falls out. Hints: each may have changed since
  * @top: entries ever pushed on @spare less those popped
@@ -45,9 +46,24 @@ enum ipcx_slot_state {
 struct ipcx_party {
 	struct hlist_head held;
 	struct list_head own;
+	struct hlist_head late;
 	u16 spare[IPCX_SPARES];
 	u32 top;
 	u32 spares;
+};
+
+/**
+ * struct ipcx_late - an overdue lease: the party may still be reading the slot
+ * @in_slot: in ipcx_slot::late
+ * @in_party: in ipcx_party::late
+ * @slot: the slot; it does not become FREE while it has such
+ * @party: who had it
+ */
+struct ipcx_late {
+	struct hlist_node in_slot;
+	struct hlist_node in_party;
+	struct ipcx_slot *slot;
+	struct ipcx_party *party;
 };
 
 /**
@@ -57,16 +73,21 @@ struct ipcx_party {
  * @own: in @writer's own, if there is a writer
  * @holder: LOANED, LEASED: whom it belongs to
  * @writer: whose TX window may still show it; NULL if nobody's
+ * @late: overdue leases of the message
  * @pg: its pages
  * @len: LOANED: bytes loaned; QUEUED, LEASED: bytes of the message
  * @tag: the application's word
  * @seq: number of the message
  * @state: enum ipcx_slot_state
  * @prio: priority of the message
+ * @ended: BUSY: FREE as soon as nobody reads it any more
+ * @flags: IPCX_MSG_*, kept for the caller
  * @deliveries: how often the message came back
  * @uid: identity of the sender, kept for the caller
  * @gid: likewise
  * @pid: likewise
+ * @expires: likewise: when the message is given up, host time; 0 is never
+ * @lease_ends: likewise: LEASED: when it comes back, host time
  */
 struct ipcx_slot {
 	union {
@@ -76,16 +97,21 @@ struct ipcx_slot {
 	struct list_head own;
 	struct ipcx_party *holder;
 	struct ipcx_party *writer;
+	struct hlist_head late;
 	struct ipcx_slot_pages pg;
 	u64 len;
 	u64 tag;
 	u64 seq;
 	u8 state;
 	u8 prio;
+	bool ended;
+	u16 flags;
 	u32 deliveries;
 	kuid_t uid;
 	kgid_t gid;
 	struct pid *pid;
+	s64 expires;
+	s64 lease_ends;
 };
 
 /**
@@ -116,6 +142,7 @@ static inline void ipcx_party_init(struct ipcx_party *party)
 {
 	INIT_HLIST_HEAD(&party->held);
 	INIT_LIST_HEAD(&party->own);
+	INIT_HLIST_HEAD(&party->late);
 	party->top = 0;
 	party->spares = 0;
 }
@@ -239,11 +266,11 @@ static inline struct ipcx_slot *ipcx_slots_fit_any(struct ipcx_slots *s, u32 npa
 	return hlist_entry(s->bin[b].first, struct ipcx_slot, node);
 }
 
-/* FREE -> BUSY: the best slot for @party to write @npages pages, or NULL. */
+/* FREE -> BUSY: the best slot for @party, if there is one, to write @npages pages, or NULL. */
 static inline struct ipcx_slot *ipcx_slots_grab(struct ipcx_slots *s, struct ipcx_party *party,
 						u32 npages)
 {
-	struct ipcx_slot *slot = ipcx_slots_fit_spare(s, party, npages);
+	struct ipcx_slot *slot = party ? ipcx_slots_fit_spare(s, party, npages) : NULL;
 
 	if (!slot)
 		slot = ipcx_slots_fit_any(s, npages);
@@ -277,11 +304,14 @@ static inline struct ipcx_slot *ipcx_slots_grab_empty(struct ipcx_slots *s)
 	return slot;
 }
 
-/* BUSY: from now on only @party's TX window may show the slot. */
+/* BUSY: from now on only @party's TX window may show the slot, or no window if it is NULL. */
 static inline void ipcx_slot_set_writer(struct ipcx_slot *slot, struct ipcx_party *party)
 {
 	WRITE_ONCE(slot->writer, party);
-	list_move(&slot->own, &party->own);
+	if (party)
+		list_move(&slot->own, &party->own);
+	else
+		list_del_init(&slot->own);
 }
 
 /* BUSY -> LOANED: @len bytes to write. */
@@ -303,10 +333,40 @@ static inline void ipcx_slot_unhold(struct ipcx_slot *slot)
 	slot->holder = NULL;
 }
 
-/* BUSY, LOANED or LEASED -> FREE. */
+/* BUSY, LOANED or LEASED -> FREE, or -> BUSY until the last overdue reader is gone. */
 static inline void ipcx_slot_put(struct ipcx_slots *s, struct ipcx_slot *slot)
 {
 	ipcx_slot_unhold(slot);
+	if (hlist_empty(&slot->late)) {
+		ipcx_slot_free(s, slot);
+		return;
+	}
+	slot->ended = true;
+	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
+}
+
+/* A lease that was overdue of which @party has not given the slot back, or NULL. */
+static inline struct ipcx_late *ipcx_slot_late(const struct ipcx_slot *slot,
+					       const struct ipcx_party *party)
+{
+	struct ipcx_late *late;
+
+	hlist_for_each_entry(late, &slot->late, in_slot)
+		if (late->party == party)
+			return late;
+	return NULL;
+}
+
+/* An overdue lease is given back; the caller frees @late. */
+static inline void ipcx_late_end(struct ipcx_slots *s, struct ipcx_late *late)
+{
+	struct ipcx_slot *slot = late->slot;
+
+	__hlist_del(&late->in_slot);
+	__hlist_del(&late->in_party);
+	if (!slot->ended || !hlist_empty(&slot->late))
+		return;
+	slot->ended = false;
 	ipcx_slot_free(s, slot);
 }
 
@@ -323,12 +383,27 @@ static inline void ipcx_slot_commit(struct ipcx_slots *s, struct ipcx_slot *slot
 	ipcx_slot_move(s, slot, IPCX_SLOT_QUEUED);
 }
 
+/* BUSY or LOANED -> FREE as if its message had been sent and dropped: it has a number. */
+static inline void ipcx_slot_discard(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	s->seq++;
+	ipcx_slot_put(s, slot);
+}
+
 /* The message that is next, or NULL. */
 static inline struct ipcx_slot *ipcx_slots_first(struct ipcx_slots *s)
 {
 	if (!s->prios)
 		return NULL;
 	return list_first_entry(&s->fifo[fls(s->prios) - 1], struct ipcx_slot, queued);
+}
+
+/* The message that can be missed best, or NULL: the first of the lowest priority. */
+static inline struct ipcx_slot *ipcx_slots_oldest(struct ipcx_slots *s)
+{
+	if (!s->prios)
+		return NULL;
+	return list_first_entry(&s->fifo[ffs(s->prios) - 1], struct ipcx_slot, queued);
 }
 
 static inline void ipcx_slot_dequeue(struct ipcx_slots *s, struct ipcx_slot *slot)
@@ -415,6 +490,32 @@ static inline u32 ipcx_slot_requeue(struct ipcx_slots *s, struct ipcx_slot *slot
 	return steps;
 }
 
+/*
+ * LEASED: the message was delivered in vain. -> QUEUED, or after the last of
+ * @max deliveries (0: no limit) -> BUSY, to be given up.
+ * Return: how many slots were looked at.
+ */
+static inline u32 ipcx_slot_return(struct ipcx_slots *s, struct ipcx_slot *slot, u32 max)
+{
+	slot->deliveries++;
+	if (!max || slot->deliveries < max)
+		return ipcx_slot_requeue(s, slot);
+	ipcx_slot_unhold(slot);
+	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
+	return 1;
+}
+
+/* LEASED for too long: as ipcx_slot_return(), and the holder is remembered in @late. */
+static inline void ipcx_slot_overdue(struct ipcx_slots *s, struct ipcx_slot *slot,
+				     struct ipcx_late *late, u32 max)
+{
+	late->slot = slot;
+	late->party = slot->holder;
+	hlist_add_head(&late->in_slot, &slot->late);
+	hlist_add_head(&late->in_party, &slot->holder->late);
+	ipcx_slot_return(s, slot, max);
+}
+
 /* Is @slot in @state and in @party's hands? */
 static inline bool ipcx_slot_held(const struct ipcx_slot *slot, enum ipcx_slot_state state,
 				  const struct ipcx_party *party)
@@ -423,12 +524,12 @@ static inline bool ipcx_slot_held(const struct ipcx_slot *slot, enum ipcx_slot_s
 }
 
 /*
- * @party is gone. Takes the next of its slots back: -> FREE, or -> QUEUED with
- * deliveries + 1. The latest first, so that each usually goes to the very front.
+ * @party is gone. Takes the next of its slots back: -> FREE, or as by
+ * ipcx_slot_return(). The latest first, so that each usually goes to the very front.
  * @steps grows by the slots looked at. Return: the slot, or NULL when nothing is left.
  */
 static inline struct ipcx_slot *ipcx_party_reap(struct ipcx_slots *s, struct ipcx_party *party,
-						u32 *steps)
+						u32 max, u32 *steps)
 {
 	struct ipcx_slot *slot;
 
@@ -439,8 +540,7 @@ static inline struct ipcx_slot *ipcx_party_reap(struct ipcx_slots *s, struct ipc
 		ipcx_slot_put(s, slot);
 		++*steps;
 	} else {
-		slot->deliveries++;
-		*steps += ipcx_slot_requeue(s, slot);
+		*steps += ipcx_slot_return(s, slot, max);
 	}
 	return slot;
 }

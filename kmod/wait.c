@@ -19,12 +19,10 @@
  * the sleeper sees the change.
  */
 #include <linux/hrtimer.h>
-#include <linux/nsproxy.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
-#include <linux/time_namespace.h>
 
-#include "ipcx.h"
+#include "batch.h"
 
 /**
  * struct ipcx_taker - somebody who sleeps until a message is there
@@ -32,7 +30,7 @@
  * @task: who
  * @len_max: longest message wanted
  * @slot: the message, BUSY
- * @err: -EMSGSIZE if the message was longer
+ * @err: -EMSGSIZE if the message was longer, -EIDRM if the queue was removed
  */
 struct ipcx_taker {
 	struct list_head node;
@@ -42,19 +40,26 @@ struct ipcx_taker {
 	int err;
 };
 
-/* Under the lock. Return: a taker that got an answer, with a reference, or NULL. */
-static struct task_struct *serve(struct ipcx_queue *q)
+/*
+ * Under the lock: answers the first taker, if there is an answer.
+ * Return: -EAGAIN if there is none, -ETIME if the next message is late, or 0:
+ * @task is to be woken, with a reference.
+ */
+static int serve(struct ipcx_queue *q, struct task_struct **task)
 {
 	struct ipcx_taker *t = list_first_entry_or_null(&q->takers, struct ipcx_taker, node);
-	struct task_struct *task;
+	int err;
 
 	lockdep_assert_held(&q->lock);
-	if (!t || !ipcx_slots_first(&q->slots))
-		return NULL;
-	task = get_task_struct(t->task);
-	t->err = ipcx_slots_next(&q->slots, NULL, t->len_max, &t->slot);
+	if (!t)
+		return -EAGAIN;
+	err = ipcx_queue_next(q, NULL, t->len_max, &t->slot);
+	if (err == -EAGAIN || err == -ETIME)
+		return err;
+	t->err = err;
+	*task = get_task_struct(t->task);
 	list_del_init(&t->node);
-	return task;
+	return 0;
 }
 
 /**
@@ -65,16 +70,19 @@ static struct task_struct *serve(struct ipcx_queue *q)
 void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr)
 {
 	struct task_struct *task;
+	int err;
 
 	do {
 		spin_lock(&q->lock);
-		task = serve(q);
+		err = serve(q, &task);
 		spin_unlock(&q->lock);
-		if (task) {
+		if (!err) {
 			wake_up_process(task);
 			put_task_struct(task);
+		} else if (err == -ETIME) {
+			ipcx_queue_purge(q);
 		}
-	} while (task && !list_empty(&q->takers));
+	} while (err != -EAGAIN && !list_empty(&q->takers));
 	/* a message that is gone again has been taken */
 	if (waitqueue_active(&q->recv_poll) && READ_ONCE(q->slots.count[IPCX_SLOT_QUEUED]))
 		__wake_up(&q->recv_poll, TASK_INTERRUPTIBLE, nr,
@@ -85,9 +93,9 @@ void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr)
  * ipcx_queue_wake_senders() - ipcx_queue_wake_send() where somebody waits
  * @q: see there
  *
- * As many sleepers are woken as there are free slots. Where one of them may need
- * more than there is, all are, or the one woken could be the wrong one. Who
- * polls is woken beside them: it may not send anything in the end.
+ * As many sleepers are woken as there are free slots, or messages to drop. Where
+ * one of them may need more than there is, all are, or the one woken could be the
+ * wrong one. Who polls is woken beside them: it may not send anything in the end.
  */
 void ipcx_queue_wake_senders(struct ipcx_queue *q)
 {
@@ -95,6 +103,8 @@ void ipcx_queue_wake_senders(struct ipcx_queue *q)
 
 	spin_lock(&q->lock);
 	free = q->slots.count[IPCX_SLOT_FREE];
+	if (q->policy == IPCX_POLICY_DROP_OLDEST)
+		free += q->slots.count[IPCX_SLOT_QUEUED];
 	nr = free;
 	if (q->byte_waiters || ipcx_queue_used(q) + nr > q->arena.pages_max)
 		nr = 0; /* all */
@@ -103,6 +113,24 @@ void ipcx_queue_wake_senders(struct ipcx_queue *q)
 		return;
 	__wake_up(&q->send_wait, TASK_INTERRUPTIBLE, nr, NULL);
 	wake_up_interruptible_poll(&q->send_poll, EPOLLOUT | EPOLLWRNORM);
+}
+
+/**
+ * ipcx_queue_remove() - IPCX_UNLINK_NOW: nobody sends or receives any more
+ * @obj: the queue
+ */
+void ipcx_queue_remove(struct ipcx_object *obj)
+{
+	struct ipcx_queue *q = container_of(obj, struct ipcx_queue, obj);
+	const __poll_t gone = EPOLLHUP | EPOLLERR;
+
+	spin_lock(&q->lock);
+	WRITE_ONCE(q->removed, true);
+	spin_unlock(&q->lock);
+	ipcx_queue_wake_takers(q, 1);
+	wake_up_all(&q->send_wait);
+	wake_up_poll(&q->recv_poll, EPOLLIN | EPOLLRDNORM | gone);
+	wake_up_poll(&q->send_poll, EPOLLOUT | EPOLLWRNORM | gone);
 }
 
 /**
@@ -122,41 +150,27 @@ bool ipcx_queue_readable(struct ipcx_queue *q)
 }
 
 /**
- * ipcx_queue_writable() - would a loan succeed, as far as the queue's own limits go?
+ * ipcx_queue_writable() - is there no reason for a loan to wait?
  * @q: the queue, not locked
  * @npages: pages needed
  *
- * Return: whether it would.
+ * Return: whether there is none.
  */
 bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages)
 {
 	bool ok;
 
 	spin_lock(&q->lock);
-	ok = q->slots.count[IPCX_SLOT_FREE] && ipcx_queue_used(q) + npages <= q->arena.pages_max;
+	ok = ipcx_queue_has_room(q, npages) || q->removed ||
+	     (q->policy == IPCX_POLICY_DROP_OLDEST && q->slots.count[IPCX_SLOT_QUEUED]);
 	spin_unlock(&q->lock);
 	return ok;
-}
-
-static ktime_t deadline_to_host(s64 deadline)
-{
-#ifdef CONFIG_TIME_NS
-	s64 offset = timespec64_to_ns(&current->nsproxy->time_ns->offsets.monotonic);
-
-	if (offset > 0 && deadline < offset)
-		return 0; /* long past */
-	if (offset < 0 && deadline > KTIME_MAX + offset)
-		return KTIME_MAX;
-	return deadline - offset;
-#else
-	return deadline;
-#endif
 }
 
 /* Sleeps, unless woken before. Return: -ETIMEDOUT, -ERESTARTSYS, or 0 when woken. */
 static int sleep_until(s64 deadline)
 {
-	ktime_t expires = deadline_to_host(deadline);
+	ktime_t expires = ipcx_time_to_host(deadline);
 	ktime_t *timer = deadline == IPCX_DEADLINE_FOREVER ? NULL : &expires;
 
 	if (signal_pending(current))
@@ -169,9 +183,16 @@ static int sleep_until(s64 deadline)
 /* The taker dies: as if it had never got the message. */
 static void hand_back(struct ipcx_queue *q, struct ipcx_slot *slot) __must_hold(&q->lock)
 {
-	ipcx_slot_requeue(&q->slots, slot);
+	ipcx_queue_requeue(q, slot);
 	spin_unlock(&q->lock);
 	ipcx_queue_wake_recv(q, 1);
+	spin_lock(&q->lock);
+}
+
+static void purge(struct ipcx_queue *q) __must_hold(&q->lock)
+{
+	spin_unlock(&q->lock);
+	ipcx_queue_purge(q);
 	spin_lock(&q->lock);
 }
 
@@ -183,7 +204,8 @@ static void hand_back(struct ipcx_queue *q, struct ipcx_slot *slot) __must_hold(
  * @deadline: absolute, or IPCX_DEADLINE_*
  * @slot: set to the message
  *
- * Return: 0, -EAGAIN, -EMSGSIZE, -ETIMEDOUT, -ERESTARTSYS, -EINTR when dying.
+ * Return: 0, -EAGAIN, -EIDRM, -EMSGSIZE, -ETIMEDOUT, -ERESTARTSYS, -EINTR when
+ * dying.
  */
 int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max, s64 deadline,
 			 struct ipcx_slot **slot) __must_hold(&q->lock)
@@ -192,7 +214,8 @@ int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len
 	int err;
 
 	lockdep_assert_held(&q->lock);
-	err = ipcx_slots_next(&q->slots, party, len_max, slot);
+	while ((err = ipcx_queue_next(q, party, len_max, slot)) == -ETIME)
+		purge(q);
 	if (err != -EAGAIN || deadline == IPCX_DEADLINE_NOWAIT)
 		return err;
 	list_add_tail(&t.node, &q->takers);
@@ -212,8 +235,11 @@ int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len
 		hand_back(q, t.slot);
 		return -EINTR;
 	}
-	if (!err && party)
+	if (!err && party) {
 		ipcx_slot_lease(&q->slots, t.slot, party);
+		if (q->lease_ms)
+			ipcx_lease_begin(q, t.slot);
+	}
 	*slot = t.slot;
 	return err;
 }

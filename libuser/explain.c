@@ -55,7 +55,10 @@ static int explain_commit(const char *name, int err)
 {
 	switch (err) {
 	case EINVAL:
-		return ipcx_fail(err, "queue %s: the priority of a message is not in 0..31", name);
+		return ipcx_fail(err,
+				 "queue %s: the priority of a message is not in 0..31, or its "
+				 "time to expire is negative",
+				 name);
 	case EMSGSIZE:
 		return ipcx_fail(err,
 				 "queue %s: a message is longer than the slot loaned for it; "
@@ -128,6 +131,11 @@ static __attribute__((cold, noinline)) int explain_rare(const struct ipcx_queue 
 		return ipcx_fail(err,
 				 "queue %s: closed in this process, because it was forked; "
 				 "open the queue here, or open it with IPCX_INHERIT",
+				 name);
+	if (err == EIDRM)
+		return ipcx_fail(err,
+				 "queue %s: it was removed for all who have it open; close it, "
+				 "and open or create the one that takes its place",
 				 name);
 	if (op == IPCX_OP_LOAN)
 		r = explain_loan(q, name, err, len);

@@ -185,6 +185,7 @@ static inline int give(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n,
 			.tag = p->tag,
 			.seq = p->priv[PRIV_SEQ],
 			.prio = p->prio,
+			.expires = p->expires,
 		};
 	}
 	if (!held)
@@ -258,6 +259,7 @@ static void fill_taken(struct ipcx_queue *q, struct ipcx_msg *m, const struct ip
 		.gid = d->gid,
 		.seq = d->seq,
 		.tag = d->tag,
+		.expires = d->expires,
 	};
 	m->priv[PRIV_SLOT] = d->slot;
 	m->priv[PRIV_SEQ] = d->seq;
@@ -303,6 +305,7 @@ static int commit_one(struct ipcx_queue *q, struct ipcx_msg *m)
 		.len = m->len,
 		.tag = m->tag,
 		.prio = m->prio,
+		.expires = m->expires,
 	};
 	struct ipcx_queue_commit arg = {
 		.size = sizeof(arg),
@@ -368,6 +371,52 @@ static int kernel_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadlin
 	return r;
 }
 
+static int kernel_peek(struct ipcx_queue *q, struct ipcx_msg *m)
+{
+	struct ipcx_desc d = { 0 };
+	struct ipcx_queue_take arg = {
+		.size = sizeof(arg),
+		.flags = IPCX_TAKE_PEEK,
+		.descs = (uintptr_t)&d,
+		.count = 1,
+		.desc_size = sizeof(d),
+		.len_max = SIZE_MAX,
+	};
+
+	if (ioctl(q->fd, IPCX_IOC_QUEUE_TAKE, &arg) < 0)
+		return -errno;
+	fill_taken(q, m, &d, NULL);
+	m->priv[IPCX_PRIV_HOLDER] = 0;
+	return 0;
+}
+
+static int kernel_stat(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
+{
+	struct ipcx_queue_stat arg = { .size = sizeof(arg) };
+
+	if (ioctl(q->fd, IPCX_IOC_QUEUE_STAT, &arg) < 0)
+		return -errno;
+	*stats = (struct ipcx_queue_stats){
+		.sent = arg.out_sent,
+		.queued = arg.out_queued,
+		.leased = arg.out_leased,
+		.released = arg.out_released,
+		.dropped_oldest = arg.out_dropped_oldest,
+		.dropped_newest = arg.out_dropped_newest,
+		.expired = arg.out_expired,
+		.poison = arg.out_poison,
+		.redelivered = arg.out_redelivered,
+		.dead_lettered = arg.out_dead_lettered,
+		.dead_letter_failed = arg.out_dead_letter_failed,
+		.bytes = arg.out_bytes,
+		.free = arg.out_free,
+		.loaned = arg.out_loaned,
+		.senders = arg.out_senders,
+		.receivers = arg.out_receivers,
+	};
+	return 0;
+}
+
 const struct ipcx_transport ipcx_transport_kernel = {
 	.name = "kernel",
 	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_REDELIVERY | IPCX_CAP_RECLAIM | IPCX_CAP_IDENTITY |
@@ -383,4 +432,6 @@ const struct ipcx_transport ipcx_transport_kernel = {
 	.take = kernel_take,
 	.release = kernel_release,
 	.next = kernel_next,
+	.peek = kernel_peek,
+	.stat = kernel_stat,
 };

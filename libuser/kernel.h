@@ -35,7 +35,7 @@ struct ipcx_kernel_queue {
 /* kernel_open.c */
 int ipcx_kernel_open(struct ipcx_queue **q, const char *name, unsigned int flags,
 		     const struct ipcx_queue_opts *opts);
-int ipcx_kernel_unlink(const char *name);
+int ipcx_kernel_unlink(const char *name, bool now);
 void ipcx_kernel_close(struct ipcx_queue *q);
 void ipcx_kernel_forked(struct ipcx_queue *q);
 

@@ -152,6 +152,9 @@ static int open_value(int dev, const struct ipcx_queue_open *arg, const char *na
 					 name, (unsigned long long)arg->msg_max,
 					 (unsigned long long)info.out_msg_max);
 	}
+	if (arg->lease_ms > IPCX_LEASE_MS_MAX)
+		return ipcx_fail(EINVAL, "queue %s: lease_ms %u is larger than %u, which is a day",
+				 name, arg->lease_ms, IPCX_LEASE_MS_MAX);
 	if (arg->bytes_max)
 		return ipcx_fail(EINVAL,
 				 "queue %s: bytes_max %llu cannot hold one message of "
@@ -165,11 +168,28 @@ static int open_denied(const struct ipcx_queue_open *arg, const char *name, cons
 	char owner[80];
 
 	owner_of(owner, sizeof(owner), name);
+	if (arg->dead_letter && arg->flags & IPCX_OPEN_CREATE)
+		return ipcx_fail(EACCES,
+				 "queue %s: there is one already that you may not use so, or you "
+				 "may not send to its dead-letter queue",
+				 quoted);
 	return ipcx_fail(EACCES, "queue %s: you may not %s%s", quoted,
 			 !(arg->flags & IPCX_OPEN_RECV) ? "send" :
 			 !(arg->flags & IPCX_OPEN_SEND) ? "receive" :
 							  "both send and receive",
 			 owner);
+}
+
+/* A queue that may be created can only lack its dead-letter queue. */
+static int open_dead_letter(const struct ipcx_queue_open *arg, const char *quoted, int err)
+{
+	const char *name = (const char *)(uintptr_t)arg->dead_letter;
+	char buf[IPCX_QUOTED_MAX];
+
+	return ipcx_fail(err, "queue %s: its dead-letter queue %s %s", quoted,
+			 ipcx_quote(buf, name ? name : ""),
+			 err == ENOENT ? "does not exist; create that first" :
+					 "has a dead-letter queue itself; take one that has none");
 }
 
 int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const char *name, int err)
@@ -192,7 +212,10 @@ int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const ch
 	case EMFILE:
 		return ipcx_fail(err, "queue %s: this process has too many open files (ulimit -n)",
 				 quoted);
+	case ELOOP:
 	case ENOENT:
+		if (arg->flags & IPCX_OPEN_CREATE)
+			return open_dead_letter(arg, quoted, err);
 		return ipcx_fail(err,
 				 "queue %s: there is none of this name; create it with "
 				 "IPCX_CREATE or \"ipcx create\"",

@@ -22,6 +22,12 @@ static_assert(IPCX_EXCL == IPCX_OPEN_EXCL, "handed on as it is");
 static_assert(IPCX_SEND == IPCX_OPEN_SEND, "handed on as it is");
 static_assert(IPCX_RECV == IPCX_OPEN_RECV, "handed on as it is");
 static_assert(IPCX_EPHEMERAL == IPCX_OPEN_EPHEMERAL, "handed on as it is");
+static_assert((int)IPCX_BLOCK == IPCX_POLICY_BLOCK, "handed on as it is");
+static_assert((int)IPCX_FAIL == IPCX_POLICY_FAIL, "handed on as it is");
+static_assert((int)IPCX_DROP_OLDEST == IPCX_POLICY_DROP_OLDEST, "handed on as it is");
+static_assert((int)IPCX_DROP_NEWEST == IPCX_POLICY_DROP_NEWEST, "handed on as it is");
+static_assert(IPCX_POISON == IPCX_MSG_POISON, "handed on as it is");
+static_assert(IPCX_EXPIRED == IPCX_MSG_EXPIRED, "handed on as it is");
 
 static int open_device(void)
 {
@@ -43,6 +49,14 @@ static int check_name(const char *name)
 	if (strchr(name, '/'))
 		return ipcx_fail(EINVAL, "the name %s has a '/' in it", ipcx_quote(buf, name));
 	return 0;
+}
+
+static int check_dead_letter(const char *name)
+{
+	if (!*name)
+		return ipcx_fail_text(EINVAL, "the name of the dead-letter queue is empty; leave "
+					      "dead_letter NULL for none");
+	return check_name(name);
 }
 
 /* Leaves the base NULL where only the address space is too small for the whole. */
@@ -99,6 +113,11 @@ static int make_handle(struct ipcx_queue **q, int fd, const char *name,
 		.mode = arg->out_mode,
 		.uid = arg->out_uid,
 		.gid = arg->out_gid,
+		.policy = (enum ipcx_queue_policy)arg->out_policy,
+		.max_deliveries = arg->out_max_deliveries,
+		.lease_ms = arg->out_lease_ms,
+		.flags = arg->out_flags,
+		.dead_letter = arg->out_dead_letter,
 	};
 	memcpy(k->base.name, name, strlen(name) + 1);
 	k->stride = arg->out_stride;
@@ -124,9 +143,16 @@ int ipcx_kernel_open(struct ipcx_queue **q, const char *name, unsigned int flags
 		.depth = opts->depth,
 		.msg_max = opts->msg_max,
 		.bytes_max = opts->bytes_max,
+		.policy = opts->policy,
+		.dead_letter = (uintptr_t)opts->dead_letter,
+		.dead_letter_len = opts->dead_letter ? strlen(opts->dead_letter) : 0,
+		.max_deliveries = opts->max_deliveries,
+		.lease_ms = opts->lease_ms,
 	};
 	int dev, fd, r = check_name(name);
 
+	if (!r && opts->dead_letter)
+		r = check_dead_letter(opts->dead_letter);
 	if (r)
 		return r;
 	dev = open_device();
@@ -139,10 +165,11 @@ int ipcx_kernel_open(struct ipcx_queue **q, const char *name, unsigned int flags
 	return r ? r : make_handle(q, fd, name, &arg);
 }
 
-int ipcx_kernel_unlink(const char *name)
+int ipcx_kernel_unlink(const char *name, bool now)
 {
 	struct ipcx_unlink arg = {
 		.size = sizeof(arg),
+		.flags = now ? IPCX_UNLINK_NOW : 0,
 		.name = (uintptr_t)name,
 		.name_len = strlen(name),
 		.kind = IPCX_KIND_QUEUE,

@@ -95,6 +95,8 @@ static int copy_opts(struct ipcx_queue_opts *to, const struct ipcx_queue_opts *f
 	memcpy(to, from, from->sz < sizeof(*to) ? from->sz : sizeof(*to));
 	if (to->mode > 0777)
 		return ipcx_fail(EINVAL, "mode 0%o has bits outside of 0777", to->mode);
+	if (to->policy > IPCX_DROP_NEWEST)
+		return ipcx_fail(EINVAL, "policy %d is none of enum ipcx_queue_policy", to->policy);
 	return 0;
 }
 
@@ -153,7 +155,7 @@ void ipcx_queue_close(struct ipcx_queue *q)
 	ipcx_fork_unlock();
 }
 
-int ipcx_queue_unlink(const char *uri)
+static int unlink_uri(const char *uri, bool now)
 {
 	const struct ipcx_transport *t;
 	const char *rest;
@@ -163,7 +165,17 @@ int ipcx_queue_unlink(const char *uri)
 		return r;
 	if (!*rest)
 		return ipcx_fail_text(EINVAL, "a queue without a name has nothing to unlink");
-	return t->unlink(rest);
+	return t->unlink(rest, now);
+}
+
+int ipcx_queue_unlink(const char *uri)
+{
+	return unlink_uri(uri, false);
+}
+
+int ipcx_queue_remove(const char *uri)
+{
+	return unlink_uri(uri, true);
 }
 
 int ipcx_queue_fd(const struct ipcx_queue *q)
@@ -186,6 +198,24 @@ int ipcx_queue_attr(const struct ipcx_queue *q, struct ipcx_queue_attr *attr)
 	memset(attr, 0, sz);
 	memcpy(attr, &q->attr, sz < sizeof(*attr) ? sz : sizeof(*attr));
 	attr->sz = sz;
+	return 0;
+}
+
+int ipcx_queue_stat(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
+{
+	struct ipcx_queue_stats full = { 0 };
+	size_t sz = stats->sz;
+	int r;
+
+	if (sz < sizeof(sz))
+		return ipcx_fail_text(EINVAL, "sz of the statistics is not set; it is the size of "
+					      "their struct");
+	r = q->ops->stat(q, &full);
+	if (r < 0)
+		return ipcx_explain(q, IPCX_OP_STAT, -r, 0);
+	memset(stats, 0, sz);
+	memcpy(stats, &full, sz < sizeof(full) ? sz : sizeof(full));
+	stats->sz = sz;
 	return 0;
 }
 
@@ -292,6 +322,13 @@ int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
 	return ipcx_explain(q,
 			    held && (r == -EPERM || r == -ESTALE) ? IPCX_OP_RELEASE : IPCX_OP_TAKE,
 			    -r, 0);
+}
+
+int ipcx_queue_peek(struct ipcx_queue *q, struct ipcx_msg *m)
+{
+	int r = q->ops->peek(q, m);
+
+	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_TAKE, -r, 0) : 0;
 }
 
 int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t deadline)

@@ -13,10 +13,10 @@
 
 #include "internal.h"
 
-#define IPCX_BATCH	64	/* longest array that a transport is given */
+#define IPCX_BATCH 64 /* longest array that a transport is given */
 
 /* The one member of ipcx_msg.priv that is not the transport's: 0 when nothing is held */
-#define IPCX_PRIV_HOLDER	3
+#define IPCX_PRIV_HOLDER 3
 
 /**
  * struct ipcx_queue - what all handles begin with; a transport embeds it
@@ -45,7 +45,8 @@ struct ipcx_queue {
  * @caps: IPCX_CAP_* that it enforces on a named queue
  * @open: make a handle with all of the base but ops, flags and caps filled;
  *	explains its own failures with ipcx_fail()
- * @unlink: take the name away; explains its own failures
+ * @unlink: take the name away, and end the queue for all if @now; explains its own
+ *	failures
  * @close: free the handle and all that it holds
  * @forked: called in a forked child while other threads' locks may be held:
  *	let go of everything, or with IPCX_INHERIT make the handle usable there
@@ -55,8 +56,10 @@ struct ipcx_queue {
  * @take: receive up to @n messages of at most @len_max bytes
  * @release: give @n messages back, acknowledged or (@nack) to be delivered again
  * @next: release the message held, if any, and receive the next; 1 or an errno
+ * @peek: describe the next message; 0 or an errno
+ * @stat: fill all but sz; 0 or an errno
  *
- * The five before take arrays of 1..IPCX_BATCH messages, return how many they did
+ * The five from loan to release take arrays of 1..IPCX_BATCH messages, return how many they did
  * or a bare negative errno, and change no message that they did not do.
  */
 struct ipcx_transport {
@@ -64,7 +67,7 @@ struct ipcx_transport {
 	uint64_t caps;
 	int (*open)(struct ipcx_queue **q, const char *rest, unsigned int flags,
 		    const struct ipcx_queue_opts *opts);
-	int (*unlink)(const char *rest);
+	int (*unlink)(const char *rest, bool now);
 	void (*close)(struct ipcx_queue *q);
 	void (*forked)(struct ipcx_queue *q);
 	int (*loan)(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
@@ -75,12 +78,21 @@ struct ipcx_transport {
 		    int64_t deadline);
 	int (*release)(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, bool nack);
 	int (*next)(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
+	int (*peek)(struct ipcx_queue *q, struct ipcx_msg *m);
+	int (*stat)(const struct ipcx_queue *q, struct ipcx_queue_stats *stats);
 };
 
 extern const struct ipcx_transport ipcx_transport_kernel;
 
 /* explain.c: puts a failure of the data path into words and returns -err */
-enum ipcx_op { IPCX_OP_LOAN, IPCX_OP_COMMIT, IPCX_OP_CANCEL, IPCX_OP_TAKE, IPCX_OP_RELEASE };
+enum ipcx_op {
+	IPCX_OP_LOAN,
+	IPCX_OP_COMMIT,
+	IPCX_OP_CANCEL,
+	IPCX_OP_TAKE,
+	IPCX_OP_RELEASE,
+	IPCX_OP_STAT
+};
 
 int ipcx_explain(const struct ipcx_queue *q, enum ipcx_op op, int err, size_t len);
 

@@ -23,7 +23,8 @@ static const struct op {
 	{ "INFO", IPCX_IOC_INFO, sizeof(struct ipcx_info), 0, true, false },
 	{ "QUEUE_OPEN", IPCX_IOC_QUEUE_OPEN, sizeof(struct ipcx_queue_open), IPCX_OPEN_VALID_FLAGS,
 	  true, false },
-	{ "UNLINK", IPCX_IOC_UNLINK, sizeof(struct ipcx_unlink), 0, true, false },
+	{ "UNLINK", IPCX_IOC_UNLINK, sizeof(struct ipcx_unlink), IPCX_UNLINK_VALID_FLAGS, true,
+	  false },
 	{ "QUEUE_LOAN", IPCX_IOC_QUEUE_LOAN, sizeof(struct ipcx_queue_loan), 0, false, true },
 	{ "QUEUE_COMMIT", IPCX_IOC_QUEUE_COMMIT, sizeof(struct ipcx_queue_commit),
 	  IPCX_COMMIT_VALID_FLAGS, false, true },
@@ -32,6 +33,7 @@ static const struct op {
 	  false, true },
 	{ "QUEUE_RELEASE", IPCX_IOC_QUEUE_RELEASE, sizeof(struct ipcx_queue_release),
 	  IPCX_RELEASE_VALID_FLAGS, false, true },
+	{ "QUEUE_STAT", IPCX_IOC_QUEUE_STAT, sizeof(struct ipcx_queue_stat), 0, false, false },
 };
 
 FIXTURE(abi)
@@ -107,7 +109,7 @@ static int call(FIXTURE_DATA(abi) *self, const struct op *op)
 
 TEST_F(abi, table_is_complete)
 {
-	EXPECT_EQ(IPCX_IOC_NR_QUEUE_RELEASE - IPCX_IOC_NR_INFO + 1, ARRAY_SIZE(ops));
+	EXPECT_EQ(IPCX_IOC_NR_QUEUE_STAT - IPCX_IOC_NR_INFO + 1, ARRAY_SIZE(ops));
 }
 
 TEST_F(abi, unknown_ioctl)
@@ -223,7 +225,8 @@ TEST_F(abi, entry_reserved)
 		self->d.__reserved = 1;
 		EXPECT_EQ(-EINVAL, call(self, op)) TH_LOG("%s", op->name);
 		self->d.__reserved = 0;
-		self->d.flags = 1;
+		self->d.flags = op->cmd == IPCX_IOC_QUEUE_COMMIT ? IPCX_MSG_POISON :
+								   IPCX_MSG_VALID_FLAGS + 1;
 		EXPECT_EQ(-EOPNOTSUPP, call(self, op)) TH_LOG("%s", op->name);
 	}
 }
@@ -404,6 +407,10 @@ TEST_F(abi, open_attributes)
 		{ { .flags = SENDRECV | IPCX_OPEN_EXCL, .name_len = 3 }, -EINVAL },
 		{ { .flags = SENDRECV | IPCX_OPEN_EPHEMERAL, .name_len = 3 }, -EINVAL },
 		{ { .flags = CREATE | SENDRECV, .__reserved = 1 }, -EINVAL },
+		{ { .flags = CREATE | SENDRECV, .policy = 4 }, -EINVAL },
+		{ { .flags = CREATE | SENDRECV, .lease_ms = IPCX_LEASE_MS_MAX + 1 }, -EINVAL },
+		{ { .flags = CREATE | SENDRECV, .dead_letter_len = 1 }, -EINVAL },
+		{ { .flags = CREATE | SENDRECV, .dead_letter = 8, .dead_letter_len = 1 }, -EFAULT },
 		{ { .flags = CREATE | SENDRECV, .depth = 65537 }, -EINVAL },
 		{ { .flags = CREATE | SENDRECV, .depth = ~0U }, -EINVAL },
 		{ { .flags = CREATE | SENDRECV, .msg_max = (1ULL << 30) + 1 }, -EINVAL },

@@ -27,6 +27,7 @@ typedef uint64_t u64;
 typedef struct {
 	u32 val;
 } kuid_t, kgid_t;
+typedef int64_t s64;
 
 struct pid;
 struct ipcx_slot_pages {
@@ -45,6 +46,7 @@ static inline int fls(u32 x)
 #define DEPTH_MAX 24
 #define PARTIES 4
 #define GRAVES 64
+#define LATE_MAX 8
 
 /* The drivers'. pick(): a number below @n. failed(): does not return. */
 static u32 pick(u32 n);
@@ -65,6 +67,7 @@ static void failed(const char *what, int line);
  * @seq: of that message
  * @prio: likewise
  * @deliveries: likewise
+ * @late: how many have an overdue lease on it
  */
 struct shadow {
 	enum ipcx_slot_state state;
@@ -74,6 +77,7 @@ struct shadow {
 	u64 seq;
 	u8 prio;
 	u32 deliveries;
+	u32 late;
 };
 
 static struct ipcx_slots s;
@@ -83,7 +87,9 @@ static struct ipcx_party graves[GRAVES];
 static u32 next_grave;
 static struct ipcx_party *party[PARTIES];
 static u32 depth;
+static u32 max_deliveries;
 static u64 sent, released; /* messages */
+static struct ipcx_late late[LATE_MAX];
 
 static struct shadow *shadow_of(const struct ipcx_slot *x)
 {
@@ -115,10 +121,12 @@ static struct ipcx_party *party_new(void)
 static void model_init(u32 slots)
 {
 	depth = slots;
+	max_deliveries = pick(2) ? 0 : 1 + pick(3);
 	sent = 0;
 	released = 0;
 	memset(slot, 0, depth * sizeof(slot[0]));
 	memset(shadow, 0, depth * sizeof(shadow[0]));
+	memset(late, 0, sizeof(late));
 	for (int i = 0; i < PARTIES; i++)
 		party[i] = party_new();
 	ipcx_slots_init(&s, slot, depth);
@@ -133,6 +141,8 @@ static void check_slot(const struct ipcx_slot *x)
 	must(x->writer == m->writer);
 	if (m->state == IPCX_SLOT_LOANED || m->state == IPCX_SLOT_LEASED)
 		must(x->holder == m->holder);
+	must(!hlist_empty(&x->late) == !!m->late);
+	must(m->state != IPCX_SLOT_FREE || !m->late);
 	if (m->tag)
 		must(x->tag == m->tag && x->seq == m->seq && x->prio == m->prio &&
 		     x->deliveries == m->deliveries);
@@ -231,17 +241,26 @@ static void moved(struct ipcx_slot *x, enum ipcx_slot_state to, struct ipcx_part
 
 	m->state = to;
 	m->holder = holder;
-	if (to == IPCX_SLOT_FREE && m->tag) {
-		m->tag = 0;
-		released++;
-	}
 	check_slot(x);
+}
+
+/* What was in @x is over. It is FREE, unless somebody may still be reading. */
+static void ended(struct ipcx_slot *x)
+{
+	struct shadow *m = shadow_of(x);
+
+	if (m->tag)
+		released++;
+	m->tag = 0;
+	moved(x, m->late ? IPCX_SLOT_BUSY : IPCX_SLOT_FREE, NULL);
 }
 
 static void put(struct ipcx_slot *x)
 {
+	if (x->ended) /* in nobody's hands */
+		return;
 	ipcx_slot_put(&s, x);
-	moved(x, IPCX_SLOT_FREE, NULL);
+	ended(x);
 }
 
 static void requeue(struct ipcx_slot *x, bool again)
@@ -254,6 +273,14 @@ static void requeue(struct ipcx_slot *x, bool again)
 	}
 	must(ipcx_slot_requeue(&s, x) <= queued + 1);
 	moved(x, IPCX_SLOT_QUEUED, NULL);
+}
+
+static void discard(struct ipcx_slot *x)
+{
+	ipcx_slot_discard(&s, x);
+	sent++;
+	released++;
+	moved(x, IPCX_SLOT_FREE, NULL);
 }
 
 static void commit(struct ipcx_slot *x, u64 len, u8 prio)
@@ -375,6 +402,77 @@ static void give_back(struct ipcx_slot *x)
 		requeue(x, pick(2));
 }
 
+/* What must have become of a message that was delivered in vain. */
+static void returned(struct ipcx_slot *x)
+{
+	struct shadow *m = shadow_of(x);
+	bool poison = max_deliveries && ++m->deliveries >= max_deliveries;
+
+	if (!max_deliveries)
+		m->deliveries++;
+	moved(x, poison ? IPCX_SLOT_BUSY : IPCX_SLOT_QUEUED, NULL);
+	if (poison)
+		put(x);
+}
+
+static void step_return(void)
+{
+	struct ipcx_slot *x = any(IPCX_SLOT_LEASED);
+	struct ipcx_late *l = NULL;
+
+	if (!x)
+		return;
+	for (u32 i = 0; i < LATE_MAX; i++)
+		if (!late[i].party)
+			l = &late[i];
+	if (!l || pick(2)) {
+		must(ipcx_slot_return(&s, x, max_deliveries) >= 1);
+	} else {
+		ipcx_slot_overdue(&s, x, l, max_deliveries);
+		shadow_of(x)->late++;
+	}
+	returned(x);
+}
+
+static void end_late(struct ipcx_late *l)
+{
+	struct ipcx_slot *x = l->slot;
+	struct shadow *m = shadow_of(x);
+	bool last = x->ended && m->late == 1;
+
+	must(ipcx_slot_late(x, l->party));
+	ipcx_late_end(&s, l);
+	l->party = NULL;
+	m->late--;
+	if (last)
+		moved(x, IPCX_SLOT_FREE, NULL);
+	check_slot(x);
+}
+
+static void step_end_late(void)
+{
+	struct ipcx_late *l = &late[pick(LATE_MAX)];
+
+	if (l->party)
+		end_late(l);
+}
+
+/* Any message can go: it is the oldest of the lowest priority that should. */
+static void step_drop(void)
+{
+	struct ipcx_slot *x = ipcx_slots_oldest(&s);
+
+	must(!x == !s.count[IPCX_SLOT_QUEUED]);
+	if (!x)
+		return;
+	for (u32 i = 0; i < depth; i++)
+		must(shadow[i].state != IPCX_SLOT_QUEUED || shadow[i].prio > x->prio ||
+		     (shadow[i].prio == x->prio && shadow[i].seq >= x->seq));
+	ipcx_slot_take(&s, x, NULL);
+	moved(x, IPCX_SLOT_BUSY, NULL);
+	put(x);
+}
+
 /* The party's slots come back, and its memory goes. */
 static void step_death(u32 i)
 {
@@ -382,14 +480,20 @@ static void step_death(u32 i)
 	u32 looked = 0, before = 0;
 	struct ipcx_slot *x;
 
-	while ((x = ipcx_party_reap(&s, p, &looked))) {
+	while ((x = ipcx_party_reap(&s, p, max_deliveries, &looked))) {
 		struct shadow *m = shadow_of(x);
 
 		must(m->holder == p && looked > before);
 		before = looked;
-		m->deliveries += !!m->tag;
-		moved(x, m->tag ? IPCX_SLOT_QUEUED : IPCX_SLOT_FREE, NULL);
+		if (m->tag)
+			returned(x);
+		else
+			moved(x, IPCX_SLOT_FREE, NULL);
 	}
+	for (u32 j = 0; j < LATE_MAX; j++)
+		if (late[j].party == p)
+			end_late(&late[j]);
+	must(hlist_empty(&p->late));
 	while (ipcx_party_disown(p))
 		;
 	for (u32 j = 0; j < depth; j++) {
@@ -403,7 +507,7 @@ static void step_death(u32 i)
 
 static void step(void)
 {
-	u32 op = pick(16), i = pick(PARTIES);
+	u32 op = pick(20), i = pick(PARTIES);
 	struct ipcx_slot *x = NULL;
 
 	switch (op) {
@@ -417,8 +521,10 @@ static void step(void)
 		break;
 	case 7:
 		x = any(IPCX_SLOT_LOANED);
-		if (x)
+		if (x && pick(2))
 			put(x);
+		else if (x)
+			discard(x);
 		break;
 	case 8 ... 9:
 		take(party[i], pick(8) ? UINT64_MAX : 0);
@@ -438,6 +544,15 @@ static void step(void)
 	case 15:
 		if (!pick(8))
 			step_death(i);
+		break;
+	case 16 ... 17:
+		step_return();
+		break;
+	case 18:
+		step_end_late();
+		break;
+	case 19:
+		step_drop();
 		break;
 	}
 }

@@ -47,7 +47,8 @@ enum ipcx_ioc_nr {
 	IPCX_IOC_NR_QUEUE_COMMIT,
 	IPCX_IOC_NR_QUEUE_CANCEL,
 	IPCX_IOC_NR_QUEUE_TAKE,
-	IPCX_IOC_NR_QUEUE_RELEASE
+	IPCX_IOC_NR_QUEUE_RELEASE,
+	IPCX_IOC_NR_QUEUE_STAT
 };
 
 /* On /dev/ipcx: */
@@ -60,6 +61,7 @@ enum ipcx_ioc_nr {
 #define IPCX_IOC_QUEUE_CANCEL	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_CANCEL)
 #define IPCX_IOC_QUEUE_TAKE	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_TAKE)
 #define IPCX_IOC_QUEUE_RELEASE	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_RELEASE)
+#define IPCX_IOC_QUEUE_STAT	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_STAT)
 
 /* What a name stands for. */
 enum ipcx_kind { IPCX_KIND_QUEUE = 1 };
@@ -106,6 +108,16 @@ struct ipcx_info {
 #define IPCX_OPEN_VALID_FLAGS \
 	(IPCX_OPEN_CREATE | IPCX_OPEN_EXCL | IPCX_OPEN_SEND | IPCX_OPEN_RECV | IPCX_OPEN_EPHEMERAL)
 
+/* What a loan does when the queue is full, struct ipcx_queue_open::policy. */
+enum ipcx_policy {
+	IPCX_POLICY_BLOCK,		/* it waits until its deadline */
+	IPCX_POLICY_FAIL,		/* EAGAIN, whatever its deadline */
+	IPCX_POLICY_DROP_OLDEST,	/* the oldest message of the lowest priority goes */
+	IPCX_POLICY_DROP_NEWEST		/* the commit drops what would leave no room for a loan */
+};
+
+#define IPCX_LEASE_MS_MAX	(24U * 60 * 60 * 1000)
+
 /**
  * struct ipcx_queue_open - open an endpoint of a queue, creating it if asked
  * @size: sizeof(struct ipcx_queue_open) of the caller
@@ -116,11 +128,22 @@ struct ipcx_info {
  * @mode: permission bits of a new queue, 0..0777: read is receive, write is
  *	send; the umask is not applied
  * @depth: slots of a new queue, 1..out_depth_max; 0 is 64
- * @__reserved: must be 0
+ * @policy: of a new queue, enum ipcx_policy
  * @msg_max: longest message of a new queue, 1..out_msg_max bytes; 0 is 64 MiB
  * @bytes_max: bytes of payload pages that a new queue may hold, at least
  *	msg_max in whole pages; 0 is 256 MiB or msg_max, whichever is larger
+ * @dead_letter: address of the name of the queue that gets what a new queue gives
+ *	up (see @max_deliveries and struct ipcx_desc::expires); 0 if it is to be
+ *	dropped. The opener must be allowed to send there; the new queue then
+ *	keeps it open
+ * @dead_letter_len: length of that name, bytes; 0 for none
+ * @max_deliveries: a message of a new queue that was taken so often and came
+ *	back each time is given up; 0 for no limit
+ * @lease_ms: a message of a new queue that was taken and not released for so many
+ *	milliseconds goes back to the queue, 1..IPCX_LEASE_MS_MAX; 0 for no limit
+ * @__reserved: must be 0
  * @out_id: number of the queue, never used again
+ * @out_dead_letter: number of its dead-letter queue, 0 for none
  * @out_msg_max: longest message of the queue, bytes
  * @out_bytes_max: bytes of payload pages that the queue may hold
  * @out_stride: slot i lies i * out_stride bytes into a window
@@ -131,6 +154,10 @@ struct ipcx_info {
  * @out_mode: permission bits of the queue
  * @out_uid: owner of the queue, as seen from the caller's user namespace
  * @out_gid: group of the queue, likewise
+ * @out_policy: what the queue does when it is full
+ * @out_max_deliveries: of the queue
+ * @out_lease_ms: of the queue
+ * @out_flags: IPCX_OPEN_EPHEMERAL if the queue is
  *
  * The returned file descriptor is the endpoint, close-on-exec. Closing its last
  * copy gives its loans back and puts the messages that it took and did not
@@ -139,15 +166,17 @@ struct ipcx_info {
  * for longer than an allocation.
  *
  * Return: the file descriptor, or
- *	EACCES        the queue's mode does not let the opener send or receive so
+ *	EACCES        the queue's mode does not let the opener send or receive so,
+ *	              or that of the dead-letter queue does not let it send
  *	EDQUOT        the opener's limit on queues or on bytes is reached
  *	EEXIST        CREATE and EXCL, and the name is taken
  *	EINVAL        a name or an attribute outside its range, no right asked for,
  *	              EXCL or EPHEMERAL without CREATE, anonymous without CREATE
  *	EMFILE        too many files open in the process; ENFILE in the system
- *	ENOENT        no such name and no CREATE
+ *	ELOOP         the dead-letter queue has a dead-letter queue itself
+ *	ENOENT        no such name and no CREATE; or no such dead-letter queue
  *	ENOMEM        no memory, or the memory cgroup's limit is reached
- *	EPROTOTYPE    the name stands for something that is not a queue
+ *	EPROTOTYPE    a name stands for something that is not a queue
  */
 struct ipcx_queue_open {
 	__u32 size;
@@ -156,10 +185,16 @@ struct ipcx_queue_open {
 	__u32 name_len;
 	__u32 mode;
 	__u32 depth;
-	__u32 __reserved;
+	__u32 policy;
 	__aligned_u64 msg_max;
 	__aligned_u64 bytes_max;
+	__aligned_u64 dead_letter;
+	__u32 dead_letter_len;
+	__u32 max_deliveries;
+	__u32 lease_ms;
+	__u32 __reserved;
 	__aligned_u64 out_id;
+	__aligned_u64 out_dead_letter;
 	__aligned_u64 out_msg_max;
 	__aligned_u64 out_bytes_max;
 	__aligned_u64 out_stride;
@@ -170,12 +205,22 @@ struct ipcx_queue_open {
 	__u32 out_mode;
 	__u32 out_uid;
 	__u32 out_gid;
+	__u32 out_policy;
+	__u32 out_max_deliveries;
+	__u32 out_lease_ms;
+	__u32 out_flags;
 };
+
+/* struct ipcx_unlink::flags */
+#define IPCX_UNLINK_NOW			(1U << 0)	/* nobody sends or receives any more */
+#define IPCX_UNLINK_VALID_FLAGS		(IPCX_UNLINK_NOW)
 
 /**
  * struct ipcx_unlink - take a name away
  * @size: sizeof(struct ipcx_unlink) of the caller
- * @flags: must be 0
+ * @flags: 0, or IPCX_UNLINK_NOW: from now on LOAN, COMMIT and TAKE of those who
+ *	have the queue open fail with EIDRM, and so do the sleeping ones; poll
+ *	tells EPOLLHUP and EPOLLERR
  * @name: address of the name, not NUL-terminated
  * @name_len: length of the name, 1..IPCX_NAME_MAX bytes
  * @kind: IPCX_KIND_* that the name must stand for
@@ -197,10 +242,15 @@ struct ipcx_unlink {
 	__u32 kind;
 };
 
+/* struct ipcx_desc::flags, in a dead-letter queue: why the message was given up */
+#define IPCX_MSG_POISON		(1U << 0)	/* it came back max_deliveries times */
+#define IPCX_MSG_EXPIRED	(1U << 1)	/* nobody took it in time */
+#define IPCX_MSG_VALID_FLAGS	(IPCX_MSG_POISON | IPCX_MSG_EXPIRED)
+
 /**
  * struct ipcx_desc - one message, or one empty slot, in an array
  * @slot: the slot, 0..depth - 1
- * @flags: must be 0; written as 0
+ * @flags: IPCX_MSG_*; must be 0 in a commit, else not looked at
  * @len: length of the message, 0..msg_max bytes
  * @tag: the application's word, carried unchanged
  * @seq: number of the message in its queue, from 1, in the order of commits
@@ -212,6 +262,8 @@ struct ipcx_unlink {
  *	namespace
  * @gid: group of that endpoint, likewise
  * @__reserved: must be 0
+ * @expires: absolute CLOCK_MONOTONIC ns in the caller's time namespace, after
+ *	which the message is given up instead of being taken; 0 is never
  *
  * Each ioctl says which members it reads and which it writes; the others are
  * neither.
@@ -228,6 +280,7 @@ struct ipcx_desc {
 	__u32 uid;
 	__u32 gid;
 	__u32 __reserved;
+	__s64 expires;
 };
 
 /**
@@ -242,8 +295,9 @@ struct ipcx_desc {
  * A slot on loan is written through the TX window, len bytes of it.
  *
  * Return: number of slots got, 1..count, or
- *	EAGAIN        the queue is full and @deadline is NOWAIT
+ *	EAGAIN        the queue is full and @deadline is NOWAIT or its policy FAIL
  *	EDQUOT        the creator's limit on bytes is reached
+ *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
  *	EINVAL        @count, @desc_size or @deadline is wrong
  *	EMSGSIZE      len is larger than the queue's msg_max
  *	ENOMEM        no memory, or the creator's memory cgroup is at its limit
@@ -276,7 +330,8 @@ struct ipcx_queue_loan {
  *	be had at once and enough of the queue is free (a quarter of its bytes, and
  *	msg_max; where there is another sender or loan, a quarter of its slots);
  *	else slot becomes IPCX_SLOT_NONE
- * @descs: address of an array of struct ipcx_desc; reads slot, len, tag, prio
+ * @descs: address of an array of struct ipcx_desc; reads slot, len, tag, prio,
+ *	expires
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
  *
@@ -284,7 +339,8 @@ struct ipcx_queue_loan {
  * Never blocks.
  *
  * Return: number of messages sent, or
- *	EINVAL        @count, @desc_size, slot or prio is out of range
+ *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
+ *	EINVAL        @count, @desc_size, slot, prio or expires is out of range
  *	EMSGSIZE      len is larger than what was loaned
  *	EPERM         the slot is not on loan to this endpoint
  */
@@ -320,7 +376,8 @@ struct ipcx_queue_cancel {
 
 /* struct ipcx_queue_take::flags */
 #define IPCX_TAKE_RELEASE		(1U << 0)	/* release what the array holds first */
-#define IPCX_TAKE_VALID_FLAGS		(IPCX_TAKE_RELEASE)
+#define IPCX_TAKE_PEEK			(1U << 1)	/* only look */
+#define IPCX_TAKE_VALID_FLAGS		(IPCX_TAKE_RELEASE | IPCX_TAKE_PEEK)
 
 /**
  * struct ipcx_queue_take - receive messages
@@ -329,7 +386,9 @@ struct ipcx_queue_cancel {
  *	those with IPCX_SLOT_NONE) are released first, as by QUEUE_RELEASE, up to
  *	the first that cannot be. They stay released when nothing can be taken. If
  *	all were, the slot of each entry that no message is written to becomes
- *	IPCX_SLOT_NONE
+ *	IPCX_SLOT_NONE. Or, alone, IPCX_TAKE_PEEK: the next message is described
+ *	and stays where it is, slot becomes IPCX_SLOT_NONE; @count must be 1 and
+ *	@deadline NOWAIT
  * @descs: address of an array of struct ipcx_desc; all members are written
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
@@ -342,7 +401,8 @@ struct ipcx_queue_cancel {
  *
  * Return: number of messages taken, 1..count, or
  *	EAGAIN        the queue is empty and @deadline is NOWAIT
- *	EINVAL        @count, @desc_size or @deadline is wrong
+ *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
+ *	EINVAL        @count, @desc_size, @deadline or the flags together are wrong
  *	EMSGSIZE      the next message is longer than @len_max
  *	EPERM         the endpoint may not receive; or a message to release is not its
  *	ESTALE        a slot to release holds another message than seq
@@ -386,6 +446,54 @@ struct ipcx_queue_release {
 	__aligned_u64 descs;
 	__u32 count;
 	__u32 desc_size;
+};
+
+/**
+ * struct ipcx_queue_stat - what is in a queue, and what became of its messages
+ * @size: sizeof(struct ipcx_queue_stat) of the caller
+ * @flags: must be 0
+ * @out_free: slots that are free
+ * @out_loaned: slots on loan
+ * @out_queued: messages waiting
+ * @out_leased: messages taken and not released yet
+ * @out_senders: endpoints that may send
+ * @out_receivers: endpoints that may receive
+ * @out_bytes: bytes of payload pages
+ * @out_sent: messages committed since the queue was made
+ * @out_released: of these, done
+ * @out_dropped_oldest: dropped to make room for others
+ * @out_dropped_newest: dropped because there was no room
+ * @out_expired: given up because nobody took them in time
+ * @out_poison: given up because they came back too often
+ * @out_redelivered: how often a message came back and was queued again
+ * @out_dead_lettered: messages given up that the dead-letter queue took
+ * @out_dead_letter_failed: that it could not take: full, too small, no memory
+ *
+ * Taken at one instant: out_sent is the sum of out_queued, out_leased and of
+ * what became of the others, but for messages that are between two of these
+ * states at that very moment; they are counted in out_loaned.
+ *
+ * Never blocks. The errors that every ioctl shares.
+ */
+struct ipcx_queue_stat {
+	__u32 size;
+	__u32 flags;
+	__u32 out_free;
+	__u32 out_loaned;
+	__u32 out_queued;
+	__u32 out_leased;
+	__u32 out_senders;
+	__u32 out_receivers;
+	__aligned_u64 out_bytes;
+	__aligned_u64 out_sent;
+	__aligned_u64 out_released;
+	__aligned_u64 out_dropped_oldest;
+	__aligned_u64 out_dropped_newest;
+	__aligned_u64 out_expired;
+	__aligned_u64 out_poison;
+	__aligned_u64 out_redelivered;
+	__aligned_u64 out_dead_lettered;
+	__aligned_u64 out_dead_letter_failed;
 };
 
 #endif /* _UAPI_LINUX_IPCX_H */

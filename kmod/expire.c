@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Messages that nobody took in time and leases that are over.
+ *
+ * A taker looks at the time of each message that has one, so none is delivered
+ * late. What is here sees to it that a late message does not keep a slot for
+ * longer than need be, and that an overdue one comes back: the work of a queue
+ * looks at all its slots when the first of them is due. That costs a few
+ * nanoseconds a slot, and it is done no oftener than every microsecond a slot.
+ *
+ * LOCKS: ipcx_queue::lock, for a few slots at a time.
+ */
+#include <linux/jiffies.h>
+#include <linux/slab.h>
+
+#include "batch.h"
+
+#define SCAN_BATCH	64	/* slots looked at under one hold of the lock */
+
+/**
+ * ipcx_expire_arm() - something of a queue ends
+ * @q: the queue, locked
+ * @when: host time
+ */
+void ipcx_expire_arm(struct ipcx_queue *q, s64 when)
+{
+	unsigned long delay;
+
+	lockdep_assert_held(&q->lock);
+	if (when >= q->expire_at)
+		return;
+	q->expire_at = when;
+	delay = nsecs_to_jiffies(max_t(s64, when - ktime_get(), 0)) + 1;
+	delay = max(delay, usecs_to_jiffies(q->arena.depth));
+	mod_delayed_work(system_unbound_wq, &q->expire, min(delay, MAX_JIFFY_OFFSET));
+}
+
+/**
+ * ipcx_lease_begin() - a message of a queue with lease_ms was taken
+ * @q: the queue, locked
+ * @slot: LEASED
+ */
+void ipcx_lease_begin(struct ipcx_queue *q, struct ipcx_slot *slot)
+{
+	slot->lease_ends = ktime_get() + q->lease_ms * (s64)NSEC_PER_MSEC;
+	ipcx_expire_arm(q, slot->lease_ends);
+}
+
+/**
+ * ipcx_queue_purge() - give up the next messages as far as they are late
+ * @q: the queue
+ */
+void ipcx_queue_purge(struct ipcx_queue *q)
+{
+	struct ipcx_slot *slot;
+
+	do {
+		spin_lock(&q->lock);
+		slot = ipcx_slots_first(&q->slots);
+		if (slot && ipcx_slot_expired(slot))
+			ipcx_slot_take(&q->slots, slot, NULL);
+		else
+			slot = NULL;
+		spin_unlock(&q->lock);
+		if (slot)
+			ipcx_queue_retire(q, slot, &q->count.expired, IPCX_MSG_EXPIRED);
+	} while (slot);
+}
+
+/* Under the lock: when does the state of a slot end by itself? */
+static s64 slot_ends(const struct ipcx_slot *slot)
+{
+	s64 end = 0;
+
+	if (slot->state == IPCX_SLOT_QUEUED)
+		end = slot->expires;
+	else if (slot->state == IPCX_SLOT_LEASED)
+		end = slot->lease_ends;
+	return end ?: KTIME_MAX;
+}
+
+/**
+ * struct scan - a look at all slots
+ * @q: of this queue
+ * @now: what ends until then is over
+ * @next: what does not ends then
+ * @at: the next slot to look at
+ * @late: spare memory for an overdue lease, or NULL
+ */
+struct scan {
+	struct ipcx_queue *q;
+	s64 now;
+	s64 next;
+	u32 at;
+	struct ipcx_late *late;
+};
+
+/* Under the lock. Return: the next slot that is over, or NULL after a few or all. */
+static struct ipcx_slot *scan_some(struct scan *s)
+{
+	u32 end = min(s->at + SCAN_BATCH, s->q->arena.depth);
+
+	while (s->at < end) {
+		struct ipcx_slot *slot = &s->q->slots.slot[s->at++];
+		s64 ends = slot_ends(slot);
+
+		if (ends <= s->now) {
+			if (slot->state == IPCX_SLOT_QUEUED || s->late)
+				return slot;
+			ends = s->now + NSEC_PER_SEC; /* no memory: later */
+		}
+		s->next = min(s->next, ends);
+	}
+	return NULL;
+}
+
+/* Return: whether there was anything. */
+static bool scan_step(struct scan *s)
+{
+	struct ipcx_queue *q = s->q;
+	struct ipcx_slot *slot;
+	bool late = false, poison = false;
+
+	if (q->lease_ms && !s->late)
+		s->late = kmalloc(sizeof(*s->late), GFP_KERNEL | __GFP_NOWARN);
+	spin_lock(&q->lock);
+	slot = scan_some(s);
+	if (slot && slot->state == IPCX_SLOT_QUEUED) {
+		ipcx_slot_take(&q->slots, slot, NULL);
+		late = true;
+	} else if (slot) {
+		/* its holder may go on reading */
+		ipcx_slot_overdue(&q->slots, slot, s->late, q->max_deliveries);
+		s->late = NULL;
+		poison = ipcx_queue_returned(q, slot);
+	}
+	spin_unlock(&q->lock);
+	if (late)
+		ipcx_queue_retire(q, slot, &q->count.expired, IPCX_MSG_EXPIRED);
+	else if (poison)
+		ipcx_queue_retire(q, slot, &q->count.poison, IPCX_MSG_POISON);
+	else if (slot)
+		ipcx_queue_wake_recv(q, 1);
+	return slot;
+}
+
+/**
+ * ipcx_queue_expire() - give up what is over
+ * @q: the queue
+ *
+ * Return: whether there was anything.
+ */
+bool ipcx_queue_expire(struct ipcx_queue *q)
+{
+	struct scan s = { .q = q, .now = ktime_get(), .next = KTIME_MAX };
+	bool any = false;
+
+	spin_lock(&q->lock);
+	if (q->expire_at > s.now) {
+		spin_unlock(&q->lock);
+		return false;
+	}
+	q->expire_at = KTIME_MAX; /* what comes from now on arms it again */
+	spin_unlock(&q->lock);
+	while (s.at < q->arena.depth) {
+		any |= scan_step(&s);
+		cond_resched();
+	}
+	kfree(s.late);
+	spin_lock(&q->lock);
+	ipcx_expire_arm(q, s.next);
+	spin_unlock(&q->lock);
+	return any;
+}
+
+static void expire_work(struct work_struct *work)
+{
+	struct ipcx_queue *q = container_of(to_delayed_work(work), struct ipcx_queue, expire);
+	s64 when;
+
+	ipcx_queue_expire(q);
+	spin_lock(&q->lock);
+	when = q->expire_at; /* it may have been a little early */
+	q->expire_at = KTIME_MAX;
+	ipcx_expire_arm(q, when);
+	spin_unlock(&q->lock);
+}
+
+/**
+ * ipcx_expire_init() - nothing of a new queue ends
+ * @q: the queue
+ */
+void ipcx_expire_init(struct ipcx_queue *q)
+{
+	q->expire_at = KTIME_MAX;
+	INIT_DELAYED_WORK(&q->expire, expire_work);
+}

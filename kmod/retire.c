@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How a message ends otherwise than by being released: dropped to make room, or
+ * given up and copied to the dead-letter queue. Each is counted.
+ *
+ * LOCKS: the message is BUSY and its queue not locked. The dead-letter queue is
+ * locked alone, never with the other: two queues' locks never nest.
+ */
+#include "batch.h"
+
+/* Return: whether the dead-letter queue has the message now. */
+static bool dead_letter(struct ipcx_queue *dq, struct ipcx_slot *slot, u16 flag)
+{
+	struct ipcx_slot *copy;
+	int err;
+
+	if (slot->len > dq->msg_max)
+		return false;
+	do {
+		err = ipcx_slot_try(dq, NULL, ipcx_pages_of(slot->len), &copy);
+	} while (err == -EAGAIN && ipcx_queue_make_room(dq));
+	if (err)
+		return false;
+	ipcx_slot_copy(&copy->pg, &slot->pg, slot->len);
+	copy->tag = slot->tag;
+	copy->uid = slot->uid;
+	copy->gid = slot->gid;
+	copy->pid = get_pid(slot->pid);
+	copy->flags = flag;
+	copy->expires = 0;
+	spin_lock(&dq->lock);
+	if (dq->removed)
+		err = -EIDRM;
+	else
+		ipcx_queue_put_message(dq, copy, slot->len, slot->prio);
+	spin_unlock(&dq->lock);
+	if (err)
+		ipcx_slot_release(dq, copy);
+	else
+		ipcx_queue_wake_recv(dq, 1);
+	return !err;
+}
+
+/**
+ * ipcx_queue_retire() - a message will not be delivered any more
+ * @q: its queue
+ * @slot: the message, BUSY; free afterwards
+ * @count: of ipcx_queue_count, what it counts as
+ * @flag: IPCX_MSG_*, the reason that the dead-letter queue is told; 0 if the
+ *	message does not go there
+ */
+void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count, u16 flag)
+{
+	bool to_dead = flag && q->dead_letter;
+	bool kept = to_dead && dead_letter(q->dead_letter, slot, flag);
+
+	spin_lock(&q->lock);
+	++*count;
+	q->count.dead_lettered += kept;
+	q->count.dead_letter_failed += to_dead && !kept;
+	ipcx_queue_put_slot(q, slot);
+	spin_unlock(&q->lock);
+	ipcx_queue_wake_send(q);
+}
+
+static bool drop_oldest(struct ipcx_queue *q)
+{
+	struct ipcx_slot *slot;
+
+	spin_lock(&q->lock);
+	slot = ipcx_slots_oldest(&q->slots);
+	if (slot)
+		ipcx_slot_take(&q->slots, slot, NULL);
+	spin_unlock(&q->lock);
+	if (slot)
+		ipcx_queue_retire(q, slot, &q->count.dropped_oldest, 0);
+	return slot;
+}
+
+/**
+ * ipcx_queue_make_room() - a loan failed for lack of a slot or of bytes
+ * @q: the queue
+ *
+ * Return: whether to try again, since a message was given up or dropped.
+ */
+bool ipcx_queue_make_room(struct ipcx_queue *q)
+{
+	if (ipcx_queue_expire(q))
+		return true;
+	return q->policy == IPCX_POLICY_DROP_OLDEST && drop_oldest(q);
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Times of messages and of leases: nothing late is delivered, nothing is kept for ever. */
+#include <ipcx.h>
+
+#include "ipcx_util.h"
+
+#include "../kselftest_harness.h"
+
+FIXTURE(expire)
+{
+	struct ipcx_queue *q;
+	struct ipcx_queue_stats s;
+	struct ipcx_msg m;
+};
+
+static int open_named(struct ipcx_queue **q, struct ipcx_queue_opts *opts)
+{
+	return ipcx_queue_open(q, "expire", IPCX_CREATE | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL,
+			       opts);
+}
+
+FIXTURE_SETUP(expire)
+{
+	IPCX_QUEUE_OPTS(opts, .depth = 4, .msg_max = 4096, .lease_ms = 100);
+
+	memset(self, 0, sizeof(*self));
+	self->s.sz = sizeof(self->s);
+	ASSERT_EQ(0, open_named(&self->q, &opts)) TH_LOG("%s", ipcx_error());
+}
+
+FIXTURE_TEARDOWN(expire)
+{
+	ipcx_queue_close(self->q);
+}
+
+/* By a sender that then leaves and holds nothing. */
+static int send_until(uint64_t tag, int64_t expires)
+{
+	struct ipcx_queue *q;
+	struct ipcx_msg m;
+	int r = ipcx_queue_open(&q, "expire", IPCX_SEND, NULL);
+
+	if (r)
+		return r;
+	r = ipcx_queue_loan(q, 8, &m, IPCX_NOWAIT);
+	if (!r) {
+		memcpy(m.data, &tag, 8);
+		m.tag = tag;
+		m.expires = expires;
+		r = ipcx_queue_commit(q, &m);
+	}
+	ipcx_queue_close(q);
+	return r;
+}
+
+/* Waits for something that happens by itself. */
+#define until(cond) \
+	({ \
+		int64_t end_ = in_ms(20000); \
+		do { \
+			usleep(2000); \
+			ipcx_queue_stat(self->q, &self->s); \
+		} while (!(cond) && now_ns() < end_); \
+		(cond); \
+	})
+
+TEST_F(expire, in_time)
+{
+	int64_t when = in_ms(60000);
+
+	ASSERT_EQ(0, send_until(1, when));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(when, self->m.expires);
+	ASSERT_EQ(0, ipcx_queue_release(self->q, &self->m));
+	ASSERT_EQ(0, send_until(2, IPCX_FOREVER));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(0, self->m.expires);
+}
+
+TEST_F(expire, negative)
+{
+	ASSERT_EQ(-EINVAL, send_until(1, -1));
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(0, self->s.sent);
+}
+
+/* Long before any timer: the taker itself looks. What is behind it is delivered. */
+TEST_F(expire, never_late)
+{
+	ASSERT_EQ(0, send_until(1, 1));
+	ASSERT_EQ(0, send_until(2, now_ns()));
+	ASSERT_EQ(0, send_until(3, 0));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(3, self->m.tag);
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(2, self->s.expired);
+	ASSERT_EQ(3, self->s.free);
+}
+
+TEST_F(expire, never_read_late)
+{
+	char buf[8];
+
+	ASSERT_EQ(0, send_until(1, 1));
+	ASSERT_EQ(0, send_until(7, 0));
+	ASSERT_EQ(8, read(ipcx_queue_fd(self->q), buf, 8));
+	ASSERT_EQ(7, buf[0]);
+}
+
+/* It frees its slot by itself: a sender that sleeps for one gets it. */
+TEST_F(expire, frees_its_slot)
+{
+	int64_t when = in_ms(50);
+
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(0, send_until(i, i ? 0 : when));
+	ASSERT_EQ(0, ipcx_queue_loan(self->q, 8, &self->m, in_ms(20000)))
+	TH_LOG("%s", ipcx_error());
+	ASSERT_LE(when, now_ns());
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(1, self->s.expired);
+	ASSERT_EQ(3, self->s.queued);
+}
+
+/* A full queue whose messages are over is not full. */
+TEST_F(expire, loan_reaps)
+{
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(0, send_until(i, 1));
+	ASSERT_EQ(0, ipcx_queue_loan(self->q, 8, &self->m, IPCX_NOWAIT));
+}
+
+/* The earliest counts, in whatever order they come. */
+TEST_F(expire, later_then_earlier)
+{
+	ASSERT_EQ(0, send_until(1, in_ms(3600 * 1000)));
+	ASSERT_EQ(0, send_until(2, in_ms(200)));
+	ASSERT_EQ(0, send_until(3, in_ms(40)));
+	ASSERT_TRUE(until(self->s.expired == 2));
+	ASSERT_EQ(1, self->s.queued);
+}
+
+/* One that was taken in time and comes back late is late. */
+TEST_F(expire, comes_back_late)
+{
+	ASSERT_EQ(0, send_until(1, in_ms(60)));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
+	usleep(80000);
+	ASSERT_EQ(0, ipcx_queue_nack(self->q, &self->m));
+	ASSERT_EQ(-EAGAIN, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
+	ASSERT_TRUE(until(self->s.expired == 1));
+	ASSERT_EQ(4, self->s.free);
+}
+
+/* Comes back in time, and then nobody comes: it still goes by itself. */
+TEST_F(expire, comes_back_in_time)
+{
+	ASSERT_EQ(0, send_until(1, in_ms(300)));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_nack(self->q, &self->m));
+	ASSERT_TRUE(until(self->s.expired == 1));
+}
+
+/* Overdue: delivered to another, with its count; the late one is told, and may read. */
+TEST_F(expire, lease)
+{
+	struct ipcx_queue *other;
+	struct ipcx_msg again;
+
+	ASSERT_EQ(0, open_named(&other, NULL));
+	ASSERT_EQ(0, send_until(42, 0));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_take(other, &again, in_ms(20000)));
+	ASSERT_EQ(42, again.tag);
+	ASSERT_EQ(1, again.deliveries);
+	ASSERT_EQ(self->m.seq, again.seq);
+	ASSERT_EQ(42, *(uint64_t *)self->m.data);
+	ASSERT_EQ(0, ipcx_queue_release(other, &again));
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(3, self->s.free) TH_LOG("a slot that is still read was free");
+	ASSERT_EQ(42, *(uint64_t *)self->m.data);
+	ASSERT_EQ(-ESTALE, ipcx_queue_release(self->q, &self->m));
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(4, self->s.free);
+	ASSERT_EQ(1, self->s.released);
+	ASSERT_EQ(1, self->s.redelivered);
+	ASSERT_EQ(-EPERM, ipcx_queue_release(self->q, &self->m));
+	ipcx_queue_close(other);
+}
+
+/* The late one may touch its message for the first time when it is no longer its. */
+TEST_F(expire, lease_faults_late)
+{
+	ASSERT_EQ(0, send_until(43, 0));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
+	ASSERT_TRUE(until(self->s.queued == 1));
+	ASSERT_EQ(0, probe(self->m.data, false));
+	ASSERT_EQ(43, *(uint64_t *)self->m.data);
+	ASSERT_EQ(-ESTALE, ipcx_queue_nack(self->q, &self->m));
+	ASSERT_NE(0, probe((char *)self->m.data, true));
+}
+
+/* The late one dies: its slot is free then, and not before. */
+TEST_F(expire, late_death)
+{
+	struct ipcx_queue *other;
+
+	ASSERT_EQ(0, open_named(&other, NULL));
+	ASSERT_EQ(0, send_until(1, 0));
+	ASSERT_EQ(0, ipcx_queue_take(other, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(20000)));
+	ASSERT_EQ(0, ipcx_queue_release(self->q, &self->m));
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(3, self->s.free);
+	ipcx_queue_close(other);
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(4, self->s.free);
+}
+
+/* Again and again by the same end: each late lease is given back once. */
+TEST_F(expire, late_to_oneself)
+{
+	struct ipcx_msg m[3];
+
+	ASSERT_EQ(0, send_until(1, 0));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ipcx_queue_take(self->q, &m[i], in_ms(20000)));
+		ASSERT_EQ(i, m[i].deliveries);
+	}
+	ASSERT_EQ(0, ipcx_queue_release(self->q, &m[2]));
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(3, self->s.free);
+	ASSERT_EQ(-ESTALE, ipcx_queue_release(self->q, &m[0]));
+	ASSERT_EQ(-ESTALE, ipcx_queue_release(self->q, &m[1]));
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(4, self->s.free);
+}
+
+/* next(): the old one was overdue; that is said, and nothing is taken. */
+TEST_F(expire, next_when_late)
+{
+	ASSERT_EQ(0, send_until(1, 0));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
+	ASSERT_TRUE(until(self->s.queued == 1));
+	ASSERT_EQ(-ESTALE, ipcx_queue_next(self->q, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_next(self->q, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(1, self->m.deliveries);
+}
+
+TEST_F(expire, peek)
+{
+	ASSERT_EQ(-EAGAIN, ipcx_queue_peek(self->q, &self->m));
+	ASSERT_EQ(0, send_until(1, 1));
+	ASSERT_EQ(0, send_until(2, 0));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ipcx_queue_peek(self->q, &self->m));
+		ASSERT_EQ(2, self->m.tag);
+		ASSERT_EQ(8, self->m.len);
+		ASSERT_EQ(0, self->m.deliveries);
+		ASSERT_EQ(NULL, self->m.data);
+		ASSERT_EQ(-EPERM, ipcx_queue_release(self->q, &self->m));
+	}
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(1, self->s.queued);
+	ASSERT_EQ(1, self->s.expired);
+}
+
+TEST_HARNESS_MAIN
