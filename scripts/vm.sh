@@ -149,7 +149,7 @@ chmod 755 "$work/init"
 
 # share NAME DIR [OPTION]
 share() { args+=(-fsdev "local,id=$1,path=$2,security_model=none,multidevs=remap${3:-}" -device "virtio-9p-pci,fsdev=$1,mount_tag=$1"); }
-args=(-nodefaults -no-user-config -machine q35 -m "$mem" -smp "${smp:-1}" -display none -no-reboot
+args=(-name 'ipcx,debug-threads=on' -nodefaults -no-user-config -machine q35 -m "$mem" -smp "${smp:-1}" -display none -no-reboot
 	-kernel "$image" -initrd "$work/initrd" -device 'isa-debug-exit,iobase=0xf4,iosize=4'
 	-serial "file:$work/console" -monitor stdio)
 if [ "$icount" ]; then
@@ -174,6 +174,19 @@ if [ "$kernel" = kcsan ]; then
 fi
 append="console=ttyS0 quiet printk.time=1 panic=-1 oops=panic panic_on_warn=$warn unknown_nmi_panic panic_print=1 mitigations=off nokaslr no_timer_check $append"
 
+# pin_cpus: each CPU of the guest to one here, or two that wait for each other share one
+pin_cpus() {
+	local n=0 comm
+	while [ "$n" -lt "$smp" ] && kill -0 "$qemu" 2>/dev/null; do
+		sleep 0.1
+		for comm in /proc/"$qemu"/task/*/comm; do
+			[ "$(cat "$comm" 2>/dev/null)" = "CPU $n/TCG" ] || continue
+			taskset -pc $((n % $(nproc))) "$(basename "$(dirname "$comm")")" >/dev/null 2>&1 || true
+			n=$((n + 1))
+		done
+	done
+}
+
 mkfifo "$work/monitor"
 exec 8<>"$work/monitor"
 : >"$work/console"
@@ -181,6 +194,7 @@ exec 8<>"$work/monitor"
 setpriv --pdeathsig KILL qemu-system-x86_64 "${args[@]}" -append "$append" \
 	<&8 >"$work/qemu.log" 2>&1 &
 qemu=$!
+[ "${smp:-1}" -eq 1 ] || pin_cpus &
 tail -c +1 -f -s 0.1 --pid="$qemu" "$ctl/output" 2>/dev/null 8>&- &
 tail=$!
 setpriv --pdeathsig KILL sleep "$timeout" >/dev/null 2>&1 8>&- &
