@@ -3,6 +3,9 @@
  * The driver of race: two threads meet, wait for a random while, and make one
  * call each, so that over many rounds every part of one call falls together with
  * every part of the other.
+ *
+ * Time is the processor's counter: where the kernel's clock is a device, to read
+ * it takes longer than most calls here, and is done by one CPU at a time.
  */
 #ifndef RACE_H
 #define RACE_H
@@ -10,14 +13,27 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <x86intrin.h>
 
 #include "ipcx_util.h"
 
-#define DELAY_MAX	100000	/* ns; more than any call takes that does not sleep */
+#define DELAY_MAX 300000 /* ticks; more than any call takes that does not sleep */
+
+/**
+ * struct stage - what many rounds share
+ * @open: before the first. Return: 0, or a negative errno
+ * @close: after the last. Return: NULL, or what is wrong
+ */
+struct stage {
+	int (*open)(void);
+	const char *(*close)(void);
+};
 
 /**
  * struct drill - two calls that race
  * @name: A/B
+ * @stage: what stays from round to round
  * @setup: makes what they work on. Return: 0, or a negative errno
  * @a: one call, result in ret_a
  * @b: the other, result in ret_b
@@ -25,10 +41,16 @@
  */
 struct drill {
 	const char *name;
+	const struct stage *stage;
 	int (*setup)(void);
 	int (*a)(void);
 	int (*b)(void);
 	const char *(*check)(void);
+};
+
+/* When a call began and when it was back, in ticks. */
+struct span {
+	uint64_t from, to;
 };
 
 static int ret_a, ret_b;
@@ -36,8 +58,9 @@ static int ret_a, ret_b;
 static const struct drill *drill;
 static atomic_uint at_a, at_b;
 static atomic_bool over;
-static atomic_llong delay;		/* ns that A waits, or B if negative */
-static int64_t took_a, took_b;		/* of the last round, ns */
+static atomic_llong delay; /* ticks that A waits, or B if negative */
+static struct span span_a, span_b; /* of the last round */
+static int64_t later; /* a deadline that no call is meant to reach */
 
 /* Return: false if the other does not come any more. */
 static inline bool meet(atomic_uint *mine, atomic_uint *other, unsigned int n)
@@ -52,77 +75,106 @@ static inline bool meet(atomic_uint *mine, atomic_uint *other, unsigned int n)
 	return true;
 }
 
-static inline void spin(int64_t ns)
+static inline int timed(int (*fn)(void), int64_t wait, struct span *s)
 {
-	int64_t end = now_ns() + ns;
-
-	while (ns > 0 && now_ns() < end)
-		;
-}
-
-static inline int timed(int (*fn)(void), int64_t wait, int64_t *took)
-{
-	int64_t start;
+	uint64_t start = __rdtsc();
 	int ret;
 
-	spin(wait);
-	start = now_ns();
+	do
+		s->from = __rdtsc();
+	while ((int64_t)(s->from - start) < wait);
 	ret = fn();
-	*took = now_ns() - start;
+	s->to = __rdtsc();
 	return ret;
+}
+
+/* Two threads that share a CPU never meet. */
+static inline void go_to(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu % get_nprocs(), &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static inline void go_anywhere(void)
+{
+	cpu_set_t set;
+
+	memset(&set, 0xff, sizeof(set));
+	sched_setaffinity(0, sizeof(set), &set);
 }
 
 static void *thread_b(void *arg)
 {
 	unsigned int n, rounds = (uintptr_t)arg;
 
+	go_to(1);
 	for (n = 0; n < rounds && meet(&at_b, &at_a, 2 * n + 1); n++) {
-		ret_b = timed(drill->b, -delay, &took_b);
+		ret_b = timed(drill->b, -delay, &span_b);
 		meet(&at_b, &at_a, 2 * n + 2);
 	}
 	return NULL;
 }
 
+static inline int64_t length(const struct span *s)
+{
+	return s->to - s->from < DELAY_MAX ? s->to - s->from : DELAY_MAX;
+}
+
 /* Between A first and B first, by as much as both took, calls that sleep not counted in full. */
 static inline int64_t next_delay(void)
 {
-	int64_t most_a = took_a < DELAY_MAX ? took_a : DELAY_MAX;
-	int64_t most_b = took_b < DELAY_MAX ? took_b : DELAY_MAX;
+	int64_t most_a = length(&span_a), most_b = length(&span_b);
 
-	return random() % (most_a + most_b + 200) - most_a - 100;
+	return random() % (most_a + most_b + 500) - most_a - 250;
 }
 
-/* Return: NULL, or what is wrong. */
-static inline const char *race(const struct drill *d, unsigned int rounds)
+/* @met: counts the rounds in which both were in their calls. Return: NULL, or what is wrong. */
+static inline const char *one_race(unsigned int n, unsigned int *met)
+{
+	int err;
+
+	if (n % 256 == 0)
+		later = in_ms(20000);
+	err = drill->setup();
+	if (err)
+		return strerror(-err);
+	delay = next_delay();
+	meet(&at_a, &at_b, 2 * n + 1);
+	ret_a = timed(drill->a, delay, &span_a);
+	meet(&at_a, &at_b, 2 * n + 2);
+	*met += span_a.from < span_b.to && span_b.from < span_a.to;
+	return drill->check();
+}
+
+/* @met: see above. Return: NULL, or what is wrong. */
+static inline const char *race(const struct drill *d, unsigned int rounds, unsigned int *met)
 {
 	const char *wrong = NULL;
-	pthread_t b;
 	unsigned int n;
+	pthread_t b;
+	int err;
 
+	*met = 0;
 	drill = d;
 	atomic_store(&at_a, 0);
 	atomic_store(&at_b, 0);
 	atomic_store(&over, false);
-	took_a = 0;
-	took_b = 0;
+	memset(&span_a, 0, sizeof(span_a));
+	memset(&span_b, 0, sizeof(span_b));
+	err = d->stage->open();
+	if (err)
+		return strerror(-err);
 	if (pthread_create(&b, NULL, thread_b, (void *)(uintptr_t)rounds))
 		return "no thread";
-	for (n = 0; n < rounds && !wrong; n++) {
-		int err = d->setup();
-
-		if (err) {
-			wrong = strerror(-err);
-			break;
-		}
-		delay = next_delay();
-		meet(&at_a, &at_b, 2 * n + 1);
-		ret_a = timed(d->a, delay, &took_a);
-		meet(&at_a, &at_b, 2 * n + 2);
-		wrong = d->check();
-	}
+	go_to(0);
+	for (n = 0; n < rounds && !wrong; n++)
+		wrong = one_race(n, met);
 	atomic_store(&over, true);
 	pthread_join(b, NULL);
-	return wrong;
+	return wrong ?: d->stage->close();
 }
 
 #endif /* RACE_H */
