@@ -96,7 +96,18 @@ static int explain_take(const char *name, int err, size_t len)
 	}
 }
 
-static int explain_held(const char *name, enum ipcx_op op, int err)
+static int explain_stale(const struct ipcx_queue *q, const char *name)
+{
+	if (!q->attr.lease_ms)
+		return ipcx_fail(ESTALE, "queue %s: the message was given to another receiver",
+				 name);
+	return ipcx_fail(ESTALE,
+			 "queue %s: the message was held for longer than lease_ms %u and was "
+			 "taken away; release sooner or create the queue with a longer lease_ms",
+			 name, q->attr.lease_ms);
+}
+
+static int explain_held(const struct ipcx_queue *q, const char *name, enum ipcx_op op, int err)
 {
 	switch (err) {
 	case EPERM:
@@ -111,10 +122,7 @@ static int explain_held(const char *name, enum ipcx_op op, int err)
 				 "committed or cancelled",
 				 name);
 	case ESTALE:
-		return ipcx_fail(err,
-				 "queue %s: the message was given to another receiver, "
-				 "because it was not released in time",
-				 name);
+		return explain_stale(q, name);
 	default:
 		return 0;
 	}
@@ -144,7 +152,7 @@ static __attribute__((cold, noinline)) int explain_rare(const struct ipcx_queue 
 	else if (op == IPCX_OP_COMMIT)
 		r = explain_commit(name, err);
 	if (!r)
-		r = explain_held(name, op, err);
+		r = explain_held(q, name, op, err);
 	return r ? r : ipcx_fail(err, "queue %s: %s", name, strerror(err));
 }
 

@@ -165,10 +165,16 @@ static int open_value(int dev, const struct ipcx_queue_open *arg, const char *na
 
 static int open_denied(const struct ipcx_queue_open *arg, const char *name, const char *quoted)
 {
-	char owner[80];
+	const char *dead = (const char *)(uintptr_t)arg->dead_letter;
+	char owner[80], buf[IPCX_QUOTED_MAX];
 
+	if (dead && arg->flags & IPCX_OPEN_EXCL) {
+		owner_of(owner, sizeof(owner), dead);
+		return ipcx_fail(EACCES, "queue %s: you may not send to its dead-letter queue %s%s",
+				 quoted, ipcx_quote(buf, dead), owner);
+	}
 	owner_of(owner, sizeof(owner), name);
-	if (arg->dead_letter && arg->flags & IPCX_OPEN_CREATE)
+	if (dead && arg->flags & IPCX_OPEN_CREATE)
 		return ipcx_fail(EACCES,
 				 "queue %s: there is one already that you may not use so, or you "
 				 "may not send to its dead-letter queue",
