@@ -22,6 +22,20 @@ gives() {
 	shift
 	"$@" >"$dir/out" 2>"$dir/err" || [ $? -eq "$want" ] || return 1
 }
+# json CONDITION COMMAND...: the command writes an object j of which CONDITION is true
+json() {
+	condition=$1
+	shift
+	gives 0 "$@" && python3 -c "import json, sys
+j = json.load(open('$dir/out'))
+sys.exit(not ($condition))"
+}
+# says STATUS TEXT COMMAND...: the command fails and its error has TEXT in it
+says() {
+	status=$1 text=$2
+	shift 2
+	gives "$status" "$@" && grep -qF -- "$text" "$dir/err"
+}
 is() { [ "$1" = "$2" ] || { echo "# got: $1"; echo "# not: $2"; false; }; }
 
 check "doctor is content" gives 0 "$ipcx" doctor
@@ -48,5 +62,63 @@ check "rm again fails" gives 1 "$ipcx" rm jobs
 check "no such queue" gives 1 "$ipcx" recv jobs -n 1
 check "unknown command is wrong usage" gives 2 "$ipcx" juggle
 check "help" gives 0 "$ipcx" --help
+
+"$ipcx" create failed
+check "create with limits" json 'j["policy"] == "fail" and j["max_deliveries"] == 2 and j["lease_ms"] == 60000 and j["dead_letter"] > 0' \
+	"$ipcx" create work --depth 2 --policy fail --max-deliveries 2 --lease 1m --dead-letter failed --json
+check "a lease without a unit is milliseconds" json 'j["lease_ms"] == 250' "$ipcx" create lease --lease 250 --json
+check "no such policy" says 2 'drop-oldest' "$ipcx" create x --policy never
+check "no deliveries" says 2 'from 1' "$ipcx" create x --max-deliveries 0
+check "a lease of nothing" says 2 '1 ms' "$ipcx" create x --lease 0
+check "a lease of two days" says 1 'larger than 86400000' "$ipcx" create x --lease 48h
+check "no such dead-letter queue" says 1 '"nowhere" does not exist' "$ipcx" create x --dead-letter nowhere
+check "dead-letter queues are no chain" says 1 'has a dead-letter queue itself' "$ipcx" create x --dead-letter work
+check "a dead-letter queue of others" says 1 'may not send to its dead-letter queue "failed"' \
+	setpriv --reuid 1000 --clear-groups "$ipcx" create x --dead-letter failed
+check "none of them made a queue" gives 1 "$ipcx" show x
+
+"$ipcx" send work -m one -m two
+check "a full queue with policy fail does not wait" gives 4 timeout 10 "$ipcx" send work -m three
+check "peek" sh -c "'$ipcx' recv work --peek | grep -q '^number 1, 3 bytes,'"
+check "peek --json takes nothing" json 'j["seq"] == 1 and j["deliveries"] == 0 and j["given_up"] is None' \
+	"$ipcx" recv work --peek --json
+check "peek takes no count" says 2 'takes nothing' "$ipcx" recv work --peek -n 1
+for _ in 1 2; do "$ipcx" recv work -n 1 >/dev/full 2>/dev/null; done
+check "what came back too often is in the dead-letter queue" json 'j["given_up"] == "poison" and j["data"] == "one"' \
+	"$ipcx" recv failed -n 1 --json
+check "stat --json" json 'j["sent"] == 2 and j["queued"] == 1 and j["poison"] == 1 and j["dead_lettered"] == 1 and j["receivers"] == 0' \
+	"$ipcx" stat work --json
+check "stat names the dead-letter queue" sh -c "'$ipcx' stat work | grep -q '^depth 2, policy fail, .*dead-letter failed$'"
+check "stat takes one name" says 2 'one name' "$ipcx" stat work failed
+check "stat needs a right" says 1 'must be allowed to receive or to send' setpriv --reuid 1000 --clear-groups "$ipcx" stat work
+"$ipcx" recv work -n 1 >/dev/null
+check "peek into an empty queue exits 4" gives 4 "$ipcx" recv work --peek
+
+check "send with a time" gives 0 "$ipcx" send work --expires 1ms -m late
+sleep 0.1
+check "nobody gets what expired" gives 4 "$ipcx" recv work -n 1 --timeout 0
+check "the dead-letter queue has it" json 'j["given_up"] == "expired"' "$ipcx" recv failed -n 1 --timeout 5s --json
+check "what has time left says so" sh -c "'$ipcx' send work --expires 1h -m x && '$ipcx' recv work --peek | grep -q 'expires in 3599'"
+check "a time of nothing" says 2 'some time' "$ipcx" send work --expires 0 -m x
+
+"$ipcx" create short --lease 20ms
+"$ipcx" send short -f "$dir/a"
+mkfifo "$dir/slow"
+(sleep 1; cat >/dev/null) <"$dir/slow" &
+check "a receiver that is too slow learns it" says 1 'lease_ms 20' sh -c "'$ipcx' recv short -n 1 >'$dir/slow'"
+wait
+check "its message is back" json 'j["queued"] == 1 and j["redelivered"] == 1 and j["released"] == 0' "$ipcx" stat short --json
+
+"$ipcx" create latest --depth 4 --policy drop-newest
+check "drop-newest keeps all but one" json 'j["queued"] == 3 and j["dropped_newest"] == 2' \
+	sh -c "'$ipcx' send latest -m 1 -m 2 -m 3 -m 4 -m 5 && '$ipcx' stat latest --json"
+timeout 20 "$ipcx" recv lease 2>"$dir/removed" &
+until [ "$("$ipcx" show lease --json 2>/dev/null | grep -c '"receivers":1')" = 1 ]; do sleep 0.05; done
+check "rm --now" json 'j["removed"]' "$ipcx" rm lease --now --json
+wait $!
+check "ends who waits" is "$?" 1
+check "and says why" grep -q 'was removed' "$dir/removed"
+check "rm takes no other option" gives 2 "$ipcx" rm work --later
+"$ipcx" rm work failed latest short
 echo "1..$n"
 exit $bad

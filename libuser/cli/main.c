@@ -8,7 +8,7 @@
 #include "util.h"
 
 static const struct command *const commands[] = {
-	&cmd_doctor, &cmd_create, &cmd_ls, &cmd_show, &cmd_rm, &cmd_send, &cmd_recv,
+	&cmd_doctor, &cmd_create, &cmd_ls, &cmd_show, &cmd_stat, &cmd_rm, &cmd_send, &cmd_recv,
 };
 
 static int run_help(int argc, char **argv);

@@ -13,41 +13,101 @@
 #include "procfile.h"
 #include "util.h"
 
-enum { OPT_DEPTH = OPT_FIRST, OPT_MSG_MAX, OPT_BYTES_MAX, OPT_MODE };
+enum {
+	OPT_DEPTH = OPT_FIRST,
+	OPT_MSG_MAX,
+	OPT_BYTES_MAX,
+	OPT_MODE,
+	OPT_POLICY,
+	OPT_MAX_DELIVERIES,
+	OPT_LEASE,
+	OPT_DEAD_LETTER,
+	OPT_NOW,
+};
 
-static int report_created(struct ipcx_queue *q, const char *name)
+static const char *without_transport(const char *uri)
 {
-	struct ipcx_queue_attr a = { .sz = sizeof(a) };
+	static const char kernel[] = "kernel:";
 
-	ipcx_queue_attr(q, &a);
-	printf("{");
-	json_member(stdout, "name", name, strlen(name));
-	printf(",\"id\":%llu,\"mode\":\"%04o\",\"uid\":%u,\"gid\":%u,\"depth\":%u,"
-	       "\"msg_max\":%llu,\"bytes_max\":%llu}\n",
-	       (unsigned long long)a.id, a.mode, a.uid, a.gid, a.depth,
-	       (unsigned long long)a.msg_max, (unsigned long long)a.bytes_max);
-	return CLI_OK;
+	return strncmp(uri, kernel, strlen(kernel)) ? uri : uri + strlen(kernel);
 }
 
-static bool create_option(int c, struct ipcx_queue_opts *opts)
+static void report_created(struct ipcx_queue *q, const char *name)
 {
+	printf("{");
+	json_member(stdout, "name", name, strlen(name));
+	json_attributes(q);
+	printf("}\n");
+}
+
+/* Milliseconds where there is no unit; more than the library takes is for it to refuse */
+static bool parse_lease(const char *text, uint32_t *ms)
+{
+	char with_unit[64];
+	size_t len = strlen(text);
+	int64_t ns;
+
+	if (!len || len > sizeof(with_unit) - 3)
+		return false;
+	snprintf(with_unit, sizeof(with_unit), "%s%s", text,
+		 strchr("0123456789.", text[len - 1]) ? "ms" : "");
+	if (!parse_duration(with_unit, &ns) || ns < 1000000)
+		return false;
+	*ms = ns / 1000000 < UINT32_MAX ? ns / 1000000 : UINT32_MAX;
+	return true;
+}
+
+static bool parse_policy(const char *text, enum ipcx_queue_policy *policy)
+{
+	for (*policy = IPCX_BLOCK; *policy <= IPCX_DROP_NEWEST; ++*policy)
+		if (!strcmp(policy_text(*policy), text))
+			return true;
+	return false;
+}
+
+static bool parse_positive(const char *text, uint32_t *value)
+{
+	uint64_t v;
+
+	if (!parse_number(text, 10, UINT32_MAX, &v) || !v)
+		return false;
+	*value = v;
+	return true;
+}
+
+/* Returns NULL, or what the option takes */
+static const char *create_option(int c, struct ipcx_queue_opts *opts)
+{
+	static const char size[] = "a size is a number of bytes from 1, or has K, M, G or T behind";
 	uint64_t v;
 
 	switch (c) {
 	case OPT_DEPTH:
-		if (!parse_number(optarg, 10, UINT32_MAX, &v) || !v)
-			return false;
-		opts->depth = v;
-		return true;
+		return parse_positive(optarg, &opts->depth) ? NULL : "a depth is a number from 1";
 	case OPT_MODE:
 		if (!parse_number(optarg, 8, 0777, &v) || !v)
-			return false;
+			return "a mode is an octal number from 0001 to 0777";
 		opts->mode = v;
-		return true;
+		return NULL;
+	case OPT_POLICY:
+		return parse_policy(optarg, &opts->policy) ?
+			       NULL :
+			       "a policy is block, fail, drop-oldest or drop-newest";
+	case OPT_MAX_DELIVERIES:
+		return parse_positive(optarg, &opts->max_deliveries) ?
+			       NULL :
+			       "a limit is a number from 1; leave the option out for none";
+	case OPT_LEASE:
+		return parse_lease(optarg, &opts->lease_ms) ?
+			       NULL :
+			       "a lease is 1 ms or longer: 500 (milliseconds), 30s, 5m";
+	case OPT_DEAD_LETTER:
+		opts->dead_letter = without_transport(optarg);
+		return NULL;
 	case OPT_MSG_MAX:
-		return parse_size(optarg, &opts->msg_max) && opts->msg_max;
+		return parse_size(optarg, &opts->msg_max) && opts->msg_max ? NULL : size;
 	default:
-		return parse_size(optarg, &opts->bytes_max) && opts->bytes_max;
+		return parse_size(optarg, &opts->bytes_max) && opts->bytes_max ? NULL : size;
 	}
 }
 
@@ -58,10 +118,15 @@ static int run_create(int argc, char **argv)
 		{ "msg-max", required_argument, NULL, OPT_MSG_MAX },
 		{ "bytes-max", required_argument, NULL, OPT_BYTES_MAX },
 		{ "mode", required_argument, NULL, OPT_MODE },
+		{ "policy", required_argument, NULL, OPT_POLICY },
+		{ "max-deliveries", required_argument, NULL, OPT_MAX_DELIVERIES },
+		{ "lease", required_argument, NULL, OPT_LEASE },
+		{ "dead-letter", required_argument, NULL, OPT_DEAD_LETTER },
 		COMMON_OPTIONS,
 		{ 0 },
 	};
 	IPCX_QUEUE_OPTS(opts);
+	const char *wrong = NULL;
 	struct ipcx_queue *q;
 	bool json = false;
 	int c, r;
@@ -69,8 +134,10 @@ static int run_create(int argc, char **argv)
 	while ((c = next_option(argc, argv, "", longs)) != -1) {
 		if (c == OPT_JSON)
 			json = true;
-		else if (!create_option(c, &opts))
-			return usage_error("\"%s\" is not a value for this option", optarg);
+		else
+			wrong = create_option(c, &opts);
+		if (wrong)
+			return usage_error("\"%s\": %s", optarg, wrong);
 	}
 	if (argc - optind != 1)
 		return usage_error("give one name");
@@ -209,13 +276,6 @@ static int run_ls(int argc, char **argv)
 	return CLI_OK;
 }
 
-static const char *without_transport(const char *uri)
-{
-	static const char kernel[] = "kernel:";
-
-	return strncmp(uri, kernel, strlen(kernel)) ? uri : uri + strlen(kernel);
-}
-
 static void show_row(const struct table *t, size_t row)
 {
 	char buf[SIZE_TEXT];
@@ -266,16 +326,22 @@ static int run_show(int argc, char **argv)
 
 static int run_rm(int argc, char **argv)
 {
-	static const struct option longs[] = { COMMON_OPTIONS, { 0 } };
-	bool json = false;
+	static const struct option longs[] = {
+		{ "now", no_argument, NULL, OPT_NOW },
+		COMMON_OPTIONS,
+		{ 0 },
+	};
+	bool json = false, now = false;
 	int c, r, code = CLI_OK;
 
-	while ((c = next_option(argc, argv, "", longs)) != -1)
+	while ((c = next_option(argc, argv, "", longs)) != -1) {
 		json |= c == OPT_JSON;
+		now |= c == OPT_NOW;
+	}
 	if (optind == argc)
 		return usage_error("give a name");
 	for (; optind < argc; optind++) {
-		r = ipcx_queue_unlink(argv[optind]);
+		r = now ? ipcx_queue_remove(argv[optind]) : ipcx_queue_unlink(argv[optind]);
 		if (r)
 			code = fail_ipcx(r);
 		if (!json)
@@ -290,18 +356,33 @@ static int run_rm(int argc, char **argv)
 const struct command cmd_create = {
 	"create", run_create, "make a queue that stays until it is removed",
 	"usage: ipcx create NAME [--depth N] [--msg-max SIZE] [--bytes-max SIZE]\n"
-	"                        [--mode OCTAL] [--json]\n"
+	"                        [--mode OCTAL] [--policy POLICY] [--max-deliveries N]\n"
+	"                        [--lease DUR] [--dead-letter NAME] [--json]\n"
 	"\n"
 	"Makes a queue. It is an error if there is something of this name already.\n"
 	"\n"
-	"  --depth N         messages that it holds, 64 if not given\n"
-	"  --msg-max SIZE    longest message, 64M if not given\n"
-	"  --bytes-max SIZE  memory that its messages may take, 256M if not given\n"
-	"  --mode OCTAL      who may receive (r) and send (w), 0600 if not given\n"
+	"  --depth N           messages that it holds, 64 if not given\n"
+	"  --msg-max SIZE      longest message, 64M if not given\n"
+	"  --bytes-max SIZE    memory that its messages may take, 256M if not given\n"
+	"  --mode OCTAL        who may receive (r) and send (w), 0600 if not given\n"
+	"  --policy POLICY     what sending does when the queue is full:\n"
+	"                        block        wait, if not given\n"
+	"                        fail         fail at once\n"
+	"                        drop-oldest  drop the oldest message of the lowest priority\n"
+	"                        drop-newest  drop the message sent; one slot stays empty\n"
+	"  --max-deliveries N  give a message up that was taken N times and came back\n"
+	"  --lease DUR         a message comes back that is not done so long after it was\n"
+	"                      taken: 500ms, 30s, 5m; milliseconds without a unit\n"
+	"  --dead-letter NAME  the queue that gets what is given up or expires; it must be\n"
+	"                      there, you must be allowed to send to it, and it must have\n"
+	"                      no dead-letter queue itself. If not given, that is dropped\n"
 	"\n"
 	"A SIZE is in bytes, or has K, M, G or T behind it.\n"
 	"\n"
-	"example: ipcx create jobs --depth 1000 --mode 0660\n"
+	"examples: ipcx create jobs --depth 1000 --mode 0660\n"
+	"          ipcx create failed\n"
+	"          ipcx create work --lease 30s --max-deliveries 3 --dead-letter failed\n"
+	"          ipcx create latest --depth 3 --policy drop-oldest\n"
 };
 
 const struct command cmd_ls = {
@@ -324,8 +405,13 @@ const struct command cmd_show = {
 
 const struct command cmd_rm = {
 	"rm", run_rm, "remove queues by name",
-	"usage: ipcx rm NAME... [--json]\n"
+	"usage: ipcx rm NAME... [--now] [--json]\n"
 	"\n"
 	"Takes the names away. Those who have a queue open go on with it; it is gone\n"
 	"with the last of them, and the messages in it too.\n"
+	"\n"
+	"  --now  nobody sends or receives any more: those who wait, or try to, are told\n"
+	"         that the queue was removed. A message that was taken can be finished\n"
+	"\n"
+	"example: ipcx rm jobs --now\n"
 };

@@ -18,7 +18,7 @@
 
 #include "util.h"
 
-enum { OPT_RAW = OPT_FIRST, OPT_TIMEOUT, OPT_SYNC };
+enum { OPT_RAW = OPT_FIRST, OPT_TIMEOUT, OPT_SYNC, OPT_PEEK };
 
 struct receiver {
 	struct ipcx_queue *q;
@@ -27,7 +27,7 @@ struct receiver {
 	uint64_t count, done, bytes;	/* count 0: until interrupted */
 	int64_t timeout;
 	int delimiter;			/* -1: none */
-	bool create, json, sync;
+	bool create, json, sync, peek;
 };
 
 static volatile sig_atomic_t stop;
@@ -85,12 +85,27 @@ static int to_stdout(const struct receiver *r, const struct ipcx_msg *m)
 	return err ? fail_file("standard output", -err) : CLI_OK;
 }
 
+/* Why a message is in a dead-letter queue, or NULL */
+static const char *given_up(const struct ipcx_msg *m)
+{
+	return m->flags & IPCX_POISON ? "poison" : m->flags & IPCX_EXPIRED ? "expired" : NULL;
+}
+
+static void json_message(const struct ipcx_msg *m)
+{
+	const char *why = given_up(m);
+
+	printf("{\"seq\":%llu,\"prio\":%u,\"tag\":%llu,\"deliveries\":%u,\"pid\":%d,\"uid\":%u,"
+	       "\"gid\":%u,\"expires\":%lld,\"given_up\":%s%s%s,\"len\":%zu",
+	       (unsigned long long)m->seq, m->prio, (unsigned long long)m->tag, m->deliveries,
+	       m->pid, m->uid, m->gid, (long long)m->expires, why ? "\"" : "", why ? why : "null",
+	       why ? "\"" : "", m->len);
+}
+
 static int to_json(const struct receiver *r, const struct ipcx_msg *m, const char *file)
 {
-	printf("{\"seq\":%llu,\"prio\":%u,\"tag\":%llu,\"deliveries\":%u,\"pid\":%d,\"uid\":%u,"
-	       "\"gid\":%u,\"len\":%zu,",
-	       (unsigned long long)m->seq, m->prio, (unsigned long long)m->tag, m->deliveries,
-	       m->pid, m->uid, m->gid, m->len);
+	json_message(m);
+	putchar(',');
 	if (file) {
 		char path[4096];
 
@@ -201,14 +216,19 @@ static int hand_on(struct receiver *r, struct ipcx_msg *m)
 	return CLI_OK;
 }
 
+static int64_t ns_until(int64_t deadline)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return deadline - now.tv_sec * INT64_C(1000000000) - now.tv_nsec;
+}
+
 /* What is left until @deadline; false when nothing is */
 static bool time_left(int64_t deadline, struct timespec *left)
 {
-	struct timespec now;
-	int64_t ns;
+	int64_t ns = ns_until(deadline);
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ns = deadline - now.tv_sec * INT64_C(1000000000) - now.tv_nsec;
 	left->tv_sec = ns / 1000000000;
 	left->tv_nsec = ns % 1000000000;
 	return ns > 0;
@@ -275,12 +295,41 @@ static int receive(struct receiver *r)
 	return err;
 }
 
+/* A line about the next message, which stays where it is */
+static int peek(const struct receiver *r)
+{
+	struct ipcx_msg m;
+	int err = ipcx_queue_peek(r->q, &m);
+
+	if (err)
+		return fail_ipcx(err);
+	if (r->json) {
+		json_message(&m);
+		puts("}");
+		return CLI_OK;
+	}
+	printf("number %llu, %zu bytes, prio %u, tag %llu, deliveries %u, pid %d, uid %u, gid %u",
+	       (unsigned long long)m.seq, m.len, m.prio, (unsigned long long)m.tag, m.deliveries,
+	       m.pid, m.uid, m.gid);
+	if (m.expires)
+		printf(", expires in %.3f s", ns_until(m.expires) / 1e9);
+	if (given_up(&m))
+		printf(", given up: %s", given_up(&m));
+	putchar('\n');
+	return CLI_OK;
+}
+
 static int receive_all(struct receiver *r)
 {
 	int err = ipcx_queue_open(&r->q, r->name, IPCX_RECV | (r->create ? IPCX_CREATE : 0), NULL);
 
 	if (err)
 		return fail_ipcx(err);
+	if (r->peek) {
+		err = peek(r);
+		ipcx_queue_close(r->q);
+		return err;
+	}
 	if (r->dir) {
 		if (mkdir(r->dir, 0777) && errno != EEXIST)
 			err = fail_file(r->dir, errno);
@@ -324,6 +373,9 @@ static int option(struct receiver *r, int c)
 	case OPT_SYNC:
 		r->sync = true;
 		return CLI_OK;
+	case OPT_PEEK:
+		r->peek = true;
+		return CLI_OK;
 	case 'c':
 		r->create = true;
 		return CLI_OK;
@@ -341,6 +393,7 @@ static const struct option longs[] = {
 	{ "raw", no_argument, NULL, OPT_RAW },
 	{ "sync", no_argument, NULL, OPT_SYNC },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "peek", no_argument, NULL, OPT_PEEK },
 	COMMON_OPTIONS,
 	{ 0 },
 };
@@ -348,12 +401,17 @@ static const struct option longs[] = {
 static int run_recv(int argc, char **argv)
 {
 	struct receiver r = { .timeout = -1, .delimiter = '\n', .dir_fd = -1 };
+	bool takes = false;
 	int c, err = CLI_OK;
 
-	while (!err && (c = next_option(argc, argv, "n:o:0c", longs)) != -1)
+	while (!err && (c = next_option(argc, argv, "n:o:0c", longs)) != -1) {
+		takes |= c != OPT_PEEK && c != OPT_JSON;
 		err = option(&r, c);
+	}
 	if (err)
 		return err;
+	if (r.peek && takes)
+		return usage_error("--peek looks once and takes nothing: only --json goes with it");
 	if (argc - optind != 1)
 		return usage_error("give the name of one queue");
 	r.name = argv[optind];
@@ -364,6 +422,7 @@ const struct command cmd_recv = {
 	"recv", run_recv, "receive messages as lines or files",
 	"usage: ipcx recv NAME [-n COUNT] [-c] [-0 | --raw] [-o DIR [--sync]]\n"
 	"                      [--timeout DUR] [--json]\n"
+	"       ipcx recv NAME --peek [--json]\n"
 	"\n"
 	"Writes messages to standard output, a newline behind each, until interrupted.\n"
 	"\n"
@@ -375,10 +434,13 @@ const struct command cmd_recv = {
 	"  -c, --create        make the queue if there is none\n"
 	"      --timeout DUR   end when nothing came for so long: 500ms, 2s, 1m; 0 takes\n"
 	"                      what is there. Exit code 4 if nothing or less than COUNT came\n"
+	"      --peek          tell about the next message and leave it in the queue; what it\n"
+	"                      says is for who takes it. Exit code 4 if there is none\n"
 	"\n"
 	"A message leaves the queue when it has been written. If that fails, or this\n"
 	"program is killed, the next receiver gets it.\n"
 	"\n"
 	"examples: ipcx recv jobs -n 1 --timeout 5s\n"
 	"          ipcx recv images -o incoming\n"
+	"          ipcx recv failed --peek\n"
 };

@@ -13,7 +13,7 @@
 
 #include "util.h"
 
-enum { OPT_PRIO = OPT_FIRST, OPT_TAG, OPT_TIMEOUT };
+enum { OPT_PRIO = OPT_FIRST, OPT_TAG, OPT_TIMEOUT, OPT_EXPIRES };
 
 struct source {
 	const char *value;
@@ -27,7 +27,7 @@ struct sender {
 	size_t nsources;
 	uint32_t prio;
 	uint64_t tag, sent, bytes;
-	int64_t timeout;
+	int64_t timeout, expires;	/* expires 0: never */
 	int delimiter;
 	bool create, json;
 };
@@ -39,6 +39,7 @@ static int commit(struct sender *s, struct ipcx_msg *m)
 
 	m->prio = s->prio;
 	m->tag = s->tag;
+	m->expires = s->expires ? deadline_in(s->expires) : 0;
 	r = ipcx_queue_commit(s->q, m);
 	if (r)
 		return fail_ipcx(r);
@@ -240,6 +241,12 @@ static int option(struct sender *s, int c)
 		if (!parse_duration(optarg, &s->timeout))
 			return usage_error("a duration is a number with ms, s, m or h");
 		return CLI_OK;
+	case OPT_EXPIRES:
+		if (!parse_duration(optarg, &s->expires) || !s->expires)
+			return usage_error("\"%s\": a message expires after some time: 500ms, 2s, "
+					   "1m; leave the option out for never",
+					   optarg);
+		return CLI_OK;
 	case 'c':
 		s->create = true;
 		return CLI_OK;
@@ -259,6 +266,7 @@ static int parse(struct sender *s, int argc, char **argv)
 		{ "prio", required_argument, NULL, OPT_PRIO },
 		{ "tag", required_argument, NULL, OPT_TAG },
 		{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+		{ "expires", required_argument, NULL, OPT_EXPIRES },
 		COMMON_OPTIONS,
 		{ 0 },
 	};
@@ -300,8 +308,8 @@ static int run_send(int argc, char **argv)
 
 const struct command cmd_send = {
 	"send", run_send, "send lines, a text or files",
-	"usage: ipcx send NAME [-c] [-0] [--prio N] [--tag N] [--timeout DUR] [--json]\n"
-	"                      [-m TEXT]... [-f FILE...]\n"
+	"usage: ipcx send NAME [-c] [-0] [--prio N] [--tag N] [--expires DUR]\n"
+	"                      [--timeout DUR] [--json] [-m TEXT]... [-f FILE...]\n"
 	"\n"
 	"Without -m and -f every line of standard input is a message.\n"
 	"\n"
@@ -311,9 +319,12 @@ const struct command cmd_send = {
 	"  -c, --create        make the queue if there is none\n"
 	"      --prio N        0..31, higher is received first; 0 if not given\n"
 	"      --tag N         a number for the receiver\n"
+	"      --expires DUR   each message is given up when nobody has taken it so long\n"
+	"                      after it was sent: 500ms, 2s, 1m; never if not given\n"
 	"      --timeout DUR   how long to wait while the queue is full: 500ms, 2s, 1m;\n"
 	"                      for ever if not given\n"
 	"\n"
 	"examples: tail -F /var/log/syslog | ipcx send log\n"
 	"          ipcx send images -f *.jpg\n"
+	"          ipcx send alarms --expires 10s -m 'door open'\n"
 };

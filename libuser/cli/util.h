@@ -36,7 +36,8 @@ struct command {
 	const char *help;
 };
 
-extern const struct command cmd_doctor, cmd_create, cmd_ls, cmd_show, cmd_rm, cmd_send, cmd_recv;
+extern const struct command cmd_doctor, cmd_create, cmd_ls, cmd_show, cmd_stat, cmd_rm, cmd_send,
+	cmd_recv;
 extern const struct command *command;	/* the one that runs */
 
 /* An option without a short form gets a number that is no character. */
@@ -72,6 +73,11 @@ void json_member(FILE *f, const char *key, const void *bytes, size_t len);
 
 #define SIZE_TEXT	16
 const char *size_text(char buf[SIZE_TEXT], uint64_t bytes);	/* 64 MiB */
+
+/* stat.c */
+struct ipcx_queue;
+const char *policy_text(unsigned int policy);		/* drop-oldest; "?" if unknown */
+void json_attributes(const struct ipcx_queue *q);	/* ,"id":1,"mode":"0600"... */
 
 bool want_color(int fd);
 
