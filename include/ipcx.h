@@ -304,10 +304,11 @@ int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_
  * Never blocks. On success the slot is no longer yours: do not touch m->data.
  *
  * Return: 0, or
- * -EIDRM     the queue was removed; the loan is still yours to cancel
- * -EINVAL    prio is larger than 31, or expires negative
- * -EMSGSIZE  len is larger than what was loaned
- * -EPERM     not a loan of this handle, or already committed
+ * -EIDRM       the queue was removed; the loan is still yours to cancel
+ * -EINVAL      prio is larger than 31, or expires negative
+ * -EMSGSIZE    len is larger than what was loaned
+ * -EOPNOTSUPP  flags is not 0
+ * -EPERM       not a loan of this handle, or already committed
  */
 int ipcx_queue_commit(struct ipcx_queue *q, struct ipcx_msg *m);
 
