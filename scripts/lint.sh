@@ -25,7 +25,7 @@ usage() {
 
 # in the order of starting: the longest first
 checks=(coccinelle modules sparse checkpatch headers layout kernel_doc clang_format abidiff
-	shellcheck mandoc man_pages ioctls codespell one_place test_tables)
+	shellcheck mandoc man_pages man_examples ioctls codespell one_place test_tables)
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$top"
@@ -180,6 +180,24 @@ mandoc() {
 man_pages() {
 	comm -3 <(grep -oE '\<ipcx_[a-z_]+' libuser/libipcx.map | sort) \
 		<(find Documentation/man -name 'ipcx_*.3' -printf '%f\n' | sed 's/\.3$//' | sort)
+}
+
+# the programs in the pages and in examples/ compile
+man_examples() {
+	local dir=$out/man_examples page
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	find Documentation/man -type f -name 'ipcx*.[34]' | while read -r page; do
+		awk -v base="$dir/${page##*/}" '
+			/^\.Bd -literal -offset indent/ { begins = 1; next }
+			/^\.Ed/ { file = "" }
+			begins && /^#include/ { file = base "." ++n ".c" }
+			{ begins = 0 }
+			file { gsub(/\\e/, "\\"); print >file }
+			END { if (!n) print base ": no program" }' "$page"
+	done
+	gcc -std=gnu11 -Wall -Wextra -Werror -fsyntax-only -Iinclude -Iinclude/uapi \
+		"$dir"/*.c Documentation/examples/*.c
 }
 
 # every ioctl is explained, every one explained exists
