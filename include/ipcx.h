@@ -35,7 +35,8 @@ extern "C" {
 #define IPCX_SEND	(1U << 2)	/* loan, commit, cancel, send */
 #define IPCX_RECV	(1U << 3)	/* take, release, nack, next, recv */
 #define IPCX_EPHEMERAL	(1U << 4)	/* with CREATE: the last close unlinks */
-#define IPCX_INHERIT	(1U << 5)	/* forked children keep it; default: closed in them */
+#define IPCX_SEALED	(1U << 5)	/* with CREATE: no sender can change what it sent */
+#define IPCX_INHERIT	(1U << 31)	/* forked children keep it; default: closed in them */
 
 /* What a transport enforces, ipcx_queue_caps() */
 #define IPCX_CAP_ZERO_COPY	(1ULL << 0)	/* payload is never copied on its way */
@@ -49,6 +50,7 @@ extern "C" {
 #define IPCX_CAP_MANY_RECEIVERS	(1ULL << 8)	/* each message to exactly one of them */
 #define IPCX_CAP_POLL		(1ULL << 9)	/* ipcx_queue_fd() works with poll and epoll */
 #define IPCX_CAP_PERSISTENT	(1ULL << 10)	/* messages wait while nobody has it open */
+#define IPCX_CAP_SEALED		(1ULL << 11)	/* nobody can change a message that was sent */
 
 struct ipcx_queue;
 
@@ -148,7 +150,7 @@ struct ipcx_queue_opts {
  * @max_deliveries: deliveries in vain after which it gives a message up, 0 for no
  *	limit
  * @lease_ms: after which a message that was taken comes back, 0 for no limit
- * @flags: IPCX_EPHEMERAL if it goes with its last user
+ * @flags: IPCX_EPHEMERAL if it goes with its last user, IPCX_SEALED if it is
  */
 struct ipcx_queue_attr {
 	size_t sz;
@@ -205,8 +207,8 @@ struct ipcx_queue_stats {
  *	bytes, no '/', and does not begin with '.'. NULL or "kernel:" with
  *	IPCX_CREATE makes a queue without a name, known only by its descriptor.
  *	The environment variable IPCX_TRANSPORT overrides the choice for a NAME
- * @flags: IPCX_CREATE, IPCX_EXCL, IPCX_EPHEMERAL, IPCX_INHERIT, and at least one
- *	of IPCX_SEND and IPCX_RECV
+ * @flags: IPCX_CREATE, IPCX_EXCL, IPCX_EPHEMERAL, IPCX_SEALED, IPCX_INHERIT, and
+ *	at least one of IPCX_SEND and IPCX_RECV
  * @opts: attributes, or NULL for the defaults
  *
  * Return: 0, or
@@ -301,12 +303,16 @@ int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_
  * @q: the queue
  * @m: the loan; len may have been made smaller, tag, prio and expires set
  *
- * Never blocks. On success the slot is no longer yours: do not touch m->data.
+ * Never blocks; in a sealed queue not for longer than an allocation. On success
+ * the slot is no longer yours: do not touch m->data. In a sealed queue that would
+ * be SIGBUS.
  *
  * Return: 0, or
  * -EIDRM       the queue was removed; the loan is still yours to cancel
  * -EINVAL      prio is larger than 31, or expires negative
  * -EMSGSIZE    len is larger than what was loaned
+ * -ENOMEM      sealed: the slot is pinned (io_uring, vmsplice) and there is no memory
+ *              for a copy; the loan is still yours
  * -EOPNOTSUPP  flags is not 0
  * -EPERM       not a loan of this handle, or already committed
  */

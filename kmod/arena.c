@@ -13,6 +13,7 @@
 #include <linux/sched/signal.h>
 
 #include "arena.h"
+#include "compat.h"
 #include "ipcx.h"
 
 /* Pages that one fault inserts at most: a message is usually read whole. */
@@ -205,6 +206,65 @@ void ipcx_slot_unpin(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot)
 		}
 		cond_resched();
 	}
+}
+
+/* Does anybody but its slot and the windows that show it hold this page? */
+static bool page_pinned(struct page *page)
+{
+	int refs = page_ref_count(page);
+
+	smp_rmb(); /* who unmaps it lets go of the mapping first: better a copy too many */
+	return refs > 1 + ipcx_page_mapcount(page);
+}
+
+/* Puts a copy in the place of a page of a BUSY slot that no TX window shows. */
+static int page_replace(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot, u32 i)
+{
+	struct mem_cgroup *memcg = set_active_memcg(a->memcg);
+	struct page *copy = alloc_page(IPCX_GFP_WAIT | __GFP_ACCOUNT), *page;
+
+	set_active_memcg(memcg);
+	if (!copy)
+		return -ENOMEM;
+	revoke_everywhere(a, (u64)slot * a->stride + i, 1);
+	page = xa_load(&sp->pages, i);
+	copy_highpage(copy, page);
+	xa_store(&sp->pages, i, copy, GFP_KERNEL); /* in a place that is there: cannot fail */
+	put_page(page);
+	return 0;
+}
+
+/**
+ * ipcx_slot_seal() - take a slot from its writer before anybody can read it
+ * @a: its arena
+ * @map: the writer's windows
+ * @sp: the pages of a BUSY slot
+ * @slot: its number
+ * @npages: how many of them matter
+ *
+ * What the writer could still change otherwise (vmsplice, O_DIRECT, io_uring) is
+ * replaced by a copy.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ipcx_slot_seal(struct ipcx_arena *a, struct ipcx_map *map, struct ipcx_slot_pages *sp, u32 slot,
+		   u32 npages)
+{
+	u32 i;
+	int err;
+
+	down_write(&map->sem);
+	map_revoke(map, (u64)slot * a->stride, sp->npages);
+	up_write(&map->sem);
+	for (i = 0; i < npages; i++) {
+		if (page_pinned(xa_load(&sp->pages, i))) {
+			err = page_replace(a, sp, slot, i);
+			if (err)
+				return err;
+		}
+		cond_resched();
+	}
+	return 0;
 }
 
 /**

@@ -97,6 +97,8 @@ void ipcx_slot_pages_init(struct ipcx_slot_pages *sp);
 int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp);
 void ipcx_slot_trim(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot, u32 keep);
 void ipcx_slot_unpin(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot);
+int ipcx_slot_seal(struct ipcx_arena *a, struct ipcx_map *map, struct ipcx_slot_pages *sp, u32 slot,
+		   u32 npages);
 void ipcx_slot_copy(struct ipcx_slot_pages *to, struct ipcx_slot_pages *from, size_t len);
 void ipcx_slot_clear(struct ipcx_slot_pages *sp, u32 npages);
 vm_fault_t ipcx_slot_fault(struct ipcx_slot_pages *sp, struct vm_fault *vmf, u32 page, u32 visible);

@@ -185,7 +185,7 @@ struct ipcx_queue_count {
  * @max_deliveries: deliveries in vain after which a message is given up, 0 for no
  *	limit
  * @lease_ms: how long a message may be held, 0 for no limit
- * @flags: IPCX_OPEN_EPHEMERAL or 0, what its creator asked for
+ * @flags: IPCX_OPEN_EPHEMERAL, IPCX_OPEN_SEALED, as its creator asked for
  * @dead_letter: where messages go that are given up, kept open, or NULL
  */
 struct ipcx_queue {

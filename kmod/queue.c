@@ -179,7 +179,7 @@ static struct ipcx_queue *queue_create(struct file *dev, const struct ipcx_queue
 	q->policy = o->policy;
 	q->max_deliveries = o->max_deliveries;
 	q->lease_ms = o->lease_ms;
-	q->flags = o->flags & IPCX_OPEN_EPHEMERAL;
+	q->flags = o->flags & (IPCX_OPEN_EPHEMERAL | IPCX_OPEN_SEALED);
 	refcount_set(&q->obj.refs, 1);
 	q->obj.ops = &queue_ops;
 	q->obj.name = *name;
@@ -314,7 +314,8 @@ static int open_check(const struct ipcx_queue_open *o)
 		return -EINVAL;
 	if (!(flags & (IPCX_OPEN_SEND | IPCX_OPEN_RECV)))
 		return -EINVAL;
-	if (flags & (IPCX_OPEN_EXCL | IPCX_OPEN_EPHEMERAL) && !(flags & IPCX_OPEN_CREATE))
+	if (flags & (IPCX_OPEN_EXCL | IPCX_OPEN_EPHEMERAL | IPCX_OPEN_SEALED) &&
+	    !(flags & IPCX_OPEN_CREATE))
 		return -EINVAL;
 	if (!o->dead_letter && o->dead_letter_len)
 		return -EINVAL;

@@ -241,22 +241,52 @@ static int slot_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const s
 	return 0;
 }
 
+/* Nobody locks: takes the message in a BUSY slot out of its sender's reach. */
+static int slot_seal(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
+{
+	return ipcx_slot_seal(&ep->q->arena, &ep->map, &slot->pg,
+			      ipcx_slot_index(&ep->q->slots, slot), ipcx_pages_of(len));
+}
+
+/*
+ * Under the lock, which is let go of: seals a loan, and it is on loan again. Nobody
+ * can name it or fault it in meanwhile.
+ */
+static int loan_seal(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
+	__must_hold(&ep->q->lock)
+{
+	struct ipcx_queue *q = ep->q;
+	int err;
+
+	ipcx_slot_recall(&q->slots, slot);
+	spin_unlock(&q->lock);
+	err = slot_seal(ep, slot, len);
+	spin_lock(&q->lock);
+	ipcx_slot_loan(&q->slots, slot, &ep->party, slot->len);
+	return err;
+}
+
 /**
  * ipcx_slot_send() - send a BUSY slot
  * @ep: the sender
  * @slot: from ipcx_slot_get()
  * @len: bytes of the message
  *
- * Return: 0, or -EIDRM: the slot is free.
+ * Return: 0, or -EIDRM or -ENOMEM: the slot is free.
  */
 int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
 {
 	struct ipcx_desc d = { .len = len };
-	int err;
+	int err = 0;
 
-	spin_lock(&ep->q->lock);
-	err = slot_commit(ep, slot, &d);
-	spin_unlock(&ep->q->lock);
+	/* it may have been on loan before, and given back while it was mapped */
+	if (ep->q->flags & IPCX_OPEN_SEALED)
+		err = slot_seal(ep, slot, len);
+	if (!err) {
+		spin_lock(&ep->q->lock);
+		err = slot_commit(ep, slot, &d);
+		spin_unlock(&ep->q->lock);
+	}
 	if (err)
 		ipcx_slot_release(ep->q, slot);
 	else
@@ -373,7 +403,9 @@ static int commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, bool loan)
 		err = -EPERM;
 	else if (d->len > slot->len)
 		err = -EMSGSIZE;
-	else
+	else if (unlikely(q->flags & IPCX_OPEN_SEALED))
+		err = loan_seal(ep, slot, d->len);
+	if (!err)
 		err = slot_commit(ep, slot, d);
 	loan = loan && !err && find_spare(ep, npages, d);
 	spin_unlock(&q->lock);

@@ -370,6 +370,13 @@ static inline void ipcx_late_end(struct ipcx_slots *s, struct ipcx_late *late)
 	ipcx_slot_free(s, slot);
 }
 
+/* LOANED -> BUSY: for a while, the loan is not over. */
+static inline void ipcx_slot_recall(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	ipcx_slot_unhold(slot);
+	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
+}
+
 /* BUSY or LOANED -> QUEUED: last of its priority. */
 static inline void ipcx_slot_commit(struct ipcx_slots *s, struct ipcx_slot *slot, u64 len, u8 prio)
 {

@@ -10,14 +10,14 @@
 #include <ipcx.h>
 #pragma GCC visibility pop
 
-#define ipcx_unlikely(x)	__builtin_expect(!!(x), 0)
+#define ipcx_unlikely(x) __builtin_expect(!!(x), 0)
 
 /* Room for "..." around a name of which each byte is written as \ooo */
-#define IPCX_QUOTED_MAX	(4 * 255 + 3)
+#define IPCX_QUOTED_MAX (4 * 255 + 3)
 
 /* error.c: both set errno and return -err */
 int ipcx_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
-int ipcx_fail_text(int err, const char *text);	/* text is kept, not copied */
+int ipcx_fail_text(int err, const char *text); /* text is kept, not copied */
 
 const char *ipcx_quote(char buf[IPCX_QUOTED_MAX], const char *name);
 

@@ -20,7 +20,7 @@ enum { PRIV_SLOT, PRIV_SEQ };
 
 static struct ipcx_kernel_queue *kernel_queue(struct ipcx_queue *q)
 {
-	return (struct ipcx_kernel_queue *)q;	/* base is its first member */
+	return (struct ipcx_kernel_queue *)q; /* base is its first member */
 }
 
 static __attribute__((cold, noinline)) void *
@@ -32,7 +32,7 @@ map_slot(struct ipcx_kernel_queue *k, const struct ipcx_window *w, uint32_t slot
 
 	if (addr == MAP_FAILED)
 		return addr;
-	if (old->addr)	/* the slot was given back by another process that inherited it */
+	if (old->addr) /* the slot was given back by another process that inherited it */
 		munmap(old->addr, old->len);
 	*old = (struct ipcx_slot_map){ addr, len, w };
 	return addr;
@@ -54,7 +54,7 @@ static inline void *slot_data(struct ipcx_kernel_queue *k, const struct ipcx_win
  * number in the low bits, its length above, plus one so that 0 is none. Whoever
  * swaps it out owns it.
  */
-#define SPARE_SLOT_BITS	20
+#define SPARE_SLOT_BITS 20
 
 static bool spare_take(struct ipcx_kernel_queue *k, size_t len, struct ipcx_desc *d)
 {
@@ -421,7 +421,7 @@ const struct ipcx_transport ipcx_transport_kernel = {
 	.name = "kernel",
 	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_REDELIVERY | IPCX_CAP_RECLAIM | IPCX_CAP_IDENTITY |
 		IPCX_CAP_WALLS | IPCX_CAP_ACCOUNTING | IPCX_CAP_PRIORITY | IPCX_CAP_MANY_SENDERS |
-		IPCX_CAP_MANY_RECEIVERS | IPCX_CAP_POLL | IPCX_CAP_PERSISTENT,
+		IPCX_CAP_MANY_RECEIVERS | IPCX_CAP_POLL | IPCX_CAP_PERSISTENT | IPCX_CAP_SEALED,
 	.open = ipcx_kernel_open,
 	.unlink = ipcx_kernel_unlink,
 	.close = ipcx_kernel_close,

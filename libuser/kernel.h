@@ -11,7 +11,7 @@
 
 /* One of the two views of a queue's slots. */
 struct ipcx_window {
-	char *base;		/* NULL: slots are mapped one by one */
+	char *base; /* NULL: slots are mapped one by one */
 	uint64_t offset;
 	int prot;
 };
@@ -28,8 +28,8 @@ struct ipcx_kernel_queue {
 	uint64_t stride;
 	size_t window_size;
 	struct ipcx_window tx, rx;
-	struct ipcx_slot_map *maps;	/* one a slot; NULL when no window lacks a base */
-	uint64_t spare;			/* a loan for the next message, see kernel.c; 0: none */
+	struct ipcx_slot_map *maps; /* one a slot; NULL when no window lacks a base */
+	uint64_t spare; /* a loan for the next message, see kernel.c; 0: none */
 };
 
 /* kernel_open.c */

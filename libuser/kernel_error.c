@@ -13,7 +13,7 @@
 
 #include "kernel.h"
 
-#define PARAMETERS	"/sys/module/ipcx/parameters/"
+#define PARAMETERS "/sys/module/ipcx/parameters/"
 
 static const char too_old[] = "the loaded module ipcx is older than this library; load the one "
 			      "that belongs to it";

@@ -14,7 +14,7 @@
 #include "kernel.h"
 
 #ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE	0x100000
+#define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
 static_assert(IPCX_CREATE == IPCX_OPEN_CREATE, "handed on as it is");
@@ -22,6 +22,7 @@ static_assert(IPCX_EXCL == IPCX_OPEN_EXCL, "handed on as it is");
 static_assert(IPCX_SEND == IPCX_OPEN_SEND, "handed on as it is");
 static_assert(IPCX_RECV == IPCX_OPEN_RECV, "handed on as it is");
 static_assert(IPCX_EPHEMERAL == IPCX_OPEN_EPHEMERAL, "handed on as it is");
+static_assert(IPCX_SEALED == IPCX_OPEN_SEALED, "handed on as it is");
 static_assert((int)IPCX_BLOCK == IPCX_POLICY_BLOCK, "handed on as it is");
 static_assert((int)IPCX_FAIL == IPCX_POLICY_FAIL, "handed on as it is");
 static_assert((int)IPCX_DROP_OLDEST == IPCX_POLICY_DROP_OLDEST, "handed on as it is");
@@ -74,7 +75,7 @@ static int map_window(struct ipcx_kernel_queue *k, struct ipcx_window *w, uint64
 			w->base = addr;
 			return 0;
 		}
-		if (errno != ENOMEM && errno != EAGAIN)	/* EAGAIN: mlockall() and its limit */
+		if (errno != ENOMEM && errno != EAGAIN) /* EAGAIN: mlockall() and its limit */
 			return -errno;
 	}
 	if (!k->maps)
@@ -229,7 +230,7 @@ static void *map_again(const struct ipcx_kernel_queue *k, const struct ipcx_wind
 	if (again == addr)
 		return addr;
 	if (again != MAP_FAILED)
-		munmap(again, len);	/* Linux before 4.17 does not know NOREPLACE */
+		munmap(again, len); /* Linux before 4.17 does not know NOREPLACE */
 	return NULL;
 }
 
@@ -260,7 +261,7 @@ void ipcx_kernel_forked(struct ipcx_queue *q)
 	struct ipcx_kernel_queue *k = (struct ipcx_kernel_queue *)q;
 
 	if (q->flags & IPCX_INHERIT) {
-		k->spare = 0;	/* the parent's */
+		k->spare = 0; /* the parent's */
 		if (map_all_again(k))
 			return;
 		unmap_all(k);

@@ -12,8 +12,10 @@
 #include "transport.h"
 
 #define FLAGS_KNOWN \
-	(IPCX_CREATE | IPCX_EXCL | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL | IPCX_INHERIT)
-#define FLAGS_CREATE	(IPCX_EXCL | IPCX_EPHEMERAL)	/* mean something with CREATE only */
+	(IPCX_CREATE | IPCX_EXCL | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL | IPCX_SEALED | \
+	 IPCX_INHERIT)
+/* mean something with CREATE only */
+#define FLAGS_CREATE (IPCX_EXCL | IPCX_EPHEMERAL | IPCX_SEALED)
 
 static const struct ipcx_transport *const transports[] = { &ipcx_transport_kernel, NULL };
 
@@ -71,7 +73,8 @@ static int check_flags(unsigned int flags, const char *name)
 	if (!(flags & (IPCX_SEND | IPCX_RECV)))
 		return ipcx_fail_text(EINVAL, "neither IPCX_SEND nor IPCX_RECV was asked for");
 	if ((flags & FLAGS_CREATE) && !(flags & IPCX_CREATE))
-		return ipcx_fail_text(EINVAL, "IPCX_EXCL and IPCX_EPHEMERAL need IPCX_CREATE");
+		return ipcx_fail_text(EINVAL, "IPCX_EXCL, IPCX_EPHEMERAL and IPCX_SEALED "
+					      "need IPCX_CREATE");
 	if (!*name && !(flags & IPCX_CREATE))
 		return ipcx_fail_text(EINVAL, "a queue without a name cannot be looked up; create "
 					      "one with IPCX_CREATE");
@@ -110,6 +113,16 @@ static int check_caps(const struct ipcx_transport *t, uint64_t caps, uint64_t re
 	return 0;
 }
 
+/* Some depend on how the queue was made, perhaps by another. */
+static uint64_t caps_of(const struct ipcx_queue *q, uint64_t caps)
+{
+	if (q->attr.flags & IPCX_EPHEMERAL)
+		caps &= ~IPCX_CAP_PERSISTENT;
+	if (!(q->attr.flags & IPCX_SEALED))
+		caps &= ~IPCX_CAP_SEALED;
+	return caps;
+}
+
 int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
 		    const struct ipcx_queue_opts *user_opts)
 {
@@ -130,7 +143,11 @@ int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
 	caps = t->caps;
 	if (!*rest || (flags & IPCX_EPHEMERAL))
 		caps &= ~IPCX_CAP_PERSISTENT;
-	r = check_caps(t, caps, opts.require);
+	/* a queue that lacks what is required must not be made first */
+	r = check_caps(t,
+		       (flags & IPCX_CREATE) && !(flags & IPCX_SEALED) ? caps & ~IPCX_CAP_SEALED :
+									 caps,
+		       opts.require);
 	if (r)
 		return r;
 	ipcx_fork_lock();
@@ -138,10 +155,16 @@ int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
 	if (!r) {
 		(*q)->ops = t;
 		(*q)->flags = flags;
-		(*q)->caps = caps;
+		(*q)->caps = caps_of(*q, caps);
 		ipcx_fork_add(*q);
 	}
 	ipcx_fork_unlock();
+	if (!r)
+		r = check_caps(t, (*q)->caps, opts.require);
+	if (r && *q) {
+		ipcx_queue_close(*q);
+		*q = NULL;
+	}
 	return r;
 }
 

@@ -18,12 +18,12 @@
 
 #include "transport.h"
 
-#define TIMES	3
-#define WARM	320
+#define TIMES 3
+#define WARM 320
 
 struct job {
 	const char *name;
-	bool back;		/* each message is answered by another */
+	bool back; /* each message is answered by another */
 	bool full;
 	size_t len;
 	uint64_t count;
@@ -42,6 +42,7 @@ struct shared {
 static const struct job jobs[] = {
 	{ "one way, 8 B", false, false, 8, 19200 },
 	{ "one way, 1 KiB", false, false, 1024, 4800 },
+	{ "one way, 4 KiB, all", false, true, 4096, 1920 },
 	{ "one way, 64 KiB, first word", false, false, 65536, 960 },
 	{ "one way, 64 KiB, all", false, true, 65536, 480 },
 	{ "round trip, 8 B", true, false, 8, 4800 },
@@ -49,7 +50,7 @@ static const struct job jobs[] = {
 };
 
 static struct shared *shared;
-static char verdicts[8][128];	/* printed below the table */
+static char verdicts[8][128]; /* printed below the table */
 static int nverdicts;
 
 static int64_t now(void)

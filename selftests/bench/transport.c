@@ -49,12 +49,21 @@ static void sent(const struct chan *c, ssize_t n)
 		errx(1, "%zd bytes were sent, not %zu", n, c->len);
 }
 
-static void queue_create(struct chan *c, unsigned int depth, bool sender)
+static void make(struct chan *c, unsigned int depth, unsigned int flags)
 {
 	IPCX_QUEUE_OPTS(opts, .depth = depth);
 
-	must(ipcx_queue_open(&c->q, c->name,
-			     IPCX_CREATE | IPCX_EXCL | (sender ? IPCX_SEND : IPCX_RECV), &opts));
+	must(ipcx_queue_open(&c->q, c->name, IPCX_CREATE | IPCX_EXCL | flags, &opts));
+}
+
+static void queue_create(struct chan *c, unsigned int depth, bool sender)
+{
+	make(c, depth, sender ? IPCX_SEND : IPCX_RECV);
+}
+
+static void sealed_create(struct chan *c, unsigned int depth, bool sender)
+{
+	make(c, depth, IPCX_SEALED | (sender ? IPCX_SEND : IPCX_RECV));
 }
 
 static void queue_attach(struct chan *c, bool sender)
@@ -84,6 +93,12 @@ static void queue_next(struct chan *c, uint64_t seq)
 {
 	must(ipcx_queue_next(c->q, c->m, IPCX_FOREVER));
 	check(c, c->m[0].data, c->m[0].len, seq);
+}
+
+/* As who must not look at memory that a sender can still change, and has no sealed queue. */
+static void copy_recv(struct chan *c, uint64_t seq)
+{
+	check(c, c->buf, ipcx_queue_recv(c->q, c->buf, c->len, IPCX_FOREVER), seq);
 }
 
 static void all(int ret, int n)
@@ -226,6 +241,10 @@ const struct transport transports[] = {
 			queue_destroy },
 	[IPCX_BATCH] = { "ipcx, batches of 32", 64, false, queue_create, queue_attach, batch_send,
 			 batch_recv, queue_destroy },
+	[IPCX_SEALED_NEXT] = { "ipcx, sealed, next", 64, true, sealed_create, queue_attach,
+			       queue_send, queue_next, queue_destroy },
+	[IPCX_COPY] = { "ipcx, copied", 64, true, queue_create, queue_attach, queue_send, copy_recv,
+			queue_destroy },
 	[MQ] = { "POSIX mq", 10, true, mq_make, mq_join, mq_put, mq_get, mq_destroy },
 	[MQ_SAME] = { "POSIX mq", 64, true, mq_make, mq_join, mq_put, mq_get, mq_destroy },
 	[MQ_MAX] = { "POSIX mq", 65536, true, mq_make, mq_join, mq_put, mq_get, mq_destroy },

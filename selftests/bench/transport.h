@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BATCH	32	/* messages a call, for "ipcx, batch" */
+#define BATCH 32 /* messages a call, for "ipcx, batch" */
 
 /**
  * struct chan - one direction between two processes, for messages of one length
@@ -59,7 +59,19 @@ struct transport {
 	void (*destroy)(struct chan *c);
 };
 
-enum { IPCX, IPCX_NEXT, IPCX_BATCH, MQ, MQ_SAME, MQ_MAX, PIPE, SEQPACKET, TRANSPORTS };
+enum {
+	IPCX,
+	IPCX_NEXT,
+	IPCX_BATCH,
+	IPCX_SEALED_NEXT,
+	IPCX_COPY,
+	MQ,
+	MQ_SAME,
+	MQ_MAX,
+	PIPE,
+	SEQPACKET,
+	TRANSPORTS
+};
 
 extern const struct transport transports[];
 

@@ -105,8 +105,10 @@ struct ipcx_info {
 #define IPCX_OPEN_SEND		(1U << 2)	/* the endpoint may send */
 #define IPCX_OPEN_RECV		(1U << 3)	/* the endpoint may receive */
 #define IPCX_OPEN_EPHEMERAL	(1U << 4)	/* with CREATE: the last close unlinks */
+#define IPCX_OPEN_SEALED	(1U << 5)	/* with CREATE: no sender can change what it sent */
 #define IPCX_OPEN_VALID_FLAGS \
-	(IPCX_OPEN_CREATE | IPCX_OPEN_EXCL | IPCX_OPEN_SEND | IPCX_OPEN_RECV | IPCX_OPEN_EPHEMERAL)
+	(IPCX_OPEN_CREATE | IPCX_OPEN_EXCL | IPCX_OPEN_SEND | IPCX_OPEN_RECV | \
+	 IPCX_OPEN_EPHEMERAL | IPCX_OPEN_SEALED)
 
 /* What a loan does when the queue is full, struct ipcx_queue_open::policy. */
 enum ipcx_policy {
@@ -157,7 +159,7 @@ enum ipcx_policy {
  * @out_policy: what the queue does when it is full
  * @out_max_deliveries: of the queue
  * @out_lease_ms: of the queue
- * @out_flags: IPCX_OPEN_EPHEMERAL if the queue is
+ * @out_flags: IPCX_OPEN_EPHEMERAL and IPCX_OPEN_SEALED as the queue is
  *
  * The returned file descriptor is the endpoint, close-on-exec. Closing its last
  * copy gives its loans back and puts the messages that it took and did not
@@ -171,7 +173,8 @@ enum ipcx_policy {
  *	EDQUOT        the opener's limit on queues or on bytes is reached
  *	EEXIST        CREATE and EXCL, and the name is taken
  *	EINVAL        a name or an attribute outside its range, no right asked for,
- *	              EXCL or EPHEMERAL without CREATE, anonymous without CREATE
+ *	              EXCL, EPHEMERAL or SEALED without CREATE, anonymous without
+ *	              CREATE
  *	EMFILE        too many files open in the process; ENFILE in the system
  *	ELOOP         the dead-letter queue has a dead-letter queue itself
  *	ENOENT        no such name and no CREATE; or no such dead-letter queue
@@ -335,13 +338,16 @@ struct ipcx_queue_loan {
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
  *
- * len may be smaller than what was loaned. The slot is no longer the sender's.
- * Never blocks.
+ * len may be smaller than what was loaned. The slot is no longer the sender's; in
+ * a SEALED queue its TX window does not show it any more, and what somebody had
+ * pinned (vmsplice, O_DIRECT) was replaced by a copy. Blocks in a SEALED queue for
+ * no longer than an allocation, and never in another.
  *
  * Return: number of messages sent, or
  *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
  *	EINVAL        @count, @desc_size, slot, prio or expires is out of range
  *	EMSGSIZE      len is larger than what was loaned
+ *	ENOMEM        SEALED: no memory for a copy of what is pinned
  *	EPERM         the slot is not on loan to this endpoint
  */
 struct ipcx_queue_commit {
