@@ -83,15 +83,15 @@ check "peek" sh -c "'$ipcx' recv work --peek | grep -q '^number 1, 3 bytes,'"
 check "peek --json takes nothing" json 'j["seq"] == 1 and j["deliveries"] == 0 and j["given_up"] is None' \
 	"$ipcx" recv work --peek --json
 check "peek takes no count" says 2 'takes nothing' "$ipcx" recv work --peek -n 1
-for _ in 1 2; do "$ipcx" recv work -n 1 >/dev/full 2>/dev/null; done
+for _ in 1 2; do "$ipcx" recv work -n 1 --timeout 5s >/dev/full 2>/dev/null; done
 check "what came back too often is in the dead-letter queue" json 'j["given_up"] == "poison" and j["data"] == "one"' \
-	"$ipcx" recv failed -n 1 --json
+	"$ipcx" recv failed -n 1 --timeout 5s --json
 check "stat --json" json 'j["sent"] == 2 and j["queued"] == 1 and j["poison"] == 1 and j["dead_lettered"] == 1 and j["receivers"] == 0' \
 	"$ipcx" stat work --json
 check "stat names the dead-letter queue" sh -c "'$ipcx' stat work | grep -q '^depth 2, policy fail, .*dead-letter failed$'"
 check "stat takes one name" says 2 'one name' "$ipcx" stat work failed
 check "stat needs a right" says 1 'must be allowed to receive or to send' setpriv --reuid 1000 --clear-groups "$ipcx" stat work
-"$ipcx" recv work -n 1 >/dev/null
+"$ipcx" recv work -n 1 --timeout 5s >/dev/null
 check "peek into an empty queue exits 4" gives 4 "$ipcx" recv work --peek
 
 check "send with a time" gives 0 "$ipcx" send work --expires 1ms -m late
@@ -105,7 +105,7 @@ check "a time of nothing" says 2 'some time' "$ipcx" send work --expires 0 -m x
 "$ipcx" send short -f "$dir/a"
 mkfifo "$dir/slow"
 (sleep 1; cat >/dev/null) <"$dir/slow" &
-check "a receiver that is too slow learns it" says 1 'lease_ms 20' sh -c "'$ipcx' recv short -n 1 >'$dir/slow'"
+check "a receiver that is too slow learns it" says 1 'lease_ms 20' sh -c "'$ipcx' recv short -n 1 --timeout 5s >'$dir/slow'"
 wait
 check "its message is back" json 'j["queued"] == 1 and j["redelivered"] == 1 and j["released"] == 0' "$ipcx" stat short --json
 
@@ -113,9 +113,10 @@ check "its message is back" json 'j["queued"] == 1 and j["redelivered"] == 1 and
 check "drop-newest keeps all but one" json 'j["queued"] == 3 and j["dropped_newest"] == 2' \
 	sh -c "'$ipcx' send latest -m 1 -m 2 -m 3 -m 4 -m 5 && '$ipcx' stat latest --json"
 timeout 20 "$ipcx" recv lease 2>"$dir/removed" &
-until [ "$("$ipcx" show lease --json 2>/dev/null | grep -c '"receivers":1')" = 1 ]; do sleep 0.05; done
+waits=$!
+check "a receiver waits" timeout 10 sh -c "until '$ipcx' show lease --json | grep -q '\"receivers\":1'; do sleep 0.05; done"
 check "rm --now" json 'j["removed"]' "$ipcx" rm lease --now --json
-wait $!
+wait "$waits"
 check "ends who waits" is "$?" 1
 check "and says why" grep -q 'was removed' "$dir/removed"
 check "rm takes no other option" gives 2 "$ipcx" rm work --later
