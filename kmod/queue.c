@@ -427,6 +427,7 @@ static void endpoint_end_late(struct ipcx_endpoint *ep)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_late *late;
+	bool any = false;
 
 	do {
 		spin_lock(&q->lock);
@@ -435,8 +436,11 @@ static void endpoint_end_late(struct ipcx_endpoint *ep)
 			ipcx_late_end(&q->slots, late);
 		spin_unlock(&q->lock);
 		kfree(late);
+		any |= !!late;
 		cond_resched();
 	} while (late);
+	if (any)
+		ipcx_queue_wake_send(q);
 }
 
 static void endpoint_disown(struct ipcx_endpoint *ep)

@@ -190,6 +190,7 @@ static void untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 		ipcx_queue_requeue(q, slot);
 	spin_unlock(&q->lock);
 	ipcx_queue_wake_recv(q, 1);
+	ipcx_queue_wake_send(q); /* if it was overdue, and the last that read the slot */
 }
 
 /*

@@ -129,8 +129,9 @@ void ipcx_queue_remove(struct ipcx_object *obj)
 	spin_unlock(&q->lock);
 	ipcx_queue_wake_takers(q, 1);
 	wake_up_all(&q->send_wait);
-	wake_up_poll(&q->recv_poll, EPOLLIN | EPOLLRDNORM | gone);
-	wake_up_poll(&q->send_poll, EPOLLOUT | EPOLLWRNORM | gone);
+	/* all: of those who poll exclusively, too */
+	__wake_up(&q->recv_poll, TASK_NORMAL, 0, poll_to_key(EPOLLIN | EPOLLRDNORM | gone));
+	__wake_up(&q->send_poll, TASK_NORMAL, 0, poll_to_key(EPOLLOUT | EPOLLWRNORM | gone));
 }
 
 /**

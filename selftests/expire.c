@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Times of messages and of leases: nothing late is delivered, nothing is kept for ever. */
 #include <ipcx.h>
+#include <pthread.h>
 
 #include "ipcx_util.h"
 
@@ -215,6 +216,35 @@ TEST_F(expire, late_death)
 	ipcx_queue_close(other);
 	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
 	ASSERT_EQ(4, self->s.free);
+}
+
+static void *close_soon(void *q)
+{
+	usleep(100000);
+	ipcx_queue_close(q);
+	return NULL;
+}
+
+/* ... and who sleeps for a slot is woken. */
+TEST_F(expire, late_death_wakes)
+{
+	struct ipcx_queue *other;
+	pthread_t thread;
+	int64_t before;
+
+	ASSERT_EQ(0, open_named(&other, NULL));
+	ASSERT_EQ(0, send_until(1, 0));
+	ASSERT_EQ(0, ipcx_queue_take(other, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(20000)));
+	ASSERT_EQ(0, ipcx_queue_release(self->q, &self->m));
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(0, send_until(2, 0));
+	ASSERT_EQ(-EAGAIN, ipcx_queue_loan(self->q, 8, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, close_soon, other));
+	before = now_ns();
+	ASSERT_EQ(0, ipcx_queue_loan(self->q, 8, &self->m, in_ms(20000)));
+	ASSERT_GT(before + 10000000000, now_ns()) TH_LOG("it looked itself, in the end");
+	ASSERT_EQ(0, pthread_join(thread, NULL));
 }
 
 /* Again and again by the same end: each late lease is given back once. */

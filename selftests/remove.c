@@ -2,6 +2,7 @@
 /* A queue that is removed for everybody, and one that only loses its name. */
 #include <ipcx.h>
 #include <pthread.h>
+#include <sys/epoll.h>
 
 #include "ipcx_util.h"
 
@@ -59,6 +60,40 @@ static void *sleep_in_poll(void *arg)
 
 	s->result = poll(&p, 1, 20000) == 1 ? p.revents : -1;
 	return NULL;
+}
+
+static void *sleep_in_epoll(void *arg)
+{
+	struct sleeper *s = arg;
+	struct epoll_event e = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	s->result = epoll_ctl(ep, EPOLL_CTL_ADD, ipcx_queue_fd(s->q), &e);
+	if (!s->result)
+		s->result = epoll_wait(ep, &e, 1, 5000) == 1 ? (int)e.events : -1;
+	close(ep);
+	return NULL;
+}
+
+/* One message is for one of them, the end is for all. */
+TEST_F(remove, exclusive_pollers)
+{
+	struct ipcx_queue *receiver;
+	struct sleeper s[3];
+
+	ASSERT_EQ(0, ipcx_queue_open(&receiver, "remove", IPCX_RECV, NULL));
+	for (int i = 0; i < 3; i++) {
+		s[i] = (struct sleeper){ .q = receiver };
+		ASSERT_EQ(0, pthread_create(&s[i].thread, NULL, sleep_in_epoll, &s[i]));
+	}
+	usleep(100000);
+	ASSERT_EQ(0, ipcx_queue_remove("remove"));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, pthread_join(s[i].thread, NULL));
+		ASSERT_LT(0, s[i].result)
+		TH_LOG("poller %d", i);
+	}
+	ipcx_queue_close(receiver);
 }
 
 TEST_F(remove, sleeping_takers)
