@@ -286,13 +286,21 @@ void ipcx_slot_clear(struct ipcx_slot_pages *sp, u32 npages)
  * @to: the pages of a BUSY slot that nobody sees
  * @from: those of another
  * @len: bytes, at most what each holds
+ *
+ * Nothing of what lies behind the message in its last page comes along: it may be
+ * of another message, and who sees @to need not be one who may see @from.
  */
 void ipcx_slot_copy(struct ipcx_slot_pages *to, struct ipcx_slot_pages *from, size_t len)
 {
-	u32 i, n = DIV_ROUND_UP(len, PAGE_SIZE);
+	size_t done, n;
 
-	for (i = 0; i < n; i++) {
-		copy_highpage(xa_load(&to->pages, i), xa_load(&from->pages, i));
+	for (done = 0; done < len; done += n) {
+		struct page *page = xa_load(&to->pages, done >> PAGE_SHIFT);
+
+		n = min_t(size_t, len - done, PAGE_SIZE);
+		memcpy_page(page, 0, xa_load(&from->pages, done >> PAGE_SHIFT), 0, n);
+		if (n < PAGE_SIZE)
+			memzero_page(page, n, PAGE_SIZE - n);
 		cond_resched();
 	}
 }
