@@ -49,9 +49,12 @@ void ipcx_lease_begin(struct ipcx_queue *q, struct ipcx_slot *slot)
 /**
  * ipcx_queue_purge() - give up the next messages as far as they are late
  * @q: the queue
+ *
+ * Not more than a queue full of them: others may be sent as fast.
  */
 void ipcx_queue_purge(struct ipcx_queue *q)
 {
+	u32 left = q->arena.depth;
 	struct ipcx_slot *slot;
 
 	do {
@@ -64,7 +67,8 @@ void ipcx_queue_purge(struct ipcx_queue *q)
 		spin_unlock(&q->lock);
 		if (slot)
 			ipcx_queue_retire(q, slot, &q->count.expired, IPCX_MSG_EXPIRED);
-	} while (slot);
+		cond_resched();
+	} while (slot && --left);
 }
 
 /* Under the lock: when does the state of a slot end by itself? */

@@ -6,6 +6,7 @@
  * read before and written after.
  */
 #include <linux/pid.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
@@ -159,6 +160,8 @@ static int take_now(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max, 
 
 	while ((err = take_once(ep, d, len_max, done)) == -ETIME) {
 		ipcx_queue_purge(ep->q);
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		done = false;
 	}
 	return err;

@@ -190,11 +190,59 @@ static void hand_back(struct ipcx_queue *q, struct ipcx_slot *slot) __must_hold(
 	spin_lock(&q->lock);
 }
 
+/* Return: whether the time of the message was over when the taker woke: it is given up. */
+static bool handed_late(struct ipcx_queue *q, struct ipcx_slot *slot) __must_hold(&q->lock)
+{
+	if (!ipcx_slot_expired(slot))
+		return false;
+	spin_unlock(&q->lock);
+	ipcx_queue_retire(q, slot, &q->count.expired, IPCX_MSG_EXPIRED);
+	spin_lock(&q->lock);
+	return true;
+}
+
 static void purge(struct ipcx_queue *q) __must_hold(&q->lock)
 {
 	spin_unlock(&q->lock);
 	ipcx_queue_purge(q);
 	spin_lock(&q->lock);
+}
+
+/* Takes the next message if it is there already. Return: also -EINTR when dying. */
+static int take_next(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max,
+		     struct ipcx_slot **slot) __must_hold(&q->lock)
+{
+	int err = ipcx_queue_next(q, party, len_max, slot);
+
+	while (err == -ETIME) {
+		purge(q);
+		err = -EINTR;
+		if (!fatal_signal_pending(current))
+			err = ipcx_queue_next(q, party, len_max, slot);
+	}
+	return err;
+}
+
+/* Sleeps until @t has an answer. Return: 0 if that is a message. */
+static int sleep_as_taker(struct ipcx_queue *q, struct ipcx_taker *t, s64 deadline)
+	__must_hold(&q->lock)
+{
+	int err = 0;
+
+	list_add_tail(&t->node, &q->takers);
+	while (!err) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		spin_unlock(&q->lock);
+		err = sleep_until(deadline);
+		spin_lock(&q->lock);
+		if (list_empty(&t->node)) {
+			err = t->err;
+			break;
+		}
+	}
+	__set_current_state(TASK_RUNNING);
+	list_del(&t->node);
+	return err;
 }
 
 /**
@@ -215,34 +263,25 @@ int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len
 	int err;
 
 	lockdep_assert_held(&q->lock);
-	while ((err = ipcx_queue_next(q, party, len_max, slot)) == -ETIME)
-		purge(q);
-	if (err != -EAGAIN || deadline == IPCX_DEADLINE_NOWAIT)
-		return err;
-	list_add_tail(&t.node, &q->takers);
-	for (err = 0; !err;) {
-		set_current_state(TASK_INTERRUPTIBLE);
-		spin_unlock(&q->lock);
-		err = sleep_until(deadline);
-		spin_lock(&q->lock);
-		if (list_empty(&t.node)) {
-			err = t.err;
-			break;
+	do {
+		err = take_next(q, party, len_max, slot);
+		if (err != -EAGAIN || deadline == IPCX_DEADLINE_NOWAIT)
+			return err;
+		err = sleep_as_taker(q, &t, deadline);
+		if (err)
+			return err;
+		if (fatal_signal_pending(current)) {
+			hand_back(q, t.slot);
+			return -EINTR;
 		}
-	}
-	__set_current_state(TASK_RUNNING);
-	list_del(&t.node);
-	if (!err && fatal_signal_pending(current)) {
-		hand_back(q, t.slot);
-		return -EINTR;
-	}
-	if (!err && party) {
+	} while (handed_late(q, t.slot));
+	if (party) {
 		ipcx_slot_lease(&q->slots, t.slot, party);
 		if (q->lease_ms)
 			ipcx_lease_begin(q, t.slot);
 	}
 	*slot = t.slot;
-	return err;
+	return 0;
 }
 
 /* Who needs pages and not only a slot is waited for by all senders, see above. */

@@ -98,6 +98,49 @@ TEST_F(expire, never_late)
 	ASSERT_EQ(3, self->s.free);
 }
 
+struct taker {
+	struct ipcx_queue *q;
+	pthread_t thread;
+	int result;
+};
+
+static void *take_in_half_a_second(void *arg)
+{
+	struct taker *t = arg;
+	struct ipcx_msg m;
+
+	t->result = ipcx_queue_take(t->q, &m, in_ms(500));
+	return NULL;
+}
+
+/* It sleeps, is handed a message in time, and gets no CPU until that is over. */
+TEST_F(expire, never_handed_late)
+{
+	struct sched_param fifo = { .sched_priority = 1 }, other = {};
+	struct taker t = { .q = self->q };
+	struct ipcx_queue *sender;
+	cpu_set_t cpu;
+
+	ASSERT_EQ(0, open_named(&sender, NULL));
+	ASSERT_EQ(0, ipcx_queue_loan(sender, 8, &self->m, IPCX_NOWAIT));
+	CPU_ZERO(&cpu);
+	CPU_SET(sched_getcpu(), &cpu);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpu), &cpu));
+	ASSERT_EQ(0, pthread_create(&t.thread, NULL, take_in_half_a_second, &t));
+	usleep(100000);
+	ASSERT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &fifo));
+	self->m.expires = in_ms(30);
+	ASSERT_EQ(0, ipcx_queue_commit(sender, &self->m));
+	while (now_ns() <= self->m.expires)
+		;
+	ASSERT_EQ(0, sched_setscheduler(0, SCHED_OTHER, &other));
+	ASSERT_EQ(0, pthread_join(t.thread, NULL));
+	ASSERT_EQ(-ETIMEDOUT, t.result);
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(1, self->s.expired);
+	ipcx_queue_close(sender);
+}
+
 TEST_F(expire, never_read_late)
 {
 	char buf[8];
