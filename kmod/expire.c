@@ -25,13 +25,20 @@
 void ipcx_expire_arm(struct ipcx_queue *q, s64 when)
 {
 	unsigned long delay;
+	s64 now, first;
+	bool due;
 
 	lockdep_assert_held(&q->lock);
 	if (when >= q->expire_at)
 		return;
+	now = ktime_get();
+	first = max(now, q->scan_from);
+	due = q->expire_at <= first;
 	q->expire_at = when;
-	delay = nsecs_to_jiffies(max_t(s64, when - ktime_get(), 0)) + 1;
-	delay = max(delay, usecs_to_jiffies(q->arena.depth));
+	/* never put off what is due: somebody may do this all the time */
+	if (due)
+		return;
+	delay = nsecs_to_jiffies(max(when, first) - now) + 1;
 	mod_delayed_work(system_unbound_wq, &q->expire, min(delay, MAX_JIFFY_OFFSET));
 }
 
@@ -172,6 +179,7 @@ bool ipcx_queue_expire(struct ipcx_queue *q)
 	}
 	kfree(s.late);
 	spin_lock(&q->lock);
+	q->scan_from = ktime_get() + q->arena.depth * (s64)NSEC_PER_USEC;
 	ipcx_expire_arm(q, s.next);
 	spin_unlock(&q->lock);
 	return any;

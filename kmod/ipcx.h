@@ -165,7 +165,7 @@ struct ipcx_queue_count {
  * struct ipcx_queue - a queue
  * @obj: its name and its lifetime
  * @lock: protects @slots, @takers, @byte_waiters, @senders, @receivers, @count,
- *	@removed, @expire_at
+ *	@removed, @expire_at, @scan_from
  * @slots: the messages
  * @takers: who sleeps until a message is there, first come first served
  * @byte_waiters: sleeping senders that need more than a slot
@@ -174,6 +174,7 @@ struct ipcx_queue_count {
  * @removed: by IPCX_UNLINK_NOW
  * @count: what became of messages
  * @expire_at: no message or lease ends earlier, host time; KTIME_MAX for never
+ * @scan_from: @expire does not run earlier than that, host time
  * @expire: runs then
  * @recv_poll: who polls for a message
  * @send_poll: who polls for a slot
@@ -200,6 +201,7 @@ struct ipcx_queue {
 	bool removed;
 	struct ipcx_queue_count count;
 	s64 expire_at;
+	s64 scan_from;
 
 	struct delayed_work expire;
 	wait_queue_head_t recv_poll;

@@ -290,6 +290,32 @@ TEST_F(expire, late_death_wakes)
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 }
 
+/* One that sends ever earlier times does not put off what others wait for. */
+TEST_F(expire, lease_not_put_off)
+{
+	IPCX_QUEUE_OPTS(opts, .depth = 65536, .msg_max = 4096, .lease_ms = 30);
+	int64_t when = now_ns(), end = 0;
+	struct ipcx_queue *q;
+
+	ASSERT_EQ(0, ipcx_queue_open(&q, NULL, IPCX_CREATE | IPCX_SEND | IPCX_RECV, &opts));
+	for (int i = 0; i < 100 || (!self->s.redelivered && now_ns() < end); i++) {
+		struct ipcx_msg m;
+
+		if (i == 99) { /* by now all that is done for the first time is done */
+			ASSERT_EQ(0, ipcx_queue_send(q, "a", 1, 0));
+			ASSERT_EQ(0, ipcx_queue_take(q, &self->m, IPCX_NOWAIT));
+			end = in_ms(1000);
+		}
+		ASSERT_EQ(0, ipcx_queue_loan(q, 0, &m, IPCX_NOWAIT));
+		m.expires = when--;
+		ASSERT_EQ(0, ipcx_queue_commit(q, &m));
+		usleep(500);
+		ASSERT_EQ(0, ipcx_queue_stat(q, &self->s));
+	}
+	ASSERT_EQ(1, self->s.redelivered) TH_LOG("%lu messages", (unsigned long)self->s.sent);
+	ipcx_queue_close(q);
+}
+
 /* Again and again by the same end: each late lease is given back once. */
 TEST_F(expire, late_to_oneself)
 {
