@@ -11,6 +11,8 @@
  * LOCKS: ipcx_queue::lock, for a few slots at a time.
  */
 #include <linux/jiffies.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "batch.h"
@@ -125,6 +127,16 @@ static struct ipcx_slot *scan_some(struct scan *s)
 	return NULL;
 }
 
+/* For the list of those who read for too long; the creator of the queue pays. */
+static struct ipcx_late *late_alloc(struct ipcx_queue *q)
+{
+	struct mem_cgroup *old = set_active_memcg(q->arena.memcg);
+	struct ipcx_late *late = kmalloc(sizeof(*late), IPCX_GFP_SHORT | __GFP_ACCOUNT);
+
+	set_active_memcg(old);
+	return late;
+}
+
 /* Return: whether there was anything. */
 static bool scan_step(struct scan *s)
 {
@@ -133,7 +145,7 @@ static bool scan_step(struct scan *s)
 	bool late = false, poison = false;
 
 	if (q->lease_ms && !s->late)
-		s->late = kmalloc(sizeof(*s->late), GFP_KERNEL | __GFP_NOWARN);
+		s->late = late_alloc(q);
 	spin_lock(&q->lock);
 	slot = scan_some(s);
 	if (slot && slot->state == IPCX_SLOT_QUEUED) {
@@ -141,8 +153,8 @@ static bool scan_step(struct scan *s)
 		late = true;
 	} else if (slot) {
 		/* its holder may go on reading */
-		ipcx_slot_overdue(&q->slots, slot, s->late, q->max_deliveries);
-		s->late = NULL;
+		if (ipcx_slot_overdue(&q->slots, slot, s->late, q->max_deliveries))
+			s->late = NULL;
 		poison = ipcx_queue_returned(q, slot);
 	}
 	spin_unlock(&q->lock);

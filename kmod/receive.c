@@ -25,8 +25,8 @@ static int release_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 s
 	late = ipcx_slot_late(slot, &ep->party);
 	if (!late)
 		return -EPERM;
-	ipcx_late_end(&ep->q->slots, late);
-	kfree(late);
+	if (ipcx_late_give_back(&ep->q->slots, late))
+		kfree(late);
 	return -ESTALE;
 }
 

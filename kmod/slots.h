@@ -53,17 +53,19 @@ struct ipcx_party {
 };
 
 /**
- * struct ipcx_late - an overdue lease: the party may still be reading the slot
+ * struct ipcx_late - overdue leases of a message: the party may still be reading the slot
  * @in_slot: in ipcx_slot::late
  * @in_party: in ipcx_party::late
  * @slot: the slot; it does not become FREE while it has such
  * @party: who had it
+ * @n: how often, less what it gave back
  */
 struct ipcx_late {
 	struct hlist_node in_slot;
 	struct hlist_node in_party;
 	struct ipcx_slot *slot;
 	struct ipcx_party *party;
+	u64 n;
 };
 
 /**
@@ -345,7 +347,7 @@ static inline void ipcx_slot_put(struct ipcx_slots *s, struct ipcx_slot *slot)
 	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
 }
 
-/* A lease that was overdue of which @party has not given the slot back, or NULL. */
+/* Leases that were overdue of which @party has not given the slot back, or NULL. */
 static inline struct ipcx_late *ipcx_slot_late(const struct ipcx_slot *slot,
 					       const struct ipcx_party *party)
 {
@@ -357,7 +359,7 @@ static inline struct ipcx_late *ipcx_slot_late(const struct ipcx_slot *slot,
 	return NULL;
 }
 
-/* An overdue lease is given back; the caller frees @late. */
+/* A party's overdue leases of a slot are all given back; the caller frees @late. */
 static inline void ipcx_late_end(struct ipcx_slots *s, struct ipcx_late *late)
 {
 	struct ipcx_slot *slot = late->slot;
@@ -375,6 +377,15 @@ static inline void ipcx_slot_recall(struct ipcx_slots *s, struct ipcx_slot *slot
 {
 	ipcx_slot_unhold(slot);
 	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
+}
+
+/* One of them is. Return: whether it was the last; then the caller frees @late. */
+static inline bool ipcx_late_give_back(struct ipcx_slots *s, struct ipcx_late *late)
+{
+	if (--late->n)
+		return false;
+	ipcx_late_end(s, late);
+	return true;
 }
 
 /* BUSY or LOANED -> QUEUED: last of its priority. */
@@ -512,15 +523,27 @@ static inline u32 ipcx_slot_return(struct ipcx_slots *s, struct ipcx_slot *slot,
 	return 1;
 }
 
-/* LEASED for too long: as ipcx_slot_return(), and the holder is remembered in @late. */
-static inline void ipcx_slot_overdue(struct ipcx_slots *s, struct ipcx_slot *slot,
+/*
+ * LEASED for too long: as ipcx_slot_return(), and the holder is remembered. One that
+ * takes a message again and again and gives nothing back is remembered once.
+ * Return: whether @late is used for that.
+ */
+static inline bool ipcx_slot_overdue(struct ipcx_slots *s, struct ipcx_slot *slot,
 				     struct ipcx_late *late, u32 max)
 {
-	late->slot = slot;
-	late->party = slot->holder;
-	hlist_add_head(&late->in_slot, &slot->late);
-	hlist_add_head(&late->in_party, &slot->holder->late);
+	struct ipcx_late *before = ipcx_slot_late(slot, slot->holder);
+
+	if (before) {
+		before->n++;
+	} else {
+		late->slot = slot;
+		late->party = slot->holder;
+		late->n = 1;
+		hlist_add_head(&late->in_slot, &slot->late);
+		hlist_add_head(&late->in_party, &slot->holder->late);
+	}
 	ipcx_slot_return(s, slot, max);
+	return !before;
 }
 
 /* Is @slot in @state and in @party's hands? */

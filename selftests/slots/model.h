@@ -67,7 +67,7 @@ static void failed(const char *what, int line);
  * @seq: of that message
  * @prio: likewise
  * @deliveries: likewise
- * @late: how many have an overdue lease on it
+ * @late: how many overdue leases there are on it
  */
 struct shadow {
 	enum ipcx_slot_state state;
@@ -428,22 +428,31 @@ static void step_return(void)
 	if (!l || pick(2)) {
 		must(ipcx_slot_return(&s, x, max_deliveries) >= 1);
 	} else {
-		ipcx_slot_overdue(&s, x, l, max_deliveries);
+		bool again = ipcx_slot_late(x, x->holder);
+
+		must(ipcx_slot_overdue(&s, x, l, max_deliveries) == !again);
 		shadow_of(x)->late++;
 	}
 	returned(x);
 }
 
-static void end_late(struct ipcx_late *l)
+/* @all: what the party gives back, or one. */
+static void end_late(struct ipcx_late *l, bool all)
 {
+	u64 n = all ? l->n : 1;
 	struct ipcx_slot *x = l->slot;
 	struct shadow *m = shadow_of(x);
-	bool last = x->ended && m->late == 1;
+	bool last = x->ended && m->late == n;
 
-	must(ipcx_slot_late(x, l->party));
-	ipcx_late_end(&s, l);
-	l->party = NULL;
-	m->late--;
+	must(l->n && ipcx_slot_late(x, l->party) == l);
+	if (all)
+		ipcx_late_end(&s, l);
+	else
+		all = ipcx_late_give_back(&s, l);
+	must(all == !ipcx_slot_late(x, l->party));
+	if (all)
+		l->party = NULL;
+	m->late -= n;
 	if (last)
 		moved(x, IPCX_SLOT_FREE, NULL);
 	check_slot(x);
@@ -454,7 +463,7 @@ static void step_end_late(void)
 	struct ipcx_late *l = &late[pick(LATE_MAX)];
 
 	if (l->party)
-		end_late(l);
+		end_late(l, false);
 }
 
 /* Any message can go: it is the oldest of the lowest priority that should. */
@@ -492,7 +501,7 @@ static void step_death(u32 i)
 	}
 	for (u32 j = 0; j < LATE_MAX; j++)
 		if (late[j].party == p)
-			end_late(&late[j]);
+			end_late(&late[j], true);
 	must(hlist_empty(&p->late));
 	while (ipcx_party_disown(p))
 		;
