@@ -250,6 +250,16 @@ static inline bool ipcx_queue_has_room(struct ipcx_queue *q, u32 npages)
 	return q->slots.count[IPCX_SLOT_FREE] && ipcx_queue_used(q) + npages <= q->arena.pages_max;
 }
 
+/*
+ * Under the lock: would it be room for a loan if messages were dropped, and is that
+ * the policy? None is dropped for nothing.
+ */
+static inline bool ipcx_queue_can_drop(struct ipcx_queue *q, u32 npages)
+{
+	return q->policy == IPCX_POLICY_DROP_OLDEST && q->slots.count[IPCX_SLOT_QUEUED] &&
+	       ipcx_queue_used(q) - q->slots.queued_pages + npages <= q->arena.pages_max;
+}
+
 u32 ipcx_queue_depth_max(void);
 u64 ipcx_queue_msg_max(void);
 long ipcx_queue_open(struct file *dev, void __user *arg);
@@ -309,7 +319,7 @@ void ipcx_queue_purge(struct ipcx_queue *q);
 /* retire.c: messages that end otherwise than by being released */
 
 void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count, u16 flag);
-bool ipcx_queue_make_room(struct ipcx_queue *q);
+bool ipcx_queue_make_room(struct ipcx_queue *q, u32 npages);
 
 /* Under the lock: is the time of a message over? */
 static inline bool ipcx_slot_expired(const struct ipcx_slot *slot)

@@ -18,7 +18,7 @@ static bool dead_letter(struct ipcx_queue *dq, struct ipcx_slot *slot, u16 flag)
 		return false;
 	do {
 		err = ipcx_slot_try(dq, NULL, ipcx_pages_of(slot->len), &copy);
-	} while (err == -EAGAIN && ipcx_queue_make_room(dq));
+	} while (err == -EAGAIN && ipcx_queue_make_room(dq, ipcx_pages_of(slot->len)));
 	if (err)
 		return false;
 	ipcx_slot_copy(&copy->pg, &slot->pg, slot->len);
@@ -63,14 +63,15 @@ void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count,
 	ipcx_queue_wake_send(q);
 }
 
-static bool drop_oldest(struct ipcx_queue *q)
+static bool drop_oldest(struct ipcx_queue *q, u32 npages)
 {
-	struct ipcx_slot *slot;
+	struct ipcx_slot *slot = NULL;
 
 	spin_lock(&q->lock);
-	slot = ipcx_slots_oldest(&q->slots);
-	if (slot)
+	if (ipcx_queue_can_drop(q, npages)) {
+		slot = ipcx_slots_oldest(&q->slots);
 		ipcx_slot_take(&q->slots, slot, NULL);
+	}
 	spin_unlock(&q->lock);
 	if (slot)
 		ipcx_queue_retire(q, slot, &q->count.dropped_oldest, 0);
@@ -80,12 +81,13 @@ static bool drop_oldest(struct ipcx_queue *q)
 /**
  * ipcx_queue_make_room() - a loan failed for lack of a slot or of bytes
  * @q: the queue
+ * @npages: pages that are needed
  *
  * Return: whether to try again, since a message was given up or dropped.
  */
-bool ipcx_queue_make_room(struct ipcx_queue *q)
+bool ipcx_queue_make_room(struct ipcx_queue *q, u32 npages)
 {
 	if (ipcx_queue_expire(q))
 		return true;
-	return q->policy == IPCX_POLICY_DROP_OLDEST && drop_oldest(q);
+	return q->policy == IPCX_POLICY_DROP_OLDEST && drop_oldest(q, npages);
 }

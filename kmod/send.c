@@ -150,7 +150,7 @@ int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, s64 deadline, struct ipcx_s
 		err = ipcx_slot_try(ep->q, ep, npages, slot);
 		if (err != -EAGAIN)
 			return err;
-		if (ipcx_queue_make_room(ep->q))
+		if (ipcx_queue_make_room(ep->q, npages))
 			continue;
 		err = ipcx_queue_wait_send(ep->q, npages, deadline);
 		if (err)

@@ -122,6 +122,7 @@ struct ipcx_slot {
  * @depth: how many there are
  * @count: slots in each state; the sum is always @depth
  * @free_pages: pages of all FREE slots
+ * @queued_pages: pages of all QUEUED slots
  * @bins: bit b is set when @bin[b] is not empty
  * @prios: bit p is set when @fifo[p] is not empty
  * @seq: number of the last message committed
@@ -133,6 +134,7 @@ struct ipcx_slots {
 	u32 depth;
 	u32 count[IPCX_SLOT_STATES];
 	u64 free_pages;
+	u64 queued_pages;
 	u32 bins;
 	u32 prios;
 	u64 seq;
@@ -372,13 +374,6 @@ static inline void ipcx_late_end(struct ipcx_slots *s, struct ipcx_late *late)
 	ipcx_slot_free(s, slot);
 }
 
-/* LOANED -> BUSY: for a while, the loan is not over. */
-static inline void ipcx_slot_recall(struct ipcx_slots *s, struct ipcx_slot *slot)
-{
-	ipcx_slot_unhold(slot);
-	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
-}
-
 /* One of them is. Return: whether it was the last; then the caller frees @late. */
 static inline bool ipcx_late_give_back(struct ipcx_slots *s, struct ipcx_late *late)
 {
@@ -386,6 +381,21 @@ static inline bool ipcx_late_give_back(struct ipcx_slots *s, struct ipcx_late *l
 		return false;
 	ipcx_late_end(s, late);
 	return true;
+}
+
+/* LOANED -> BUSY: for a while, the loan is not over. */
+static inline void ipcx_slot_recall(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	ipcx_slot_unhold(slot);
+	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
+}
+
+/* In the FIFO of its priority now: -> QUEUED. */
+static inline void ipcx_slot_queue(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	s->prios |= 1U << slot->prio;
+	s->queued_pages += slot->pg.npages;
+	ipcx_slot_move(s, slot, IPCX_SLOT_QUEUED);
 }
 
 /* BUSY or LOANED -> QUEUED: last of its priority. */
@@ -397,8 +407,7 @@ static inline void ipcx_slot_commit(struct ipcx_slots *s, struct ipcx_slot *slot
 	slot->deliveries = 0;
 	slot->seq = ++s->seq;
 	list_add_tail(&slot->queued, &s->fifo[prio]);
-	s->prios |= 1U << prio;
-	ipcx_slot_move(s, slot, IPCX_SLOT_QUEUED);
+	ipcx_slot_queue(s, slot);
 }
 
 /* BUSY or LOANED -> FREE as if its message had been sent and dropped: it has a number. */
@@ -427,6 +436,7 @@ static inline struct ipcx_slot *ipcx_slots_oldest(struct ipcx_slots *s)
 static inline void ipcx_slot_dequeue(struct ipcx_slots *s, struct ipcx_slot *slot)
 {
 	list_del(&slot->queued);
+	s->queued_pages -= slot->pg.npages;
 	if (list_empty(&s->fifo[slot->prio]))
 		s->prios &= ~(1U << slot->prio);
 }
@@ -503,8 +513,7 @@ static inline u32 ipcx_slot_requeue(struct ipcx_slots *s, struct ipcx_slot *slot
 		}
 	}
 	list_add_tail(&slot->queued, pos);
-	s->prios |= 1U << slot->prio;
-	ipcx_slot_move(s, slot, IPCX_SLOT_QUEUED);
+	ipcx_slot_queue(s, slot);
 	return steps;
 }
 

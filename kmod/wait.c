@@ -162,8 +162,7 @@ bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages)
 	bool ok;
 
 	spin_lock(&q->lock);
-	ok = ipcx_queue_has_room(q, npages) || q->removed ||
-	     (q->policy == IPCX_POLICY_DROP_OLDEST && q->slots.count[IPCX_SLOT_QUEUED]);
+	ok = ipcx_queue_has_room(q, npages) || q->removed || ipcx_queue_can_drop(q, npages);
 	spin_unlock(&q->lock);
 	return ok;
 }

@@ -182,6 +182,25 @@ TEST_F(policy, what_is_dropped)
 	ASSERT_EQ(0, ipcx_queue_release(self->q, &held[1]));
 }
 
+/* None goes for a loan that there would be no room for even then. */
+TEST_F(policy, not_dropped_for_nothing)
+{
+	int fd = ipcx_queue_fd(self->q);
+	static char data[65536];
+	struct ipcx_msg m[4];
+
+	for (int i = 0; i < 4; i++) {
+		ssize_t len = i < 3 ? 65536 : 8;
+
+		ASSERT_EQ(len, write(fd, data, len));
+	}
+	ASSERT_EQ(4, ipcx_queue_take_n(self->q, m, 4, IPCX_NOWAIT));
+	ASSERT_EQ(8, write(fd, data, 8));
+	ASSERT_EQ(-EAGAIN, ipcx_queue_loan(self->q, 65536, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(1, self->s.queued);
+}
+
 /* Room in bytes is room too. */
 TEST_F(policy, dropped_for_bytes)
 {

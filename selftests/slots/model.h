@@ -151,7 +151,7 @@ static void check_slot(const struct ipcx_slot *x)
 static void check_counts(void)
 {
 	u32 count[IPCX_SLOT_STATES] = { 0 };
-	u64 pages = 0, live = 0;
+	u64 pages = 0, queued = 0, live = 0;
 
 	for (u32 i = 0; i < depth; i++) {
 		check_slot(&slot[i]);
@@ -159,9 +159,11 @@ static void check_counts(void)
 		live += !!shadow[i].tag;
 		if (slot[i].state == IPCX_SLOT_FREE)
 			pages += slot[i].pg.npages;
+		if (slot[i].state == IPCX_SLOT_QUEUED)
+			queued += slot[i].pg.npages;
 	}
 	must(!memcmp(count, s.count, sizeof(count)));
-	must(pages == s.free_pages);
+	must(pages == s.free_pages && queued == s.queued_pages);
 	must(live == sent - released);
 	must(s.seq == sent);
 }
