@@ -331,7 +331,7 @@ static inline bool ipcx_slot_expired(const struct ipcx_slot *slot)
 
 int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages,
 		  struct ipcx_slot **out);
-void ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len, u8 prio);
+bool ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len, u8 prio);
 int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, s64 deadline, struct ipcx_slot **slot);
 void ipcx_slot_release(struct ipcx_queue *q, struct ipcx_slot *slot);
 int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len);

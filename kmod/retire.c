@@ -12,6 +12,7 @@
 static bool dead_letter(struct ipcx_queue *dq, struct ipcx_slot *slot, u16 flag)
 {
 	struct ipcx_slot *copy;
+	bool kept = false;
 	int err;
 
 	if (slot->len > dq->msg_max)
@@ -32,13 +33,13 @@ static bool dead_letter(struct ipcx_queue *dq, struct ipcx_slot *slot, u16 flag)
 	if (dq->removed)
 		err = -EIDRM;
 	else
-		ipcx_queue_put_message(dq, copy, slot->len, slot->prio);
+		kept = ipcx_queue_put_message(dq, copy, slot->len, slot->prio);
 	spin_unlock(&dq->lock);
 	if (err)
 		ipcx_slot_release(dq, copy);
 	else
 		ipcx_queue_wake_recv(dq, 1);
-	return !err;
+	return kept;
 }
 
 /**

@@ -208,9 +208,9 @@ long ipcx_queue_loan(struct ipcx_endpoint *ep, void __user *arg)
  * @len: bytes of the message
  * @prio: its priority
  *
- * It is queued, or dropped and counted where that is the policy.
+ * Return: true: it is queued; false: dropped and counted, as is the policy.
  */
-void ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len, u8 prio)
+bool ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len, u8 prio)
 {
 	lockdep_assert_held(&q->lock);
 	if (unlikely(q->policy == IPCX_POLICY_DROP_NEWEST) &&
@@ -219,11 +219,12 @@ void ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 le
 		slot->pid = NULL;
 		ipcx_slot_discard(&q->slots, slot);
 		q->count.dropped_newest++;
-		return;
+		return false;
 	}
 	ipcx_slot_commit(&q->slots, slot, len, prio);
 	if (unlikely(slot->expires))
 		ipcx_expire_arm(q, slot->expires);
+	return true;
 }
 
 /* Under the lock: stamps a message and sends it. Return: 0 or -EIDRM. */

@@ -162,6 +162,33 @@ TEST_F(dead_letter, full_or_too_small)
 	ASSERT_EQ(4, self->s.free);
 }
 
+/* One that drops what is too much for it has not kept that. */
+TEST_F(dead_letter, dropped_there)
+{
+	IPCX_QUEUE_OPTS(dead, .depth = 3, .msg_max = 4096, .policy = IPCX_DROP_NEWEST);
+	IPCX_QUEUE_OPTS(opts, .depth = 8, .msg_max = 4096, .dead_letter = "dropping");
+	struct ipcx_queue *d, *q;
+
+	ASSERT_EQ(0, open_queue(&d, "dropping", &dead));
+	ASSERT_EQ(0, ipcx_queue_open(&q, NULL, IPCX_CREATE | IPCX_SEND | IPCX_RECV, &opts));
+	for (int i = 0; i < 5; i++) {
+		ASSERT_EQ(0, ipcx_queue_loan(q, 8, &self->m, IPCX_NOWAIT));
+		self->m.expires = 1;
+		ASSERT_EQ(0, ipcx_queue_commit(q, &self->m));
+	}
+	ASSERT_EQ(-EAGAIN, ipcx_queue_take(q, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_stat(q, &self->s));
+	ASSERT_EQ(0, ipcx_queue_stat(d, &self->d));
+	ipcx_queue_close(q);
+	ipcx_queue_close(d);
+	ASSERT_EQ(0, ipcx_queue_unlink("dropping"));
+	ASSERT_EQ(5, self->s.expired);
+	ASSERT_EQ(2, self->d.queued);
+	ASSERT_EQ(3, self->d.dropped_newest);
+	ASSERT_EQ(2, self->s.dead_lettered);
+	ASSERT_EQ(3, self->s.dead_letter_failed);
+}
+
 /* What lay in the slot before, behind the message, does not come along. */
 TEST_F(dead_letter, nothing_behind)
 {
