@@ -108,8 +108,9 @@ enum ipcx_queue_policy {
  * @bytes_max: bytes of payload that the queue may hold, 0 for the default
  *	(256 MiB, or msg_max if that is larger)
  * @dead_letter: name of the queue that gets the messages that this one gives up;
- *	NULL: they are dropped. You must be allowed to send there, and it must not
- *	have a dead-letter queue itself. Full or too small, it drops them
+ *	NULL: they are dropped. You must be allowed to send there, and are the
+ *	sender of what arrives there. It must not have a dead-letter queue itself.
+ *	Full or too small, it drops them
  * @max_deliveries: a message that was taken so often, and came back each time, is
  *	given up; 0 for no limit
  * @lease_ms: a message not released for so many milliseconds after it was taken

@@ -104,7 +104,7 @@ long ipcx_queue_release(struct ipcx_endpoint *ep, void __user *arg)
 /* The sender's process as the caller sees it; 0 when it does not or when it is gone. */
 static pid_t visible_pid(struct pid *pid)
 {
-	return pid_has_task(pid, PIDTYPE_TGID) ? pid_vnr(pid) : 0;
+	return pid && pid_has_task(pid, PIDTYPE_TGID) ? pid_vnr(pid) : 0;
 }
 
 /* Every byte of @d: it goes to user space. */

@@ -8,9 +8,15 @@
  */
 #include "batch.h"
 
-/* Return: whether the dead-letter queue has the message now. */
-static bool dead_letter(struct ipcx_queue *dq, struct ipcx_slot *slot, u16 flag)
+/*
+ * It comes from the owner of the queue that gives it up, who was allowed to send
+ * there, and not from its sender, who may not know of that queue.
+ *
+ * Return: whether the dead-letter queue has the message now.
+ */
+static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 {
+	struct ipcx_queue *dq = q->dead_letter;
 	struct ipcx_slot *copy;
 	bool kept = false;
 	int err;
@@ -24,9 +30,9 @@ static bool dead_letter(struct ipcx_queue *dq, struct ipcx_slot *slot, u16 flag)
 		return false;
 	ipcx_slot_copy(&copy->pg, &slot->pg, slot->len);
 	copy->tag = slot->tag;
-	copy->uid = slot->uid;
-	copy->gid = slot->gid;
-	copy->pid = get_pid(slot->pid);
+	copy->uid = q->obj.uid;
+	copy->gid = q->obj.gid;
+	copy->pid = NULL;
 	copy->flags = flag;
 	copy->expires = 0;
 	spin_lock(&dq->lock);
@@ -53,7 +59,7 @@ static bool dead_letter(struct ipcx_queue *dq, struct ipcx_slot *slot, u16 flag)
 void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count, u16 flag)
 {
 	bool to_dead = flag && q->dead_letter;
-	bool kept = to_dead && dead_letter(q->dead_letter, slot, flag);
+	bool kept = to_dead && dead_letter(q, slot, flag);
 
 	spin_lock(&q->lock);
 	++*count;

@@ -86,7 +86,7 @@ TEST_F(dead_letter, poison_by_nack)
 	ASSERT_EQ(0, ipcx_queue_take(self->dead, &self->m, IPCX_NOWAIT));
 	ASSERT_TRUE(is_filled(&self->m, 10000, 3));
 	ASSERT_EQ(IPCX_POISON, self->m.flags);
-	ASSERT_EQ(getpid(), self->m.pid);
+	ASSERT_EQ(0, self->m.pid);
 	ASSERT_EQ(0, self->m.expires);
 	ASSERT_EQ(0, ipcx_queue_release(self->dead, &self->m));
 	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
@@ -259,6 +259,43 @@ TEST_F(dead_letter, wrong_ones)
 	ASSERT_EQ(-EINVAL, open_queue(&q, "x", &bad));
 	ASSERT_EQ(-EINVAL, open_queue(&q, "x", &empty));
 	ASSERT_EQ(-ENOENT, ipcx_queue_unlink("x"));
+}
+
+/* Whoever may send there can have it for a dead-letter queue, and speaks for himself alone. */
+TEST_F(dead_letter, identity)
+{
+	IPCX_QUEUE_OPTS(all, .mode = 0622);
+	IPCX_QUEUE_OPTS(mine, .mode = 0666, .max_deliveries = 1, .dead_letter = "all");
+	struct ipcx_queue *dead, *q;
+	int go[2];
+	char c;
+	pid_t pid;
+
+	ASSERT_EQ(0, open_queue(&dead, "all", &all));
+	ASSERT_EQ(0, pipe(go));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (setgid(12346) || setuid(12345) || open_queue(&q, "mine", &mine))
+			_exit(1);
+		if (write(go[1], "", 1) != 1 || ipcx_queue_take(q, &self->m, in_ms(20000)))
+			_exit(2);
+		_exit(self->m.uid || ipcx_queue_nack(q, &self->m) ? 3 : 0);
+	}
+	ASSERT_EQ(1, read(go[0], &c, 1));
+	ASSERT_EQ(0, ipcx_queue_open(&q, "mine", IPCX_SEND, NULL));
+	ASSERT_EQ(0, ipcx_queue_send(q, "from root", 9, 0));
+	ASSERT_EQ(0, exit_status(pid));
+	ASSERT_EQ(0, ipcx_queue_take(dead, &self->m, in_ms(5000)));
+	ASSERT_EQ(12345, self->m.uid);
+	ASSERT_EQ(12346, self->m.gid);
+	ASSERT_EQ(0, self->m.pid);
+	ipcx_queue_close(q);
+	ipcx_queue_close(dead);
+	ASSERT_EQ(0, ipcx_queue_unlink("mine"));
+	ASSERT_EQ(0, ipcx_queue_unlink("all"));
+	close(go[0]);
+	close(go[1]);
 }
 
 /* Who may not send there cannot have it for a dead-letter queue. */

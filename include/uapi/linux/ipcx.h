@@ -136,8 +136,8 @@ enum ipcx_policy {
  *	msg_max in whole pages; 0 is 256 MiB or msg_max, whichever is larger
  * @dead_letter: address of the name of the queue that gets what a new queue gives
  *	up (see @max_deliveries and struct ipcx_desc::expires); 0 if it is to be
- *	dropped. The opener must be allowed to send there; the new queue then
- *	keeps it open
+ *	dropped. The opener must be allowed to send there, and is the sender of
+ *	what arrives there; the new queue keeps it open
  * @dead_letter_len: length of that name, bytes; 0 for none
  * @max_deliveries: a message of a new queue that was taken so often and came
  *	back each time is given up; 0 for no limit
