@@ -95,7 +95,8 @@ void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr)
  *
  * As many sleepers are woken as there are free slots, or messages to drop. Where
  * one of them may need more than there is, all are, or the one woken could be the
- * wrong one. Who polls is woken beside them: it may not send anything in the end.
+ * wrong one. As many of those who poll are woken beside them: they may not send
+ * anything in the end.
  */
 void ipcx_queue_wake_senders(struct ipcx_queue *q)
 {
@@ -112,7 +113,7 @@ void ipcx_queue_wake_senders(struct ipcx_queue *q)
 	if (!free)
 		return;
 	__wake_up(&q->send_wait, TASK_INTERRUPTIBLE, nr, NULL);
-	wake_up_interruptible_poll(&q->send_poll, EPOLLOUT | EPOLLWRNORM);
+	__wake_up(&q->send_poll, TASK_INTERRUPTIBLE, nr, poll_to_key(EPOLLOUT | EPOLLWRNORM));
 }
 
 /**
