@@ -338,4 +338,10 @@ static inline int rounds(int n)
 	return n ?: 1;
 }
 
+/* Likewise, but @full when IPCX_TEST_FULL is set: for who has the time. */
+static inline int rounds_or(int n, int full)
+{
+	return getenv("IPCX_TEST_FULL") ? full : rounds(n);
+}
+
 #endif /* IPCX_UTIL_H */
