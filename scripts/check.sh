@@ -128,7 +128,7 @@ if [ "$kernel" = stock ]; then
 	run slots slots_random
 	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
 fi
-programs="abi queue policy expire dead_letter remove sealed wait spare wake epoll map name limit leak death race cli.sh"
+programs="abi queue policy expire dead_letter remove sealed wait spare wake epoll map name owner limit leak death race cli.sh"
 case $kernel in
 debug) programs+=" fail_nth" ;;
 kcsan) [ -n "$only" ] || programs="wait wake epoll death race" ;; # where threads meet

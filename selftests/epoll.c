@@ -219,8 +219,9 @@ static void cell(struct __test_metadata *_metadata, fix *self, const struct mode
 	ASSERT_TRUE(c->happens(self, 1));
 	EXPECT_EQ(m->flags & EPOLLONESHOT ? 0 : event, told(&w))
 	TH_LOG("%s, %s: second", m->name, c->name);
-	if (m->flags & EPOLLONESHOT)
+	if (m->flags & EPOLLONESHOT) {
 		EXPECT_EQ(event, told_news(&w)) TH_LOG("%s, %s: armed", m->name, c->name);
+	}
 	/* undone: nobody is told any more */
 	for (int i = 0; i < 2; i++) {
 		if (event == EPOLLIN) {
