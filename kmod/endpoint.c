@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The file of an endpoint: ioctl, read, write, poll, mmap, release. Each has
- * an inode of its own, so that its windows can be revoked without touching
- * those of others.
+ * The file of an endpoint: ioctl, read, write, poll, mmap, fdinfo, release.
+ * Each has an inode of its own, so that its windows can be revoked without
+ * touching those of others.
  */
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/poll.h>
 #include <linux/pseudo_fs.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 
 #include "batch.h"
 #include "compat.h"
@@ -193,6 +194,36 @@ static int endpoint_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+static const char *rights_text(u32 rights)
+{
+	if (rights == IPCX_OPEN_SEND)
+		return "send";
+	return rights == IPCX_OPEN_RECV ? "recv" : "send,recv";
+}
+
+/* /proc/PID/fdinfo/FD: of which queue this is an end, and what it holds there. */
+static void endpoint_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct ipcx_endpoint *ep = file->private_data;
+	const struct ipcx_object *obj = &ep->q->obj;
+	struct user_namespace *ns = seq_user_ns(m);
+	u32 loans, leases, queued;
+
+	spin_lock(&ep->q->lock);
+	loans = ep->party.count[IPCX_SLOT_LOANED];
+	leases = ep->party.count[IPCX_SLOT_LEASED];
+	queued = ep->q->slots.count[IPCX_SLOT_QUEUED];
+	spin_unlock(&ep->q->lock);
+	seq_printf(m, "ipcx-queue:\t%llu\n", obj->id);
+	seq_puts(m, "ipcx-name:\t");
+	ipcx_object_show_name(m, obj);
+	seq_printf(m, "\nipcx-owner:\t%u:%u %04o\n", from_kuid_munged(ns, obj->uid),
+		   from_kgid_munged(ns, obj->gid), obj->mode);
+	seq_printf(m, "ipcx-rights:\t%s\n", rights_text(ep->rights));
+	seq_printf(m, "ipcx-loans:\t%u\nipcx-leases:\t%u\nipcx-queued:\t%u\n", loans, leases,
+		   queued);
+}
+
 static int endpoint_release(struct inode *inode, struct file *file)
 {
 	ipcx_endpoint_close(file->private_data);
@@ -207,6 +238,7 @@ static const struct file_operations endpoint_fops = {
 	.unlocked_ioctl = endpoint_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = endpoint_mmap,
+	.show_fdinfo = endpoint_show_fdinfo,
 	.release = endpoint_release,
 };
 

@@ -303,7 +303,12 @@ static void list_stop(struct seq_file *m, void *v)
 	mutex_unlock(&in->lock);
 }
 
-static void show_name(struct seq_file *m, const struct ipcx_object *obj)
+/**
+ * ipcx_object_show_name() - print a name, "-" if there is none, so that it is one word
+ * @m: where
+ * @obj: whose
+ */
+void ipcx_object_show_name(struct seq_file *m, const struct ipcx_object *obj)
 {
 	if (!obj->name.len)
 		seq_putc(m, '-');
@@ -334,7 +339,7 @@ static int list_show(struct seq_file *m, void *v)
 	seq_printf(m, " %s%s%s ", obj->ephemeral ? "e" : "",
 		   obj->name.len && !obj->named ? "u" : "",
 		   obj->ephemeral || (obj->name.len && !obj->named) ? "" : "-");
-	show_name(m, obj);
+	ipcx_object_show_name(m, obj);
 	seq_putc(m, '\n');
 	return 0;
 }

@@ -36,6 +36,7 @@ enum ipcx_slot_state {
 /**
  * struct ipcx_party - one endpoint, as the slots know it
  * @held: slots LOANED or LEASED to it, latest first
+ * @count: how many of those are in each state
  * @own: slots that it wrote last
  * @late: leases of it that are over and that it has not given back
  * @spare: a stack of numbers of slots that were freed when it was their writer;
@@ -45,6 +46,7 @@ enum ipcx_slot_state {
  */
 struct ipcx_party {
 	struct hlist_head held;
+	u32 count[IPCX_SLOT_STATES];
 	struct list_head own;
 	struct hlist_head late;
 	u16 spare[IPCX_SPARES];
@@ -145,6 +147,7 @@ struct ipcx_slots {
 static inline void ipcx_party_init(struct ipcx_party *party)
 {
 	INIT_HLIST_HEAD(&party->held);
+	memset(party->count, 0, sizeof(party->count));
 	INIT_LIST_HEAD(&party->own);
 	INIT_HLIST_HEAD(&party->late);
 	party->top = 0;
@@ -325,6 +328,7 @@ static inline void ipcx_slot_loan(struct ipcx_slots *s, struct ipcx_slot *slot,
 	slot->holder = party;
 	slot->len = len;
 	hlist_add_head(&slot->node, &party->held);
+	party->count[IPCX_SLOT_LOANED]++;
 	ipcx_slot_move(s, slot, IPCX_SLOT_LOANED);
 }
 
@@ -334,6 +338,7 @@ static inline void ipcx_slot_unhold(struct ipcx_slot *slot)
 	if (slot->state == IPCX_SLOT_BUSY)
 		return;
 	__hlist_del(&slot->node);
+	slot->holder->count[slot->state]--;
 	slot->holder = NULL;
 }
 
@@ -447,6 +452,7 @@ static inline void ipcx_slot_lease(struct ipcx_slots *s, struct ipcx_slot *slot,
 {
 	slot->holder = party;
 	hlist_add_head(&slot->node, &party->held);
+	party->count[IPCX_SLOT_LEASED]++;
 	ipcx_slot_move(s, slot, IPCX_SLOT_LEASED);
 }
 
