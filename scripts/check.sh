@@ -82,7 +82,7 @@ guest() {
 	local name=$1 prog=$out/$1
 	[ "${name%.sh}" = "$name" ] || prog=$top/selftests/$name
 	case $name in
-	death | epoll | queue | race | sealed | wait) smp=2 ;; # two CPUs, or nothing ever runs at the same moment
+	death | epoll | fdinfo | queue | race | sealed | wait) smp=2 ;; # two CPUs, or nothing ever runs at the same moment
 	*) smp=1 ;;
 	esac
 	case $kernel in
@@ -131,7 +131,7 @@ fi
 programs="abi queue policy expire dead_letter remove sealed wait spare wake epoll map name owner limit leak death race cli.sh"
 case $kernel in
 debug) programs+=" fail_nth" ;;
-kcsan) [ -n "$only" ] || programs="wait wake epoll death race" ;; # where threads meet
+kcsan) [ -n "$only" ] || programs="wait wake epoll fdinfo death race" ;; # where threads meet
 esac
 for t in $programs; do
 	guest "$t"

@@ -284,6 +284,20 @@ static int run_proc(void)
 	return ret;
 }
 
+static int run_fdinfo(void)
+{
+	char path[64];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", w.e.fd);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return -errno;
+	ret = sys(read(fd, w.buf, BIG));
+	close(fd);
+	return ret;
+}
+
 static int run_munmap_part(void)
 {
 	return sys(munmap(w.e.rx + 4096, 4096));
@@ -312,6 +326,7 @@ static const struct call calls[] = {
 	{ "fault, write", with_wide_loan, run_fault_write, no_queue },
 	{ "fault, read", with_wide_lease, run_fault_read, no_queue },
 	{ "/proc/net/ipcx", with_message, run_proc, no_queue },
+	{ "fdinfo", with_lease, run_fdinfo, no_queue },
 	{}
 };
 

@@ -149,7 +149,7 @@ static int unlink_all(const struct who *w)
 /* The mode does not count for unlink. */
 static int unlink_both(const struct who *w)
 {
-	const char *names[] = { "owner-open", "owner-shut" };
+	static const char *const names[] = { "owner-open", "owner-shut" };
 	int must = w->may_unlink ? 0 : -EACCES;
 
 	for (int i = 0; i < 2; i++)

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -406,15 +407,26 @@ static void call_recvfd(struct state *s)
 	end_remember(s, &e);
 }
 
-static void call_list(const struct call *c)
+/* Reads a file in two pieces. */
+static void read_file(const char *path, uint64_t first)
 {
-	int fd = open("/proc/net/ipcx", O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return;
-	(void)!read(fd, buffer, c->arg[0] % BUFFER);
+	(void)!read(fd, buffer, first % BUFFER);
 	(void)!read(fd, buffer, BUFFER);
 	close(fd);
+}
+
+/* All queues, and an endpoint. */
+static void call_list(struct state *s, const struct call *c)
+{
+	char path[64];
+
+	read_file("/proc/net/ipcx", c->arg[0]);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", end_fd(s, c->arg[1]));
+	read_file(path, c->arg[0]);
 }
 
 /* Without privileges, and with a device file that knows it. */
@@ -527,7 +539,7 @@ uint32_t call_make(struct state *s, const struct call *c)
 		usleep(c->arg[0] % 5000);
 		break;
 	case OP_LIST:
-		call_list(c);
+		call_list(s, c);
 		break;
 	case OP_EXIT:
 		s->used_up = true; /* at its end, with all that it has */

@@ -192,11 +192,15 @@ static void check_lists(void)
 		}
 	}
 	for (u32 i = 0; i < PARTIES; i++) {
+		u32 count[IPCX_SLOT_STATES] = { 0 };
+
 		hlist_for_each_entry(x, &party[i]->held, node) {
 			must(x->state == IPCX_SLOT_LOANED || x->state == IPCX_SLOT_LEASED);
 			must(x->holder == party[i]);
 			must(++places[x - slot] == 1);
+			count[x->state]++;
 		}
+		must(!memcmp(count, party[i]->count, sizeof(count)));
 	}
 	for (u32 i = 0; i < depth; i++)
 		must(places[i] == (slot[i].state != IPCX_SLOT_BUSY));
