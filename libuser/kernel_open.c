@@ -260,8 +260,8 @@ void ipcx_kernel_forked(struct ipcx_queue *q)
 {
 	struct ipcx_kernel_queue *k = (struct ipcx_kernel_queue *)q;
 
+	k->spare = 0; /* the parent's */
 	if (q->flags & IPCX_INHERIT) {
-		k->spare = 0; /* the parent's */
 		if (map_all_again(k))
 			return;
 		unmap_all(k);
