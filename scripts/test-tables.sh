@@ -43,11 +43,12 @@ result() {
 	[ -e "$logs/$program" ] || { echo 'not run'; return; }
 	case $1 in
 	race.*) line=$(tr ' ' _ <"$logs/race" | grep -F "_$test:_" | tr _ ' ' || true) ;;
-	*.*) line=$(grep -E "^(not )?ok [0-9]+ [a-z_]+\.$test$" "$logs/$program" || true) ;;
+	*.*) line=$(grep -E "^(not )?ok [0-9]+ [a-z_.]+\.$test$" "$logs/$program" || true) ;;
 	fuzz | slots | slots_fuzz) line=$(grep -E '^(not )?ok ' "$logs/$program" || true) ;;
 	*) line=$([ -s "$logs/$program" ] && echo 'not ok' || echo ok) ;;
 	esac
 	case $line in
+	*'not ok'*) echo FAILED ;; # in one of its variants
 	'ok'*) echo passed ;;
 	'') echo 'not run' ;;
 	*) echo FAILED ;;
