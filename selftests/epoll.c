@@ -296,7 +296,7 @@ TEST_F(epoll, rights)
 	end_close(&out);
 }
 
-/* A queue does not hang up: who sends next may come later. */
+/* Only removal (remove.c) hangs up: who sends next may come later. */
 TEST(no_hang_up)
 {
 	struct end in = {}, out = {};

@@ -99,10 +99,11 @@ static inline void end_close(struct end *e)
 	close(e->fd);
 }
 
-static inline int raw_unlink(const char *name)
+static inline int raw_unlink_flags(const char *name, unsigned int flags)
 {
 	struct ipcx_unlink u = {
 		.size = sizeof(u),
+		.flags = flags,
 		.name = (uintptr_t)name,
 		.name_len = strlen(name),
 		.kind = IPCX_KIND_QUEUE,
@@ -114,6 +115,11 @@ static inline int raw_unlink(const char *name)
 	ret = xioctl(dev, IPCX_IOC_UNLINK, &u);
 	close(dev);
 	return ret;
+}
+
+static inline int raw_unlink(const char *name)
+{
+	return raw_unlink_flags(name, 0);
 }
 
 static inline int raw_loan(int fd, struct ipcx_desc *d, uint64_t len, int64_t deadline)

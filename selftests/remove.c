@@ -168,4 +168,74 @@ TEST_F(remove, unlink_lets_go_on)
 	ASSERT_EQ('b', *(char *)self->m.data);
 }
 
+#define GONE (EPOLLHUP | EPOLLERR)
+
+static uint32_t told(int ep)
+{
+	struct epoll_event ev;
+
+	return epoll_wait(ep, &ev, 1, 0) == 1 ? ev.events : 0;
+}
+
+/* However an end is watched, and if nothing is asked for, it is told of a removal. */
+TEST(epoll_hangs_up)
+{
+	const uint32_t how[] = { 0, EPOLLET, EPOLLONESHOT, EPOLLEXCLUSIVE };
+	const uint32_t rights[] = { IPCX_OPEN_RECV, IPCX_OPEN_SEND };
+	struct epoll_event ev = {};
+	struct end e = {};
+	int ep;
+
+	for (int i = 0; i < 8; i++) {
+		ASSERT_EQ(0, end_open(&e, "gone", CREATE | rights[i & 1]));
+		ep = epoll_create1(EPOLL_CLOEXEC);
+		ev.events = how[i / 2];
+		ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, e.fd, &ev));
+		EXPECT_EQ(0, told(ep)) TH_LOG("%x", how[i / 2]);
+		ASSERT_EQ(0, raw_unlink_flags("gone", IPCX_UNLINK_NOW));
+		EXPECT_EQ(GONE, told(ep)) TH_LOG("%x", how[i / 2]);
+		EXPECT_EQ(how[i / 2] & (EPOLLET | EPOLLONESHOT) ? 0 : GONE, told(ep))
+		TH_LOG("%x", how[i / 2]);
+		close(ep);
+		end_close(&e);
+	}
+}
+
+/* A child that sleeps in epoll, exclusively, until it is told that the queue is gone. */
+static pid_t exclusive_child(int fd, uint32_t event)
+{
+	struct epoll_event ev = { .events = event | EPOLLEXCLUSIVE };
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) || epoll_wait(ep, &ev, 1, 10000) != 1 ||
+		      (ev.events & GONE) != GONE);
+	close(ep);
+	return pid;
+}
+
+TEST(all_who_watch_exclusively_are_told)
+{
+	const uint32_t rights[] = { IPCX_OPEN_RECV, IPCX_OPEN_SEND };
+	struct end e = { .o = { .depth = 1, .msg_max = 8 } }, one = {};
+	pid_t pid[2];
+
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, end_open(&e, "gone", CREATE | SENDRECV));
+		ASSERT_EQ(0, end_open(&one, "gone", rights[i]));
+		/* neither may go on: empty for the receivers, full for the senders */
+		for (int n = 0; n < i; n++)
+			ASSERT_EQ(1, raw_send(&e, 8, 'f'));
+		for (int j = 0; j < 2; j++)
+			pid[j] = exclusive_child(one.fd, i ? EPOLLOUT : EPOLLIN);
+		usleep(100000); /* asleep by now; if not, epoll tells them anyway */
+		ASSERT_EQ(0, raw_unlink_flags("gone", IPCX_UNLINK_NOW));
+		for (int j = 0; j < 2; j++)
+			EXPECT_EQ(0, exit_status(pid[j]));
+		end_close(&one);
+		end_close(&e);
+	}
+}
+
 TEST_HARNESS_MAIN
