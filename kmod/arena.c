@@ -120,7 +120,7 @@ static int append_pages(struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp)
  * @npages: how many it shall have at least
  * @gfp: how hard to try: IPCX_GFP_WAIT, _SHORT or _NOWAIT
  *
- * What was got before a failure stays with the slot.
+ * What was got before a failure stays with the slot until the caller trims it.
  *
  * Return: 0, -EAGAIN if the arena's own limit is reached, -EDQUOT if the
  * user's is, -ENOMEM if there is no memory or the cgroup's limit is reached,

@@ -63,11 +63,13 @@ static int slot_prepare(struct ipcx_queue *q, struct ipcx_endpoint *ep, struct i
 {
 	struct ipcx_party *party = ep ? &ep->party : NULL;
 	struct ipcx_slot_pages *pg = &slot->pg;
+	u32 had;
 	int err;
 
 	/* without a writer it may still be pinned by one that died */
 	if (!party || READ_ONCE(slot->writer) != party)
 		change_writer(q, slot, party);
+	had = pg->npages;
 	for (;;) {
 		err = ipcx_slot_grow(&q->arena, pg, npages, ep ? IPCX_GFP_WAIT : IPCX_GFP_SHORT);
 		if (!err || err == -EINTR)
@@ -75,8 +77,11 @@ static int slot_prepare(struct ipcx_queue *q, struct ipcx_endpoint *ep, struct i
 		if (!steal_pages(q, npages - pg->npages))
 			break;
 	}
-	if (err)
+	if (err) {
+		/* or its cgroup stays full to the last page, and whoever faults there is killed */
+		ipcx_slot_trim(&q->arena, pg, ipcx_slot_index(&q->slots, slot), had);
 		return err;
+	}
 	if (!ep || ep->rights & IPCX_OPEN_RECV)
 		pg->safe = pg->npages;
 	ipcx_slot_clear(pg, npages);
