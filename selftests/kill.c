@@ -23,8 +23,8 @@ enum progress { NOT_SEEN, BEGUN, ACKNOWLEDGED };
 
 struct board {
 	volatile uint64_t fed;	  /* number of the last job begun to be sent */
-	volatile uint64_t again;  /* jobs that came again, marked */
-	volatile uint64_t wrong;  /* number of a job */
+	volatile uint64_t again; /* jobs that came again, marked */
+	volatile uint64_t wrong; /* number of a job */
 	char how[64];		  /* and what was wrong with it */
 	volatile uint8_t sent[JOBS];
 	volatile uint8_t progress[JOBS];
@@ -184,7 +184,8 @@ static void feed(struct end *e)
 				_exit(2);
 			d.slot = IPCX_SLOT_NONE;
 		}
-		if (d.slot == IPCX_SLOT_NONE && raw_loan(e->fd, &d, len, IPCX_DEADLINE_FOREVER) != 1)
+		if (d.slot == IPCX_SLOT_NONE &&
+		    raw_loan(e->fd, &d, len, IPCX_DEADLINE_FOREVER) != 1)
 			_exit(3);
 		job_fill((struct job *)tx_at(e, &d), n);
 		d.len = len;
@@ -197,9 +198,11 @@ static void feed(struct end *e)
 	pause();
 }
 
+typedef void (*work_fn)(struct end *e);
+
 static pid_t child_start(int which)
 {
-	static void (*const work[])(struct end *e) = { work_single, work_next, work_batch, feed };
+	static const work_fn work[] = { work_single, work_next, work_batch, feed };
 	pid_t pid = fork();
 
 	if (!pid) {

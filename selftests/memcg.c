@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Memory cgroups: who pays for what, and when it ends. limit.c has the limits of users. */
+#include <sys/stat.h>
+
+#include "ipcx_util.h"
+
+#include "../kselftest_harness.h"
+
+#define MIB (1ULL << 20)
+#define ROOT "/sys/fs/cgroup/"
+#define SLACK MIB /* page tables, and what is charged in batches */
+
+/* Two groups; the creator of a queue is in "a", which may have 64 MiB. */
+static int group_write(const char *group, const char *file, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), ROOT "ipcx-%s/%s", group, file);
+	return put_file(path, text);
+}
+
+static int group_make(const char *group)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), ROOT "ipcx-%s", group);
+	if (mkdir(path, 0755))
+		return -errno;
+	return group_write(group, "memory.max", "67108864");
+}
+
+static int group_remove(const char *group)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), ROOT "ipcx-%s", group);
+	return rmdir(path) ? -errno : 0;
+}
+
+static int group_enter(const char *group)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	return group_write(group, "cgroup.procs", pid);
+}
+
+/* Bytes charged to a group now. */
+static long long charged(const char *group)
+{
+	char path[128], text[32];
+
+	snprintf(path, sizeof(path), ROOT "ipcx-%s/memory.current", group);
+	return get_file(path, text, sizeof(text)) ? atoll(text) : -1;
+}
+
+/* How often something happened to a group, of its memory.events. */
+static int events(const char *group, const char *what)
+{
+	char path[128], text[512], *at;
+
+	snprintf(path, sizeof(path), ROOT "ipcx-%s/memory.events", group);
+	if (!get_file(path, text, sizeof(text)))
+		return -1;
+	at = strstr(text, what);
+	return at ? atoi(at + strlen(what)) : -1;
+}
+
+FIXTURE(memcg){};
+
+FIXTURE_SETUP(memcg)
+{
+	ASSERT_EQ(0, group_make("a"));
+	ASSERT_EQ(0, group_make("b"));
+}
+
+FIXTURE_TEARDOWN(memcg)
+{
+	EXPECT_EQ(0, events("a", "\noom_kill "));
+	EXPECT_EQ(0, events("b", "\noom_kill "));
+	EXPECT_EQ(0, group_remove("a"));
+	EXPECT_EQ(0, group_remove("b"));
+}
+
+/* What @fn says in a child in @group. */
+static int in_group(const char *group, int (*fn)(void))
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(group_enter(group) ? 99 : fn());
+	return exit_status(pid);
+}
+
+/* A queue of 128 MiB where 64 are allowed: an errno at the loan that is too much. */
+static int fill(void)
+{
+	struct end e = { .o = { .depth = 256, .msg_max = MIB, .bytes_max = 128 * MIB } };
+	struct ipcx_desc d;
+	int n = 0, ret;
+
+	if (end_open(&e, NULL, CREATE | SENDRECV))
+		return 1;
+	while ((ret = raw_send(&e, MIB, 'f')) == 1)
+		n++;
+	if (ret != -ENOMEM)
+		return 2;
+	if (n < 48 || n > 64)
+		return 3;
+	if (write(e.fd, e.tx, MIB) != -1 || errno != ENOMEM)
+		return 4;
+	/* it goes on with what there is */
+	if (raw_take(e.fd, &d, 0) != 1 || rx_at(&e, &d)[MIB - 1] != 'f' ||
+	    raw_release(e.fd, &d) != 1 || raw_send(&e, MIB, 'g') != 1)
+		return 5;
+	end_close(&e);
+	return 0;
+}
+
+TEST_F(memcg, more_than_there_may_be)
+{
+	EXPECT_EQ(0, in_group("a", fill));
+	EXPECT_GT(SLACK, charged("a"));
+}
+
+static int create(void)
+{
+	struct end e = { .o = { .depth = 64, .msg_max = MIB } };
+
+	return end_open(&e, "payer", CREATE | SENDRECV);
+}
+
+/* 16 MiB by each way to send. Its own pages are there before. */
+static int send_much(void)
+{
+	static char buf[MIB];
+	long long a, b;
+	struct end e = {};
+
+	memset(buf, 'b', sizeof(buf));
+	if (end_open(&e, "payer", IPCX_OPEN_SEND))
+		return 1;
+	a = charged("a");
+	b = charged("b");
+	for (int i = 0; i < 16; i++)
+		if (write(e.fd, buf, MIB) != MIB || raw_send(&e, MIB, 's') != 1)
+			return 2;
+	if (charged("a") < a + (long long)(32 * MIB))
+		return 3;
+	return charged("b") > b + (long long)SLACK ? 4 : 0;
+}
+
+/* The receiver's group pays nothing either. */
+static int recv_much(void)
+{
+	long long b = charged("b");
+	struct end e = {};
+	struct ipcx_desc d;
+	int n = 0;
+
+	if (end_open(&e, "payer", IPCX_OPEN_RECV))
+		return 1;
+	while (raw_take(e.fd, &d, 0) == 1) {
+		if (rx_at(&e, &d)[MIB - 1] != (n++ & 1 ? 's' : 'b'))
+			return 2;
+		if (raw_release(e.fd, &d) != 1)
+			return 3;
+	}
+	return n != 32 || charged("b") > b + (long long)SLACK ? 4 : 0;
+}
+
+TEST_F(memcg, creator_pays)
+{
+	ASSERT_EQ(0, in_group("a", create));
+	EXPECT_EQ(0, in_group("b", send_much));
+	EXPECT_EQ(0, in_group("b", recv_much));
+	EXPECT_EQ(0, raw_unlink("payer"));
+	EXPECT_GT(SLACK, charged("a"));
+}
+
+/* The limit is that of the creator's group, also for a sender in another. */
+static int send_too_much(void)
+{
+	struct end e = {};
+	int n = 0, ret;
+
+	if (end_open(&e, "payer", IPCX_OPEN_SEND))
+		return 1;
+	while ((ret = raw_send(&e, MIB, 's')) == 1)
+		n++;
+	return ret == -ENOMEM && n >= 48 && n <= 64 ? 0 : 2;
+}
+
+static int create_deep(void)
+{
+	struct end e = { .o = { .depth = 256, .msg_max = MIB } };
+
+	return end_open(&e, "payer", CREATE | SENDRECV);
+}
+
+TEST_F(memcg, limit_of_the_creator)
+{
+	ASSERT_EQ(0, in_group("a", create_deep));
+	EXPECT_EQ(0, in_group("b", send_too_much));
+	EXPECT_EQ(0, raw_unlink("payer"));
+	EXPECT_GT(SLACK, charged("a"));
+}
+
+static uint64_t user_bytes(void)
+{
+	struct ipcx_info i = { .size = sizeof(i) };
+	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+
+	if (xioctl(dev, IPCX_IOC_INFO, &i))
+		i.out_user_bytes = 0;
+	close(dev);
+	return i.out_user_bytes;
+}
+
+/* Return: a window on 16 MiB of a queue that has no name and no descriptor any more, or NULL. */
+static char *hidden_window(void)
+{
+	struct end e = { .o = { .depth = 1, .msg_max = 16 * MIB } };
+	struct ipcx_desc d;
+	int ret;
+
+	if (end_open(&e, "hidden", CREATE | SENDRECV))
+		return NULL;
+	ret = raw_loan(e.fd, &d, 16 * MIB, 0);
+	munmap(e.rx, e.o.out_window);
+	close(e.fd);
+	raw_unlink("hidden");
+	if (ret == 1)
+		return e.tx;
+	munmap(e.tx, e.o.out_window);
+	errno = -ret;
+	return NULL;
+}
+
+/* Create, map, unlink, close, again and again: all of it counts until it is unmapped. */
+static int evade(void)
+{
+	struct end anchor = { .o = { .depth = 1 } }; /* keeps the user's account */
+	long long before;
+	uint64_t bytes;
+	char *w[4];
+	int n;
+
+	if (end_open(&anchor, NULL, CREATE | SENDRECV))
+		return 1;
+	before = charged("a");
+	bytes = user_bytes();
+	for (n = 0; n < 4; n++) {
+		w[n] = hidden_window();
+		if (!w[n])
+			break;
+		memset(w[n], 'e', 16 * MIB);
+	}
+	if (n != 3 || errno != ENOMEM)
+		return 2;
+	if (charged("a") < before + (long long)(48 * MIB) || user_bytes() < bytes + 48 * MIB)
+		return 3;
+	while (n--)
+		munmap(w[n], 16 * MIB);
+	if (user_bytes() != bytes)
+		return 4;
+	return charged("a") > before + (long long)SLACK ? 5 : 0;
+}
+
+TEST_F(memcg, charged_until_unmapped)
+{
+	EXPECT_EQ(0, in_group("a", evade));
+}
+
+/* A dead process takes along what it hid. */
+static int hide_and_die(void)
+{
+	return hidden_window() ? 0 : 1;
+}
+
+TEST_F(memcg, death_uncharges)
+{
+	for (int i = 0; i < 8; i++)
+		ASSERT_EQ(0, in_group("a", hide_and_die));
+	EXPECT_GT(SLACK, charged("a"));
+}
+
+TEST_HARNESS_MAIN
