@@ -128,7 +128,7 @@ if [ "$kernel" = stock ]; then
 	run slots slots_random
 	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
 fi
-programs="abi fdinfo queue policy expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner limit memcg leak death kill race cli.sh"
+programs="abi fdinfo queue policy expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak death kill race cli.sh"
 case $kernel in
 debug) programs+=" fail_nth" ;;
 kcsan) [ -n "$only" ] || programs="wait wake epoll fdinfo death kill race" ;; # where threads meet
