@@ -25,7 +25,7 @@ usage() {
 
 # in the order of starting: the longest first
 checks=(coccinelle modules sparse checkpatch headers layout kernel_doc clang_format abidiff
-	shellcheck mandoc man_pages man_examples ioctls codespell one_place test_tables)
+	shellcheck mandoc man_pages man_examples errnos ioctls codespell one_place test_tables)
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$top"
@@ -198,6 +198,20 @@ man_examples() {
 	done
 	gcc -std=gnu11 -Wall -Wextra -Werror -fsyntax-only -Iinclude -Iinclude/uapi \
 		"$dir"/*.c Documentation/examples/*.c
+}
+
+# what a test has seen a function fail with, its page names; ipcx.4 has those of the ioctls
+errnos() {
+	local function errno page
+	grep -rhoE 'EQ\(-E[A-Z0-9]+, *(ipcx_queue_[a-z_]+|raw_[a-z_]+|end_open|xioctl)\(' selftests/*.c |
+		sed -E 's/EQ\(-//; s/, */ /; s/\($//' | sort -u | while read -r errno function; do
+		case $function in
+		ipcx_*) page=$function.3 ;;
+		*) page=ipcx.4 ;;
+		esac
+		grep -qw "Er $errno" "Documentation/man/$page" ||
+			echo "$function fails with $errno, which $page does not name"
+	done
 }
 
 # every ioctl is explained, every one explained exists
