@@ -258,6 +258,7 @@ static void *open_close_main(void *arg)
 		if (ipcx_queue_open(&q, NAME, BOTH | *(const unsigned int *)arg, NULL))
 			return arg;
 		ipcx_queue_close(q);
+		usleep(100); /* or fork() hardly ever gets the lock of the handles */
 	}
 	return NULL;
 }
@@ -270,7 +271,7 @@ static unsigned int endpoints(uint64_t id)
 }
 
 /* fork() while another thread opens and closes: a child has whole handles, or none. */
-TEST_F(fork, while_a_thread_opens)
+TEST_F_TIMEOUT(fork, while_a_thread_opens, 200)
 {
 	struct ipcx_queue_attr attr = { .sz = sizeof(attr) };
 	unsigned int flags = variant->flags, before;
@@ -281,12 +282,12 @@ TEST_F(fork, while_a_thread_opens)
 	ASSERT_EQ(0, ipcx_queue_attr(self->look, &attr));
 	before = endpoints(attr.id);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, open_close_main, &flags));
-	for (int i = 0; i < rounds(200); i++) {
+	for (int i = 0; i < rounds(100); i++) {
 		pid = fork();
 		if (!pid) {
 			struct ipcx_queue *q;
 
-			alarm(20); /* a lock that nobody will give back */
+			alarm(60); /* a lock that nobody will give back */
 			if (ipcx_queue_open(&q, NAME, BOTH, NULL))
 				_exit(1);
 			ipcx_queue_close(q);
