@@ -525,6 +525,8 @@ int main(int argc, char **argv)
 		wrong = race(&drills[i].d, todo, &met);
 		if (!wrong && !met && todo >= 100)
 			wrong = "the two were never in their calls at once";
+		if (wrong)
+			ksft_print_msg("A said %d, B %d\n", ret_a, ret_b);
 		ksft_test_result(!wrong, "%s: %s, %u rounds, %u %% overlap, %lld ms\n",
 				 drills[i].d.name, wrong ?: "good", todo,
 				 (unsigned int)(100ULL * met / todo),

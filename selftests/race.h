@@ -136,8 +136,8 @@ static inline const char *one_race(unsigned int n, unsigned int *met)
 {
 	int err;
 
-	if (n % 256 == 0)
-		later = in_ms(20000);
+	if (n % 16 == 0)
+		later = in_ms(30000);
 	err = drill->setup();
 	if (err)
 		return strerror(-err);
@@ -152,7 +152,7 @@ static inline const char *one_race(unsigned int n, unsigned int *met)
 /* @met: see above. Return: NULL, or what is wrong. */
 static inline const char *race(const struct drill *d, unsigned int rounds, unsigned int *met)
 {
-	const char *wrong = NULL;
+	const char *wrong = NULL, *at_end;
 	unsigned int n;
 	pthread_t b;
 	int err;
@@ -174,7 +174,8 @@ static inline const char *race(const struct drill *d, unsigned int rounds, unsig
 		wrong = one_race(n, met);
 	atomic_store(&over, true);
 	pthread_join(b, NULL);
-	return wrong ?: d->stage->close();
+	at_end = d->stage->close();
+	return wrong ?: at_end;
 }
 
 #endif /* RACE_H */
