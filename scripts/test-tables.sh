@@ -10,7 +10,7 @@ usage() {
 
 	Writes Documentation/test-tables.rst from selftests/bug_classes.txt, selftests/attacks.txt
 	and the logs of the last tests in build/logs, so run make check and make check-debug
-	before. A test is PROGRAM, PROGRAM.TEST, or race.DRILL with _ for blanks.
+	before. A test is PROGRAM, PROGRAM.TEST, or race.DRILL or race_time.DRILL with _ for blanks.
 
 	  --check   writes nothing, and says which tests named there do not exist
 
@@ -30,7 +30,7 @@ logs=build/logs
 there() {
 	local program=${1%%.*} test=${1#*.}
 	case $1 in
-	race.*) grep -qF "\"$test\"" < <(tr ' ' _ <selftests/race.c) ;;
+	race.* | race_time.*) grep -qF "\"$test\"" < <(tr ' ' _ <"selftests/$program.c") ;;
 	*.*) grep -qE "^TEST(_[A-Z_]+)?\((\w+, )?${test}[,)]" "selftests/$program.c" ;;
 	fuzz | slots | slots_fuzz) grep -qE "run $program\>" scripts/check.sh ;;
 	*) grep -qxF "$program" < <(scripts/lint.sh --list) ;;
@@ -42,7 +42,7 @@ result() {
 	local program=${1%%.*} test=${1#*.} line
 	[ -e "$logs/$program" ] || { echo 'not run'; return; }
 	case $1 in
-	race.*) line=$(tr ' ' _ <"$logs/race" | grep -F "_$test:_" | tr _ ' ' || true) ;;
+	race.* | race_time.*) line=$(tr ' ' _ <"$logs/$program" | grep -F "_$test:_" | tr _ ' ' || true) ;;
 	*.*) line=$(grep -E "^(not )?ok [0-9]+ [a-z_.]+\.$test$" "$logs/$program" || true) ;;
 	fuzz | slots | slots_fuzz) line=$(grep -E '^(not )?ok ' "$logs/$program" || true) ;;
 	*) line=$([ -s "$logs/$program" ] && echo 'not ok' || echo ok) ;;

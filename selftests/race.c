@@ -6,8 +6,6 @@
  */
 #include "race_calls.h"
 
-#include "../kselftest.h"
-
 /* what stays */
 
 static struct ipcx_desc hand[DEPTH_MANY]; /* slots for the rounds to come */
@@ -507,7 +505,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	unsigned int n = argc > 1 ? atoi(argv[1]) : rounds(1000), i, todo, met;
+	unsigned int n = argc > 1 ? atoi(argv[1]) : rounds(1000), i, todo;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
@@ -516,21 +514,10 @@ int main(int argc, char **argv)
 	catch_faults();
 	ksft_set_plan(argc > 2 ? 1 : ARRAY_SIZE(drills));
 	for (i = 0; i < ARRAY_SIZE(drills); i++) {
-		const char *wrong;
-		int64_t start = now_ns();
-
 		if (argc > 2 && strcmp(argv[2], drills[i].d.name))
 			continue;
 		todo = drills[i].slow ? n / drills[i].slow ?: 1 : n;
-		wrong = race(&drills[i].d, todo, &met);
-		if (!wrong && !met && todo >= 100)
-			wrong = "the two were never in their calls at once";
-		if (wrong)
-			ksft_print_msg("A said %d, B %d\n", ret_a, ret_b);
-		ksft_test_result(!wrong, "%s: %s, %u rounds, %u %% overlap, %lld ms\n",
-				 drills[i].d.name, wrong ?: "good", todo,
-				 (unsigned int)(100ULL * met / todo),
-				 (long long)(now_ns() - start) / 1000000);
+		race_report(&drills[i].d, todo);
 	}
 	ksft_finished();
 }

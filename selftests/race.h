@@ -18,6 +18,8 @@
 
 #include "ipcx_util.h"
 
+#include "../kselftest.h"
+
 #define DELAY_MAX 300000 /* ticks; more than any call takes that does not sleep */
 
 /**
@@ -176,6 +178,22 @@ static inline const char *race(const struct drill *d, unsigned int rounds, unsig
 	pthread_join(b, NULL);
 	at_end = d->stage->close();
 	return wrong ?: at_end;
+}
+
+/* As a test of its own. */
+static inline void race_report(const struct drill *d, unsigned int rounds)
+{
+	int64_t start = now_ns();
+	unsigned int met;
+	const char *wrong = race(d, rounds, &met);
+
+	if (!wrong && !met && rounds >= 100)
+		wrong = "the two were never in their calls at once";
+	if (wrong)
+		ksft_print_msg("A said %d, B %d\n", ret_a, ret_b);
+	ksft_test_result(!wrong, "%s: %s, %u rounds, %u %% overlap, %lld ms\n", d->name,
+			 wrong ?: "good", rounds, (unsigned int)(100ULL * met / rounds),
+			 (long long)(now_ns() - start) / 1000000);
 }
 
 #endif /* RACE_H */
