@@ -119,7 +119,7 @@ static long batch_do(struct state *s, struct batch *b, int fd, unsigned long cmd
 			memcpy(window, b->desc, batch_room(b) * sizeof(*b->desc));
 		break;
 	case BAD_DESC_WORD:
-		((uint32_t *)b->desc)[(b->bad >> 8 & 0xff) % 14] = b->bad >> 16;
+		((uint32_t *)b->desc)[(b->bad >> 8 & 0xff) % 16] = b->bad >> 16;
 	}
 	memcpy(arg_page, &b->take, b->size);
 	ret = spoilt_ioctl(s, fd, cmd, arg_page, b->size, b->bad);
@@ -130,7 +130,7 @@ static long batch_do(struct state *s, struct batch *b, int fd, unsigned long cmd
 
 static void call_open(struct state *s, const struct call *c)
 {
-	uint32_t name = c->arg[0] % NAMES;
+	uint32_t name = c->arg[0] % NAMES, dead = (c->arg[6] >> 8 & 0xff) % NAMES;
 	struct ipcx_queue_open *o = (void *)arg_page;
 	struct end e = {};
 
@@ -143,8 +143,13 @@ static void call_open(struct state *s, const struct call *c)
 		.msg_max = c->arg[3],
 		.bytes_max = c->arg[4],
 		.mode = c->arg[5],
+		.policy = c->arg[6] & 0xff,
+		.dead_letter = (uintptr_t)names[dead],
+		.dead_letter_len = name_length(dead),
+		.max_deliveries = c->arg[6] >> 16 & 0xff,
+		.lease_ms = c->arg[6] >> 24,
 	};
-	e.fd = spoilt_ioctl(s, s->dev, IPCX_IOC_QUEUE_OPEN, o, sizeof(*o), c->arg[6]);
+	e.fd = spoilt_ioctl(s, s->dev, IPCX_IOC_QUEUE_OPEN, o, sizeof(*o), c->arg[7]);
 	if (e.fd <= 0)
 		return;
 	e.depth = o->out_depth;
@@ -177,11 +182,20 @@ static void call_unlink(struct state *s, const struct call *c)
 
 	*u = (struct ipcx_unlink){
 		.size = sizeof(*u),
+		.flags = c->arg[3] ? IPCX_UNLINK_NOW : 0,
 		.name = (uintptr_t)names[name],
 		.name_len = name_length(name),
 		.kind = c->arg[1] ? c->arg[1] + 1 : IPCX_KIND_QUEUE,
 	};
 	spoilt_ioctl(s, s->dev, IPCX_IOC_UNLINK, u, sizeof(*u), c->arg[2]);
+}
+
+static void call_stat(struct state *s, const struct call *c)
+{
+	struct ipcx_queue_stat *q = (void *)arg_page;
+
+	*q = (struct ipcx_queue_stat){ .size = sizeof(*q) };
+	spoilt_ioctl(s, end_fd(s, c->arg[0]), IPCX_IOC_QUEUE_STAT, q, sizeof(*q), c->arg[1]);
 }
 
 static void call_loan(struct state *s, const struct call *c)
@@ -237,6 +251,7 @@ static void call_commit(struct state *s, const struct call *c)
 			b.desc[i].len = c->arg[2];
 		b.desc[i].prio = c->arg[4];
 		b.desc[i].tag = i;
+		b.desc[i].expires = deadline_of(c->arg[6]);
 	}
 	b.take.flags = c->arg[3];
 	n = batch_do(s, &b, end_fd(s, end), IPCX_IOC_QUEUE_COMMIT);
@@ -259,8 +274,10 @@ static void call_take(struct state *s, const struct call *c)
 	b.take.deadline = deadline_of(c->arg[2]);
 	b.take.len_max = c->arg[3];
 	n = batch_do(s, &b, end_fd(s, end), IPCX_IOC_QUEUE_TAKE);
-	for (i = 0; i < n && i < batch_room(&b); i++)
-		msg_remember(s, end, &b.desc[i], true);
+	for (i = 0; i < n && i < batch_room(&b); i++) {
+		if (b.desc[i].slot != IPCX_SLOT_NONE) /* else a peek */
+			msg_remember(s, end, &b.desc[i], true);
+	}
 }
 
 static void call_done(struct state *s, unsigned long cmd, bool taken, const uint64_t *arg,
@@ -514,6 +531,9 @@ uint32_t call_make(struct state *s, const struct call *c)
 		break;
 	case OP_NONBLOCK:
 		call_nonblock(s, c);
+		break;
+	case OP_STAT:
+		call_stat(s, c);
 		break;
 	case OP_IOCTL:
 		call_ioctl(s, c);

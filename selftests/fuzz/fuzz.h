@@ -19,7 +19,7 @@
 /* clang-format off */
 enum op {
 	OP_OPEN, OP_DEV, OP_INFO, OP_UNLINK, OP_LOAN, OP_COMMIT, OP_CANCEL, OP_TAKE, OP_RELEASE,
-	OP_READ, OP_WRITE, OP_POLL, OP_EPOLL, OP_NONBLOCK, OP_IOCTL,
+	OP_READ, OP_WRITE, OP_POLL, OP_EPOLL, OP_NONBLOCK, OP_STAT, OP_IOCTL,
 	OP_MMAP, OP_TOUCH, OP_MUNMAP, OP_MREMAP, OP_MPROTECT, OP_MADVISE, OP_PIN, OP_DRAIN, OP_PEEK,
 	OP_DUP, OP_CLOSE, OP_FORK, OP_SENDFD, OP_RECVFD, OP_KILL, OP_SLEEP,
 	OP_LIST, OP_EXIT, OP_UNSHARE, OP_DROP,
@@ -76,10 +76,14 @@ extern const struct op_info op_info[OPS];
 /* An index of an endpoint, a mapping or a message: with RAW as it is, else the next that exists. */
 #define RAW		0x80
 
-/* Waits in milliseconds, and others. */
+/* Waits and times of messages in milliseconds, and others; 0: none. */
 #define WAIT_PAST	0xfd
 #define WAIT_NEGATIVE	0xfe
 #define WAIT_FOREVER	0xff
+
+/* What a queue does with messages: policy | dead << 8 | max << 16 | lease << 24, dead is a name. */
+#define RULES(policy, dead, max, lease) \
+	((policy) | (dead) << 8 | (max) << 16 | (uint64_t)(lease) << 24)
 
 /* How an ioctl's argument is spoilt: kind | where << 8 | value << 16. */
 enum bad {

@@ -41,6 +41,11 @@ VALUES(msg_maxes, 1, 100, 4096, 4096, 4097, 8192, 16384, 65536, 65536, 1 << 20, 
 	(1 << 30) + 1, ~0ULL);
 VALUES(bytes_maxes, 4096, 8192, 16384, 65536, 65536, 1 << 18, 1 << 18, 1 << 20, 1 << 20, 0,
 	1 << 30, ~0ULL, ~0ULL - 4095);
+VALUES(rules, 0, 0, 0, 0, RULES(1, 0, 0, 0), RULES(2, 0, 0, 0), RULES(2, 0, 2, 3),
+	RULES(3, 0, 0, 0), RULES(0, 2, 1, 0), RULES(0, 2, 1, 1), RULES(0, 2, 2, 0),
+	RULES(0, 2, 3, 5), RULES(2, 2, 1, 2), RULES(3, 2, 1, 1), RULES(0, 0, 0, 1),
+	RULES(0, 0, 0, 20), RULES(1, 0, 3, 2), RULES(0, 1, 1, 0), RULES(0, 8, 1, 0),
+	RULES(4, 0, 0, 0), RULES(0, 0, 0, ~0U));
 VALUES(modes, 0600, 0600, 0600, 0666, 0666, 0666, 0, 0200, 0400, 0777, 01000);
 VALUES(lens, 0, 1, 1, 8, 8, 100, 100, 100, 1000, 1000, 4095, 4096, 4096, 4096, 4097, 8192, 10000,
 	16384, 65536, 65537, 1 << 30, (1 << 30) + 1, ~0ULL);
@@ -51,13 +56,16 @@ VALUES(len_maxes, ~0ULL, ~0ULL, ~0ULL, ~0ULL, 65536, 4096, 100, 1, 0);
 VALUES(prios, 0, 0, 0, 0, 1, 5, 31, 31, 32, ~0U);
 VALUES(bits, 0, 1);
 VALUES(rarely, 0, 0, 0, 1);
+VALUES(take_flags, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 1U << 31);
+VALUES(expiries, 0, 0, 0, 0, 0, 0, 1, 1, 2, 4, 15, WAIT_PAST, WAIT_PAST, WAIT_NEGATIVE,
+	WAIT_FOREVER);
 VALUES(flag_bits, 0, 0, 0, 1, 1, 1, 2, 1U << 31);
 VALUES(bads, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, BAD(BAD_SIZE, 0, 0),
 	BAD(BAD_SIZE, 0, 4), BAD(BAD_SIZE, 0, 23), BAD(BAD_SIZE, 0, 24), BAD(BAD_SIZE, 0, 32),
 	BAD(BAD_SIZE, 0, 4096), BAD(BAD_SIZE, 0, ~0U), BAD(BAD_FLAG, 0, 0), BAD(BAD_FLAG, 1, 0),
 	BAD(BAD_FLAG, 5, 0), BAD(BAD_FLAG, 31, 0), BAD(BAD_WORD, 2, 1), BAD(BAD_WORD, 4, 0),
 	BAD(BAD_WORD, 4, 1), BAD(BAD_WORD, 4, 65), BAD(BAD_WORD, 5, 0), BAD(BAD_WORD, 5, 24),
-	BAD(BAD_WORD, 5, 57), BAD(BAD_WORD, 5, 4096), BAD(BAD_WORD, 5, ~0U),
+	BAD(BAD_WORD, 5, 57), BAD(BAD_WORD, 5, 65), BAD(BAD_WORD, 5, 4096), BAD(BAD_WORD, 5, ~0U),
 	BAD(BAD_WORD, 7, ~0U), BAD(BAD_NULL, 0, 0), BAD(BAD_EDGE, 1, 0), BAD(BAD_EDGE, 8, 0),
 	BAD(BAD_READONLY, 0, 0), BAD(BAD_WINDOW, 0, 0), BAD(BAD_WINDOW, 0, 0),
 	BAD(BAD_WINDOW, 1, 0), BAD(BAD_LONG, 8, 0), BAD(BAD_LONG, 8, 1), BAD(BAD_LONG, 64, 0),
@@ -66,14 +74,15 @@ VALUES(bads, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, BAD(BAD
 	BAD(BAD_DESCS_WINDOW, 0, 0), BAD(BAD_DESCS_WINDOW, 1, 0), BAD(BAD_DESC_WORD, 0, 1),
 	BAD(BAD_DESC_WORD, 0, 2), BAD(BAD_DESC_WORD, 0, 4), BAD(BAD_DESC_WORD, 0, 0x10000),
 	BAD(BAD_DESC_WORD, 0, ~0U), BAD(BAD_DESC_WORD, 0, 0x7fffffff), BAD(BAD_DESC_WORD, 1, 1),
-	BAD(BAD_DESC_WORD, 6, 7), BAD(BAD_DESC_WORD, 13, 1));
+	BAD(BAD_DESC_WORD, 6, 7), BAD(BAD_DESC_WORD, 13, 1), BAD(BAD_DESC_WORD, 15, ~0U));
 VALUES(iov_lens, 0, 1, 8, 100, 4096, 4097, 8192, 20000, 65536);
 /* see memory_of() */
 VALUES(memories, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4);
 VALUES(polls, 1, 4, 5, 5, 0x2000, ~0U);
 VALUES(epoll_ops, 0, 0, EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL);
 VALUES(epoll_flags, 5, 5, EPOLLET | 5, EPOLLONESHOT | 5, EPOLLEXCLUSIVE | 1, 1, 4);
-VALUES(ioctls, 0xe780, 0xe781, 0xe782, 0xe783, 0xe784, 0xe785, 0xe786, 0xe787, 0xe788, 0x5421, 0);
+VALUES(ioctls, 0xe780, 0xe781, 0xe782, 0xe783, 0xe784, 0xe785, 0xe786, 0xe787, 0xe788, 0xe789,
+	0x5421, 0);
 /* see window_range() */
 VALUES(windows, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5);
 VALUES(protections, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_NONE,
@@ -106,12 +115,12 @@ const struct op_info op_info[OPS] = {
 	[OP_OPEN] = { "open", 8, {
 		{ "name", &queue_names }, { "flags", &open_flags }, { "depth", &depths },
 		{ "msg", &msg_maxes }, { "bytes", &bytes_maxes }, { "mode", &modes },
-		{ "bad", &bads }
+		{ "rules", &rules }, { "bad", &bads }
 	} },
 	[OP_DEV] = { "dev", 1, { } },
 	[OP_INFO] = { "info", 1, { { "bad", &bads } } },
 	[OP_UNLINK] = { "unlink", 2, {
-		{ "name", &queue_names }, { "kind", &rarely }, { "bad", &bads }
+		{ "name", &queue_names }, { "kind", &rarely }, { "bad", &bads }, { "now", &bits }
 	} },
 	[OP_LOAN] = { "loan", 16, {
 		{ "end", &ends }, { "n", &counts }, { "len", &lens }, { "wait", &waits },
@@ -119,12 +128,13 @@ const struct op_info op_info[OPS] = {
 	} },
 	[OP_COMMIT] = { "commit", 16, {
 		{ "msg", &msgs }, { "n", &counts }, { "len", &commit_lens },
-		{ "flags", &flag_bits }, { "prio", &prios }, { "bad", &bads }
+		{ "flags", &flag_bits }, { "prio", &prios }, { "bad", &bads },
+		{ "expires", &expiries }
 	} },
 	[OP_CANCEL] = { "cancel", 4, { { "msg", &msgs }, { "n", &counts }, { "bad", &bads } } },
 	[OP_TAKE] = { "take", 16, {
 		{ "end", &ends }, { "n", &counts }, { "wait", &waits }, { "max", &len_maxes },
-		{ "flags", &flag_bits }, { "msg", &msgs }, { "bad", &bads }
+		{ "flags", &take_flags }, { "msg", &msgs }, { "bad", &bads }
 	} },
 	[OP_RELEASE] = { "release", 10, {
 		{ "msg", &msgs }, { "n", &counts }, { "flags", &flag_bits }, { "bad", &bads }
@@ -140,6 +150,7 @@ const struct op_info op_info[OPS] = {
 		{ "end", &ends }, { "op", &epoll_ops }, { "flags", &epoll_flags }
 	} },
 	[OP_NONBLOCK] = { "nonblock", 2, { { "end", &ends }, { "on", &bits } } },
+	[OP_STAT] = { "stat", 2, { { "end", &ends }, { "bad", &bads } } },
 	[OP_IOCTL] = { "ioctl", 1, { { "end", &ends }, { "cmd", &ioctls } } },
 	[OP_MMAP] = { "mmap", 10, {
 		{ "end", &ends }, { "window", &windows }, { "part", &parts },
@@ -242,11 +253,16 @@ static void generate_start(struct program *p, uint8_t proc)
 
 	if (!random_below(20))
 		call_fill(&p->call[p->n++], proc, OP_DROP);
+	if (!random_below(4)) { /* where most dead letters go */
+		c = call_fill(&p->call[p->n++], proc, OP_OPEN);
+		c->arg[0] = 2;
+		c->arg[1] |= IPCX_OPEN_CREATE;
+	}
 	c = call_fill(&p->call[p->n++], proc, OP_OPEN);
 	if (random_below(4)) {
 		c->arg[0] = 1;
 		c->arg[1] |= IPCX_OPEN_CREATE;
-		c->arg[6] = 0;
+		c->arg[7] = 0;
 	}
 	c = call_fill(&p->call[p->n++], proc, OP_MMAP);
 	c->arg[1] = 0;
@@ -267,7 +283,7 @@ static void same_attributes(struct program *p)
 			continue;
 		if (!first)
 			first = c;
-		for (j = 2; j < 6; j++)
+		for (j = 2; j < 7; j++)
 			c->arg[j] = first->arg[j];
 	}
 }
