@@ -14,10 +14,11 @@
 #include "../kselftest_harness.h"
 
 #define BIG (20 * 4096)
+#define DEAD "fail-nth-dead"
 
 /* What a call works on; made anew by its setup, gone after its teardown. */
 struct work {
-	struct end e;
+	struct end e, dead;
 	struct ipcx_desc d;
 	void *map;
 	int fd;
@@ -117,6 +118,50 @@ static int with_lease(void)
 	return err ?: raw_take(w.e.fd, &w.d, 0) - 1;
 }
 
+static int dead_letters(struct ipcx_queue_open *o)
+{
+	w.dead.o = (struct ipcx_queue_open){ .depth = 4, .msg_max = BIG };
+	o->dead_letter = (uintptr_t)DEAD;
+	o->dead_letter_len = strlen(DEAD);
+	return end_open(&w.dead, DEAD, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL);
+}
+
+static int with_device_and_dead_letters(void)
+{
+	int err = with_device_and_name();
+
+	return err ?: dead_letters(&w.e.o);
+}
+
+/* The next time that it comes back is the last. */
+static int with_doomed_lease(void)
+{
+	int err;
+
+	empty();
+	w.e.o = (struct ipcx_queue_open){ .depth = 4, .msg_max = BIG, .max_deliveries = 1 };
+	err = dead_letters(&w.e.o);
+	err = err ?: end_open(&w.e, NULL, CREATE | SENDRECV);
+	err = err ?: raw_send(&w.e, BIG, 'm') - 1;
+	return err ?: raw_take(w.e.fd, &w.d, 0) - 1;
+}
+
+/* The queue is full, and a lease on its only message is over: a loan looks at it first. */
+static int with_overdue_lease(void)
+{
+	int64_t over;
+	int err;
+
+	empty();
+	w.e.o = (struct ipcx_queue_open){ .depth = 1, .msg_max = BIG, .lease_ms = 1 };
+	err = end_open(&w.e, NULL, CREATE | SENDRECV);
+	err = err ?: raw_send(&w.e, 1, 'm') - 1;
+	err = err ?: raw_take(w.e.fd, &w.d, 0) - 1;
+	for (over = in_ms(1); now_ns() < over;)
+		;
+	return err;
+}
+
 static int with_epoll(void)
 {
 	int err = with_queue();
@@ -141,6 +186,18 @@ static void no_queue(void)
 	if (w.fd >= 0)
 		close(w.fd);
 	end_close(&w.e);
+}
+
+static void no_dead_letters(void)
+{
+	no_queue();
+	end_close(&w.dead);
+}
+
+static void no_named_dead_letters(void)
+{
+	no_named_queue();
+	end_close(&w.dead);
 }
 
 static void no_map(void)
@@ -177,16 +234,27 @@ static int run_queue_open(void)
 	return fd;
 }
 
-static int run_unlink(void)
+static int unlink_with(unsigned int flags)
 {
 	struct ipcx_unlink u = {
 		.size = sizeof(u),
+		.flags = flags,
 		.name = w.e.o.name,
 		.name_len = w.e.o.name_len,
 		.kind = IPCX_KIND_QUEUE,
 	};
 
 	return xioctl(w.fd, IPCX_IOC_UNLINK, &u);
+}
+
+static int run_unlink(void)
+{
+	return unlink_with(0);
+}
+
+static int run_remove(void)
+{
+	return unlink_with(IPCX_UNLINK_NOW);
 }
 
 static int run_loan(void)
@@ -196,6 +264,12 @@ static int run_loan(void)
 
 static int run_commit(void)
 {
+	return raw_commit(w.e.fd, &w.d);
+}
+
+static int run_commit_expiry(void)
+{
+	w.d.expires = in_ms(60000);
 	return raw_commit(w.e.fd, &w.d);
 }
 
@@ -214,6 +288,28 @@ static int run_cancel(void)
 static int run_take(void)
 {
 	return raw_take(w.e.fd, &w.d, 0);
+}
+
+static int run_peek(void)
+{
+	struct ipcx_desc d;
+
+	return raw_take_flags(w.e.fd, &d, 0, IPCX_TAKE_PEEK);
+}
+
+static int run_stat(void)
+{
+	struct ipcx_queue_stat s = { .size = sizeof(s) };
+
+	return xioctl(w.e.fd, IPCX_IOC_QUEUE_STAT, &s);
+}
+
+/* The message comes back, but there is no slot for a loan. */
+static int run_lease_time_out(void)
+{
+	int ret = raw_loan(w.e.fd, &w.d, 1, IPCX_DEADLINE_NOWAIT);
+
+	return ret == -EAGAIN ? 0 : ret;
 }
 
 static int run_release(void)
@@ -309,14 +405,22 @@ static const struct call calls[] = {
 	{ "queue_open, anonymous", with_device, run_queue_open, no_device },
 	{ "queue_open, new", with_device_and_name, run_queue_open, no_named_queue },
 	{ "queue_open, existing", with_named_queue, run_queue_open, no_named_queue },
+	{ "queue_open, dead letters", with_device_and_dead_letters, run_queue_open,
+	  no_named_dead_letters },
 	{ "unlink", with_named_queue, run_unlink, no_named_queue },
+	{ "unlink, now", with_named_queue, run_remove, no_named_queue },
 	{ "queue_loan", with_queue, run_loan, no_queue },
 	{ "queue_commit", with_loan, run_commit, no_queue },
+	{ "queue_commit, expiry", with_loan, run_commit_expiry, no_queue },
 	{ "queue_commit, loan", with_loan, run_commit_loan, no_queue },
 	{ "queue_cancel", with_loan, run_cancel, no_queue },
 	{ "queue_take", with_message, run_take, no_queue },
+	{ "queue_take, peek", with_message, run_peek, no_queue },
 	{ "queue_release", with_lease, run_release, no_queue },
 	{ "queue_release, nack", with_lease, run_nack, no_queue },
+	{ "queue_release, nack to dead letters", with_doomed_lease, run_nack, no_dead_letters },
+	{ "queue_loan, lease time-out", with_overdue_lease, run_lease_time_out, no_queue },
+	{ "queue_stat", with_message, run_stat, no_queue },
 	{ "write", with_queue, run_write, no_queue },
 	{ "read", with_message, run_read, no_queue },
 	{ "poll", with_message, run_poll, no_queue },
