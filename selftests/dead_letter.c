@@ -245,6 +245,18 @@ TEST_F(dead_letter, outlives_its_users)
 	ASSERT_FALSE(counts_of(a.dead_letter, &c));
 }
 
+/* Nobody could take it from there. */
+TEST_F(dead_letter, removed)
+{
+	ASSERT_EQ(0, ipcx_queue_remove("dead"));
+	ASSERT_EQ(0, send_filled(8, 0, 1));
+	ASSERT_EQ(-EAGAIN, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(1, self->s.expired);
+	ASSERT_EQ(1, self->s.dead_letter_failed);
+	ASSERT_EQ(4, self->s.free);
+}
+
 TEST_F(dead_letter, wrong_ones)
 {
 	IPCX_QUEUE_OPTS(none, .dead_letter = "no-such");

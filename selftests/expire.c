@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Times of messages and of leases: nothing late is delivered, nothing is kept for ever. */
 #include <ipcx.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sys/syscall.h>
 
 #include "ipcx_util.h"
 
@@ -22,7 +24,7 @@ static int open_named(struct ipcx_queue **q, struct ipcx_queue_opts *opts)
 
 FIXTURE_SETUP(expire)
 {
-	IPCX_QUEUE_OPTS(opts, .depth = 4, .msg_max = 4096, .lease_ms = 100);
+	IPCX_QUEUE_OPTS(opts, .depth = 4, .msg_max = 4096, .lease_ms = 300);
 
 	memset(self, 0, sizeof(*self));
 	self->s.sz = sizeof(self->s);
@@ -149,18 +151,22 @@ TEST_F(expire, never_read_late)
 	ASSERT_EQ(0, send_until(7, 0));
 	ASSERT_EQ(8, read(ipcx_queue_fd(self->q), buf, 8));
 	ASSERT_EQ(7, buf[0]);
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	ASSERT_EQ(1, self->s.released);
+	ASSERT_EQ(4, self->s.free);
 }
 
 /* It frees its slot by itself: a sender that sleeps for one gets it. */
 TEST_F(expire, frees_its_slot)
 {
-	int64_t when = in_ms(50);
+	int64_t when = in_ms(50), in_time = in_ms(10000);
 
 	for (int i = 0; i < 4; i++)
 		ASSERT_EQ(0, send_until(i, i ? 0 : when));
 	ASSERT_EQ(0, ipcx_queue_loan(self->q, 8, &self->m, in_ms(20000)))
 	TH_LOG("%s", ipcx_error());
 	ASSERT_LE(when, now_ns());
+	ASSERT_GT(in_time, now_ns());
 	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
 	ASSERT_EQ(1, self->s.expired);
 	ASSERT_EQ(3, self->s.queued);
@@ -203,6 +209,16 @@ TEST_F(expire, comes_back_in_time)
 	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
 	ASSERT_EQ(0, ipcx_queue_nack(self->q, &self->m));
 	ASSERT_TRUE(until(self->s.expired == 1));
+}
+
+/* Comes back by itself, and nobody takes it again: it goes by itself too. */
+TEST_F(expire, comes_back_overdue)
+{
+	ASSERT_EQ(0, send_until(1, in_ms(1500)));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
+	ASSERT_TRUE(until(self->s.expired == 1));
+	ASSERT_EQ(1, self->s.redelivered);
+	ASSERT_EQ(-ESTALE, ipcx_queue_release(self->q, &self->m));
 }
 
 /* Overdue: delivered to another, with its count; the late one is told, and may read. */
@@ -314,6 +330,116 @@ TEST_F(expire, lease_not_put_off)
 	}
 	ASSERT_EQ(1, self->s.redelivered) TH_LOG("%lu messages", (unsigned long)self->s.sent);
 	ipcx_queue_close(q);
+}
+
+struct sleeper {
+	struct ipcx_queue *q;
+	struct ipcx_desc *d;
+	struct ipcx_msg m;
+	pthread_t thread;
+	int result;
+};
+
+static void *sleep_in_loan(void *arg)
+{
+	int64_t in_time = in_ms(10000); /* woken by the deadline it finds the slot too */
+	struct sleeper *s = arg;
+
+	s->result = ipcx_queue_loan(s->q, 8, &s->m, in_ms(20000));
+	s->result = now_ns() < in_time ? s->result : -ETIME;
+	return NULL;
+}
+
+static void *take_into(void *arg)
+{
+	struct sleeper *s = arg;
+
+	s->result = raw_take(ipcx_queue_fd(s->q), s->d, IPCX_DEADLINE_NOWAIT);
+	return NULL;
+}
+
+/* The only message, that somebody else is late with, is done, and the queue is full. */
+static int full_but_for_the_late(struct ipcx_queue *q)
+{
+	struct ipcx_msg m;
+	int r = ipcx_queue_take(q, &m, in_ms(20000));
+
+	r = r ?: ipcx_queue_release(q, &m);
+	for (int i = 0; i < 3; i++)
+		r = r ?: send_until(i, 0);
+	return r;
+}
+
+static int answer(int how, struct ipcx_queue *q, struct ipcx_msg *m)
+{
+	if (how == 0)
+		return ipcx_queue_release(q, m);
+	return how == 1 ? ipcx_queue_nack(q, m) : ipcx_queue_next(q, m, IPCX_NOWAIT);
+}
+
+/* So does whatever the late one says at last, though it is told that it was late. */
+TEST_F(expire, late_answer_wakes_a_sender)
+{
+	struct ipcx_queue *other;
+	struct ipcx_msg m;
+
+	ASSERT_EQ(0, open_named(&other, NULL));
+	for (int i = 0; i < 3; i++) {
+		struct sleeper s = { .q = self->q, .result = 1 };
+
+		ASSERT_EQ(0, send_until(1, 0));
+		ASSERT_EQ(0, ipcx_queue_take(other, &self->m, IPCX_NOWAIT));
+		ASSERT_EQ(0, full_but_for_the_late(self->q));
+		ASSERT_EQ(0, pthread_create(&s.thread, NULL, sleep_in_loan, &s));
+		usleep(50000);
+		ASSERT_EQ(-ESTALE, answer(i, other, &self->m));
+		ASSERT_EQ(0, pthread_join(s.thread, NULL));
+		ASSERT_EQ(0, s.result) TH_LOG("answer %d: %s", i, strerror(-s.result));
+		ASSERT_EQ(0, ipcx_queue_cancel(self->q, &s.m));
+		while (!ipcx_queue_take(self->q, &m, IPCX_NOWAIT))
+			ASSERT_EQ(0, ipcx_queue_release(self->q, &m));
+	}
+	ipcx_queue_close(other);
+}
+
+/* Who touches @page hangs until the descriptor that this returns is closed. */
+static int hang_on(void *page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)page, 4096 },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
+		return -errno;
+	return fd;
+}
+
+/* A taker hangs as it is told, for longer than its lease, and then cannot be told. */
+TEST_F(expire, told_too_late)
+{
+	struct sleeper s = { .q = self->q, .result = 1 }, taker = { .result = 1 };
+	int fd;
+
+	taker.d = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	fd = hang_on(taker.d);
+	ASSERT_LE(0, fd) TH_LOG("%s", strerror(-fd));
+	ASSERT_EQ(0, open_named(&taker.q, NULL));
+	ASSERT_EQ(0, send_until(1, 0));
+	ASSERT_EQ(0, pthread_create(&taker.thread, NULL, take_into, &taker));
+	ASSERT_TRUE(until(self->s.leased || self->s.redelivered));
+	ASSERT_EQ(0, full_but_for_the_late(self->q));
+	ASSERT_EQ(0, pthread_create(&s.thread, NULL, sleep_in_loan, &s));
+	usleep(50000);
+	munmap(taker.d, 4096);
+	close(fd);
+	ASSERT_EQ(0, pthread_join(taker.thread, NULL));
+	ASSERT_EQ(-EFAULT, taker.result);
+	ASSERT_EQ(0, pthread_join(s.thread, NULL));
+	ASSERT_EQ(0, s.result) TH_LOG("%s", strerror(-s.result));
+	ipcx_queue_close(taker.q);
 }
 
 /* Again and again by the same end: each late lease is given back once. */

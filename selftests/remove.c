@@ -46,19 +46,22 @@ static void *sleep_in_take(void *arg)
 
 static void *sleep_in_loan(void *arg)
 {
+	int64_t in_time = in_ms(10000); /* at its deadline it finds out too */
 	struct sleeper *s = arg;
 	struct ipcx_msg m;
 
 	s->result = ipcx_queue_loan(s->q, 8, &m, in_ms(20000));
+	s->result = now_ns() < in_time ? s->result : -ETIME;
 	return NULL;
 }
 
 static void *sleep_in_poll(void *arg)
 {
+	int64_t in_time = in_ms(10000);
 	struct sleeper *s = arg;
 	struct pollfd p = { .fd = ipcx_queue_fd(s->q), .events = POLLIN };
 
-	s->result = poll(&p, 1, 20000) == 1 ? p.revents : -1;
+	s->result = poll(&p, 1, 20000) == 1 && now_ns() < in_time ? p.revents : 0;
 	return NULL;
 }
 
