@@ -31,7 +31,7 @@
 #include <uapi/linux/ipcx.h>
 
 #include "arena.h"
-#include "slots.h"
+#include "late.h"
 
 #define IPCX_DEPTH_MAX 65536U
 #define IPCX_MSG_MAX BIT_ULL(30)

@@ -354,40 +354,6 @@ static inline void ipcx_slot_put(struct ipcx_slots *s, struct ipcx_slot *slot)
 	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
 }
 
-/* Leases that were overdue of which @party has not given the slot back, or NULL. */
-static inline struct ipcx_late *ipcx_slot_late(const struct ipcx_slot *slot,
-					       const struct ipcx_party *party)
-{
-	struct ipcx_late *late;
-
-	hlist_for_each_entry(late, &slot->late, in_slot)
-		if (late->party == party)
-			return late;
-	return NULL;
-}
-
-/* A party's overdue leases of a slot are all given back; the caller frees @late. */
-static inline void ipcx_late_end(struct ipcx_slots *s, struct ipcx_late *late)
-{
-	struct ipcx_slot *slot = late->slot;
-
-	__hlist_del(&late->in_slot);
-	__hlist_del(&late->in_party);
-	if (!slot->ended || !hlist_empty(&slot->late))
-		return;
-	slot->ended = false;
-	ipcx_slot_free(s, slot);
-}
-
-/* One of them is. Return: whether it was the last; then the caller frees @late. */
-static inline bool ipcx_late_give_back(struct ipcx_slots *s, struct ipcx_late *late)
-{
-	if (--late->n)
-		return false;
-	ipcx_late_end(s, late);
-	return true;
-}
-
 /* LOANED -> BUSY: for a while, the loan is not over. */
 static inline void ipcx_slot_recall(struct ipcx_slots *s, struct ipcx_slot *slot)
 {
@@ -536,29 +502,6 @@ static inline u32 ipcx_slot_return(struct ipcx_slots *s, struct ipcx_slot *slot,
 	ipcx_slot_unhold(slot);
 	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
 	return 1;
-}
-
-/*
- * LEASED for too long: as ipcx_slot_return(), and the holder is remembered. One that
- * takes a message again and again and gives nothing back is remembered once.
- * Return: whether @late is used for that.
- */
-static inline bool ipcx_slot_overdue(struct ipcx_slots *s, struct ipcx_slot *slot,
-				     struct ipcx_late *late, u32 max)
-{
-	struct ipcx_late *before = ipcx_slot_late(slot, slot->holder);
-
-	if (before) {
-		before->n++;
-	} else {
-		late->slot = slot;
-		late->party = slot->holder;
-		late->n = 1;
-		hlist_add_head(&late->in_slot, &slot->late);
-		hlist_add_head(&late->in_party, &slot->holder->late);
-	}
-	ipcx_slot_return(s, slot, max);
-	return !before;
 }
 
 /* Is @slot in @state and in @party's hands? */

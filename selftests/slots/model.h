@@ -41,7 +41,7 @@ static inline int fls(u32 x)
 
 #define ffs(x) __builtin_ffs(x)
 
-#include "../../kmod/slots.h"
+#include "../../kmod/late.h"
 
 #define DEPTH_MAX 24
 #define PARTIES 4
