@@ -18,6 +18,7 @@ usage() {
 	  --kernel NAME  another kernel, see scripts/kernel.sh --help; without KCOV it is blind
 	  --fresh        begin with the seeds alone, and keep nothing but what fails
 	  --run FILE     run the programs in FILE instead, up to --ops calls if that is given
+	  --out DIR      where to keep what is kept (default: build/fuzz)
 	  --json         the report as JSON
 
 	Examples:
@@ -25,7 +26,7 @@ usage() {
 	  scripts/fuzz.sh --seconds 60
 	  scripts/fuzz.sh --run build/fuzz/failed/recent-3.txt --ops 10000
 
-	In build/fuzz: corpus.txt, what was kept; recent-0.txt to recent-7.txt, the last
+	In DIR: corpus.txt, what was kept; recent-0.txt to recent-7.txt, the last
 	programs; after a failure failed/, a copy of those and of the kernel's log.
 
 	Exit status: 0; that of scripts/vm.sh --help if the kernel complained; 1 if the fuzzer
@@ -34,10 +35,10 @@ usage() {
 }
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
-kernel=debug seed=$(date +%s) ops='' seconds=600 fresh='' run='' json=()
+kernel=debug seed=$(date +%s) ops='' seconds=600 fresh='' run='' json=() out=$top/build/fuzz
 while [ $# -gt 0 ]; do
 	case $1 in
-	--seed | --ops | --seconds | --kernel | --run)
+	--seed | --ops | --seconds | --kernel | --run | --out)
 		[ $# -ge 2 ] || { usage >&2; exit 2; }
 		printf -v "${1#--}" %s "$2"
 		shift 2
@@ -49,8 +50,8 @@ while [ $# -gt 0 ]; do
 	esac
 done
 
-out=$top/build/fuzz
 mkdir -p "$out"
+out=$(cd "$out" && pwd -P)
 "${CC:-gcc}" -O2 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-sign-compare \
 	-Wno-unused-parameter -static -I"$top/include/uapi" -o "$out/fuzz" "$top"/selftests/fuzz/*.c
 make -s -C "$top" module KERNEL="$kernel" KCOV=1
@@ -64,8 +65,9 @@ else
 	args+=(--seeds "$top/selftests/fuzz/seeds" --ops "${ops:-1000000}")
 fi
 status=0
+# nobody scans for leaks here, so kmemleak would only take time
 "$top/scripts/vm.sh" --kernel "$kernel" --module "$top/build/$kernel-kcov/ipcx.ko" --smp 2 --mem 3G \
-	--timeout $((seconds + 180)) --out "$out" -- "$out/fuzz" "${args[@]}" || status=$?
+	--timeout $((seconds + 180)) --out "$out" --append kmemleak=off -- "$out/fuzz" "${args[@]}" || status=$?
 [ $status -ne 0 ] || exit 0
 
 # the program with the highest number was begun last
@@ -73,8 +75,8 @@ last=$(grep -aH '^# program ' "$out"/recent-*.txt | sort -t ' ' -k 3n | tail -n 
 if [ "$last" ]; then
 	mkdir -p "$out/failed"
 	cp "$out"/recent-*.txt "$out/dmesg" "$out/console.log" "$out/failed/"
-	echo "the last program of seed $seed; the others are beside it in build/fuzz/failed:"
+	echo "the last program of seed $seed; the others are beside it in $out/failed:"
 	tr '\0' '\n' <"$last" | sed '/^end$/q'
-	echo "to run it again: scripts/fuzz.sh --kernel $kernel --run build/fuzz/failed/${last##*/} --ops 10000"
+	echo "to run it again: scripts/fuzz.sh --kernel $kernel --run $out/failed/${last##*/} --ops 10000"
 fi
 exit $status

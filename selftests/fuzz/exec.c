@@ -24,9 +24,10 @@
 
 #include "fuzz.h"
 
-#define TICK_MS		10	/* ends every sleep of a process without a deadline */
+#define TICK_MS		3	/* ends every sleep of a process without a deadline */
 #define TIMEOUT_MS	3000	/* of a program: then it is killed */
 #define DEAD_MS		20000	/* until killed processes and their queues must be gone */
+#define SLEEP_US	2000	/* at most, between two looks at what is left */
 #define FORKS_MAX	2
 
 struct shared *shared;
@@ -46,9 +47,15 @@ static void on_alarm(int sig)
 {
 }
 
-static void handle(int sig, void (*handler)(int))
+/* Who waits for processes to finish is not to sleep on while one has died. */
+static void on_child(int sig)
 {
-	struct sigaction sa = { .sa_handler = handler, .sa_flags = SA_NODEFER };
+	__atomic_fetch_add(&shared->finished, 1, __ATOMIC_RELEASE);
+}
+
+static void handle(int sig, void (*handler)(int), int flags)
+{
+	struct sigaction sa = { .sa_handler = handler, .sa_flags = flags };
 
 	sigaction(sig, &sa, NULL);
 }
@@ -130,8 +137,9 @@ void exec_init(void)
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, sockets))
 		give_up("socketpair");
 	first_fd = sockets[1] + 1;
-	handle(SIGALRM, on_alarm);
-	handle(SIGPIPE, SIG_IGN);
+	handle(SIGALRM, on_alarm, 0);
+	handle(SIGCHLD, on_child, SA_RESTART);
+	handle(SIGPIPE, SIG_IGN, 0);
 }
 
 bool exec_has_kcov(void)
@@ -227,8 +235,9 @@ static void process(uint32_t index, uint32_t round)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	s.index = index;
 	s.dev = devs[0];
-	handle(SIGSEGV, on_fault);
-	handle(SIGBUS, on_fault);
+	handle(SIGCHLD, SIG_DFL, 0);
+	handle(SIGSEGV, on_fault, SA_NODEFER);
+	handle(SIGBUS, on_fault, SA_NODEFER);
 	if (kcov)
 		kcov_enable(index);
 	for (;;) {
@@ -431,17 +440,20 @@ static void unlink_names(void)
 const char *exec_check(void)
 {
 	int64_t end = now_ms() + DEAD_MS;
+	uint32_t us = 0;
 	bool left;
 
-	for (;;) {
+	do {
+		if (us)
+			usleep(us);
+		us = us < SLEEP_US ? us + 100 : SLEEP_US;
 		left = list_read() != baseline_lines;
-		if (left)
+		if (left) {
 			unlink_names();
+			left = list_read() != baseline_lines;
+		}
 		if (!left && same_account(0) && same_account(1))
 			return NULL;
-		if (now_ms() > end)
-			break;
-		usleep(2000);
-	}
+	} while (now_ms() < end);
 	return left ? "queues are left behind" : "an account is not what it was";
 }

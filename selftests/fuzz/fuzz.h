@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #define PROCS_MAX	6	/* processes of a program */
-#define CALLS_MAX	192	/* calls of a program, all processes */
+#define CALLS_MAX	512	/* calls of a program, all processes */
 #define ARGS_MAX	8
 #define TEXT_MAX	(CALLS_MAX * 160)
 

@@ -14,7 +14,7 @@
 
 #include "fuzz.h"
 
-#define WORDS	(16 << 10)	/* PCs of one process; what is more is lost */
+#define WORDS	(64 << 10)	/* PCs of one process; what is more is lost */
 #define SEEN	(1 << 18)	/* a hash: edges that collide count once */
 
 static int fd[PROCS_MAX];

@@ -28,13 +28,17 @@ static struct {
 	bool json;
 } opt = { .seed = 1, .ops = 10000 };
 
-/* Not copied when a process is forked. */
-static struct program *corpus;
+/* What is large is not copied when a process is forked. */
+struct large {
+	struct program corpus[CORPUS_MAX];
+	struct program current;
+	char text[TEXT_MAX];
+};
+
+static struct large *large;
 static uint32_t corpus_size;
-static struct program current;
 static uint64_t ops, programs;
 static int recent[RECENT], corpus_file = -1;
-static char text[TEXT_MAX];
 static struct timespec start;
 
 static void usage(FILE *to)
@@ -93,24 +97,24 @@ static void progress(void)
 /* The text first: this kernel may not come back from it. One write, no truncation. */
 static void record(const struct program *p)
 {
-	int n = sprintf(text, "# program %llu of seed %llu\n", (unsigned long long)programs,
+	int n = sprintf(large->text, "# program %llu of seed %llu\n", (unsigned long long)programs,
 			(unsigned long long)opt.seed);
 
 	if (recent[programs % RECENT] <= 0)
 		return;
-	n += program_print(p, text + n, sizeof(text) - n);
+	n += program_print(p, large->text + n, sizeof(large->text) - n);
 	/* the NUL ends it: an older, longer text may follow */
-	if (pwrite(recent[programs % RECENT], text, n + 1, 0) != n + 1)
+	if (pwrite(recent[programs % RECENT], large->text, n + 1, 0) != n + 1)
 		perror("recent");
 }
 
 static void keep(const struct program *p)
 {
-	size_t n = program_print(p, text, sizeof(text));
+	size_t n = program_print(p, large->text, sizeof(large->text));
 
 	if (corpus_size < CORPUS_MAX)
-		corpus[corpus_size++] = *p;
-	if (corpus_file >= 0 && write(corpus_file, text, n) != n)
+		large->corpus[corpus_size++] = *p;
+	if (corpus_file >= 0 && write(corpus_file, large->text, n) != n)
 		perror("corpus");
 }
 
@@ -124,9 +128,9 @@ static bool run(const struct program *p)
 	if (!wrong)
 		wrong = exec_check();
 	if (wrong) {
-		program_print(p, text, sizeof(text));
+		program_print(p, large->text, sizeof(large->text));
 		printf("%s after program %llu of seed %llu:\n%s", wrong,
-		       (unsigned long long)programs - 1, (unsigned long long)opt.seed, text);
+		       (unsigned long long)programs - 1, (unsigned long long)opt.seed, large->text);
 	}
 	return !wrong;
 }
@@ -156,8 +160,8 @@ static bool load(const char *path)
 		perror(path);
 		return false;
 	}
-	while (!(wrong = program_parse(&current, at, &at)) && corpus_size < CORPUS_MAX)
-		corpus[corpus_size++] = current;
+	while (!(wrong = program_parse(&large->current, at, &at)) && corpus_size < CORPUS_MAX)
+		large->corpus[corpus_size++] = large->current;
 	free(buf);
 	if (wrong && *wrong)
 		fprintf(stderr, "%s: not understood: %s\n", path, wrong);
@@ -262,11 +266,11 @@ static bool run_all(void)
 	uint32_t i, n = corpus_size;
 
 	for (i = 0; i < n && !over(); i++) {
-		current = corpus[i];
-		if (!run(&current))
+		large->current = large->corpus[i];
+		if (!run(&large->current))
 			return false;
 		if (exec_has_kcov())
-			kcov_collect(current.procs);
+			kcov_collect(large->current.procs);
 	}
 	return true;
 }
@@ -276,11 +280,11 @@ static void next_program(void)
 {
 	random_seed(opt.seed * 0x2545f4914f6cdd1dULL + programs);
 	if (!corpus_size || !random_below(4)) {
-		program_generate(&current);
+		program_generate(&large->current);
 		return;
 	}
-	current = corpus[random_below(corpus_size)];
-	program_mutate(&current, &corpus[random_below(corpus_size)]);
+	large->current = large->corpus[random_below(corpus_size)];
+	program_mutate(&large->current, &large->corpus[random_below(corpus_size)]);
 }
 
 static bool fuzz(void)
@@ -289,10 +293,10 @@ static bool fuzz(void)
 		return false;
 	while (!over()) {
 		next_program();
-		if (!run(&current))
+		if (!run(&large->current))
 			return false;
-		if (exec_has_kcov() && kcov_collect(current.procs))
-			keep(&current);
+		if (exec_has_kcov() && kcov_collect(large->current.procs))
+			keep(&large->current);
 		progress();
 	}
 	return true;
@@ -365,16 +369,15 @@ static bool parse_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	size_t size = CORPUS_MAX * sizeof(*corpus);
 	bool ok;
 
 	if (!parse_options(argc, argv)) {
 		usage(stderr);
 		return 2;
 	}
-	corpus = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (corpus == MAP_FAILED || madvise(corpus, size, MADV_DONTFORK))
+	large = mmap(NULL, sizeof(*large), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (large == MAP_FAILED || madvise(large, sizeof(*large), MADV_DONTFORK))
 		return 2;
 	if ((opt.run && !load(opt.run)) || (opt.seeds && !load_dir(opt.seeds, "")) ||
 	    (opt.corpus && !load_dir(opt.corpus, "corpus")) || (opt.corpus && !open_outputs()))

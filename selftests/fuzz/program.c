@@ -177,13 +177,13 @@ const struct op_info op_info[OPS] = {
 	} },
 	[OP_DUP] = { "dup", 2, { { "end", &ends } } },
 	[OP_CLOSE] = { "close", 6, { { "end", &ends } } },
-	[OP_FORK] = { "fork", 1, { { "calls", &small } } },
+	[OP_FORK] = { "fork", 0, { { "calls", &small } } },
 	[OP_SENDFD] = { "sendfd", 3, { { "end", &ends } } },
 	[OP_RECVFD] = { "recvfd", 3, { } },
-	[OP_KILL] = { "kill", 1, { { "proc", &procs } } },
+	[OP_KILL] = { "kill", 0, { { "proc", &procs } } },
 	[OP_SLEEP] = { "sleep", 1, { { "us", &sleeps } } },
-	[OP_LIST] = { "list", 2, { { "len", &iov_lens }, { "end", &ends } } },
-	[OP_EXIT] = { "exit", 1, { } },
+	[OP_LIST] = { "list", 1, { { "len", &iov_lens }, { "end", &ends } } },
+	[OP_EXIT] = { "exit", 0, { } },
 	[OP_UNSHARE] = { "unshare", 0, { { "flags", &unshares } } },
 	[OP_DROP] = { "drop", 0, { } },
 };
@@ -219,13 +219,18 @@ static uint64_t random_value(const struct values *v)
 	return v->list[random_below(v->n)];
 }
 
+static const enum op endings[] = {
+	OP_FORK, OP_FORK, OP_KILL, OP_KILL, OP_EXIT, OP_EXIT, OP_UNSHARE, OP_DROP,
+};
+
 static enum op random_op(void)
 {
 	uint64_t sum = 0, r;
 	int op;
 
-	if (!random_below(300))
-		return random_below(2) ? OP_UNSHARE : OP_DROP;
+	/* what costs a process: making one takes as long as hundreds of calls */
+	if (!random_below(160))
+		return endings[random_below(sizeof(endings) / sizeof(*endings))];
 	for (op = 0; op < OPS; op++)
 		sum += op_info[op].weight;
 	r = random_below(sum);
@@ -251,7 +256,7 @@ static void generate_start(struct program *p, uint8_t proc)
 {
 	struct call *c;
 
-	if (!random_below(20))
+	if (!random_below(40))
 		call_fill(&p->call[p->n++], proc, OP_DROP);
 	if (!random_below(4)) { /* where most dead letters go */
 		c = call_fill(&p->call[p->n++], proc, OP_OPEN);
@@ -297,7 +302,7 @@ void program_generate(struct program *p)
 	for (i = 0; i < p->procs; i++)
 		generate_start(p, i);
 	same_attributes(p);
-	calls = p->n + p->procs * (8 + random_below(32));
+	calls = p->n + p->procs * (16 + random_below(112));
 	if (calls > CALLS_MAX)
 		calls = CALLS_MAX;
 	while (p->n < calls)
