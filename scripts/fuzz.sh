@@ -71,7 +71,7 @@ status=0
 [ $status -ne 0 ] || exit 0
 
 # the program with the highest number was begun last
-last=$(grep -aH '^# program ' "$out"/recent-*.txt | sort -t ' ' -k 3n | tail -n 1 | cut -d: -f1)
+last=$(grep -aH '^# program ' "$out"/recent-*.txt | sort -t ' ' -k 3n | tail -n 1 | cut -d: -f1 || true)
 if [ "$last" ]; then
 	mkdir -p "$out/failed"
 	cp "$out"/recent-*.txt "$out/dmesg" "$out/console.log" "$out/failed/"
