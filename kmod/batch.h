@@ -75,6 +75,48 @@ static __always_inline int ipcx_desc_write(const struct ipcx_batch *b, u32 i,
 	return ipcx_copy_out(b->user + i * b->size, b->size, d, sizeof(*d));
 }
 
+/**
+ * struct ipcx_taken - a message on its way to its taker
+ * @d: what is said of it
+ * @data: its payload, if it is inline
+ */
+struct ipcx_taken {
+	struct ipcx_desc d;
+	u64 data[IPCX_INLINE_MAX / 8];
+};
+
+/* receive.c: what call.c needs of it */
+int ipcx_release_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq);
+int ipcx_release_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq);
+void ipcx_taken_fill(struct ipcx_taken *t, struct ipcx_queue *q, const struct ipcx_slot *slot);
+int ipcx_taken_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_taken *t, u64 inline_data);
+int ipcx_forget_released(const struct ipcx_batch *b, u32 from);
+void ipcx_untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d);
+long ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
+		    const struct ipcx_queue_take *t);
+
+/**
+ * struct ipcx_waiter - a thread that sleeps until its request is answered
+ * @task: who
+ * @request: the request, while it is not answered
+ * @answer: the answer, BUSY
+ * @err: the answer, if it is an error
+ */
+struct ipcx_waiter {
+	struct task_struct *task;
+	struct ipcx_slot *request;
+	struct ipcx_slot *answer;
+	int err;
+};
+
+/* reply.c: what call.c needs of it */
+int ipcx_answer_error(u16 flags);
+
+/* call.c: what receive.c needs of it */
+void ipcx_answer_put_back(struct ipcx_endpoint *ep, struct ipcx_slot *slot);
+long ipcx_answer_take(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
+		      const struct ipcx_batch *b);
+
 long ipcx_batch_each(struct ipcx_endpoint *ep, u64 user, u32 count, u32 size,
 		     int (*one)(struct ipcx_endpoint *ep, const struct ipcx_desc *d));
 
@@ -94,6 +136,21 @@ static __always_inline int ipcx_desc_write_slot(const struct ipcx_batch *b, u32 
 	return ipcx_copy_out(b->user + i * b->size, size, d, size);
 }
 
+/**
+ * ipcx_desc_write_seq() - write seq of an entry, the others stay
+ * @b: the array
+ * @i: index of the entry
+ * @d: what to write
+ *
+ * Return: 0 or -EFAULT.
+ */
+static inline int ipcx_desc_write_seq(const struct ipcx_batch *b, u32 i, const struct ipcx_desc *d)
+{
+	char __user *seq = b->user + i * b->size + offsetof(struct ipcx_desc, seq);
+
+	return ipcx_copy_out(seq, sizeof(d->seq), &d->seq, sizeof(d->seq));
+}
+
 static inline struct ipcx_slot *ipcx_slot_at(struct ipcx_queue *q, u32 index)
 {
 	if (index >= q->arena.depth)
@@ -104,6 +161,18 @@ static inline struct ipcx_slot *ipcx_slot_at(struct ipcx_queue *q, u32 index)
 static inline u32 ipcx_pages_of(u64 len)
 {
 	return DIV_ROUND_UP_ULL(len, PAGE_SIZE);
+}
+
+/* Pages that the message in a slot, or on its way into it, lies in. */
+static inline u32 ipcx_slot_pages_used(const struct ipcx_slot *slot)
+{
+	return slot->flags & IPCX_MSG_INLINE ? 0 : ipcx_pages_of(slot->len);
+}
+
+/* The place of slot @index, of those at @base, in the caller's memory. */
+static inline void __user *ipcx_inline_place(u64 base, u32 index)
+{
+	return u64_to_user_ptr(base + (u64)index * IPCX_INLINE_MAX);
 }
 
 /* Under the queue's lock: BUSY or LEASED -> QUEUED. */
@@ -168,6 +237,17 @@ static inline void ipcx_queue_put_slot(struct ipcx_queue *q, struct ipcx_slot *s
 	put_pid(slot->pid);
 	slot->pid = NULL;
 	ipcx_slot_put(&q->slots, slot);
+}
+
+/*
+ * Under the queue's lock: a message is over, BUSY, LOANED or LEASED -> FREE. If it is
+ * a request that nobody replied to, its caller learns it by @flag.
+ */
+static inline void ipcx_queue_end_message(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
+{
+	if (unlikely(slot->request) && ipcx_request_fail(q, slot, flag))
+		return;
+	ipcx_queue_put_slot(q, slot);
 }
 
 #endif /* IPCX_BATCH_H */

@@ -9,6 +9,7 @@
 
 #include <linux/minmax.h>
 #include <linux/uaccess.h>
+#include <uapi/linux/ipcx.h>
 
 int ipcx_copy_in_other(void *to, u32 size, const void __user *from, u32 user_size);
 int ipcx_copy_out_other(void __user *to, u32 user_size, const void *from, u32 size);
@@ -99,6 +100,58 @@ static __always_inline int ipcx_args_in(void *to, u32 size, u32 min_size, u32 kn
 		return err;
 	*(u32 *)to = user_size;
 	return ((u32 *)to)[1] & ~known ? -EOPNOTSUPP : 0;
+}
+
+/**
+ * ipcx_inline_in() - copy the payload of an inline message from user space
+ * @to: IPCX_INLINE_MAX bytes; the last word is filled up with zeros
+ * @from: its place in the caller's memory, as long
+ * @len: bytes of the payload
+ *
+ * Return: 0, -EFAULT, -EMSGSIZE.
+ */
+static __always_inline int ipcx_inline_in(u64 *to, const void __user *from, u64 len)
+{
+	const u64 __user *user = from;
+	u32 i, words = DIV_ROUND_UP((u32)len, sizeof(*to));
+
+	if (len > IPCX_INLINE_MAX)
+		return -EMSGSIZE;
+	if (!user_read_access_begin(user, IPCX_INLINE_MAX))
+		return -EFAULT;
+	for (i = 0; i < words; i++)
+		unsafe_get_user(to[i], user + i, fault);
+	user_read_access_end();
+	if (len % sizeof(*to))
+		memset((u8 *)to + len, 0, sizeof(*to) - len % sizeof(*to));
+	return 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+/**
+ * ipcx_inline_out() - the way back, in whole words
+ * @to: its place in the caller's memory, IPCX_INLINE_MAX bytes
+ * @from: the payload, as by ipcx_inline_in()
+ * @len: bytes of the payload, at most IPCX_INLINE_MAX
+ *
+ * Return: 0 or -EFAULT.
+ */
+static __always_inline int ipcx_inline_out(void __user *to, const u64 *from, u64 len)
+{
+	u64 __user *user = to;
+	u32 i, words = DIV_ROUND_UP((u32)len, sizeof(*from));
+
+	if (!user_write_access_begin(user, IPCX_INLINE_MAX))
+		return -EFAULT;
+	for (i = 0; i < words; i++)
+		unsafe_put_user(from[i], user + i, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
 }
 
 #endif /* IPCX_COPY_H */

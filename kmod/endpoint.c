@@ -38,6 +38,10 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		return ipcx_queue_release(ep, user);
 	case IPCX_IOC_QUEUE_STAT:
 		return ipcx_queue_stat(ep, user);
+	case IPCX_IOC_QUEUE_CALL:
+		return ipcx_queue_call(ep, user);
+	case IPCX_IOC_QUEUE_REPLY:
+		return ipcx_queue_reply(ep, user);
 	}
 	return -ENOTTY;
 }
@@ -47,6 +51,13 @@ static s64 file_deadline(const struct kiocb *iocb)
 	if (iocb->ki_filp->f_flags & O_NONBLOCK || iocb->ki_flags & IOCB_NOWAIT)
 		return IPCX_DEADLINE_NOWAIT;
 	return IPCX_DEADLINE_FOREVER;
+}
+
+static size_t message_to_iter(struct ipcx_slot *slot, struct iov_iter *to)
+{
+	if (slot->flags & IPCX_MSG_INLINE)
+		return copy_to_iter(slot->data, slot->len, to);
+	return ipcx_slot_copy_to_iter(&slot->pg, slot->len, to);
 }
 
 static ssize_t endpoint_read(struct kiocb *iocb, struct iov_iter *to)
@@ -65,7 +76,7 @@ static ssize_t endpoint_read(struct kiocb *iocb, struct iov_iter *to)
 	if (err)
 		return err;
 	len = slot->len;
-	if (ipcx_slot_copy_to_iter(&slot->pg, len, to) != len)
+	if (message_to_iter(slot, to) != len)
 		err = -EFAULT;
 	else if (fatal_signal_pending(current)) /* nobody will ever look at it */
 		err = -EINTR;
@@ -78,7 +89,7 @@ static ssize_t endpoint_read(struct kiocb *iocb, struct iov_iter *to)
 	}
 	spin_lock(&q->lock);
 	q->count.released++;
-	ipcx_queue_put_slot(q, slot);
+	ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
 	spin_unlock(&q->lock);
 	ipcx_queue_wake_send(q);
 	return len;
@@ -93,7 +104,7 @@ static ssize_t endpoint_write(struct kiocb *iocb, struct iov_iter *from)
 
 	if (!(ep->rights & IPCX_OPEN_SEND))
 		return -EPERM;
-	err = ipcx_slot_get(ep, len, file_deadline(iocb), &slot);
+	err = ipcx_slot_get(ep, len, 0, file_deadline(iocb), &slot);
 	if (err)
 		return err;
 	if (ipcx_slot_copy_from_iter(&slot->pg, len, from) != len) {
@@ -116,8 +127,11 @@ static __poll_t endpoint_poll(struct file *file, poll_table *wait)
 	}
 	if (ep->rights & IPCX_OPEN_SEND) {
 		poll_wait(file, &q->send_poll, wait);
-		if (ipcx_queue_writable(q, 1))
+		poll_wait(file, &ep->answer_wait, wait);
+		if (ipcx_queue_writable(q, 1, 0))
 			events |= EPOLLOUT | EPOLLWRNORM;
+		if (ipcx_calls_answered(ep))
+			events |= EPOLLIN | EPOLLRDNORM;
 	}
 	if (READ_ONCE(q->removed))
 		events |= EPOLLHUP | EPOLLERR;
@@ -131,8 +145,10 @@ static u32 visible_pages(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
 	u64 len = 0;
 
 	spin_lock(&ep->q->lock);
-	if (ipcx_slot_held(slot, state, &ep->party) ||
-	    (state == IPCX_SLOT_LEASED && ipcx_slot_late(slot, &ep->party)))
+	if (slot->flags & IPCX_MSG_INLINE)
+		len = 0; /* the pages that it has are of another message */
+	else if (ipcx_slot_held(slot, state, &ep->party) ||
+		 (state == IPCX_SLOT_LEASED && ipcx_slot_late(slot, &ep->party)))
 		len = slot->len;
 	spin_unlock(&ep->q->lock);
 	return DIV_ROUND_UP_ULL(len, PAGE_SIZE);
@@ -162,7 +178,9 @@ static vm_fault_t endpoint_fault(struct vm_fault *vmf)
 
 /*
  * Windows may be split and moved: nothing here remembers a VMA, and the
- * mapping of the inode finds every piece.
+ * mapping of the inode finds every piece. Who may only send has a window to read
+ * answers, who may only receive one to write replies: what is in them is decided
+ * slot by slot.
  */
 static const struct vm_operations_struct endpoint_vm_ops = {
 	.fault = endpoint_fault,
@@ -179,15 +197,12 @@ static int endpoint_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
-	if (end <= window) {
-		if (!(ep->rights & IPCX_OPEN_SEND))
-			return -EACCES;
-	} else if (first >= window) {
-		if (!(ep->rights & IPCX_OPEN_RECV) || vma->vm_flags & VM_WRITE)
+	if (end > window) {
+		if (first < window)
+			return -EINVAL;
+		if (vma->vm_flags & VM_WRITE)
 			return -EACCES;
 		clear |= VM_MAYWRITE;
-	} else {
-		return -EINVAL;
 	}
 	vm_flags_mod(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP | VM_DONTCOPY, clear);
 	vma->vm_ops = &endpoint_vm_ops;

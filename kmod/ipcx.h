@@ -150,6 +150,7 @@ void ipcx_name_exit(void);
  * @redelivered: came back
  * @dead_lettered: given up and kept by the dead-letter queue
  * @dead_letter_failed: given up and not kept by it
+ * @withdrawn: requests that ended before anybody could answer them
  */
 struct ipcx_queue_count {
 	u64 released;
@@ -160,6 +161,7 @@ struct ipcx_queue_count {
 	u64 redelivered;
 	u64 dead_lettered;
 	u64 dead_letter_failed;
+	u64 withdrawn;
 };
 
 /**
@@ -227,6 +229,7 @@ struct ipcx_queue {
  * @gid: likewise
  * @party: its slots, protected by the queue's lock
  * @map: its windows
+ * @answer_wait: who sleeps or polls until @party has an answer
  */
 struct ipcx_endpoint {
 	struct ipcx_queue *q;
@@ -236,6 +239,7 @@ struct ipcx_endpoint {
 	kgid_t gid;
 	struct ipcx_party party;
 	struct ipcx_map map;
+	wait_queue_head_t answer_wait;
 };
 
 /* Under the lock: pages in slots that are not free. */
@@ -245,10 +249,15 @@ static inline u64 ipcx_queue_used(struct ipcx_queue *q)
 	return atomic64_read(&q->arena.npages) - q->slots.free_pages;
 }
 
-/* Under the lock: are a slot and @npages there for a loan? */
-static inline bool ipcx_queue_has_room(struct ipcx_queue *q, u32 npages)
+/* Under the lock: are a slot and @npages there for a loan of that kind, IPCX_LOAN_*? */
+static inline bool ipcx_queue_has_room(struct ipcx_queue *q, u32 npages, u32 kind)
 {
-	return q->slots.count[IPCX_SLOT_FREE] && ipcx_queue_used(q) + npages <= q->arena.pages_max;
+	u32 keep = q->slots.owed;
+
+	if (unlikely(kind & (IPCX_LOAN_REQUEST | IPCX_LOAN_REPLY)))
+		keep = kind & IPCX_LOAN_REPLY ? 0 : keep + 1;
+	return q->slots.count[IPCX_SLOT_FREE] > keep &&
+	       ipcx_queue_used(q) + npages <= q->arena.pages_max;
 }
 
 /*
@@ -273,10 +282,11 @@ void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr);
 void ipcx_queue_wake_senders(struct ipcx_queue *q);
 void ipcx_queue_remove(struct ipcx_object *obj);
 bool ipcx_queue_readable(struct ipcx_queue *q);
-bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages);
+bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages, u32 kind);
 int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max, s64 deadline,
 			 struct ipcx_slot **slot);
-int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, s64 deadline);
+int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, u32 kind, s64 deadline);
+int ipcx_sleep_until(s64 deadline);
 
 /**
  * ipcx_queue_wake_send() - a slot is free
@@ -330,17 +340,35 @@ static inline bool ipcx_slot_expired(const struct ipcx_slot *slot)
 
 /* send.c, receive.c: the way of a message */
 
-int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages,
+int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u32 kind,
 		  struct ipcx_slot **out);
 bool ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len, u8 prio);
-int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, s64 deadline, struct ipcx_slot **slot);
+int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, u32 kind, s64 deadline,
+		  struct ipcx_slot **slot);
 void ipcx_slot_release(struct ipcx_queue *q, struct ipcx_slot *slot);
 int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len);
+void ipcx_slot_stamp(struct ipcx_endpoint *ep, struct ipcx_slot *slot);
+int ipcx_loan_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d);
+int ipcx_loan_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d,
+		     const u64 *data, struct ipcx_waiter *waiter);
+int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 inline_data, bool loan,
+		    struct ipcx_waiter *waiter);
+int ipcx_cancel_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d);
 long ipcx_queue_loan(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_commit(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_cancel(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_release(struct ipcx_endpoint *ep, void __user *arg);
+
+/* call.c, reply.c: requests and their answers */
+
+bool ipcx_request_fail(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag);
+bool ipcx_calls_answered(struct ipcx_endpoint *ep);
+void ipcx_calls_remove(struct ipcx_queue *q);
+void ipcx_calls_orphan(struct ipcx_queue *q);
+void ipcx_calls_end(struct ipcx_endpoint *ep);
+long ipcx_queue_call(struct ipcx_endpoint *ep, void __user *arg);
+long ipcx_queue_reply(struct ipcx_endpoint *ep, void __user *arg);
 
 /* endpoint.c: the file of an endpoint */
 

@@ -57,7 +57,7 @@ static long ipcx_info(struct file *file, void __user *arg)
 		return -ENOMEM;
 	info.out_abi = IPCX_ABI_VERSION;
 	info.out_depth_max = ipcx_queue_depth_max();
-	info.out_features = IPCX_FEATURE_QUEUE;
+	info.out_features = IPCX_FEATURE_QUEUE | IPCX_FEATURE_CALL;
 	info.out_msg_max = ipcx_queue_msg_max();
 	info.out_user_bytes = atomic64_read(&user->bytes);
 	info.out_user_bytes_max = ipcx_user_bytes_max();
@@ -134,11 +134,14 @@ static void __init abi_check(void)
 	BUILD_BUG_ON(sizeof(struct ipcx_unlink) != 24);
 	BUILD_BUG_ON(sizeof(struct ipcx_desc) != 64);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_loan) != 32);
-	BUILD_BUG_ON(sizeof(struct ipcx_queue_commit) != 24);
+	BUILD_BUG_ON(sizeof(struct ipcx_queue_commit) != 32);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_cancel) != 24);
-	BUILD_BUG_ON(sizeof(struct ipcx_queue_take) != 40);
+	BUILD_BUG_ON(sizeof(struct ipcx_queue_take) != 48);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_release) != 24);
-	BUILD_BUG_ON(sizeof(struct ipcx_queue_stat) != 112);
+	BUILD_BUG_ON(sizeof(struct ipcx_queue_stat) != 128);
+	BUILD_BUG_ON(sizeof(struct ipcx_queue_call) != 48);
+	BUILD_BUG_ON(sizeof(struct ipcx_queue_reply) != 64);
+	BUILD_BUG_ON(IPCX_SLOT_DATA != IPCX_INLINE_MAX);
 }
 
 static int __init ipcx_init(void)

@@ -61,7 +61,8 @@ static void queue_show(struct seq_file *m, struct ipcx_object *obj)
 	seq_printf(m, "%u %llu %llu %llu %u %u %u %u %u %u", q->arena.depth, q->msg_max,
 		   q->bytes_max, (u64)atomic64_read(&q->arena.npages) << PAGE_SHIFT,
 		   count[IPCX_SLOT_QUEUED], count[IPCX_SLOT_LOANED] + count[IPCX_SLOT_BUSY],
-		   count[IPCX_SLOT_LEASED], count[IPCX_SLOT_FREE], senders, receivers);
+		   count[IPCX_SLOT_LEASED] + count[IPCX_SLOT_ANSWERED], count[IPCX_SLOT_FREE],
+		   senders, receivers);
 }
 
 static u64 table_bytes(u32 depth)
@@ -277,6 +278,7 @@ static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue
 	ep->gid = dev->f_cred->egid;
 	ipcx_party_init(&ep->party);
 	ipcx_map_init(&ep->map);
+	init_waitqueue_head(&ep->answer_wait);
 	spin_lock(&q->lock);
 	q->senders += !!(flags & IPCX_OPEN_SEND);
 	q->receivers += !!(flags & IPCX_OPEN_RECV);
@@ -406,8 +408,11 @@ static void endpoint_reap(struct ipcx_endpoint *ep)
 			slot = ipcx_party_reap(&q->slots, &ep->party, q->max_deliveries, &steps);
 			if (!slot)
 				break;
-			if (slot->state == IPCX_SLOT_FREE)
+			if (slot->state == IPCX_SLOT_FREE || slot->ended) {
+				put_pid(slot->pid); /* of an answer */
+				slot->pid = NULL;
 				continue;
+			}
 			if (ipcx_queue_returned(q, slot))
 				poison = slot;
 			else
@@ -470,6 +475,7 @@ void ipcx_endpoint_close(struct ipcx_endpoint *ep)
 	struct net *net = ep->net;
 
 	endpoint_reap(ep);
+	ipcx_calls_end(ep);
 	endpoint_end_late(ep); /* after that: what it holds can become overdue */
 	endpoint_disown(ep);
 	ipcx_arena_detach(&q->arena, &ep->map);
@@ -477,6 +483,8 @@ void ipcx_endpoint_close(struct ipcx_endpoint *ep)
 	q->senders -= !!(ep->rights & IPCX_OPEN_SEND);
 	q->receivers -= !!(ep->rights & IPCX_OPEN_RECV);
 	spin_unlock(&q->lock);
+	if (ep->rights & IPCX_OPEN_RECV)
+		ipcx_calls_orphan(q);
 	kfree(ep);
 	ipcx_object_close(&q->obj);
 	put_net(net);

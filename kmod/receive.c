@@ -12,11 +12,17 @@
 
 #include "batch.h"
 
-/*
- * Under the lock: is it @ep's to release? If it was and its lease is over, that
- * is forgotten now: the slot may become free.
+/**
+ * ipcx_release_check() - is a message an endpoint's to release?
+ * @ep: the endpoint; its queue is locked
+ * @slot: the slot
+ * @seq: number of the message
+ *
+ * If it was and its lease is over, that is forgotten now: the slot may become free.
+ *
+ * Return: 0, -EPERM, -ESTALE.
  */
-static int release_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq)
+int ipcx_release_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq)
 {
 	struct ipcx_late *late;
 
@@ -30,15 +36,22 @@ static int release_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 s
 	return -ESTALE;
 }
 
-/* Under the lock: the message is done. */
-static int release_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq)
+/**
+ * ipcx_release_locked() - a message is done
+ * @ep: who holds it; its queue is locked
+ * @slot: the slot
+ * @seq: number of the message
+ *
+ * Return: 0, -EPERM, -ESTALE.
+ */
+int ipcx_release_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq)
 {
-	int err = release_check(ep, slot, seq);
+	int err = ipcx_release_check(ep, slot, seq);
 
 	if (err)
 		return err;
-	ep->q->count.released++;
-	ipcx_queue_put_slot(ep->q, slot);
+	ep->q->count.released += !slot->reply;
+	ipcx_queue_end_message(ep->q, slot, IPCX_MSG_CANCELED);
 	return 0;
 }
 
@@ -51,7 +64,7 @@ static int release_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 	if (!slot)
 		return -EINVAL;
 	spin_lock(&q->lock);
-	err = release_locked(ep, slot, d->seq);
+	err = ipcx_release_locked(ep, slot, d->seq);
 	spin_unlock(&q->lock);
 	if (!err || err == -ESTALE)
 		ipcx_queue_wake_send(q);
@@ -69,8 +82,10 @@ static int nack_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 	if (!slot)
 		return -EINVAL;
 	spin_lock(&q->lock);
-	err = release_check(ep, slot, d->seq);
-	if (!err)
+	err = ipcx_release_check(ep, slot, d->seq);
+	if (!err && unlikely(slot->reply))
+		ipcx_answer_put_back(ep, slot);
+	else if (!err)
 		poison = ipcx_queue_return(q, slot);
 	spin_unlock(&q->lock);
 	if (poison)
@@ -107,10 +122,16 @@ static pid_t visible_pid(struct pid *pid)
 	return pid && pid_has_task(pid, PIDTYPE_TGID) ? pid_vnr(pid) : 0;
 }
 
-/* Every byte of @d: it goes to user space. */
-static void desc_fill(struct ipcx_desc *d, struct ipcx_queue *q, const struct ipcx_slot *slot)
+/**
+ * ipcx_taken_fill() - what user space is told of a message, every byte of it
+ * @t: filled
+ * @q: its queue, locked
+ * @slot: the slot
+ */
+void ipcx_taken_fill(struct ipcx_taken *t, struct ipcx_queue *q, const struct ipcx_slot *slot)
 {
 	struct user_namespace *ns = current_user_ns();
+	struct ipcx_desc *d = &t->d;
 
 	d->slot = ipcx_slot_index(&q->slots, slot);
 	d->flags = slot->flags;
@@ -125,16 +146,39 @@ static void desc_fill(struct ipcx_desc *d, struct ipcx_queue *q, const struct ip
 	d->gid = ns == &init_user_ns ? __kgid_val(slot->gid) : from_kgid_munged(ns, slot->gid);
 	d->__reserved = 0;
 	d->expires = slot->expires ? ipcx_time_from_host(slot->expires) : 0;
+	if (slot->flags & IPCX_MSG_INLINE)
+		memcpy(t->data, slot->data, DIV_ROUND_UP((u32)slot->len, 8) * 8);
+}
+
+/**
+ * ipcx_taken_tell() - tell user space of a message
+ * @b: the array
+ * @i: index of the entry
+ * @t: of the message
+ * @inline_data: of the ioctl
+ *
+ * Return: 0 or -EFAULT.
+ */
+int ipcx_taken_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_taken *t, u64 inline_data)
+{
+	void __user *place;
+
+	if (t->d.flags & IPCX_MSG_INLINE && t->d.slot != IPCX_SLOT_NONE) {
+		place = ipcx_inline_place(inline_data, t->d.slot);
+		if (ipcx_inline_out(place, t->data, t->d.len))
+			return -EFAULT;
+	}
+	return ipcx_desc_write(b, i, &t->d);
 }
 
 /*
  * Takes a message that is there already. Before that, under the same hold of
- * the lock, the message in @d is released if @done. Return: also -ETIME, see
+ * the lock, the message in @t is released if @done. Return: also -ETIME, see
  * ipcx_queue_next().
  */
-static int take_once(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max, bool done)
+static int take_once(struct ipcx_endpoint *ep, struct ipcx_taken *t, u64 len_max, bool done)
 {
-	struct ipcx_slot *slot = done ? ipcx_slot_at(ep->q, d->slot) : NULL;
+	struct ipcx_slot *slot = done ? ipcx_slot_at(ep->q, t->d.slot) : NULL;
 	struct ipcx_queue *q = ep->q;
 	int err = 0;
 
@@ -142,23 +186,23 @@ static int take_once(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max,
 		return -EINVAL;
 	spin_lock(&q->lock);
 	if (done)
-		err = release_locked(ep, slot, d->seq);
+		err = ipcx_release_locked(ep, slot, t->d.seq);
 	done &= !err || err == -ESTALE;
 	if (!err)
 		err = ipcx_queue_next(q, &ep->party, len_max, &slot);
 	if (!err)
-		desc_fill(d, q, slot);
+		ipcx_taken_fill(t, q, slot);
 	spin_unlock(&q->lock);
 	if (done)
 		ipcx_queue_wake_send(q);
 	return err;
 }
 
-static int take_now(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max, bool done)
+static int take_now(struct ipcx_endpoint *ep, struct ipcx_taken *t, u64 len_max, bool done)
 {
 	int err;
 
-	while ((err = take_once(ep, d, len_max, done)) == -ETIME) {
+	while ((err = take_once(ep, t, len_max, done)) == -ETIME) {
 		ipcx_queue_purge(ep->q);
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -168,7 +212,7 @@ static int take_now(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max, 
 }
 
 /* As take_now(), but sleeps until there is one. */
-static int take_wait(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max, s64 deadline)
+static int take_wait(struct ipcx_endpoint *ep, struct ipcx_taken *t, u64 len_max, s64 deadline)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
@@ -177,20 +221,28 @@ static int take_wait(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 len_max,
 	spin_lock(&q->lock);
 	err = ipcx_queue_wait_recv(q, &ep->party, len_max, deadline, &slot);
 	if (!err)
-		desc_fill(d, q, slot);
+		ipcx_taken_fill(t, q, slot);
 	spin_unlock(&q->lock);
 	return err;
 }
 
-/* The taker could not be told: as if it had never been taken. */
-static void untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
+/**
+ * ipcx_untake() - the taker could not be told: as if it had never been taken
+ * @ep: the taker
+ * @d: says the message
+ */
+void ipcx_untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot = &q->slots.slot[d->slot];
 
 	spin_lock(&q->lock);
-	if (!release_check(ep, slot, d->seq)) /* else another thread was faster */
-		ipcx_queue_requeue(q, slot);
+	if (!ipcx_release_check(ep, slot, d->seq)) { /* else another thread was faster */
+		if (unlikely(slot->reply))
+			ipcx_answer_put_back(ep, slot);
+		else
+			ipcx_queue_requeue(q, slot);
+	}
 	spin_unlock(&q->lock);
 	ipcx_queue_wake_recv(q, 1);
 	ipcx_queue_wake_send(q); /* if it was overdue, and the last that read the slot */
@@ -222,8 +274,16 @@ static int release_first(struct ipcx_endpoint *ep, const struct ipcx_batch *b, s
 	return n;
 }
 
-/* So that the call can be repeated: what was released must not be released again. */
-static int forget_released(const struct ipcx_batch *b, u32 from)
+/**
+ * ipcx_forget_released() - what was released must not be released again
+ * @b: the array
+ * @from: index of the first entry that gets IPCX_SLOT_NONE
+ *
+ * So the call can be repeated.
+ *
+ * Return: 0 or -EFAULT.
+ */
+int ipcx_forget_released(const struct ipcx_batch *b, u32 from)
 {
 	u32 i;
 
@@ -236,8 +296,8 @@ static int forget_released(const struct ipcx_batch *b, u32 from)
 /* Describes the next message and leaves it where it is. */
 static long peek(struct ipcx_queue *q, const struct ipcx_queue_take *t, const struct ipcx_batch *b)
 {
+	struct ipcx_taken taken;
 	struct ipcx_slot *slot;
-	struct ipcx_desc d;
 	int err = 0;
 
 	if (t->flags != IPCX_TAKE_PEEK || b->count != 1 || t->deadline != IPCX_DEADLINE_NOWAIT)
@@ -252,12 +312,61 @@ static long peek(struct ipcx_queue *q, const struct ipcx_queue_take *t, const st
 	else if (slot->len > t->len_max)
 		err = -EMSGSIZE;
 	else
-		desc_fill(&d, q, slot);
+		ipcx_taken_fill(&taken, q, slot);
 	spin_unlock(&q->lock);
 	if (err)
 		return err;
-	d.slot = IPCX_SLOT_NONE;
-	return ipcx_desc_write(b, 0, &d) ?: 1;
+	taken.d.slot = IPCX_SLOT_NONE;
+	return ipcx_desc_write(b, 0, &taken.d) ?: 1;
+}
+
+/*
+ * Takes messages, the first of which may be waited for, until the array is full;
+ * @taken says what is to be released first, @released how many are or will be.
+ */
+static long take_all(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
+		     const struct ipcx_batch *b, struct ipcx_taken *taken, int released)
+{
+	u32 i = 0;
+	int err;
+
+	err = take_now(ep, taken, t->len_max, taken->d.slot != IPCX_SLOT_NONE);
+	if (err && err != -EAGAIN && err != -EMSGSIZE && err != -EIDRM)
+		return err; /* the last entry could not be released */
+	if (err == -EAGAIN && t->deadline != IPCX_DEADLINE_NOWAIT) {
+		err = released ? ipcx_forget_released(b, 0) : 0;
+		if (!err)
+			err = take_wait(ep, taken, t->len_max, t->deadline);
+	}
+	while (!err) {
+		err = ipcx_taken_tell(b, i, taken, t->inline_data);
+		if (err)
+			ipcx_untake(ep, &taken->d);
+		else if (++i < b->count)
+			err = take_now(ep, taken, t->len_max, false);
+		else
+			break;
+	}
+	if (released && i < b->count && ipcx_forget_released(b, i))
+		return i ?: -EFAULT;
+	return i ?: err;
+}
+
+/**
+ * ipcx_take_next() - take a message into an array of one, what was in it is released
+ * @ep: the endpoint
+ * @b: the array
+ * @t: deadline, len_max, inline_data
+ *
+ * Return: 1 or a negative errno; what the array says is forgotten in any case.
+ */
+long ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
+		    const struct ipcx_queue_take *t)
+{
+	struct ipcx_taken taken;
+
+	taken.d.slot = IPCX_SLOT_NONE;
+	return take_all(ep, t, b, &taken, 1);
 }
 
 /**
@@ -269,45 +378,28 @@ static long peek(struct ipcx_queue *q, const struct ipcx_queue_take *t, const st
  */
 long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 {
+	struct ipcx_taken taken;
 	struct ipcx_queue_take t;
-	struct ipcx_desc d = { .slot = IPCX_SLOT_NONE };
 	struct ipcx_batch b;
 	int err, released = 0;
-	u32 i = 0;
 
+	taken.d.slot = IPCX_SLOT_NONE;
 	err = ipcx_args_in(&t, sizeof(t), offsetofend(struct ipcx_queue_take, len_max),
 			   IPCX_TAKE_VALID_FLAGS, arg);
 	if (!err)
 		err = ipcx_batch_init(&b, t.descs, t.count, t.desc_size);
 	if (err || t.deadline < 0)
 		return err ?: -EINVAL;
+	if (unlikely(t.flags & IPCX_TAKE_ANSWER))
+		return ipcx_answer_take(ep, &t, &b);
 	if (!(ep->rights & IPCX_OPEN_RECV))
 		return -EPERM;
 	if (unlikely(t.flags & IPCX_TAKE_PEEK))
 		return peek(ep->q, &t, &b);
 	if (t.flags & IPCX_TAKE_RELEASE) {
-		released = release_first(ep, &b, &d);
+		released = release_first(ep, &b, &taken.d);
 		if (released < 0)
 			return released;
 	}
-	err = take_now(ep, &d, t.len_max, d.slot != IPCX_SLOT_NONE);
-	if (err && err != -EAGAIN && err != -EMSGSIZE && err != -EIDRM)
-		return err; /* the last entry could not be released */
-	if (err == -EAGAIN && t.deadline != IPCX_DEADLINE_NOWAIT) {
-		err = released ? forget_released(&b, 0) : 0;
-		if (!err)
-			err = take_wait(ep, &d, t.len_max, t.deadline);
-	}
-	while (!err) {
-		err = ipcx_desc_write(&b, i, &d);
-		if (err)
-			untake(ep, &d);
-		else if (++i < b.count)
-			err = take_now(ep, &d, t.len_max, false);
-		else
-			break;
-	}
-	if (released && i < b.count && forget_released(&b, i))
-		return i ?: -EFAULT;
-	return i ?: err;
+	return take_all(ep, &t, &b, &taken, released);
 }

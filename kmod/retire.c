@@ -17,6 +17,8 @@
 static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 {
 	struct ipcx_queue *dq = q->dead_letter;
+	u32 npages = ipcx_slot_pages_used(slot);
+	u16 how = slot->flags & IPCX_MSG_INLINE;
 	struct ipcx_slot *copy;
 	bool kept = false;
 	int err;
@@ -24,16 +26,19 @@ static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 	if (slot->len > dq->msg_max)
 		return false;
 	do {
-		err = ipcx_slot_try(dq, NULL, ipcx_pages_of(slot->len), &copy);
-	} while (err == -EAGAIN && ipcx_queue_make_room(dq, ipcx_pages_of(slot->len)));
+		err = ipcx_slot_try(dq, NULL, npages, how ? IPCX_LOAN_INLINE : 0, &copy);
+	} while (err == -EAGAIN && ipcx_queue_make_room(dq, npages));
 	if (err)
 		return false;
-	ipcx_slot_copy(&copy->pg, &slot->pg, slot->len);
+	if (how)
+		memcpy(copy->data, slot->data, sizeof(copy->data));
+	else
+		ipcx_slot_copy(&copy->pg, &slot->pg, slot->len);
 	copy->tag = slot->tag;
 	copy->uid = q->obj.uid;
 	copy->gid = q->obj.gid;
 	copy->pid = NULL;
-	copy->flags = flag;
+	copy->flags = flag | how;
 	copy->expires = 0;
 	spin_lock(&dq->lock);
 	if (dq->removed)
@@ -53,19 +58,18 @@ static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
  * @q: its queue
  * @slot: the message, BUSY; free afterwards
  * @count: of ipcx_queue_count, what it counts as
- * @flag: IPCX_MSG_*, the reason that the dead-letter queue is told; 0 if the
- *	message does not go there
+ * @flag: IPCX_MSG_*, why; with _POISON and _EXPIRED it goes to the dead-letter queue
  */
 void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count, u16 flag)
 {
-	bool to_dead = flag && q->dead_letter;
+	bool to_dead = flag & (IPCX_MSG_POISON | IPCX_MSG_EXPIRED) && q->dead_letter;
 	bool kept = to_dead && dead_letter(q, slot, flag);
 
 	spin_lock(&q->lock);
 	++*count;
 	q->count.dead_lettered += kept;
 	q->count.dead_letter_failed += to_dead && !kept;
-	ipcx_queue_put_slot(q, slot);
+	ipcx_queue_end_message(q, slot, flag);
 	spin_unlock(&q->lock);
 	ipcx_queue_wake_send(q);
 }
@@ -81,7 +85,7 @@ static bool drop_oldest(struct ipcx_queue *q, u32 npages)
 	}
 	spin_unlock(&q->lock);
 	if (slot)
-		ipcx_queue_retire(q, slot, &q->count.dropped_oldest, 0);
+		ipcx_queue_retire(q, slot, &q->count.dropped_oldest, IPCX_MSG_CANCELED);
 	return slot;
 }
 

@@ -93,14 +93,16 @@ static int slot_prepare(struct ipcx_queue *q, struct ipcx_endpoint *ep, struct i
  * @q: the queue
  * @ep: who will write to it; NULL for the kernel
  * @npages: pages needed
+ * @kind: of loan, IPCX_LOAN_*
  * @out: set to the slot, BUSY
  *
  * Return: 0, -EAGAIN if the queue is full, or as ipcx_slot_get().
  */
-int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages,
+int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u32 kind,
 		  struct ipcx_slot **out)
 {
 	struct ipcx_party *party = ep ? &ep->party : NULL;
+	bool paged = !(kind & IPCX_LOAN_INLINE);
 	struct ipcx_slot *slot = NULL;
 	int err = -EAGAIN;
 	u64 used;
@@ -109,19 +111,19 @@ int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages,
 	used = ipcx_queue_used(q) + npages;
 	if (unlikely(q->removed))
 		err = -EIDRM;
-	else if (used <= q->arena.pages_max)
-		slot = ipcx_slots_grab(&q->slots, party, npages);
+	else if (ipcx_queue_has_room(q, npages, kind))
+		slot = ipcx_slots_grab(&q->slots, paged ? party : NULL, npages);
 	spin_unlock(&q->lock);
 	if (!slot)
 		return err;
 	/* A message sits on at most twice what it needs, and on no more where pages get short. */
 	if (slot->pg.npages > npages &&
-	    (used > q->arena.pages_max / 2 || !ipcx_slot_fits(slot, npages))) {
+	    (used > q->arena.pages_max / 2 || (paged && !ipcx_slot_fits(slot, npages)))) {
 		ipcx_slot_trim(&q->arena, &slot->pg, ipcx_slot_index(&q->slots, slot), npages);
 		ipcx_queue_wake_send(q);
 	}
 	/* A dying writer sets this to NULL: not us either way. */
-	if (!party || READ_ONCE(slot->writer) != party || slot->pg.safe < npages) {
+	if (paged && (!party || READ_ONCE(slot->writer) != party || slot->pg.safe < npages)) {
 		err = slot_prepare(q, ep, slot, npages);
 		if (err) {
 			ipcx_slot_release(q, slot);
@@ -136,31 +138,63 @@ int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages,
  * ipcx_slot_get() - get a slot that an endpoint may write to
  * @ep: the endpoint
  * @len: bytes needed
+ * @kind: of loan, IPCX_LOAN_*
  * @deadline: how long to wait for it
  * @slot: set to the slot, BUSY
  *
  * Return: 0 or a negative errno, see struct ipcx_queue_loan.
  */
-int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, s64 deadline, struct ipcx_slot **slot)
+int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, u32 kind, s64 deadline,
+		  struct ipcx_slot **slot)
 {
 	u32 npages;
 	int err;
 
-	if (len > ep->q->msg_max)
+	if (len > (kind & IPCX_LOAN_INLINE ? IPCX_INLINE_MAX : ep->q->msg_max))
 		return -EMSGSIZE;
-	npages = ipcx_pages_of(len);
+	npages = kind & IPCX_LOAN_INLINE ? 0 : ipcx_pages_of(len);
 	if (ep->q->policy == IPCX_POLICY_FAIL)
 		deadline = IPCX_DEADLINE_NOWAIT;
 	for (;;) {
-		err = ipcx_slot_try(ep->q, ep, npages, slot);
+		err = ipcx_slot_try(ep->q, ep, npages, kind, slot);
 		if (err != -EAGAIN)
 			return err;
 		if (ipcx_queue_make_room(ep->q, npages))
 			continue;
-		err = ipcx_queue_wait_send(ep->q, npages, deadline);
+		err = ipcx_queue_wait_send(ep->q, npages, kind, deadline);
 		if (err)
 			return err;
 	}
+}
+
+/* Under the lock: a BUSY slot is on loan. Return: 0, or -EPERM, it is not. */
+static int slot_loan(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u32 kind)
+{
+	struct ipcx_slots *s = &ep->q->slots;
+
+	slot->flags = kind & IPCX_LOAN_INLINE ? IPCX_MSG_INLINE : 0;
+	if (unlikely(kind & IPCX_LOAN_REPLY)) {
+		if (ep->party.replies >= ep->party.requests)
+			return -EPERM;
+		ipcx_slot_loan_reply(s, slot, &ep->party, len);
+		return 0;
+	}
+	if (unlikely(kind & IPCX_LOAN_REQUEST))
+		ipcx_request_begin(s, slot);
+	ipcx_slot_loan(s, slot, &ep->party, len);
+	return 0;
+}
+
+/* May there be a loan of that kind? */
+static int loan_check(const struct ipcx_endpoint *ep, u32 kind)
+{
+	if (kind & IPCX_LOAN_REQUEST && kind & IPCX_LOAN_REPLY)
+		return -EINVAL;
+	if (!(ep->rights & (kind & IPCX_LOAN_REPLY ? IPCX_OPEN_RECV : IPCX_OPEN_SEND)))
+		return -EPERM;
+	if (kind & IPCX_LOAN_REPLY && READ_ONCE(ep->party.replies) >= READ_ONCE(ep->party.requests))
+		return -EPERM;
+	return kind & IPCX_LOAN_REQUEST && ep->q->arena.depth < 2 ? -ENOSPC : 0;
 }
 
 /**
@@ -179,28 +213,32 @@ long ipcx_queue_loan(struct ipcx_endpoint *ep, void __user *arg)
 	int err;
 	u32 i;
 
-	err = ipcx_args_in(&l, sizeof(l), offsetofend(struct ipcx_queue_loan, deadline), 0, arg);
+	err = ipcx_args_in(&l, sizeof(l), offsetofend(struct ipcx_queue_loan, deadline),
+			   IPCX_LOAN_VALID_FLAGS, arg);
 	if (!err)
 		err = ipcx_batch_init(&b, l.descs, l.count, l.desc_size);
 	if (err || l.deadline < 0)
 		return err ?: -EINVAL;
-	if (!(ep->rights & IPCX_OPEN_SEND))
-		return -EPERM;
+	err = loan_check(ep, l.flags);
+	if (err)
+		return err;
 	for (i = 0; i < b.count; i++) {
 		err = ipcx_desc_read(&b, i, &d);
 		if (!err)
-			err = ipcx_slot_get(ep, d.len, l.deadline, &slot);
+			err = ipcx_slot_get(ep, d.len, l.flags, l.deadline, &slot);
 		if (err)
 			break;
 		d.slot = ipcx_slot_index(&ep->q->slots, slot);
 		err = ipcx_desc_write_slot(&b, i, &d);
+		if (!err) {
+			spin_lock(&ep->q->lock);
+			err = slot_loan(ep, slot, d.len, l.flags);
+			spin_unlock(&ep->q->lock);
+		}
 		if (err) {
 			ipcx_slot_release(ep->q, slot);
 			break;
 		}
-		spin_lock(&ep->q->lock);
-		ipcx_slot_loan(&ep->q->slots, slot, &ep->party, d.len);
-		spin_unlock(&ep->q->lock);
 		l.deadline = IPCX_DEADLINE_NOWAIT;
 	}
 	return i ?: err;
@@ -218,18 +256,26 @@ long ipcx_queue_loan(struct ipcx_endpoint *ep, void __user *arg)
 bool ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len, u8 prio)
 {
 	lockdep_assert_held(&q->lock);
+	slot->len = len;
 	if (unlikely(q->policy == IPCX_POLICY_DROP_NEWEST) &&
-	    !ipcx_queue_has_room(q, ipcx_pages_of(len))) {
-		put_pid(slot->pid);
-		slot->pid = NULL;
-		ipcx_slot_discard(&q->slots, slot);
+	    !ipcx_queue_has_room(q, ipcx_slot_pages_used(slot), 0)) {
+		ipcx_slot_number(&q->slots, slot);
 		q->count.dropped_newest++;
+		ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
 		return false;
 	}
 	ipcx_slot_commit(&q->slots, slot, len, prio);
 	if (unlikely(slot->expires))
 		ipcx_expire_arm(q, slot->expires);
 	return true;
+}
+
+/* Under the lock: @slot is a message of @ep and of the calling process. */
+void ipcx_slot_stamp(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
+{
+	slot->uid = ep->uid;
+	slot->gid = ep->gid;
+	slot->pid = get_pid(task_tgid(current));
 }
 
 /* Under the lock: stamps a message and sends it. Return: 0 or -EIDRM. */
@@ -239,10 +285,8 @@ static int slot_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const s
 		return -EIDRM;
 	slot->tag = d->tag;
 	slot->expires = d->expires;
-	slot->flags = 0;
-	slot->uid = ep->uid;
-	slot->gid = ep->gid;
-	slot->pid = get_pid(task_tgid(current));
+	slot->flags = d->flags;
+	ipcx_slot_stamp(ep, slot);
 	ipcx_queue_put_message(ep->q, slot, d->len, d->prio);
 	return 0;
 }
@@ -262,14 +306,81 @@ static int loan_seal(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
 	__must_hold(&ep->q->lock)
 {
 	struct ipcx_queue *q = ep->q;
+	bool reply = slot->reply;
 	int err;
 
 	ipcx_slot_recall(&q->slots, slot);
 	spin_unlock(&q->lock);
 	err = slot_seal(ep, slot, len);
 	spin_lock(&q->lock);
-	ipcx_slot_loan(&q->slots, slot, &ep->party, slot->len);
+	if (reply)
+		ipcx_slot_loan_reply(&q->slots, slot, &ep->party, slot->len);
+	else
+		ipcx_slot_loan(&q->slots, slot, &ep->party, slot->len);
 	return err;
+}
+
+/**
+ * ipcx_loan_check() - may a loan become a message?
+ * @ep: whose it should be
+ * @slot: the slot
+ * @d: says of the message: len, and IPCX_MSG_INLINE if it is that
+ *
+ * The queue is locked; it is unlocked for a while if it is sealed.
+ *
+ * Return: 0, or -EPERM, -EMSGSIZE, -EINVAL, -ENOMEM.
+ */
+int ipcx_loan_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d)
+	__must_hold(&ep->q->lock)
+{
+	lockdep_assert_held(&ep->q->lock);
+	if (!ipcx_slot_held(slot, IPCX_SLOT_LOANED, &ep->party))
+		return -EPERM;
+	if (d->len > slot->len)
+		return -EMSGSIZE;
+	if (d->flags & IPCX_MSG_INLINE)
+		return 0;
+	if (unlikely(slot->flags & IPCX_MSG_INLINE && d->len))
+		return -EINVAL;
+	if (unlikely(ep->q->flags & IPCX_OPEN_SEALED))
+		return loan_seal(ep, slot, d->len);
+	return 0;
+}
+
+/**
+ * ipcx_loan_commit() - send a slot that is on loan
+ * @ep: the sender
+ * @slot: the slot
+ * @d: what COMMIT reads, expires in host time
+ * @data: the payload, if it is inline
+ * @waiter: of a request, or NULL
+ *
+ * The queue is locked; it is unlocked for a while if it is sealed.
+ *
+ * Return: 0 or a negative errno, see struct ipcx_queue_commit.
+ */
+int ipcx_loan_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d,
+		     const u64 *data, struct ipcx_waiter *waiter) __must_hold(&ep->q->lock)
+{
+	struct ipcx_queue *q = ep->q;
+	int err = ipcx_loan_check(ep, slot, d);
+
+	if (err)
+		return err;
+	if (unlikely(slot->reply))
+		return -EPERM;
+	if (unlikely(d->flags & IPCX_MSG_REQUEST) && !slot->request) {
+		if (!ipcx_queue_has_room(q, 0, 0))
+			return -ENOBUFS;
+		ipcx_request_begin(&q->slots, slot);
+	} else if (unlikely(slot->request) && !(d->flags & IPCX_MSG_REQUEST)) {
+		ipcx_request_end(&q->slots, slot);
+	}
+	if (d->flags & IPCX_MSG_INLINE)
+		memcpy(slot->data, data, DIV_ROUND_UP((u32)d->len, 8) * 8);
+	if (unlikely(slot->request) && !q->removed)
+		ipcx_request_call(slot, &ep->party, waiter);
+	return slot_commit(ep, slot, d);
 }
 
 /**
@@ -311,6 +422,8 @@ int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
  */
 static bool spare_allowed(struct ipcx_queue *q, u32 free, u64 used)
 {
+	if (free <= q->slots.owed)
+		return false;
 	if ((u64)free * 4 < q->arena.depth && (q->senders > 1 || q->slots.count[IPCX_SLOT_LOANED]))
 		return false;
 	return used <= q->arena.pages_max / 4 * 3 &&
@@ -321,10 +434,17 @@ static bool spare_allowed(struct ipcx_queue *q, u32 free, u64 used)
 static void loan_spare(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct ipcx_desc *d)
 {
 	struct ipcx_queue *q = ep->q;
+	u32 kind = 0;
 
 	d->slot = ipcx_slot_index(&q->slots, slot);
 	d->len = min_t(u64, (u64)slot->pg.safe << PAGE_SHIFT, q->msg_max);
-	ipcx_slot_loan(&q->slots, slot, &ep->party, d->len);
+	if (d->flags & IPCX_MSG_INLINE) {
+		d->len = IPCX_INLINE_MAX;
+		kind = IPCX_LOAN_INLINE;
+	}
+	if (d->flags & IPCX_MSG_REQUEST)
+		kind |= IPCX_LOAN_REQUEST;
+	slot_loan(ep, slot, d->len, kind);
 }
 
 /*
@@ -340,6 +460,11 @@ static bool find_spare(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d
 	d->slot = IPCX_SLOT_NONE;
 	if (!free--)
 		return false;
+	if (d->flags & IPCX_MSG_INLINE) {
+		if (spare_allowed(q, free, ipcx_queue_used(q)))
+			loan_spare(ep, ipcx_slots_grab(&q->slots, NULL, 0), d);
+		return false;
+	}
 	slot = ipcx_slots_fit_spare(&q->slots, &ep->party, npages);
 	if (!slot || slot->pg.safe < npages)
 		return npages <= SPARE_PAGES_MAX &&
@@ -390,29 +515,40 @@ static s64 expires_to_host(s64 expires)
 	return max_t(s64, ipcx_time_to_host(expires), 1);
 }
 
-static int commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, bool loan)
+/**
+ * ipcx_commit_one() - send one message
+ * @ep: the sender
+ * @d: what COMMIT reads; slot and len become those of the spare, if @loan
+ * @inline_data: of the ioctl
+ * @loan: bring a spare back, in which IPCX_MSG_REQUEST and _INLINE are heeded
+ * @waiter: of a request, or NULL
+ *
+ * Return: 0 or a negative errno, see struct ipcx_queue_commit.
+ */
+int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 inline_data, bool loan,
+		    struct ipcx_waiter *waiter)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot = ipcx_slot_at(q, d->slot);
+	u64 data[IPCX_INLINE_MAX / 8];
 	u32 npages;
 	int err = 0;
 
 	if (!slot || d->prio > IPCX_PRIO_MAX || d->expires < 0)
 		return -EINVAL;
-	if (unlikely(d->flags))
+	if (unlikely(d->flags & ~(IPCX_MSG_INLINE | IPCX_MSG_REQUEST)))
 		return -EOPNOTSUPP;
+	if (d->flags & IPCX_MSG_INLINE)
+		err = ipcx_inline_in(data, ipcx_inline_place(inline_data, d->slot), d->len);
+	if (err)
+		return err;
 	if (unlikely(d->expires))
 		d->expires = expires_to_host(d->expires);
 	spin_lock(&q->lock);
 	npages = ipcx_pages_of(slot->len);
-	if (!ipcx_slot_held(slot, IPCX_SLOT_LOANED, &ep->party))
-		err = -EPERM;
-	else if (d->len > slot->len)
-		err = -EMSGSIZE;
-	else if (unlikely(q->flags & IPCX_OPEN_SEALED))
-		err = loan_seal(ep, slot, d->len);
-	if (!err)
-		err = slot_commit(ep, slot, d);
+	err = ipcx_loan_commit(ep, slot, d, data, waiter);
+	if (unlikely(d->flags & IPCX_MSG_REQUEST))
+		d->seq = slot->seq;
 	loan = loan && !err && find_spare(ep, npages, d);
 	spin_unlock(&q->lock);
 	if (err)
@@ -423,7 +559,14 @@ static int commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, bool loan)
 	return 0;
 }
 
-static int cancel_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
+/**
+ * ipcx_cancel_one() - give a loan back
+ * @ep: whose it is
+ * @d: says the slot
+ *
+ * Return: 0, -EINVAL, -EPERM.
+ */
+int ipcx_cancel_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot = ipcx_slot_at(q, d->slot);
@@ -439,6 +582,16 @@ static int cancel_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 	spin_unlock(&q->lock);
 	if (!err)
 		ipcx_queue_wake_send(q);
+	return err;
+}
+
+/* What is written of an entry that was sent. */
+static int commit_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_desc *d, bool loan)
+{
+	int err = loan ? ipcx_desc_write_slot(b, i, d) : 0;
+
+	if (!err && unlikely(d->flags & IPCX_MSG_REQUEST))
+		err = ipcx_desc_write_seq(b, i, d);
 	return err;
 }
 
@@ -468,11 +621,12 @@ long ipcx_queue_commit(struct ipcx_endpoint *ep, void __user *arg)
 	for (i = 0; i < b.count; i++) {
 		err = ipcx_desc_read(&b, i, &d);
 		if (!err)
-			err = commit_one(ep, &d, loan);
+			err = ipcx_commit_one(ep, &d, c.inline_data, loan, NULL);
 		if (err)
 			break;
-		if (loan && ipcx_desc_write_slot(&b, i, &d)) {
-			cancel_one(ep, &d); /* if it brought one; the message is sent */
+		if (commit_tell(&b, i, &d, loan)) {
+			if (loan)
+				ipcx_cancel_one(ep, &d); /* if it brought one; the message is sent */
 			return i + 1;
 		}
 	}
@@ -494,5 +648,5 @@ long ipcx_queue_cancel(struct ipcx_endpoint *ep, void __user *arg)
 
 	if (err)
 		return err;
-	return ipcx_batch_each(ep, c.descs, c.count, c.desc_size, cancel_one);
+	return ipcx_batch_each(ep, c.descs, c.count, c.desc_size, ipcx_cancel_one);
 }

@@ -15,134 +15,14 @@
  * BUSY is a slot in the hands of one thread inside the kernel: its pages may
  * change, and nobody else can name it. write(2) commits from BUSY, read(2)
  * takes to BUSY, and a message that is given up goes through BUSY to FREE.
+ *
+ * A reply goes from LOANED, or in the slot of its request from LEASED, to
+ * ANSWERED, and from there LEASED to its caller; see request.h.
  */
 #ifndef IPCX_SLOTS_H
 #define IPCX_SLOTS_H
 
-#define IPCX_PRIOS	32
-#define IPCX_BINS	32	/* free slots by fls(pages) */
-#define IPCX_LOOK	4	/* slots looked at in one list for a better fit */
-#define IPCX_SPARES	64	/* free slots that a party remembers, a power of two */
-
-enum ipcx_slot_state {
-	IPCX_SLOT_FREE,
-	IPCX_SLOT_BUSY,
-	IPCX_SLOT_LOANED,
-	IPCX_SLOT_QUEUED,
-	IPCX_SLOT_LEASED,
-	IPCX_SLOT_STATES
-};
-
-/**
- * struct ipcx_party - one endpoint, as the slots know it
- * @held: slots LOANED or LEASED to it, latest first
- * @count: how many of those are in each state
- * @own: slots that it wrote last
- * @late: leases of it that are over and that it has not given back
- * @spare: a stack of numbers of slots that were freed when it was their writer;
- *	the oldest falls out. Hints: each may have changed since
- * @top: entries ever pushed on @spare less those popped
- * @spares: how many of them are still there
- */
-struct ipcx_party {
-	struct hlist_head held;
-	u32 count[IPCX_SLOT_STATES];
-	struct list_head own;
-	struct hlist_head late;
-	u16 spare[IPCX_SPARES];
-	u32 top;
-	u32 spares;
-};
-
-/**
- * struct ipcx_late - overdue leases of a message: the party may still be reading the slot
- * @in_slot: in ipcx_slot::late
- * @in_party: in ipcx_party::late
- * @slot: the slot; it does not become FREE while it has such
- * @party: who had it
- * @n: how often, less what it gave back
- */
-struct ipcx_late {
-	struct hlist_node in_slot;
-	struct hlist_node in_party;
-	struct ipcx_slot *slot;
-	struct ipcx_party *party;
-	u64 n;
-};
-
-/**
- * struct ipcx_slot - one slot
- * @node: FREE: in a bin; LOANED, LEASED: in @holder's held
- * @queued: QUEUED: in the FIFO of @prio
- * @own: in @writer's own, if there is a writer
- * @holder: LOANED, LEASED: whom it belongs to
- * @writer: whose TX window may still show it; NULL if nobody's
- * @late: overdue leases of the message
- * @pg: its pages
- * @len: LOANED: bytes loaned; QUEUED, LEASED: bytes of the message
- * @tag: the application's word
- * @seq: number of the message
- * @state: enum ipcx_slot_state
- * @prio: priority of the message
- * @ended: BUSY: FREE as soon as nobody reads it any more
- * @flags: IPCX_MSG_*, kept for the caller
- * @deliveries: how often the message came back
- * @uid: identity of the sender, kept for the caller
- * @gid: likewise
- * @pid: likewise
- * @expires: likewise: when the message is given up, host time; 0 is never
- * @lease_ends: likewise: LEASED: when it comes back, host time
- */
-struct ipcx_slot {
-	union {
-		struct hlist_node node;
-		struct list_head queued;
-	};
-	struct list_head own;
-	struct ipcx_party *holder;
-	struct ipcx_party *writer;
-	struct hlist_head late;
-	struct ipcx_slot_pages pg;
-	u64 len;
-	u64 tag;
-	u64 seq;
-	u8 state;
-	u8 prio;
-	bool ended;
-	u16 flags;
-	u32 deliveries;
-	kuid_t uid;
-	kgid_t gid;
-	struct pid *pid;
-	s64 expires;
-	s64 lease_ends;
-};
-
-/**
- * struct ipcx_slots - all slots of a queue
- * @slot: array of @depth
- * @depth: how many there are
- * @count: slots in each state; the sum is always @depth
- * @free_pages: pages of all FREE slots
- * @queued_pages: pages of all QUEUED slots
- * @bins: bit b is set when @bin[b] is not empty
- * @prios: bit p is set when @fifo[p] is not empty
- * @seq: number of the last message committed
- * @bin: FREE slots, latest first
- * @fifo: QUEUED slots by priority, in order of seq
- */
-struct ipcx_slots {
-	struct ipcx_slot *slot;
-	u32 depth;
-	u32 count[IPCX_SLOT_STATES];
-	u64 free_pages;
-	u64 queued_pages;
-	u32 bins;
-	u32 prios;
-	u64 seq;
-	struct hlist_head bin[IPCX_BINS];
-	struct list_head fifo[IPCX_PRIOS];
-};
+#include "request.h"
 
 static inline void ipcx_party_init(struct ipcx_party *party)
 {
@@ -150,6 +30,10 @@ static inline void ipcx_party_init(struct ipcx_party *party)
 	memset(party->count, 0, sizeof(party->count));
 	INIT_LIST_HEAD(&party->own);
 	INIT_HLIST_HEAD(&party->late);
+	INIT_LIST_HEAD(&party->calls);
+	INIT_LIST_HEAD(&party->answers);
+	party->requests = 0;
+	party->replies = 0;
 	party->top = 0;
 	party->spares = 0;
 }
@@ -202,6 +86,7 @@ static inline void ipcx_slots_init(struct ipcx_slots *s, struct ipcx_slot *slot,
 	s->count[IPCX_SLOT_BUSY] = depth;
 	for (i = depth; i--;) {
 		INIT_LIST_HEAD(&slot[i].own);
+		INIT_LIST_HEAD(&slot[i].call);
 		slot[i].state = IPCX_SLOT_BUSY;
 		ipcx_slot_free(s, &slot[i]);
 	}
@@ -333,19 +218,22 @@ static inline void ipcx_slot_loan(struct ipcx_slots *s, struct ipcx_slot *slot,
 }
 
 /* LOANED or LEASED: out of its holder's hands, in no list. */
-static inline void ipcx_slot_unhold(struct ipcx_slot *slot)
+static inline void ipcx_slot_unhold(struct ipcx_slots *s, struct ipcx_slot *slot)
 {
 	if (slot->state == IPCX_SLOT_BUSY)
 		return;
 	__hlist_del(&slot->node);
 	slot->holder->count[slot->state]--;
+	if (unlikely(slot->request | slot->reply))
+		ipcx_request_unhold(s, slot);
 	slot->holder = NULL;
 }
 
 /* BUSY, LOANED or LEASED -> FREE, or -> BUSY until the last overdue reader is gone. */
 static inline void ipcx_slot_put(struct ipcx_slots *s, struct ipcx_slot *slot)
 {
-	ipcx_slot_unhold(slot);
+	ipcx_slot_unhold(s, slot);
+	ipcx_request_end(s, slot);
 	if (hlist_empty(&slot->late)) {
 		ipcx_slot_free(s, slot);
 		return;
@@ -354,10 +242,10 @@ static inline void ipcx_slot_put(struct ipcx_slots *s, struct ipcx_slot *slot)
 	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
 }
 
-/* LOANED -> BUSY: for a while, the loan is not over. */
+/* LOANED or LEASED -> BUSY: the loan may go on later. */
 static inline void ipcx_slot_recall(struct ipcx_slots *s, struct ipcx_slot *slot)
 {
-	ipcx_slot_unhold(slot);
+	ipcx_slot_unhold(s, slot);
 	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
 }
 
@@ -369,23 +257,22 @@ static inline void ipcx_slot_queue(struct ipcx_slots *s, struct ipcx_slot *slot)
 	ipcx_slot_move(s, slot, IPCX_SLOT_QUEUED);
 }
 
+/* BUSY or LOANED: the next message, whatever becomes of it. */
+static inline void ipcx_slot_number(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	slot->seq = ++s->seq;
+}
+
 /* BUSY or LOANED -> QUEUED: last of its priority. */
 static inline void ipcx_slot_commit(struct ipcx_slots *s, struct ipcx_slot *slot, u64 len, u8 prio)
 {
-	ipcx_slot_unhold(slot);
+	ipcx_slot_unhold(s, slot);
 	slot->len = len;
 	slot->prio = prio;
 	slot->deliveries = 0;
-	slot->seq = ++s->seq;
+	ipcx_slot_number(s, slot);
 	list_add_tail(&slot->queued, &s->fifo[prio]);
 	ipcx_slot_queue(s, slot);
-}
-
-/* BUSY or LOANED -> FREE as if its message had been sent and dropped: it has a number. */
-static inline void ipcx_slot_discard(struct ipcx_slots *s, struct ipcx_slot *slot)
-{
-	s->seq++;
-	ipcx_slot_put(s, slot);
 }
 
 /* The message that is next, or NULL. */
@@ -419,6 +306,8 @@ static inline void ipcx_slot_lease(struct ipcx_slots *s, struct ipcx_slot *slot,
 	slot->holder = party;
 	hlist_add_head(&slot->node, &party->held);
 	party->count[IPCX_SLOT_LEASED]++;
+	if (unlikely(slot->request))
+		ipcx_request_held(s, party, 1);
 	ipcx_slot_move(s, slot, IPCX_SLOT_LEASED);
 }
 
@@ -471,7 +360,7 @@ static inline u32 ipcx_slot_requeue(struct ipcx_slots *s, struct ipcx_slot *slot
 	struct list_head *pos = fifo;
 	u32 steps = 1;
 
-	ipcx_slot_unhold(slot);
+	ipcx_slot_unhold(s, slot);
 	if (!list_empty(fifo) && ipcx_slot_is_late(slot, fifo)) {
 		while (list_entry(pos->prev, struct ipcx_slot, queued)->seq > slot->seq) {
 			pos = pos->prev;
@@ -499,7 +388,7 @@ static inline u32 ipcx_slot_return(struct ipcx_slots *s, struct ipcx_slot *slot,
 	slot->deliveries++;
 	if (!max || slot->deliveries < max)
 		return ipcx_slot_requeue(s, slot);
-	ipcx_slot_unhold(slot);
+	ipcx_slot_unhold(s, slot);
 	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
 	return 1;
 }
@@ -512,8 +401,8 @@ static inline bool ipcx_slot_held(const struct ipcx_slot *slot, enum ipcx_slot_s
 }
 
 /*
- * @party is gone. Takes the next of its slots back: -> FREE, or as by
- * ipcx_slot_return(). The latest first, so that each usually goes to the very front.
+ * @party is gone. Takes the next of its slots back: a loan or an answer -> FREE, a
+ * message as by ipcx_slot_return(). The latest first, so that each usually goes to the very front.
  * @steps grows by the slots looked at. Return: the slot, or NULL when nothing is left.
  */
 static inline struct ipcx_slot *ipcx_party_reap(struct ipcx_slots *s, struct ipcx_party *party,
@@ -524,7 +413,7 @@ static inline struct ipcx_slot *ipcx_party_reap(struct ipcx_slots *s, struct ipc
 	if (hlist_empty(&party->held))
 		return NULL;
 	slot = hlist_entry(party->held.first, struct ipcx_slot, node);
-	if (slot->state == IPCX_SLOT_LOANED) {
+	if (slot->state == IPCX_SLOT_LOANED || slot->reply) {
 		ipcx_slot_put(s, slot);
 		++*steps;
 	} else {
@@ -547,6 +436,53 @@ static inline bool ipcx_party_disown(struct ipcx_party *party)
 	list_del_init(&slot->own);
 	WRITE_ONCE(slot->writer, NULL);
 	return true;
+}
+
+/* BUSY -> ANSWERED: last of what @caller has not taken. */
+static inline void ipcx_slot_answer(struct ipcx_slots *s, struct ipcx_slot *slot,
+				    struct ipcx_party *caller)
+{
+	slot->caller = caller;
+	list_add_tail(&slot->call, &caller->answers);
+	ipcx_slot_move(s, slot, IPCX_SLOT_ANSWERED);
+}
+
+/* ANSWERED -> BUSY */
+static inline void ipcx_answer_grab(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	slot->caller = NULL;
+	list_del_init(&slot->call);
+	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
+}
+
+/* BUSY -> LEASED to @party, as an answer. */
+static inline void ipcx_answer_lease(struct ipcx_slots *s, struct ipcx_slot *slot,
+				     struct ipcx_party *party)
+{
+	slot->lease_ends = 0;
+	ipcx_slot_lease(s, slot, party);
+	slot->reply = true;
+	s->answers++;
+}
+
+/* LEASED, as an answer -> ANSWERED: first of what its holder has not taken. */
+static inline void ipcx_answer_return(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	struct ipcx_party *party = slot->holder;
+
+	ipcx_slot_unhold(s, slot);
+	slot->caller = party;
+	list_add(&slot->call, &party->answers);
+	ipcx_slot_move(s, slot, IPCX_SLOT_ANSWERED);
+}
+
+/* BUSY -> LOANED to @party, which holds a request, for a reply of @len bytes. */
+static inline void ipcx_slot_loan_reply(struct ipcx_slots *s, struct ipcx_slot *slot,
+					struct ipcx_party *party, u64 len)
+{
+	ipcx_slot_loan(s, slot, party, len);
+	slot->reply = true;
+	ipcx_party_owe(s, party, 0, 1);
 }
 
 #endif /* IPCX_SLOTS_H */

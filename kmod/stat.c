@@ -23,7 +23,9 @@ long ipcx_queue_stat(struct ipcx_endpoint *ep, void __user *arg)
 	s.out_free = q->slots.count[IPCX_SLOT_FREE];
 	s.out_loaned = q->slots.count[IPCX_SLOT_LOANED] + q->slots.count[IPCX_SLOT_BUSY];
 	s.out_queued = q->slots.count[IPCX_SLOT_QUEUED];
-	s.out_leased = q->slots.count[IPCX_SLOT_LEASED];
+	s.out_leased = q->slots.count[IPCX_SLOT_LEASED] - q->slots.answers;
+	s.out_answers = q->slots.count[IPCX_SLOT_ANSWERED] + q->slots.answers;
+	s.out_requests = q->slots.owed;
 	s.out_senders = q->senders;
 	s.out_receivers = q->receivers;
 	s.out_sent = q->slots.seq;
@@ -35,6 +37,7 @@ long ipcx_queue_stat(struct ipcx_endpoint *ep, void __user *arg)
 	s.out_redelivered = q->count.redelivered;
 	s.out_dead_lettered = q->count.dead_lettered;
 	s.out_dead_letter_failed = q->count.dead_letter_failed;
+	s.out_withdrawn = q->count.withdrawn;
 	spin_unlock(&q->lock);
 	s.out_bytes = (u64)atomic64_read(&q->arena.npages) << PAGE_SHIFT;
 	return ipcx_copy_out(arg, s.size, &s, sizeof(s));

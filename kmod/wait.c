@@ -94,7 +94,7 @@ void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr)
  * @q: see there
  *
  * As many sleepers are woken as there are free slots, or messages to drop. Where
- * one of them may need more than there is, all are, or the one woken could be the
+ * one of them may need more than there is, or slots are kept for replies, all are, or the one woken could be the
  * wrong one. As many of those who poll are woken beside them: they may not send
  * anything in the end.
  */
@@ -107,7 +107,7 @@ void ipcx_queue_wake_senders(struct ipcx_queue *q)
 	if (q->policy == IPCX_POLICY_DROP_OLDEST)
 		free += q->slots.count[IPCX_SLOT_QUEUED];
 	nr = free;
-	if (q->byte_waiters || ipcx_queue_used(q) + nr > q->arena.pages_max)
+	if (q->slots.owed || q->byte_waiters || ipcx_queue_used(q) + nr > q->arena.pages_max)
 		nr = 0; /* all */
 	spin_unlock(&q->lock);
 	if (!free)
@@ -130,6 +130,7 @@ void ipcx_queue_remove(struct ipcx_object *obj)
 	spin_unlock(&q->lock);
 	ipcx_queue_wake_takers(q, 1);
 	wake_up_all(&q->send_wait);
+	ipcx_calls_remove(q);
 	/* all: of those who poll exclusively, too */
 	__wake_up(&q->recv_poll, TASK_NORMAL, 0, poll_to_key(EPOLLIN | EPOLLRDNORM | gone));
 	__wake_up(&q->send_poll, TASK_NORMAL, 0, poll_to_key(EPOLLOUT | EPOLLWRNORM | gone));
@@ -155,21 +156,27 @@ bool ipcx_queue_readable(struct ipcx_queue *q)
  * ipcx_queue_writable() - is there no reason for a loan to wait?
  * @q: the queue, not locked
  * @npages: pages needed
+ * @kind: of loan, IPCX_LOAN_*
  *
  * Return: whether there is none.
  */
-bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages)
+bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages, u32 kind)
 {
 	bool ok;
 
 	spin_lock(&q->lock);
-	ok = ipcx_queue_has_room(q, npages) || q->removed || ipcx_queue_can_drop(q, npages);
+	ok = ipcx_queue_has_room(q, npages, kind) || q->removed || ipcx_queue_can_drop(q, npages);
 	spin_unlock(&q->lock);
 	return ok;
 }
 
-/* Sleeps, unless woken before. Return: -ETIMEDOUT, -ERESTARTSYS, or 0 when woken. */
-static int sleep_until(s64 deadline)
+/**
+ * ipcx_sleep_until() - sleep, unless woken before
+ * @deadline: absolute, or IPCX_DEADLINE_FOREVER
+ *
+ * Return: -ETIMEDOUT, -ERESTARTSYS, or 0 when woken.
+ */
+int ipcx_sleep_until(s64 deadline)
 {
 	ktime_t expires = ipcx_time_to_host(deadline);
 	ktime_t *timer = deadline == IPCX_DEADLINE_FOREVER ? NULL : &expires;
@@ -233,7 +240,7 @@ static int sleep_as_taker(struct ipcx_queue *q, struct ipcx_taker *t, s64 deadli
 	while (!err) {
 		set_current_state(TASK_INTERRUPTIBLE);
 		spin_unlock(&q->lock);
-		err = sleep_until(deadline);
+		err = ipcx_sleep_until(deadline);
 		spin_lock(&q->lock);
 		if (list_empty(&t->node)) {
 			err = t->err;
@@ -298,12 +305,13 @@ static void count_byte_waiter(struct ipcx_queue *q, u32 npages, int n)
  * ipcx_queue_wait_send() - sleep until a slot and pages for it are there
  * @q: the queue
  * @npages: pages needed
+ * @kind: of loan, IPCX_LOAN_*
  * @deadline: absolute, or IPCX_DEADLINE_*
  *
  * Return: 0, -EAGAIN, -ETIMEDOUT, -ERESTARTSYS. After 0 somebody else may still
  * be faster.
  */
-int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, s64 deadline)
+int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, u32 kind, s64 deadline)
 {
 	DEFINE_WAIT(wait);
 	int err = 0;
@@ -314,17 +322,17 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, s64 deadline)
 	for (;;) {
 		/* B: has a full barrier, pairs with A in ipcx_slot_trim() */
 		prepare_to_wait_exclusive(&q->send_wait, &wait, TASK_INTERRUPTIBLE);
-		if (ipcx_queue_writable(q, npages)) {
+		if (ipcx_queue_writable(q, npages, kind)) {
 			err = 0;
 			break;
 		}
 		if (err)
 			break;
-		err = sleep_until(deadline);
+		err = ipcx_sleep_until(deadline);
 	}
 	finish_wait(&q->send_wait, &wait);
 	count_byte_waiter(q, npages, -1);
-	if (err && ipcx_queue_writable(q, 0))
+	if (err && ipcx_queue_writable(q, 0, IPCX_LOAN_REPLY))
 		ipcx_queue_wake_send(q);
 	return err;
 }

@@ -283,7 +283,8 @@ static void requeue(struct ipcx_slot *x, bool again)
 
 static void discard(struct ipcx_slot *x)
 {
-	ipcx_slot_discard(&s, x);
+	ipcx_slot_number(&s, x);
+	ipcx_slot_put(&s, x);
 	sent++;
 	released++;
 	moved(x, IPCX_SLOT_FREE, NULL);

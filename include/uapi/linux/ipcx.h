@@ -31,6 +31,7 @@
 #define IPCX_NAME_MAX		255	/* bytes in a name: no NUL, no '/', first byte not '.' */
 #define IPCX_BATCH_MAX		64	/* entries of one array */
 #define IPCX_PRIO_MAX		31	/* highest priority; 0 is the lowest and the default */
+#define IPCX_INLINE_MAX		64	/* bytes of a message that needs no page */
 
 /* Deadlines. A negative one is EINVAL. */
 #define IPCX_DEADLINE_NOWAIT	0			/* would block: EAGAIN */
@@ -48,7 +49,9 @@ enum ipcx_ioc_nr {
 	IPCX_IOC_NR_QUEUE_CANCEL,
 	IPCX_IOC_NR_QUEUE_TAKE,
 	IPCX_IOC_NR_QUEUE_RELEASE,
-	IPCX_IOC_NR_QUEUE_STAT
+	IPCX_IOC_NR_QUEUE_STAT,
+	IPCX_IOC_NR_QUEUE_CALL,
+	IPCX_IOC_NR_QUEUE_REPLY
 };
 
 /* On /dev/ipcx: */
@@ -62,12 +65,15 @@ enum ipcx_ioc_nr {
 #define IPCX_IOC_QUEUE_TAKE	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_TAKE)
 #define IPCX_IOC_QUEUE_RELEASE	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_RELEASE)
 #define IPCX_IOC_QUEUE_STAT	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_STAT)
+#define IPCX_IOC_QUEUE_CALL	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_CALL)
+#define IPCX_IOC_QUEUE_REPLY	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_REPLY)
 
 /* What a name stands for. */
 enum ipcx_kind { IPCX_KIND_QUEUE = 1 };
 
 /* struct ipcx_info::out_features */
 #define IPCX_FEATURE_QUEUE	(1ULL << 0)
+#define IPCX_FEATURE_CALL	(1ULL << 1)
 
 /**
  * struct ipcx_info - what this kernel module can do and how much of it
@@ -245,15 +251,25 @@ struct ipcx_unlink {
 	__u32 kind;
 };
 
-/* struct ipcx_desc::flags, in a dead-letter queue: why the message was given up */
+/*
+ * struct ipcx_desc::flags. The first two say in a dead-letter queue why a message was
+ * given up; they and the last two say of an answer that it is none: it has no payload.
+ */
 #define IPCX_MSG_POISON		(1U << 0)	/* it came back max_deliveries times */
 #define IPCX_MSG_EXPIRED	(1U << 1)	/* nobody took it in time */
-#define IPCX_MSG_VALID_FLAGS	(IPCX_MSG_POISON | IPCX_MSG_EXPIRED)
+#define IPCX_MSG_REQUEST	(1U << 2)	/* its sender waits for an answer */
+#define IPCX_MSG_INLINE		(1U << 3)	/* its payload is in no slot, see inline_data */
+#define IPCX_MSG_CANCELED	(1U << 4)	/* released without a reply, or dropped */
+#define IPCX_MSG_OWNERDEAD	(1U << 5)	/* the last receiver is gone */
+#define IPCX_MSG_VALID_FLAGS \
+	(IPCX_MSG_POISON | IPCX_MSG_EXPIRED | IPCX_MSG_REQUEST | IPCX_MSG_INLINE | \
+	 IPCX_MSG_CANCELED | IPCX_MSG_OWNERDEAD)
 
 /**
  * struct ipcx_desc - one message, or one empty slot, in an array
  * @slot: the slot, 0..depth - 1
- * @flags: IPCX_MSG_*; must be 0 in a commit, else not looked at
+ * @flags: IPCX_MSG_*; in a commit and a reply only those that are named there, else
+ *	not looked at
  * @len: length of the message, 0..msg_max bytes
  * @tag: the application's word, carried unchanged
  * @seq: number of the message in its queue, from 1, in the order of commits
@@ -270,6 +286,11 @@ struct ipcx_unlink {
  *
  * Each ioctl says which members it reads and which it writes; the others are
  * neither.
+ *
+ * A message of up to IPCX_INLINE_MAX bytes can do without pages, and so without a
+ * window: it is copied on its way. Its sender and its taker have a place for each
+ * slot in their own memory, IPCX_INLINE_MAX bytes each; the address of the first is
+ * @inline_data of the ioctls. It is marked by IPCX_MSG_INLINE.
  */
 struct ipcx_desc {
 	__u32 slot;
@@ -286,10 +307,18 @@ struct ipcx_desc {
 	__s64 expires;
 };
 
+/* struct ipcx_queue_loan::flags */
+#define IPCX_LOAN_REQUEST	(1U << 0)	/* and keep a slot for the reply to it */
+#define IPCX_LOAN_REPLY		(1U << 1)	/* for replies to requests that are held */
+#define IPCX_LOAN_INLINE	(1U << 2)	/* without pages, for IPCX_MSG_INLINE */
+#define IPCX_LOAN_VALID_FLAGS	(IPCX_LOAN_REQUEST | IPCX_LOAN_REPLY | IPCX_LOAN_INLINE)
+
 /**
  * struct ipcx_queue_loan - get empty slots to write messages into
  * @size: sizeof(struct ipcx_queue_loan) of the caller
- * @flags: must be 0
+ * @flags: IPCX_LOAN_*; REQUEST and REPLY not together. A loan for a reply needs
+ *	the right to receive instead of that to send, and a request that is held
+ *	and has none yet
  * @descs: address of an array of struct ipcx_desc; reads len, writes slot
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller; grows as @size does
@@ -301,10 +330,13 @@ struct ipcx_desc {
  *	EAGAIN        the queue is full and @deadline is NOWAIT or its policy FAIL
  *	EDQUOT        the creator's limit on bytes is reached
  *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
- *	EINVAL        @count, @desc_size or @deadline is wrong
- *	EMSGSIZE      len is larger than the queue's msg_max
+ *	EINVAL        @count, @desc_size, @deadline or the flags together are wrong
+ *	EMSGSIZE      len is larger than the queue's msg_max, or INLINE and larger
+ *	              than IPCX_INLINE_MAX
  *	ENOMEM        no memory, or the creator's memory cgroup is at its limit
- *	EPERM         the endpoint may not send
+ *	ENOSPC        REQUEST, and a queue of one slot has no room for a reply
+ *	EPERM         the endpoint may not send; REPLY: it may not receive, or has a
+ *	              loan for each request that it holds
  *	ETIMEDOUT     the queue was still full at the deadline
  *
  * Interrupted by a signal before the first slot it is restarted (SA_RESTART)
@@ -333,22 +365,28 @@ struct ipcx_queue_loan {
  *	be had at once and enough of the queue is free (a quarter of its bytes, and
  *	msg_max; where there is another sender or loan, a quarter of its slots);
  *	else slot becomes IPCX_SLOT_NONE
- * @descs: address of an array of struct ipcx_desc; reads slot, len, tag, prio,
- *	expires
+ * @descs: address of an array of struct ipcx_desc; reads slot, flags, len, tag,
+ *	prio, expires. flags may have IPCX_MSG_INLINE, and IPCX_MSG_REQUEST: the
+ *	answer is taken with IPCX_TAKE_ANSWER or by QUEUE_CALL
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
+ * @inline_data: address of the places of inline messages
  *
- * len may be smaller than what was loaned. The slot is no longer the sender's; in
+ * For a request its number is written to seq. len may be smaller than what was loaned. The slot is no longer the sender's; in
  * a SEALED queue its TX window does not show it any more, and what somebody had
  * pinned (vmsplice, O_DIRECT) was replaced by a copy. Blocks in a SEALED queue for
  * no longer than an allocation, and never in another.
  *
  * Return: number of messages sent, or
  *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
- *	EINVAL        @count, @desc_size, slot, prio or expires is out of range
- *	EMSGSIZE      len is larger than what was loaned
+ *	EINVAL        @count, @desc_size, slot, prio or expires is out of range; or
+ *	              the loan is without pages and the message is not INLINE
+ *	EMSGSIZE      len is larger than what was loaned, or INLINE and larger than
+ *	              IPCX_INLINE_MAX
+ *	ENOBUFS       REQUEST: no slot can be kept for the reply; loan with
+ *	              IPCX_LOAN_REQUEST to wait for one
  *	ENOMEM        SEALED: no memory for a copy of what is pinned
- *	EPERM         the slot is not on loan to this endpoint
+ *	EPERM         the slot is not on loan to this endpoint, or is for a reply
  */
 struct ipcx_queue_commit {
 	__u32 size;
@@ -356,6 +394,7 @@ struct ipcx_queue_commit {
 	__aligned_u64 descs;
 	__u32 count;
 	__u32 desc_size;
+	__aligned_u64 inline_data;
 };
 
 /**
@@ -383,7 +422,9 @@ struct ipcx_queue_cancel {
 /* struct ipcx_queue_take::flags */
 #define IPCX_TAKE_RELEASE		(1U << 0)	/* release what the array holds first */
 #define IPCX_TAKE_PEEK			(1U << 1)	/* only look */
-#define IPCX_TAKE_VALID_FLAGS		(IPCX_TAKE_RELEASE | IPCX_TAKE_PEEK)
+#define IPCX_TAKE_ANSWER		(1U << 2)	/* to a request of one's own */
+#define IPCX_TAKE_VALID_FLAGS \
+	(IPCX_TAKE_RELEASE | IPCX_TAKE_PEEK | IPCX_TAKE_ANSWER)
 
 /**
  * struct ipcx_queue_take - receive messages
@@ -394,12 +435,17 @@ struct ipcx_queue_cancel {
  *	all were, the slot of each entry that no message is written to becomes
  *	IPCX_SLOT_NONE. Or, alone, IPCX_TAKE_PEEK: the next message is described
  *	and stays where it is, slot becomes IPCX_SLOT_NONE; @count must be 1 and
- *	@deadline NOWAIT
+ *	@deadline NOWAIT. Or, alone, IPCX_TAKE_ANSWER: the first answer to a request
+ *	of this endpoint, which may have no right but to send; @count must be 1. Its
+ *	seq is the number of the request and its tag that of the request; it is
+ *	released as a message is, and if it is nacked it can be taken again
  * @descs: address of an array of struct ipcx_desc; all members are written
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
  * @deadline: how long to wait for the first message; the others are not waited for
  * @len_max: a message longer than this is not taken, bytes
+ * @inline_data: address of the places of inline messages; without them EFAULT if
+ *	there is one, and it stays
  *
  * A message is read through the RX window and is the taker's until it is
  * released. Where an entry of the array cannot be written, the messages from
@@ -425,6 +471,7 @@ struct ipcx_queue_take {
 	__u32 desc_size;
 	__s64 deadline;
 	__aligned_u64 len_max;
+	__aligned_u64 inline_data;
 };
 
 /* struct ipcx_queue_release::flags */
@@ -439,7 +486,8 @@ struct ipcx_queue_take {
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
  *
- * Never blocks.
+ * A request that is released without a reply is answered by IPCX_MSG_CANCELED. Never
+ * blocks.
  *
  * Return: number of messages released, or
  *	EINVAL        @count, @desc_size or slot is out of range
@@ -474,6 +522,11 @@ struct ipcx_queue_release {
  * @out_redelivered: how often a message came back and was queued again
  * @out_dead_lettered: messages given up that the dead-letter queue took
  * @out_dead_letter_failed: that it could not take: full, too small, no memory
+ * @out_withdrawn: requests that their callers gave up before anybody took them, or
+ *	that the last receiver left behind
+ * @out_answers: answers that their callers have not taken or not released yet;
+ *	their requests are done
+ * @out_requests: free slots that are kept for replies
  *
  * Taken at one instant: out_sent is the sum of out_queued, out_leased and of
  * what became of the others, but for messages that are between two of these
@@ -500,6 +553,119 @@ struct ipcx_queue_stat {
 	__aligned_u64 out_redelivered;
 	__aligned_u64 out_dead_lettered;
 	__aligned_u64 out_dead_letter_failed;
+	__aligned_u64 out_withdrawn;
+	__u32 out_answers;
+	__u32 out_requests;
+};
+
+/* struct ipcx_queue_call::flags */
+#define IPCX_CALL_WAIT		(1U << 0)	/* the request was sent before: only wait */
+#define IPCX_CALL_RELEASE	(1U << 1)	/* release the answer in reply first */
+#define IPCX_CALL_LOAN		(1U << 2)	/* bring back an empty slot */
+#define IPCX_CALL_VALID_FLAGS	(IPCX_CALL_WAIT | IPCX_CALL_RELEASE | IPCX_CALL_LOAN)
+
+/**
+ * struct ipcx_queue_call - send a request and wait for its answer
+ * @size: sizeof(struct ipcx_queue_call) of the caller
+ * @flags: IPCX_CALL_*; WAIT with nothing else
+ * @request: address of a struct ipcx_desc; reads what QUEUE_COMMIT reads, or with
+ *	WAIT seq only. As soon as it is sent, seq becomes its number, and slot and
+ *	len those of a new loan for a request, with LOAN, as in QUEUE_COMMIT; else
+ *	slot becomes IPCX_SLOT_NONE
+ * @reply: address of a struct ipcx_desc; with RELEASE reads slot and seq. All
+ *	members are written
+ * @desc_size: sizeof(struct ipcx_desc) of the caller
+ * @__reserved: must be 0
+ * @deadline: how long to wait for the answer
+ * @inline_data: address of the places of inline messages
+ *
+ * The answer is a message with seq and tag of the request, read through the RX
+ * window, and released as any message. With it, or with an error that is an
+ * answer, the call is over. So it is with ETIMEDOUT: the request is taken back, or if
+ * somebody has it already the answer to it is dropped. After EINTR and EFAULT it goes
+ * on: WAIT with the seq that was written goes on waiting, or TAKE with
+ * IPCX_TAKE_ANSWER. An answer that was released stays so if the request cannot be
+ * sent; slot of reply is IPCX_SLOT_NONE then.
+ *
+ * Return: 0, or
+ *	EAGAIN        the answer is not there and @deadline is NOWAIT; the call goes on
+ *	EBUSY         WAIT: another thread waits for this answer
+ *	ECANCELED     answer: the request was released without a reply, or dropped
+ *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
+ *	EINTR         a signal came while waiting
+ *	EINVAL        @desc_size, @deadline, slot, prio, expires or the flags together
+ *	              are wrong
+ *	EMSGSIZE      as in QUEUE_COMMIT
+ *	ENOBUFS       as in QUEUE_COMMIT
+ *	ENOENT        WAIT: no request of this endpoint has this number and no answer,
+ *	              nor an answer that was not taken
+ *	ENOMEM        as in QUEUE_COMMIT
+ *	EOWNERDEAD    answer: the last receiver is gone
+ *	EPERM         the endpoint may not send; or the slot is not on loan to it, or
+ *	              the answer to release not its own
+ *	ETIME         answer: the request expired
+ *	ETIMEDOUT     there was no answer at the deadline
+ */
+struct ipcx_queue_call {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 request;
+	__aligned_u64 reply;
+	__u32 desc_size;
+	__u32 __reserved;
+	__s64 deadline;
+	__aligned_u64 inline_data;
+};
+
+/* struct ipcx_queue_reply::flags */
+#define IPCX_REPLY_TAKE		(1U << 0)	/* then take the next message */
+#define IPCX_REPLY_VALID_FLAGS	(IPCX_REPLY_TAKE)
+
+/**
+ * struct ipcx_queue_reply - answer a request, and perhaps take the next message
+ * @size: sizeof(struct ipcx_queue_reply) of the caller
+ * @flags: 0 or IPCX_REPLY_TAKE
+ * @request: address of a struct ipcx_desc; reads slot and seq of a request that
+ *	this endpoint holds. With TAKE all members are written, as in QUEUE_TAKE;
+ *	slot becomes IPCX_SLOT_NONE when the reply was sent and no message taken, and
+ *	with that slot nothing is replied
+ * @reply: address of a struct ipcx_desc; reads slot, flags and len: a slot that was
+ *	loaned for a reply or otherwise; or IPCX_SLOT_NONE with IPCX_MSG_INLINE
+ * @desc_size: sizeof(struct ipcx_desc) of the caller
+ * @__reserved: must be 0
+ * @deadline: TAKE: how long to wait for the next message
+ * @len_max: TAKE: a message longer than this is not taken, bytes
+ * @inline_data: TAKE: address of the places of inline messages
+ * @reply_data: address of the payload of an inline reply
+ *
+ * The request is released. If its caller has given up, the reply goes nowhere; that
+ * is no error.
+ *
+ * Return: 0, or
+ *	EIDRM         the queue was removed with IPCX_UNLINK_NOW; the request is held
+ *	              unless slot says otherwise
+ *	EINVAL        @desc_size, @deadline or a slot is wrong, or the message is not
+ *	              a request
+ *	EMSGSIZE      the reply is longer than what was loaned, or INLINE and longer
+ *	              than IPCX_INLINE_MAX
+ *	ENOMEM        as in QUEUE_COMMIT
+ *	EPERM         the endpoint may not receive; it does not hold the request, or the
+ *	              slot for the reply
+ *	ESTALE        the slot of the request holds another message than seq
+ *
+ * and with TAKE, after the reply was sent, the errors of QUEUE_TAKE.
+ */
+struct ipcx_queue_reply {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 request;
+	__aligned_u64 reply;
+	__u32 desc_size;
+	__u32 __reserved;
+	__s64 deadline;
+	__aligned_u64 len_max;
+	__aligned_u64 inline_data;
+	__aligned_u64 reply_data;
 };
 
 #endif /* _UAPI_LINUX_IPCX_H */

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How a request is answered.
+ *
+ * A request is a message whose slot knows its caller. Whatever ends it, a reply or
+ * ipcx_queue_end_message(), answers that caller, exactly once: under the same hold of
+ * the lock the slot forgets the caller. A caller that sleeps is handed the answer,
+ * BUSY, as a taker is handed its message; the others find it in their list.
+ *
+ * LOCKS: ipcx_queue::lock for all of it. Callers are woken while it is held: their
+ * endpoint may go as soon as it is not.
+ */
+#include <linux/highmem.h>
+#include <linux/poll.h>
+
+#include "batch.h"
+
+/**
+ * ipcx_answer_error() - what an answer that is none is as an error
+ * @flags: IPCX_MSG_*
+ *
+ * Return: 0 for a reply.
+ */
+int ipcx_answer_error(u16 flags)
+{
+	if (flags & IPCX_MSG_EXPIRED)
+		return -ETIME;
+	if (flags & IPCX_MSG_OWNERDEAD)
+		return -EOWNERDEAD;
+	return flags & (IPCX_MSG_CANCELED | IPCX_MSG_POISON) ? -ECANCELED : 0;
+}
+
+/* Under the lock: the caller of @request gets @answer, a BUSY slot, or that itself. */
+static void answer_give(struct ipcx_queue *q, struct ipcx_slot *request, struct ipcx_slot *answer)
+{
+	struct ipcx_party *caller = request->caller;
+	struct ipcx_waiter *w = request->waiter;
+
+	lockdep_assert_held(&q->lock);
+	answer->seq = request->seq;
+	answer->tag = request->tag;
+	answer->expires = 0;
+	answer->deliveries = 0;
+	ipcx_request_forget(request);
+	ipcx_request_end(&q->slots, request);
+	if (w) {
+		w->answer = answer;
+		wake_up_process(w->task);
+		return;
+	}
+	ipcx_slot_answer(&q->slots, answer, caller);
+	wake_up_poll(&container_of(caller, struct ipcx_endpoint, party)->answer_wait,
+		     EPOLLIN | EPOLLRDNORM);
+}
+
+/**
+ * ipcx_request_fail() - a request is over and nobody replied to it
+ * @q: the queue, locked
+ * @slot: the request, BUSY, LOANED or LEASED
+ * @flag: IPCX_MSG_*, why
+ *
+ * Return: whether the slot is the answer; else it is to be freed.
+ */
+bool ipcx_request_fail(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
+{
+	struct ipcx_waiter *w = slot->waiter;
+
+	if (!slot->caller)
+		return false;
+	if (w) {
+		w->err = ipcx_answer_error(flag);
+		wake_up_process(w->task);
+		ipcx_request_forget(slot);
+		return false;
+	}
+	if (slot->state != IPCX_SLOT_BUSY)
+		ipcx_slot_recall(&q->slots, slot);
+	put_pid(slot->pid);
+	slot->pid = NULL;
+	slot->uid = q->obj.uid;
+	slot->gid = q->obj.gid;
+	slot->flags = flag;
+	slot->len = 0;
+	answer_give(q, slot, slot);
+	return true;
+}
+
+/*
+ * Under the lock: nothing of what lies behind a reply in its last page is for its
+ * caller, who perhaps may not receive.
+ */
+static void reply_clear_tail(struct ipcx_slot *slot)
+{
+	u32 tail = slot->len % PAGE_SIZE;
+
+	if (tail)
+		memzero_page(xa_load(&slot->pg.pages, slot->len >> PAGE_SHIFT), tail,
+			     PAGE_SIZE - tail);
+}
+
+/* Under the lock: @request, LEASED, is done, and @answer, LOANED or the same, replies. */
+static void reply_commit(struct ipcx_endpoint *ep, struct ipcx_slot *request,
+			 struct ipcx_slot *answer, const struct ipcx_desc *d, const u64 *data)
+{
+	struct ipcx_queue *q = ep->q;
+
+	ipcx_slot_recall(&q->slots, request);
+	if (answer != request) {
+		ipcx_slot_recall(&q->slots, answer);
+		ipcx_request_end(&q->slots, answer); /* it may have been on loan for one */
+	}
+	put_pid(answer->pid);
+	ipcx_slot_stamp(ep, answer);
+	answer->flags = d->flags;
+	answer->len = d->len;
+	if (d->flags & IPCX_MSG_INLINE)
+		memcpy(answer->data, data, DIV_ROUND_UP((u32)d->len, 8) * 8);
+	else
+		reply_clear_tail(answer);
+	q->count.released++;
+	if (!request->caller)
+		ipcx_queue_put_slot(q, answer);
+	else
+		answer_give(q, request, answer);
+	if (answer != request)
+		ipcx_queue_put_slot(q, request);
+}
+
+static int reply_send(struct ipcx_endpoint *ep, const struct ipcx_desc *to,
+		      const struct ipcx_desc *d, u64 reply_data)
+{
+	struct ipcx_slot *request = ipcx_slot_at(ep->q, to->slot);
+	struct ipcx_slot *answer = request;
+	u64 data[IPCX_INLINE_MAX / 8];
+	int err = 0;
+
+	if (d->slot != IPCX_SLOT_NONE)
+		answer = ipcx_slot_at(ep->q, d->slot);
+	else if (!(d->flags & IPCX_MSG_INLINE))
+		return -EINVAL;
+	if (!request || !answer)
+		return -EINVAL;
+	if (d->flags & ~IPCX_MSG_INLINE)
+		return -EOPNOTSUPP;
+	if (d->flags & IPCX_MSG_INLINE)
+		err = ipcx_inline_in(data, u64_to_user_ptr(reply_data), d->len);
+	if (err)
+		return err;
+	spin_lock(&ep->q->lock);
+	if (d->slot != IPCX_SLOT_NONE)
+		err = ipcx_loan_check(ep, answer, d); /* may let go of the lock: first */
+	if (!err)
+		err = ep->q->removed ? -EIDRM : ipcx_release_check(ep, request, to->seq);
+	if (!err && !request->request)
+		err = -EINVAL;
+	if (!err)
+		reply_commit(ep, request, answer, d, data);
+	spin_unlock(&ep->q->lock);
+	if (!err || err == -ESTALE)
+		ipcx_queue_wake_send(ep->q);
+	return err;
+}
+
+/**
+ * ipcx_queue_reply() - IPCX_IOC_QUEUE_REPLY
+ * @ep: the endpoint
+ * @arg: the caller's struct ipcx_queue_reply
+ *
+ * Return: 0 or a negative errno.
+ */
+long ipcx_queue_reply(struct ipcx_endpoint *ep, void __user *arg)
+{
+	struct ipcx_batch request, reply;
+	struct ipcx_queue_take next = {};
+	struct ipcx_desc to, d;
+	struct ipcx_queue_reply r;
+	int err;
+
+	err = ipcx_args_in(&r, sizeof(r), offsetofend(struct ipcx_queue_reply, reply_data),
+			   IPCX_REPLY_VALID_FLAGS, arg);
+	if (!err && (r.deadline < 0 || r.__reserved))
+		err = -EINVAL;
+	if (!err)
+		err = ipcx_batch_init(&request, r.request, 1, r.desc_size) ?:
+		      ipcx_batch_init(&reply, r.reply, 1, r.desc_size);
+	if (!err && !(ep->rights & IPCX_OPEN_RECV))
+		err = -EPERM;
+	if (!err)
+		err = ipcx_desc_read(&request, 0, &to);
+	if (!err && !(r.flags & IPCX_REPLY_TAKE && to.slot == IPCX_SLOT_NONE))
+		err = ipcx_desc_read(&reply, 0, &d) ?: reply_send(ep, &to, &d, r.reply_data);
+	if (err || !(r.flags & IPCX_REPLY_TAKE))
+		return err;
+	next.deadline = r.deadline;
+	next.len_max = r.len_max;
+	next.inline_data = r.inline_data;
+	return min(ipcx_take_next(ep, &request, &next), 0L);
+}
