@@ -12,6 +12,7 @@
 #include <uapi/linux/ipcx.h>
 
 int ipcx_copy_in_other(void *to, u32 size, const void __user *from, u32 user_size);
+int ipcx_args_in_other(void *to, u32 size, u32 min_size, const void __user *from);
 int ipcx_copy_out_other(void __user *to, u32 user_size, const void *from, u32 size);
 
 /**
@@ -73,9 +74,31 @@ fault:
 	return -EFAULT;
 }
 
+/* Return: whether the caller's argument is there, of the size @size that it says it has. */
+static __always_inline bool ipcx_args_same(void *to, u32 size, const void __user *from)
+{
+	const u64 __user *user = from;
+	u64 *word = to;
+	u32 i;
+
+	if (!user_read_access_begin(user, size))
+		return false;
+#pragma GCC unroll 16
+	for (i = 0; i < size / sizeof(*word); i++) {
+		unsafe_get_user(word[i], user + i, other);
+		if (!i && *(u32 *)to != size)
+			goto other;
+	}
+	user_read_access_end();
+	return true;
+other:
+	user_read_access_end();
+	return false;
+}
+
 /**
  * ipcx_args_in() - copy the argument of an ioctl, which begins with size and flags
- * @to: the kernel's struct; its size becomes the caller's
+ * @to: the kernel's struct, of whole u64 words; its size becomes the caller's
  * @size: its size
  * @min_size: its size in the first version
  * @known: flags that this kernel knows
@@ -86,19 +109,12 @@ fault:
 static __always_inline int ipcx_args_in(void *to, u32 size, u32 min_size, u32 known,
 					const void __user *from)
 {
-	u32 user_size;
-	int err;
+	int err = 0;
 
-	if (get_user(user_size, (u32 __user *)from))
-		return -EFAULT;
-	if (user_size < min_size)
-		return -EINVAL;
-	if (user_size > PAGE_SIZE)
-		return -E2BIG;
-	err = ipcx_copy_in(to, size, from, user_size);
+	if (unlikely(!ipcx_args_same(to, size, from)))
+		err = ipcx_args_in_other(to, size, min_size, from);
 	if (err)
 		return err;
-	*(u32 *)to = user_size;
 	return ((u32 *)to)[1] & ~known ? -EOPNOTSUPP : 0;
 }
 

@@ -28,6 +28,31 @@ int ipcx_copy_in_other(void *to, u32 size, const void __user *from, u32 user_siz
 }
 
 /**
+ * ipcx_args_in_other() - ipcx_args_in() of a struct that has another size, or none
+ * @to: see there
+ * @size: see there
+ * @min_size: see there
+ * @from: see there
+ *
+ * Return: see there.
+ */
+int ipcx_args_in_other(void *to, u32 size, u32 min_size, const void __user *from)
+{
+	u32 user_size;
+	int err;
+
+	if (get_user(user_size, (u32 __user *)from))
+		return -EFAULT;
+	if (user_size < min_size)
+		return -EINVAL;
+	if (user_size > PAGE_SIZE)
+		return -E2BIG;
+	err = copy_struct_from_user(to, size, from, user_size);
+	*(u32 *)to = user_size;
+	return err;
+}
+
+/**
  * ipcx_copy_out_other() - ipcx_copy_out() of a struct that has another size
  * @to: see there
  * @user_size: see there
