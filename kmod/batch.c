@@ -15,8 +15,8 @@
 long ipcx_batch_each(struct ipcx_endpoint *ep, u64 user, u32 count, u32 size,
 		     int (*one)(struct ipcx_endpoint *ep, const struct ipcx_desc *d))
 {
+	struct ipcx_desc d __uninitialized;
 	struct ipcx_batch b;
-	struct ipcx_desc d;
 	u32 i;
 	int err = ipcx_batch_init(&b, user, count, size);
 

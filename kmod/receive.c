@@ -363,7 +363,7 @@ static long take_all(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
 long ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
 		    const struct ipcx_queue_take *t)
 {
-	struct ipcx_taken taken;
+	struct ipcx_taken taken __uninitialized;
 
 	taken.d.slot = IPCX_SLOT_NONE;
 	return take_all(ep, t, b, &taken, 1);
@@ -378,12 +378,11 @@ long ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
  */
 long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 {
-	struct ipcx_taken taken;
-	struct ipcx_queue_take t;
+	struct ipcx_queue_take t __uninitialized;
+	struct ipcx_taken taken __uninitialized;
 	struct ipcx_batch b;
 	int err, released = 0;
 
-	taken.d.slot = IPCX_SLOT_NONE;
 	err = ipcx_args_in(&t, sizeof(t), offsetofend(struct ipcx_queue_take, len_max),
 			   IPCX_TAKE_VALID_FLAGS, arg);
 	if (!err)
@@ -396,6 +395,7 @@ long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 		return -EPERM;
 	if (unlikely(t.flags & IPCX_TAKE_PEEK))
 		return peek(ep->q, &t, &b);
+	taken.d.slot = IPCX_SLOT_NONE;
 	if (t.flags & IPCX_TAKE_RELEASE) {
 		released = release_first(ep, &b, &taken.d);
 		if (released < 0)

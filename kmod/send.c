@@ -206,10 +206,10 @@ static int loan_check(const struct ipcx_endpoint *ep, u32 kind)
  */
 long ipcx_queue_loan(struct ipcx_endpoint *ep, void __user *arg)
 {
-	struct ipcx_queue_loan l;
+	struct ipcx_queue_loan l __uninitialized;
+	struct ipcx_desc d __uninitialized;
 	struct ipcx_slot *slot;
 	struct ipcx_batch b;
-	struct ipcx_desc d;
 	int err;
 	u32 i;
 
@@ -604,9 +604,9 @@ static int commit_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_desc
  */
 long ipcx_queue_commit(struct ipcx_endpoint *ep, void __user *arg)
 {
-	struct ipcx_queue_commit c;
+	struct ipcx_queue_commit c __uninitialized;
+	struct ipcx_desc d __uninitialized;
 	struct ipcx_batch b;
-	struct ipcx_desc d;
 	bool loan;
 	int err;
 	u32 i;
