@@ -234,8 +234,6 @@ static inline int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_party *party
 static inline void ipcx_queue_put_slot(struct ipcx_queue *q, struct ipcx_slot *slot)
 {
 	lockdep_assert_held(&q->lock);
-	put_pid(slot->pid);
-	slot->pid = NULL;
 	ipcx_slot_put(&q->slots, slot);
 }
 
@@ -248,6 +246,18 @@ static inline void ipcx_queue_end_message(struct ipcx_queue *q, struct ipcx_slot
 	if (unlikely(slot->request) && ipcx_request_fail(q, slot, flag))
 		return;
 	ipcx_queue_put_slot(q, slot);
+}
+
+/*
+ * In the hands of who stamps it: whose message this is. A slot keeps its reference when
+ * it is free, since its next message is mostly from the same process.
+ */
+static inline void ipcx_slot_set_pid(struct ipcx_slot *slot, struct pid *pid)
+{
+	if (slot->pid == pid)
+		return;
+	put_pid(slot->pid);
+	slot->pid = get_pid(pid);
 }
 
 #endif /* IPCX_BATCH_H */

@@ -408,11 +408,8 @@ static void endpoint_reap(struct ipcx_endpoint *ep)
 			slot = ipcx_party_reap(&q->slots, &ep->party, q->max_deliveries, &steps);
 			if (!slot)
 				break;
-			if (slot->state == IPCX_SLOT_FREE || slot->ended) {
-				put_pid(slot->pid); /* of an answer */
-				slot->pid = NULL;
+			if (slot->state == IPCX_SLOT_FREE || slot->ended)
 				continue;
-			}
 			if (ipcx_queue_returned(q, slot))
 				poison = slot;
 			else

@@ -75,8 +75,7 @@ bool ipcx_request_fail(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 	}
 	if (slot->state != IPCX_SLOT_BUSY)
 		ipcx_slot_recall(&q->slots, slot);
-	put_pid(slot->pid);
-	slot->pid = NULL;
+	ipcx_slot_set_pid(slot, NULL);
 	slot->uid = q->obj.uid;
 	slot->gid = q->obj.gid;
 	slot->flags = flag;
@@ -109,7 +108,6 @@ static void reply_commit(struct ipcx_endpoint *ep, struct ipcx_slot *request,
 		ipcx_slot_recall(&q->slots, answer);
 		ipcx_request_end(&q->slots, answer); /* it may have been on loan for one */
 	}
-	put_pid(answer->pid);
 	ipcx_slot_stamp(ep, answer);
 	answer->flags = d->flags;
 	answer->len = d->len;

@@ -37,7 +37,7 @@ static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 	copy->tag = slot->tag;
 	copy->uid = q->obj.uid;
 	copy->gid = q->obj.gid;
-	copy->pid = NULL;
+	ipcx_slot_set_pid(copy, NULL);
 	copy->flags = flag | how;
 	copy->expires = 0;
 	spin_lock(&dq->lock);

@@ -275,7 +275,7 @@ void ipcx_slot_stamp(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
 {
 	slot->uid = ep->uid;
 	slot->gid = ep->gid;
-	slot->pid = get_pid(task_tgid(current));
+	ipcx_slot_set_pid(slot, task_tgid(current));
 }
 
 /* Under the lock: stamps a message and sends it. Return: 0 or -EIDRM. */
