@@ -278,6 +278,8 @@ void ipcx_endpoint_close(struct ipcx_endpoint *ep);
 
 /* wait.c: sleeping and waking */
 
+struct task_struct *ipcx_queue_serve(struct ipcx_queue *q);
+void ipcx_taker_wake(struct task_struct *task);
 void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr);
 void ipcx_queue_wake_senders(struct ipcx_queue *q);
 void ipcx_queue_remove(struct ipcx_object *obj);

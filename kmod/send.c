@@ -531,6 +531,7 @@ int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 inline_da
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot = ipcx_slot_at(q, d->slot);
 	u64 data[IPCX_INLINE_MAX / 8];
+	struct task_struct *taker = NULL;
 	u32 npages;
 	int err = 0;
 
@@ -549,11 +550,15 @@ int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 inline_da
 	err = ipcx_loan_commit(ep, slot, d, data, waiter);
 	if (unlikely(d->flags & IPCX_MSG_REQUEST))
 		d->seq = slot->seq;
+	if (!err && !list_empty(&q->takers))
+		taker = ipcx_queue_serve(q);
 	loan = loan && !err && find_spare(ep, npages, d);
 	spin_unlock(&q->lock);
 	if (err)
 		return err;
-	ipcx_queue_wake_recv(q, 1);
+	if (taker)
+		ipcx_taker_wake(taker);
+	ipcx_queue_wake_recv(q, 1); /* who polls, or what could not be served */
 	if (loan)
 		make_spare(ep, npages, d);
 	return 0;

@@ -58,8 +58,32 @@ static int serve(struct ipcx_queue *q, struct task_struct **task)
 		return err;
 	t->err = err;
 	*task = get_task_struct(t->task);
-	list_del_init(&t->node);
+	ipcx_list_del(&t->node);
+	INIT_LIST_HEAD(&t->node);
 	return 0;
+}
+
+/**
+ * ipcx_queue_serve() - hand the next message to who has slept longest for one
+ * @q: the queue, locked
+ *
+ * Return: whom the caller wakes by ipcx_taker_wake() when it has unlocked, or NULL.
+ */
+struct task_struct *ipcx_queue_serve(struct ipcx_queue *q)
+{
+	struct task_struct *task;
+
+	return serve(q, &task) ? NULL : task;
+}
+
+/**
+ * ipcx_taker_wake() - wake who was served
+ * @task: from ipcx_queue_serve()
+ */
+void ipcx_taker_wake(struct task_struct *task)
+{
+	wake_up_process(task);
+	put_task_struct(task);
 }
 
 /**
@@ -76,12 +100,10 @@ void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr)
 		spin_lock(&q->lock);
 		err = serve(q, &task);
 		spin_unlock(&q->lock);
-		if (!err) {
-			wake_up_process(task);
-			put_task_struct(task);
-		} else if (err == -ETIME) {
+		if (!err)
+			ipcx_taker_wake(task);
+		else if (err == -ETIME)
 			ipcx_queue_purge(q);
-		}
 	} while (err != -EAGAIN && !list_empty(&q->takers));
 	/* a message that is gone again has been taken */
 	if (waitqueue_active(&q->recv_poll) && READ_ONCE(q->slots.count[IPCX_SLOT_QUEUED]))
@@ -178,12 +200,16 @@ bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages, u32 kind)
  */
 int ipcx_sleep_until(s64 deadline)
 {
-	ktime_t expires = ipcx_time_to_host(deadline);
-	ktime_t *timer = deadline == IPCX_DEADLINE_FOREVER ? NULL : &expires;
+	ktime_t expires;
 
 	if (signal_pending(current))
 		return -ERESTARTSYS;
-	if (!schedule_hrtimeout_range(timer, current->timer_slack_ns, HRTIMER_MODE_ABS))
+	if (deadline == IPCX_DEADLINE_FOREVER) {
+		schedule();
+		return 0;
+	}
+	expires = ipcx_time_to_host(deadline);
+	if (!schedule_hrtimeout_range(&expires, current->timer_slack_ns, HRTIMER_MODE_ABS))
 		return -ETIMEDOUT;
 	return 0;
 }
@@ -236,7 +262,7 @@ static int sleep_as_taker(struct ipcx_queue *q, struct ipcx_taker *t, s64 deadli
 {
 	int err = 0;
 
-	list_add_tail(&t->node, &q->takers);
+	ipcx_list_add(&t->node, &q->takers);
 	while (!err) {
 		set_current_state(TASK_INTERRUPTIBLE);
 		spin_unlock(&q->lock);
@@ -248,7 +274,7 @@ static int sleep_as_taker(struct ipcx_queue *q, struct ipcx_taker *t, s64 deadli
 		}
 	}
 	__set_current_state(TASK_RUNNING);
-	list_del(&t->node);
+	ipcx_list_del(&t->node);
 	return err;
 }
 
