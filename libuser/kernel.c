@@ -56,7 +56,7 @@ static inline void *slot_data(struct ipcx_kernel_queue *k, const struct ipcx_win
  */
 #define SPARE_SLOT_BITS 20
 
-static bool spare_take(struct ipcx_kernel_queue *k, size_t len, struct ipcx_desc *d)
+static bool spare_take(struct ipcx_kernel_queue *k, size_t len, uint32_t *slot)
 {
 	uint64_t spare = __atomic_load_n(&k->spare, __ATOMIC_RELAXED);
 
@@ -65,7 +65,7 @@ static bool spare_take(struct ipcx_kernel_queue *k, size_t len, struct ipcx_desc
 			return false;
 	} while (!__atomic_compare_exchange_n(&k->spare, &spare, 0, true, __ATOMIC_ACQUIRE,
 					      __ATOMIC_RELAXED));
-	d->slot = (spare - 1) & ((1U << SPARE_SLOT_BITS) - 1);
+	*slot = (spare - 1) & ((1U << SPARE_SLOT_BITS) - 1);
 	return true;
 }
 
@@ -110,7 +110,7 @@ static inline void spare_drop(struct ipcx_kernel_queue *k)
 {
 	struct ipcx_desc d = { 0 };
 
-	if (spare_take(k, 0, &d))
+	if (spare_take(k, 0, &d.slot))
 		cancel(k->base.fd, &d, 1);
 }
 
@@ -201,16 +201,28 @@ static inline int give(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n,
 	return done;
 }
 
-static void fill_loan(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipcx_desc *d,
-		      size_t len, void *data)
+static void fill_loan(struct ipcx_queue *q, struct ipcx_msg *m, uint32_t slot, size_t len,
+		      void *data)
 {
-	*m = (struct ipcx_msg){ .data = data, .len = len };
-	m->priv[PRIV_SLOT] = d->slot;
+	/* member by member: a whole struct would be cleared first */
+	m->data = data;
+	m->len = len;
+	m->prio = 0;
+	m->flags = 0;
+	m->deliveries = 0;
+	m->pid = 0;
+	m->uid = 0;
+	m->gid = 0;
+	m->seq = 0;
+	m->tag = 0;
+	m->expires = 0;
+	m->priv[PRIV_SLOT] = slot;
 	m->priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
 }
 
-static int kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
-		       int64_t deadline)
+static __attribute__((noinline)) int loan_slots(struct ipcx_queue *q, size_t len,
+						struct ipcx_msg *m, unsigned int n,
+						int64_t deadline)
 {
 	struct ipcx_kernel_queue *k = kernel_queue(q);
 	struct ipcx_desc d[IPCX_BATCH];
@@ -223,10 +235,6 @@ static int kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, uns
 	};
 	int done;
 
-	if (n == 1 && deadline >= 0 && spare_take(k, len, d)) {
-		fill_loan(q, m, d, len, slot_data(k, &k->tx, d[0].slot, len));
-		return 1;
-	}
 	spare_drop(k);
 	for (unsigned int i = 0; i < n; i++)
 		d[i] = (struct ipcx_desc){ .len = len };
@@ -240,27 +248,37 @@ static int kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, uns
 			cancel(q->fd, d + i, done - i);
 			return i ? i : -ENOMEM;
 		}
-		fill_loan(q, &m[i], &d[i], len, data);
+		fill_loan(q, &m[i], d[i].slot, len, data);
 	}
 	return done;
+}
+
+static int kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
+		       int64_t deadline)
+{
+	struct ipcx_kernel_queue *k = kernel_queue(q);
+	uint32_t slot;
+
+	if (n != 1 || deadline < 0 || !spare_take(k, len, &slot))
+		return loan_slots(q, len, m, n, deadline);
+	fill_loan(q, m, slot, len, slot_data(k, &k->tx, slot, len));
+	return 1;
 }
 
 static void fill_taken(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipcx_desc *d,
 		       void *data)
 {
-	*m = (struct ipcx_msg){
-		.data = data,
-		.len = d->len,
-		.prio = d->prio,
-		.flags = d->flags,
-		.deliveries = d->deliveries,
-		.pid = d->pid,
-		.uid = d->uid,
-		.gid = d->gid,
-		.seq = d->seq,
-		.tag = d->tag,
-		.expires = d->expires,
-	};
+	m->data = data;
+	m->len = d->len;
+	m->prio = d->prio;
+	m->flags = d->flags;
+	m->deliveries = d->deliveries;
+	m->pid = d->pid;
+	m->uid = d->uid;
+	m->gid = d->gid;
+	m->seq = d->seq;
+	m->tag = d->tag;
+	m->expires = d->expires;
 	m->priv[PRIV_SLOT] = d->slot;
 	m->priv[PRIV_SEQ] = d->seq;
 	m->priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
