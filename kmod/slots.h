@@ -315,7 +315,7 @@ static inline void ipcx_slot_dequeue(struct ipcx_slots *s, struct ipcx_slot *slo
 {
 	ipcx_list_del(&slot->queued);
 	s->queued_pages -= slot->pg.npages;
-	if (list_empty(&s->fifo[slot->prio]))
+	if (slot->queued.next == slot->queued.prev) /* nothing but the head was left */
 		s->prios &= ~(1U << slot->prio);
 }
 
