@@ -220,9 +220,8 @@ static void fill_loan(struct ipcx_queue *q, struct ipcx_msg *m, uint32_t slot, s
 	m->priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
 }
 
-static __attribute__((noinline)) int loan_slots(struct ipcx_queue *q, size_t len,
-						struct ipcx_msg *m, unsigned int n,
-						int64_t deadline)
+static __attribute__((noinline)) int
+loan_slots(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n, int64_t deadline)
 {
 	struct ipcx_kernel_queue *k = kernel_queue(q);
 	struct ipcx_desc d[IPCX_BATCH];
