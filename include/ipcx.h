@@ -51,6 +51,7 @@ extern "C" {
 #define IPCX_CAP_POLL		(1ULL << 9)	/* ipcx_queue_fd() works with poll and epoll */
 #define IPCX_CAP_PERSISTENT	(1ULL << 10)	/* messages wait while nobody has it open */
 #define IPCX_CAP_SEALED		(1ULL << 11)	/* nobody can change a message that was sent */
+#define IPCX_CAP_CALL		(1ULL << 12)	/* requests and replies */
 
 struct ipcx_queue;
 
@@ -60,7 +61,8 @@ struct ipcx_queue;
  *	@len is 0
  * @len: its length in bytes; may be made smaller between loan and commit
  * @prio: 0..31, higher is taken first; 0 after a loan
- * @flags: 0; IPCX_POISON or IPCX_EXPIRED in a dead-letter queue
+ * @flags: 0 after a loan; IPCX_REQUEST asks for an answer; for the other bits see
+ *	below
  * @deliveries: how often it was taken before and came back
  * @pid: its sender's process, 0 when gone or not visible from here, -1 where
  *	the transport does not verify it
@@ -84,9 +86,16 @@ struct ipcx_msg {
 	uint64_t priv[4];
 };
 
-/* ipcx_msg.flags of a message in a dead-letter queue: why it was given up */
+/*
+ * ipcx_msg.flags: why a message is in a dead-letter queue; or, of an answer without
+ * payload, why nobody replied
+ */
 #define IPCX_POISON	(1U << 0)	/* taken max_deliveries times, came back each time */
 #define IPCX_EXPIRED	(1U << 1)	/* not taken in time */
+#define IPCX_CANCELED	(1U << 4)	/* released without a reply, or dropped */
+#define IPCX_OWNERDEAD	(1U << 5)	/* the last receiver is gone */
+/* and of a message that was sent with it: its sender waits for an answer */
+#define IPCX_REQUEST	(1U << 2)
 
 /* What a loan does when the queue is full */
 enum ipcx_queue_policy {
@@ -188,10 +197,13 @@ struct ipcx_queue_attr {
  * @loaned: slots being written
  * @senders: open ends that may send
  * @receivers: open ends that may receive
+ * @withdrawn: requests that ended before anybody could answer them
+ * @answers: answers that their callers have not taken or not released yet
+ * @requests: slots kept free for replies
  *
  * All at one instant. sent is the sum of queued, leased, released, dropped_oldest,
- * dropped_newest, expired and poison, but for messages on their way from one to
- * another of these at that instant.
+ * dropped_newest, expired, poison and withdrawn, but for messages on their way from
+ * one to another of these at that instant.
  */
 struct ipcx_queue_stats {
 	size_t sz;
@@ -199,6 +211,7 @@ struct ipcx_queue_stats {
 	uint64_t dropped_oldest, dropped_newest, expired, poison;
 	uint64_t redelivered, dead_lettered, dead_letter_failed;
 	uint64_t bytes, free, loaned, senders, receivers;
+	uint64_t withdrawn, answers, requests;
 };
 
 /**
@@ -467,6 +480,113 @@ int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t d
  * in the queue), or as ipcx_queue_take().
  */
 ssize_t ipcx_queue_recv(struct ipcx_queue *q, void *buf, size_t cap, int64_t deadline);
+
+/**
+ * ipcx_queue_call() - send a request and wait for its answer
+ * @q: the queue, opened with IPCX_SEND
+ * @request: a loan, sent by this; or one whose call ended with -EINTR or -EAGAIN:
+ *	this goes on waiting
+ * @reply: filled with the answer, to be released; an answer of an earlier call in it
+ *	is released first, so that one struct, zeroed at first, does for all calls
+ * @deadline: how long to wait for the answer
+ *
+ * A server is who takes the request and answers it with ipcx_queue_reply(). The
+ * answer has seq and tag of the request. When a server dies another one gets the
+ * request, with deliveries + 1.
+ *
+ * Return: 0, or
+ * -EAGAIN      no answer yet, and @deadline is IPCX_NOWAIT; the call goes on
+ * -ECANCELED   the server released the request without a reply, or it was dropped
+ * -EIDRM       the queue was removed, see ipcx_queue_remove()
+ * -EINTR       a signal came while waiting; the call goes on
+ * -EINVAL      prio or expires is out of range, or @deadline negative
+ * -EMSGSIZE    len is larger than what was loaned
+ * -ENOMEM      no memory to keep room for the reply; or the address space is too
+ *              small for the answer, which ipcx_queue_answer() can still take
+ * -ENOSPC      a queue of depth 1 has no room for a request and its reply
+ * -EOWNERDEAD  the last server is gone
+ * -EPERM       the queue was not opened with IPCX_SEND, or @request is not a loan of
+ *              this handle
+ * -ETIME       the request expired before a server took it
+ * -ETIMEDOUT   no answer at @deadline; the request is taken back, or its answer will
+ *              be dropped
+ */
+int ipcx_queue_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
+		    int64_t deadline);
+
+/**
+ * ipcx_queue_answer() - receive an answer to a request that was committed
+ * @q: the queue, opened with IPCX_SEND
+ * @m: filled; seq and tag are those of the request. If nobody replied, flags says why
+ *	and there is no payload
+ * @deadline: how long to wait for one
+ *
+ * For requests that are sent by ipcx_queue_commit() with IPCX_REQUEST in flags, many
+ * at a time. ipcx_queue_fd() is readable when there is one. Release it as any message.
+ *
+ * Return: 0, or -EAGAIN, -EIDRM, -EINTR, -EINVAL, -ENOMEM, -ETIMEDOUT as by
+ * ipcx_queue_take(), -EPERM if the queue was not opened with IPCX_SEND.
+ */
+int ipcx_queue_answer(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
+
+/**
+ * ipcx_queue_loan_reply() - get an empty slot to write a reply into
+ * @q: the queue, opened with IPCX_RECV
+ * @request: a request that is held
+ * @len: bytes needed, 0..msg_max
+ * @reply: filled, for ipcx_queue_reply() or ipcx_queue_cancel()
+ *
+ * A slot is kept for the reply to each request; its bytes come out of the queue's as
+ * for any loan. Does not wait.
+ *
+ * Return: 0, or
+ * -EAGAIN    the bytes of the queue are used up; or a loan for an earlier request that
+ *            was given back is still held
+ * -EDQUOT    the creator's limit on bytes is reached
+ * -EIDRM     the queue was removed, see ipcx_queue_remove()
+ * -EMSGSIZE  @len is larger than the queue's msg_max
+ * -ENOMEM    no memory, or the creator's memory cgroup is at its limit
+ * -EPERM     @request is not a request that this handle holds, or there is a loan for
+ *            each that it holds
+ */
+int ipcx_queue_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request, size_t len,
+			  struct ipcx_msg *reply);
+
+/**
+ * ipcx_queue_reply() - answer a request, and release it
+ * @q: the queue
+ * @request: the request taken
+ * @reply: a loan by ipcx_queue_loan_reply(); or zeroed but for data and len, which are
+ *	copied. Without a payload data may be NULL
+ *
+ * Does not block, but for an allocation where a long reply is copied. If the caller
+ * has given up, the reply goes nowhere; that is no error.
+ *
+ * Return: 0, or
+ * -EIDRM   the queue was removed
+ * -EINVAL  @request is a message whose sender waits for no answer
+ * -EPERM   @request is not held by this handle
+ * -ESTALE  it was held for longer than lease_ms and is for another server now
+ * and what ipcx_queue_loan_reply() returns, when @reply is copied. Then nothing was
+ * sent and @request is still held.
+ */
+int ipcx_queue_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply);
+
+/**
+ * ipcx_queue_reply_next() - answer a request and take the next message
+ * @q: the queue
+ * @request: the request taken; filled with the next message
+ * @reply: as in ipcx_queue_reply()
+ * @deadline: how long to wait for the next message
+ *
+ * One system call for a short reply or a loan. If @request holds nothing, as before
+ * the first and after a failure, this only takes.
+ *
+ * Return: as ipcx_queue_reply() while @request is still held afterwards; else the
+ * reply was sent, and as ipcx_queue_take().
+ */
+int ipcx_queue_reply_next(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
+			  int64_t deadline);
 
 /**
  * ipcx_queue_unlink() - take a queue's name away

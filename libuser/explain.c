@@ -101,6 +101,48 @@ static int explain_take(const char *name, int err, size_t len)
 	}
 }
 
+static int explain_call(const char *name, int err)
+{
+	switch (err) {
+	case ECANCELED:
+		return ipcx_fail(err, "queue %s: the server released the request without a reply, or "
+				      "the queue dropped it", name);
+	case EOWNERDEAD:
+		return ipcx_fail(err, "queue %s: the last server is gone; call again when there is "
+				      "one", name);
+	case ETIME:
+		return ipcx_fail(err, "queue %s: the request expired before a server took it", name);
+	case ENOSPC:
+		return ipcx_fail(err, "queue %s: a queue of depth 1 has no room for a request and its "
+				      "reply; create it with a larger depth", name);
+	case EPERM:
+		return ipcx_fail(err, "queue %s: not opened with IPCX_SEND, or the request is not a "
+				      "slot on loan to this handle", name);
+	default:
+		return explain_commit(name, err);
+	}
+}
+
+static int explain_reply(const struct ipcx_queue *q, const char *name, int err, size_t len)
+{
+	switch (err) {
+	case EAGAIN:
+		return ipcx_fail(err, "queue %s: no bytes are left for a reply of %zu; release "
+				      "messages, or create the queue with a larger bytes_max",
+				 name, len);
+	case EINVAL:
+		return ipcx_fail(err, "queue %s: the sender of this message waits for no answer; "
+				      "release it", name);
+	case EPERM:
+		return ipcx_fail(err, "queue %s: not a request that this handle holds, or there is a "
+				      "loan for its reply already", name);
+	case ESTALE:
+		return 0;
+	default:
+		return explain_loan(q, name, err, len);
+	}
+}
+
 static int explain_stale(const struct ipcx_queue *q, const char *name)
 {
 	if (!q->attr.lease_ms)
@@ -156,24 +198,29 @@ static __attribute__((cold, noinline)) int explain_rare(const struct ipcx_queue 
 		r = explain_take(name, err, len);
 	else if (op == IPCX_OP_COMMIT)
 		r = explain_commit(name, err);
+	else if (op == IPCX_OP_CALL)
+		r = explain_call(name, err);
+	else if (op == IPCX_OP_REPLY)
+		r = explain_reply(q, name, err, len);
 	if (!r)
 		r = explain_held(q, name, op, err);
 	return r ? r : ipcx_fail(err, "queue %s: %s", name, strerror(err));
 }
 
+/* Waiting in vain, by what was waited for */
+static const char *const in_vain[][2] = {
+	[IPCX_OP_LOAN] = { "the queue is full", "the queue was still full at the deadline" },
+	[IPCX_OP_TAKE] = { "the queue is empty", "the queue was still empty at the deadline" },
+	[IPCX_OP_CALL] = { "there is no answer yet", "there was no answer at the deadline" },
+};
+
 int ipcx_explain(const struct ipcx_queue *q, enum ipcx_op op, int err, size_t len)
 {
-	switch (err) {
-	case EAGAIN:
-		return ipcx_fail_text(err, op == IPCX_OP_LOAN ? "the queue is full" :
-								"the queue is empty");
-	case ETIMEDOUT:
-		return ipcx_fail_text(err, op == IPCX_OP_LOAN ?
-						   "the queue was still full at the deadline" :
-						   "the queue was still empty at the deadline");
-	case EINTR:
+	bool waited = op == IPCX_OP_LOAN || op == IPCX_OP_TAKE || op == IPCX_OP_CALL;
+
+	if (waited && (err == EAGAIN || err == ETIMEDOUT))
+		return ipcx_fail_text(err, in_vain[op][err == ETIMEDOUT]);
+	if (err == EINTR)
 		return ipcx_fail_text(err, "a signal came while waiting");
-	default:
-		return explain_rare(q, op, err, len);
-	}
+	return explain_rare(q, op, err, len);
 }

@@ -6,6 +6,9 @@
  * is too small for that, a slot is mapped from loan to commit, or from take to
  * release, alone. Only the holder of a slot touches its entry in maps, so there
  * is no lock.
+ *
+ * Messages of up to IPCX_INLINE_MAX bytes lie in no window: each slot has a place for
+ * them in this process.
  */
 #include <assert.h>
 #include <errno.h>
@@ -16,15 +19,8 @@
 
 static_assert(IPCX_BATCH == IPCX_BATCH_MAX, "the public batch is the kernel's");
 
-enum { PRIV_SLOT, PRIV_SEQ };
-
-static struct ipcx_kernel_queue *kernel_queue(struct ipcx_queue *q)
-{
-	return (struct ipcx_kernel_queue *)q; /* base is its first member */
-}
-
-static __attribute__((cold, noinline)) void *
-map_slot(struct ipcx_kernel_queue *k, const struct ipcx_window *w, uint32_t slot, size_t len)
+void *ipcx_kernel_map_slot(struct ipcx_kernel_queue *k, const struct ipcx_window *w, uint32_t slot,
+			   size_t len)
 {
 	struct ipcx_slot_map *old = &k->maps[slot];
 	void *addr = mmap(NULL, len, w->prot, MAP_SHARED | MAP_NORESERVE, k->base.fd,
@@ -38,16 +34,6 @@ map_slot(struct ipcx_kernel_queue *k, const struct ipcx_window *w, uint32_t slot
 	return addr;
 }
 
-static inline void *slot_data(struct ipcx_kernel_queue *k, const struct ipcx_window *w,
-			      uint32_t slot, size_t len)
-{
-	if (!len)
-		return NULL;
-	if (ipcx_unlikely(!w->base))
-		return map_slot(k, w, slot, len);
-	return w->base + slot * k->stride;
-}
-
 /*
  * A commit brings an empty slot for the next message, so that a steady sender
  * makes one system call a message. It waits here for the next loan: its slot
@@ -56,12 +42,19 @@ static inline void *slot_data(struct ipcx_kernel_queue *k, const struct ipcx_win
  */
 #define SPARE_SLOT_BITS 20
 
-static bool spare_take(struct ipcx_kernel_queue *k, size_t len, uint32_t *slot)
+/* One without pages for a message that needs none, and else one that is long enough. */
+static inline bool spare_fits(size_t has, size_t len)
+{
+	return has >= len && (has <= IPCX_INLINE_MAX) == (len <= IPCX_INLINE_MAX);
+}
+
+static inline bool spare_take(struct ipcx_kernel_queue *k, size_t len, bool whatever,
+			      uint32_t *slot)
 {
 	uint64_t spare = __atomic_load_n(&k->spare, __ATOMIC_RELAXED);
 
 	do {
-		if (!spare || (spare - 1) >> SPARE_SLOT_BITS < len)
+		if (!spare || (!whatever && !spare_fits((spare - 1) >> SPARE_SLOT_BITS, len)))
 			return false;
 	} while (!__atomic_compare_exchange_n(&k->spare, &spare, 0, true, __ATOMIC_ACQUIRE,
 					      __ATOMIC_RELAXED));
@@ -70,7 +63,7 @@ static bool spare_take(struct ipcx_kernel_queue *k, size_t len, uint32_t *slot)
 }
 
 /* Return: whether it was kept; else the caller gives it back. */
-static bool spare_keep(struct ipcx_kernel_queue *k, const struct ipcx_desc *d)
+bool ipcx_kernel_spare_keep(struct ipcx_kernel_queue *k, const struct ipcx_desc *d)
 {
 	uint64_t none = 0;
 
@@ -79,20 +72,21 @@ static bool spare_keep(struct ipcx_kernel_queue *k, const struct ipcx_desc *d)
 					   __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
-static int commit(int fd, const struct ipcx_desc *d, unsigned int n)
+static int commit(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n)
 {
 	struct ipcx_queue_commit arg = {
 		.size = sizeof(arg),
 		.descs = (uintptr_t)d,
 		.count = n,
 		.desc_size = sizeof(*d),
+		.inline_data = (uintptr_t)k->places,
 	};
-	int done = ioctl(fd, IPCX_IOC_QUEUE_COMMIT, &arg);
+	int done = ioctl(k->base.fd, IPCX_IOC_QUEUE_COMMIT, &arg);
 
 	return done < 0 ? -errno : done;
 }
 
-static int cancel(int fd, const struct ipcx_desc *d, unsigned int n)
+int ipcx_kernel_cancel(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n)
 {
 	struct ipcx_queue_cancel arg = {
 		.size = sizeof(arg),
@@ -100,7 +94,7 @@ static int cancel(int fd, const struct ipcx_desc *d, unsigned int n)
 		.count = n,
 		.desc_size = sizeof(*d),
 	};
-	int done = ioctl(fd, IPCX_IOC_QUEUE_CANCEL, &arg);
+	int done = ioctl(k->base.fd, IPCX_IOC_QUEUE_CANCEL, &arg);
 
 	return done < 0 ? -errno : done;
 }
@@ -110,11 +104,11 @@ static inline void spare_drop(struct ipcx_kernel_queue *k)
 {
 	struct ipcx_desc d = { 0 };
 
-	if (spare_take(k, 0, &d.slot))
-		cancel(k->base.fd, &d, 1);
+	if (spare_take(k, 0, true, &d.slot))
+		ipcx_kernel_cancel(k, &d, 1);
 }
 
-static int release_flags(int fd, const struct ipcx_desc *d, unsigned int n, uint32_t flags)
+static int release_flags(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n, uint32_t flags)
 {
 	struct ipcx_queue_release arg = {
 		.size = sizeof(arg),
@@ -123,22 +117,22 @@ static int release_flags(int fd, const struct ipcx_desc *d, unsigned int n, uint
 		.count = n,
 		.desc_size = sizeof(*d),
 	};
-	int done = ioctl(fd, IPCX_IOC_QUEUE_RELEASE, &arg);
+	int done = ioctl(k->base.fd, IPCX_IOC_QUEUE_RELEASE, &arg);
 
 	return done < 0 ? -errno : done;
 }
 
-static int release(int fd, const struct ipcx_desc *d, unsigned int n)
+static int release(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n)
 {
-	return release_flags(fd, d, n, 0);
+	return release_flags(k, d, n, 0);
 }
 
-static int nack(int fd, const struct ipcx_desc *d, unsigned int n)
+int ipcx_kernel_nack(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n)
 {
-	return release_flags(fd, d, n, IPCX_RELEASE_NACK);
+	return release_flags(k, d, n, IPCX_RELEASE_NACK);
 }
 
-typedef int (*give_fn)(int fd, const struct ipcx_desc *d, unsigned int n);
+typedef int (*give_fn)(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n);
 
 /*
  * Once the kernel has a slot back another thread may hold and map it, so its
@@ -155,7 +149,7 @@ give_mapped(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int
 		saved[i] = k->maps[d[i].slot];
 		k->maps[d[i].slot].addr = NULL;
 	}
-	done = fn(k->base.fd, d, n);
+	done = fn(k, d, n);
 	for (int i = 0; i < (int)n; i++) {
 		if (i >= done)
 			k->maps[d[i].slot] = saved[i];
@@ -168,7 +162,7 @@ give_mapped(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int
 /* Gives slots that are held to the kernel, up to the first that is not held. */
 static inline int give(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, give_fn fn)
 {
-	struct ipcx_kernel_queue *k = kernel_queue(q);
+	struct ipcx_kernel_queue *k = ipcx_kernel(q);
 	struct ipcx_desc d[IPCX_BATCH];
 	unsigned int held;
 	int done;
@@ -179,11 +173,11 @@ static inline int give(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n,
 		if (p->priv[IPCX_PRIV_HOLDER] != (uintptr_t)q)
 			break;
 		d[held] = (struct ipcx_desc){
-			.slot = p->priv[PRIV_SLOT],
-			.flags = p->flags,
+			.slot = p->priv[IPCX_PRIV_SLOT],
+			.flags = p->flags | p->priv[IPCX_PRIV_INLINE],
 			.len = p->len,
 			.tag = p->tag,
-			.seq = p->priv[PRIV_SEQ],
+			.seq = p->priv[IPCX_PRIV_SEQ],
 			.prio = p->prio,
 			.expires = p->expires,
 		};
@@ -193,8 +187,10 @@ static inline int give(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n,
 	if (ipcx_unlikely(k->maps))
 		done = give_mapped(k, d, held, fn);
 	else
-		done = fn(q->fd, d, held);
+		done = fn(k, d, held);
 	for (int i = 0; i < done; i++) {
+		if (ipcx_unlikely(m[i].flags & IPCX_REQUEST))
+			m[i].seq = d[i].seq;
 		m[i].data = NULL;
 		m[i].priv[IPCX_PRIV_HOLDER] = 0;
 	}
@@ -202,7 +198,7 @@ static inline int give(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n,
 }
 
 static void fill_loan(struct ipcx_queue *q, struct ipcx_msg *m, uint32_t slot, size_t len,
-		      void *data)
+		      void *data, uint32_t kind)
 {
 	/* member by member: a whole struct would be cleared first */
 	m->data = data;
@@ -216,17 +212,27 @@ static void fill_loan(struct ipcx_queue *q, struct ipcx_msg *m, uint32_t slot, s
 	m->seq = 0;
 	m->tag = 0;
 	m->expires = 0;
-	m->priv[PRIV_SLOT] = slot;
+	m->priv[IPCX_PRIV_SLOT] = slot;
+	m->priv[IPCX_PRIV_INLINE] = kind & IPCX_LOAN_INLINE ? IPCX_MSG_INLINE : 0;
 	m->priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
 }
 
-static __attribute__((noinline)) int
-loan_slots(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n, int64_t deadline)
+/* Small messages do without pages. */
+static inline uint32_t loan_kind(const struct ipcx_kernel_queue *k, size_t len)
 {
-	struct ipcx_kernel_queue *k = kernel_queue(q);
+	return (len <= IPCX_INLINE_MAX ? IPCX_LOAN_INLINE : 0) |
+	       (k->calls ? IPCX_LOAN_REQUEST : 0);
+}
+
+static __attribute__((noinline)) int
+loan_slots(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n, uint32_t kind,
+	   int64_t deadline)
+{
+	struct ipcx_kernel_queue *k = ipcx_kernel(q);
 	struct ipcx_desc d[IPCX_BATCH];
 	struct ipcx_queue_loan arg = {
 		.size = sizeof(arg),
+		.flags = kind,
 		.descs = (uintptr_t)d,
 		.count = n,
 		.desc_size = sizeof(d[0]),
@@ -241,13 +247,13 @@ loan_slots(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
 	if (done < 0)
 		return -errno;
 	for (int i = 0; i < done; i++) {
-		void *data = slot_data(k, &k->tx, d[i].slot, len);
+		void *data = ipcx_slot_data(k, &k->tx, d[i].slot, len, kind & IPCX_LOAN_INLINE);
 
 		if (ipcx_unlikely(data == MAP_FAILED)) {
-			cancel(q->fd, d + i, done - i);
+			ipcx_kernel_cancel(k, d + i, done - i);
 			return i ? i : -ENOMEM;
 		}
-		fill_loan(q, &m[i], d[i].slot, len, data);
+		fill_loan(q, &m[i], d[i].slot, len, data, kind);
 	}
 	return done;
 }
@@ -255,22 +261,29 @@ loan_slots(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
 static int kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
 		       int64_t deadline)
 {
-	struct ipcx_kernel_queue *k = kernel_queue(q);
-	uint32_t slot;
+	struct ipcx_kernel_queue *k = ipcx_kernel(q);
+	uint32_t slot, kind = loan_kind(k, len);
 
-	if (n != 1 || deadline < 0 || !spare_take(k, len, &slot))
-		return loan_slots(q, len, m, n, deadline);
-	fill_loan(q, m, slot, len, slot_data(k, &k->tx, slot, len));
+	if (n != 1 || deadline < 0 || !spare_take(k, len, false, &slot))
+		return loan_slots(q, len, m, n, kind, deadline);
+	fill_loan(q, m, slot, len,
+		  ipcx_slot_data(k, &k->tx, slot, len, kind & IPCX_LOAN_INLINE), kind);
 	return 1;
 }
 
-static void fill_taken(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipcx_desc *d,
-		       void *data)
+int ipcx_kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, uint32_t kind,
+		     int64_t deadline)
+{
+	return loan_slots(q, len, m, 1, kind, deadline);
+}
+
+void ipcx_kernel_fill_taken(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipcx_desc *d,
+			    void *data)
 {
 	m->data = data;
 	m->len = d->len;
 	m->prio = d->prio;
-	m->flags = d->flags;
+	m->flags = d->flags & ~IPCX_MSG_INLINE;
 	m->deliveries = d->deliveries;
 	m->pid = d->pid;
 	m->uid = d->uid;
@@ -278,15 +291,16 @@ static void fill_taken(struct ipcx_queue *q, struct ipcx_msg *m, const struct ip
 	m->seq = d->seq;
 	m->tag = d->tag;
 	m->expires = d->expires;
-	m->priv[PRIV_SLOT] = d->slot;
-	m->priv[PRIV_SEQ] = d->seq;
+	m->priv[IPCX_PRIV_SLOT] = d->slot;
+	m->priv[IPCX_PRIV_SEQ] = d->seq;
+	m->priv[IPCX_PRIV_INLINE] = d->flags & IPCX_MSG_INLINE;
 	m->priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
 }
 
 static int kernel_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
 		       int64_t deadline)
 {
-	struct ipcx_kernel_queue *k = kernel_queue(q);
+	struct ipcx_kernel_queue *k = ipcx_kernel(q);
 	struct ipcx_desc d[IPCX_BATCH];
 	struct ipcx_queue_take arg = {
 		.size = sizeof(arg),
@@ -295,19 +309,21 @@ static int kernel_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m,
 		.desc_size = sizeof(d[0]),
 		.deadline = deadline,
 		.len_max = len_max,
+		.inline_data = (uintptr_t)k->places,
 	};
 	int done = ioctl(q->fd, IPCX_IOC_QUEUE_TAKE, &arg);
 
 	if (done < 0)
 		return -errno;
 	for (int i = 0; i < done; i++) {
-		void *data = slot_data(k, &k->rx, d[i].slot, d[i].len);
+		void *data = ipcx_slot_data(k, &k->rx, d[i].slot, d[i].len,
+					    d[i].flags & IPCX_MSG_INLINE);
 
 		if (ipcx_unlikely(data == MAP_FAILED)) {
-			nack(q->fd, d + i, done - i);
+			ipcx_kernel_nack(k, d + i, done - i);
 			return i ? i : -ENOMEM;
 		}
-		fill_taken(q, &m[i], &d[i], data);
+		ipcx_kernel_fill_taken(q, &m[i], &d[i], data);
 	}
 	return done;
 }
@@ -315,10 +331,10 @@ static int kernel_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m,
 /* Sends a message and brings a spare. */
 static int commit_one(struct ipcx_queue *q, struct ipcx_msg *m)
 {
-	struct ipcx_kernel_queue *k = kernel_queue(q);
+	struct ipcx_kernel_queue *k = ipcx_kernel(q);
 	struct ipcx_desc d = {
-		.slot = m->priv[PRIV_SLOT],
-		.flags = m->flags,
+		.slot = m->priv[IPCX_PRIV_SLOT],
+		.flags = m->flags | m->priv[IPCX_PRIV_INLINE],
 		.len = m->len,
 		.tag = m->tag,
 		.prio = m->prio,
@@ -330,14 +346,17 @@ static int commit_one(struct ipcx_queue *q, struct ipcx_msg *m)
 		.descs = (uintptr_t)&d,
 		.count = 1,
 		.desc_size = sizeof(d),
+		.inline_data = (uintptr_t)k->places,
 	};
 
 	if (m->priv[IPCX_PRIV_HOLDER] != (uintptr_t)q)
 		return q->fd < 0 ? -EBADF : -EPERM;
 	if (ioctl(q->fd, IPCX_IOC_QUEUE_COMMIT, &arg) < 0)
 		return -errno;
-	if (d.slot != IPCX_SLOT_NONE && !spare_keep(k, &d))
-		cancel(q->fd, &d, 1);
+	if (d.slot != IPCX_SLOT_NONE && !ipcx_kernel_spare_keep(k, &d))
+		ipcx_kernel_cancel(k, &d, 1);
+	if (ipcx_unlikely(m->flags & IPCX_REQUEST))
+		m->seq = d.seq;
 	m->data = NULL;
 	m->priv[IPCX_PRIV_HOLDER] = 0;
 	return 1;
@@ -345,25 +364,25 @@ static int commit_one(struct ipcx_queue *q, struct ipcx_msg *m)
 
 static int kernel_commit(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 {
-	if (n == 1 && !ipcx_unlikely(kernel_queue(q)->maps))
+	if (n == 1 && !ipcx_unlikely(ipcx_kernel(q)->maps))
 		return commit_one(q, m);
 	return give(q, m, n, commit);
 }
 
 static int kernel_cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 {
-	return give(q, m, n, cancel);
+	return give(q, m, n, ipcx_kernel_cancel);
 }
 
 static int kernel_release(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, bool again)
 {
-	return again ? give(q, m, n, nack) : give(q, m, n, release);
+	return again ? give(q, m, n, ipcx_kernel_nack) : give(q, m, n, release);
 }
 
 static int kernel_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
 {
-	struct ipcx_kernel_queue *k = kernel_queue(q);
-	struct ipcx_desc d = { .slot = m->priv[PRIV_SLOT], .seq = m->priv[PRIV_SEQ] };
+	struct ipcx_kernel_queue *k = ipcx_kernel(q);
+	struct ipcx_desc d = { .slot = m->priv[IPCX_PRIV_SLOT], .seq = m->priv[IPCX_PRIV_SEQ] };
 	struct ipcx_queue_take arg = {
 		.size = sizeof(arg),
 		.flags = IPCX_TAKE_RELEASE,
@@ -372,6 +391,7 @@ static int kernel_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadlin
 		.desc_size = sizeof(d),
 		.deadline = deadline,
 		.len_max = SIZE_MAX,
+		.inline_data = (uintptr_t)k->places,
 	};
 	int r;
 
@@ -384,7 +404,8 @@ static int kernel_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadlin
 	r = ioctl(q->fd, IPCX_IOC_QUEUE_TAKE, &arg);
 	if (r < 0)
 		return -errno;
-	fill_taken(q, m, &d, slot_data(k, &k->rx, d.slot, d.len));
+	ipcx_kernel_fill_taken(q, m, &d,
+			       ipcx_slot_data(k, &k->rx, d.slot, d.len, d.flags & IPCX_MSG_INLINE));
 	return r;
 }
 
@@ -402,7 +423,7 @@ static int kernel_peek(struct ipcx_queue *q, struct ipcx_msg *m)
 
 	if (ioctl(q->fd, IPCX_IOC_QUEUE_TAKE, &arg) < 0)
 		return -errno;
-	fill_taken(q, m, &d, NULL);
+	ipcx_kernel_fill_taken(q, m, &d, NULL);
 	m->priv[IPCX_PRIV_HOLDER] = 0;
 	return 0;
 }
@@ -430,6 +451,9 @@ static int kernel_stat(const struct ipcx_queue *q, struct ipcx_queue_stats *stat
 		.loaned = arg.out_loaned,
 		.senders = arg.out_senders,
 		.receivers = arg.out_receivers,
+		.withdrawn = arg.out_withdrawn,
+		.answers = arg.out_answers,
+		.requests = arg.out_requests,
 	};
 	return 0;
 }
@@ -438,7 +462,8 @@ const struct ipcx_transport ipcx_transport_kernel = {
 	.name = "kernel",
 	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_REDELIVERY | IPCX_CAP_RECLAIM | IPCX_CAP_IDENTITY |
 		IPCX_CAP_WALLS | IPCX_CAP_ACCOUNTING | IPCX_CAP_PRIORITY | IPCX_CAP_MANY_SENDERS |
-		IPCX_CAP_MANY_RECEIVERS | IPCX_CAP_POLL | IPCX_CAP_PERSISTENT | IPCX_CAP_SEALED,
+		IPCX_CAP_MANY_RECEIVERS | IPCX_CAP_POLL | IPCX_CAP_PERSISTENT | IPCX_CAP_SEALED |
+		IPCX_CAP_CALL,
 	.open = ipcx_kernel_open,
 	.unlink = ipcx_kernel_unlink,
 	.close = ipcx_kernel_close,
@@ -451,4 +476,8 @@ const struct ipcx_transport ipcx_transport_kernel = {
 	.next = kernel_next,
 	.peek = kernel_peek,
 	.stat = kernel_stat,
+	.call = ipcx_kernel_call,
+	.answer = ipcx_kernel_answer,
+	.loan_reply = ipcx_kernel_loan_reply,
+	.reply = ipcx_kernel_reply,
 };

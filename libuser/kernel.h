@@ -30,7 +30,56 @@ struct ipcx_kernel_queue {
 	struct ipcx_window tx, rx;
 	struct ipcx_slot_map *maps; /* one a slot; NULL when no window lacks a base */
 	uint64_t spare; /* a loan for the next message, see kernel.c; 0: none */
+	char *places; /* of inline messages: IPCX_INLINE_MAX bytes a slot */
+	size_t places_size;
+	bool calls; /* it has sent requests */
 };
+
+/* What a transport keeps in ipcx_msg.priv while a message is held */
+enum {
+	IPCX_PRIV_SLOT,
+	IPCX_PRIV_SEQ,
+	IPCX_PRIV_INLINE, /* IPCX_MSG_INLINE or 0 */
+};
+
+static inline struct ipcx_kernel_queue *ipcx_kernel(struct ipcx_queue *q)
+{
+	return (struct ipcx_kernel_queue *)q; /* base is its first member */
+}
+
+void *ipcx_kernel_map_slot(struct ipcx_kernel_queue *k, const struct ipcx_window *w, uint32_t slot,
+			   size_t len);
+
+/* Where the @len bytes in a slot are: its place if @in_place, else in the window. */
+static inline void *ipcx_slot_data(struct ipcx_kernel_queue *k, const struct ipcx_window *w,
+				   uint32_t slot, size_t len, bool in_place)
+{
+	if (!len)
+		return NULL;
+	if (in_place)
+		return k->places + slot * IPCX_INLINE_MAX;
+	if (ipcx_unlikely(!w->base))
+		return ipcx_kernel_map_slot(k, w, slot, len);
+	return w->base + slot * k->stride;
+}
+
+/* kernel.c */
+bool ipcx_kernel_spare_keep(struct ipcx_kernel_queue *k, const struct ipcx_desc *d);
+void ipcx_kernel_fill_taken(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipcx_desc *d,
+			    void *data);
+int ipcx_kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, uint32_t kind,
+		     int64_t deadline);
+int ipcx_kernel_cancel(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n);
+int ipcx_kernel_nack(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n);
+
+/* kernel_call.c */
+int ipcx_kernel_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
+		     int64_t deadline);
+int ipcx_kernel_answer(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
+int ipcx_kernel_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request, size_t len,
+			   struct ipcx_msg *reply);
+int ipcx_kernel_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
+		      bool next, int64_t deadline);
 
 /* kernel_open.c */
 int ipcx_kernel_open(struct ipcx_queue **q, const char *name, unsigned int flags,

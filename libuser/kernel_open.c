@@ -29,6 +29,9 @@ static_assert((int)IPCX_DROP_OLDEST == IPCX_POLICY_DROP_OLDEST, "handed on as it
 static_assert((int)IPCX_DROP_NEWEST == IPCX_POLICY_DROP_NEWEST, "handed on as it is");
 static_assert(IPCX_POISON == IPCX_MSG_POISON, "handed on as it is");
 static_assert(IPCX_EXPIRED == IPCX_MSG_EXPIRED, "handed on as it is");
+static_assert(IPCX_REQUEST == IPCX_MSG_REQUEST, "handed on as it is");
+static_assert(IPCX_CANCELED == IPCX_MSG_CANCELED, "handed on as it is");
+static_assert(IPCX_OWNERDEAD == IPCX_MSG_OWNERDEAD, "handed on as it is");
 
 static int open_device(void)
 {
@@ -83,19 +86,31 @@ static int map_window(struct ipcx_kernel_queue *k, struct ipcx_window *w, uint64
 	return k->maps ? 0 : -ENOMEM;
 }
 
+/* Who may only send reads answers, and who may only receive writes replies: both need both. */
 static int map_windows(struct ipcx_kernel_queue *k, const struct ipcx_queue_open *arg)
 {
-	int r = 0;
+	int r = map_window(k, &k->tx, arg->out_tx_offset, arg->out_window, PROT_READ | PROT_WRITE);
 
-	if (arg->flags & IPCX_OPEN_SEND)
-		r = map_window(k, &k->tx, arg->out_tx_offset, arg->out_window,
-			       PROT_READ | PROT_WRITE);
-	if (!r && (arg->flags & IPCX_OPEN_RECV))
+	if (!r)
 		r = map_window(k, &k->rx, arg->out_rx_offset, arg->out_window, PROT_READ);
 	return r;
 }
 
-static int make_handle(struct ipcx_queue **q, int fd, const char *name,
+/* A child that inherits the handle finds what is in the places, as in the windows. */
+static int map_places(struct ipcx_kernel_queue *k, unsigned int flags)
+{
+	int how = flags & IPCX_INHERIT ? MAP_SHARED : MAP_PRIVATE;
+
+	k->places_size = (size_t)k->base.attr.depth * IPCX_INLINE_MAX;
+	k->places = mmap(NULL, k->places_size, PROT_READ | PROT_WRITE,
+			 how | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (k->places != MAP_FAILED)
+		return 0;
+	k->places = NULL;
+	return -errno;
+}
+
+static int make_handle(struct ipcx_queue **q, int fd, const char *name, unsigned int flags,
 		       const struct ipcx_queue_open *arg)
 {
 	struct ipcx_kernel_queue *k = calloc(1, sizeof(*k));
@@ -123,6 +138,8 @@ static int make_handle(struct ipcx_queue **q, int fd, const char *name,
 	memcpy(k->base.name, name, strlen(name) + 1);
 	k->stride = arg->out_stride;
 	r = map_windows(k, arg);
+	if (!r)
+		r = map_places(k, flags);
 	if (r) {
 		ipcx_kernel_close(&k->base);
 		return ipcx_fail(-r, "a window of %llu bytes on the queue cannot be mapped: %s",
@@ -163,7 +180,7 @@ int ipcx_kernel_open(struct ipcx_queue **q, const char *name, unsigned int flags
 	if (fd < 0)
 		r = ipcx_kernel_open_failed(dev, &arg, name, errno);
 	close(dev);
-	return r ? r : make_handle(q, fd, name, &arg);
+	return r ? r : make_handle(q, fd, name, flags, &arg);
 }
 
 int ipcx_kernel_unlink(const char *name, bool now)
@@ -195,6 +212,8 @@ static void unmap_all(const struct ipcx_kernel_queue *k)
 		munmap(k->tx.base, k->window_size);
 	if (k->rx.base)
 		munmap(k->rx.base, k->window_size);
+	if (k->places)
+		munmap(k->places, k->places_size);
 	for (uint32_t i = 0; k->maps && i < k->base.attr.depth; i++)
 		if (k->maps[i].addr)
 			munmap(k->maps[i].addr, k->maps[i].len);
@@ -204,6 +223,7 @@ static void forget_all(struct ipcx_kernel_queue *k)
 {
 	k->tx.base = NULL;
 	k->rx.base = NULL;
+	k->places = NULL;
 	if (k->maps)
 		memset(k->maps, 0, k->base.attr.depth * sizeof(*k->maps));
 }
@@ -265,6 +285,8 @@ void ipcx_kernel_forked(struct ipcx_queue *q)
 		if (map_all_again(k))
 			return;
 		unmap_all(k);
+	} else if (k->places) {
+		munmap(k->places, k->places_size); /* the windows were not copied */
 	}
 	forget_all(k);
 	close(q->fd);

@@ -354,6 +354,52 @@ int ipcx_queue_peek(struct ipcx_queue *q, struct ipcx_msg *m)
 	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_TAKE, -r, 0) : 0;
 }
 
+int ipcx_queue_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
+		    int64_t deadline)
+{
+	int r = q->ops->call(q, request, reply, deadline);
+
+	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_CALL, -r, 0) : 0;
+}
+
+int ipcx_queue_answer(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
+{
+	int r = q->ops->answer(q, m, deadline);
+
+	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_CALL, -r, 0) : 0;
+}
+
+int ipcx_queue_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request, size_t len,
+			  struct ipcx_msg *reply)
+{
+	int r = q->ops->loan_reply(q, request, len, reply);
+
+	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_REPLY, -r, len) : 0;
+}
+
+static int reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *m, bool next,
+		 int64_t deadline)
+{
+	size_t len = m->len;
+	int r = q->ops->reply(q, request, m, next, deadline);
+
+	if (r >= 0)
+		return 0;
+	return ipcx_explain(q, request->priv[IPCX_PRIV_HOLDER] ? IPCX_OP_REPLY : IPCX_OP_TAKE, -r,
+			    len);
+}
+
+int ipcx_queue_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *m)
+{
+	return reply(q, request, m, false, IPCX_NOWAIT);
+}
+
+int ipcx_queue_reply_next(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *m,
+			  int64_t deadline)
+{
+	return reply(q, request, m, true, deadline);
+}
+
 int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t deadline)
 {
 	struct ipcx_msg m;

@@ -58,6 +58,12 @@ struct ipcx_queue {
  * @next: release the message held, if any, and receive the next; 1 or an errno
  * @peek: describe the next message; 0 or an errno
  * @stat: fill all but sz; 0 or an errno
+ * @call: send @request, unless it was sent before, and wait for its answer; what
+ *	@reply holds is released first; 0 or an errno
+ * @answer: receive the first answer to a request that was committed; 0 or an errno
+ * @loan_reply: get a slot of @len bytes for the reply to @request; 0 or an errno
+ * @reply: send @reply, a loan or a buffer of the application, and release @request;
+ *	with @next take the next message into it; 0 or an errno
  *
  * The five from loan to release take arrays of 1..IPCX_BATCH messages, return how many they did
  * or a bare negative errno, and change no message that they did not do.
@@ -80,6 +86,13 @@ struct ipcx_transport {
 	int (*next)(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
 	int (*peek)(struct ipcx_queue *q, struct ipcx_msg *m);
 	int (*stat)(const struct ipcx_queue *q, struct ipcx_queue_stats *stats);
+	int (*call)(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
+		    int64_t deadline);
+	int (*answer)(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
+	int (*loan_reply)(struct ipcx_queue *q, const struct ipcx_msg *request, size_t len,
+			  struct ipcx_msg *reply);
+	int (*reply)(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
+		     bool next, int64_t deadline);
 };
 
 extern const struct ipcx_transport ipcx_transport_kernel;
@@ -91,7 +104,9 @@ enum ipcx_op {
 	IPCX_OP_CANCEL,
 	IPCX_OP_TAKE,
 	IPCX_OP_RELEASE,
-	IPCX_OP_STAT
+	IPCX_OP_STAT,
+	IPCX_OP_CALL,
+	IPCX_OP_REPLY
 };
 
 int ipcx_explain(const struct ipcx_queue *q, enum ipcx_op op, int err, size_t len);
