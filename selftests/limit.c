@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Limits: bytes of a queue, bytes and queues of a user, the memory cgroup. */
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "ipcx_util.h"
@@ -291,6 +292,86 @@ TEST(memory_cgroup)
 	ASSERT_EQ(0, user_info(&after));
 	EXPECT_EQ(before.out_user_bytes, after.out_user_bytes);
 	end_close(&anchor);
+}
+
+/* Lets this process have no more descriptors, or as many as before. */
+static void stop_descriptors(bool stop)
+{
+	static struct rlimit old;
+	struct rlimit none;
+	int next = dup(0);
+
+	close(next);
+	if (stop) {
+		getrlimit(RLIMIT_NOFILE, &old);
+		none = old;
+		none.rlim_cur = next;
+	}
+	setrlimit(RLIMIT_NOFILE, stop ? &none : &old);
+}
+
+/* Opens "full" where there may be no more files. Return: what it said; -1 if something is left. */
+static int open_when_full(int dev)
+{
+	struct ipcx_queue_open o = {
+		.size = sizeof(o),
+		.flags = CREATE | SENDRECV,
+		.name = (uintptr_t) "full",
+		.name_len = 4,
+		.mode = 0600,
+	};
+	struct ipcx_info before = { .size = sizeof(before) }, after = before;
+	int ret;
+
+	ioctl(dev, IPCX_IOC_INFO, &before);
+	ret = xioctl(dev, IPCX_IOC_QUEUE_OPEN, &o);
+	ioctl(dev, IPCX_IOC_INFO, &after);
+	if (before.out_user_queues != after.out_user_queues ||
+	    before.out_user_bytes != after.out_user_bytes || raw_unlink("full") == 0)
+		return -1;
+	return ret;
+}
+
+TEST(descriptors_of_a_process)
+{
+	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC), next = dup(dev);
+	struct end e = {};
+
+	close(next);
+	for (int i = 0; i < 100; i++) {
+		stop_descriptors(true);
+		ASSERT_EQ(-EMFILE, open_when_full(dev));
+		stop_descriptors(false);
+	}
+	close(dev);
+	ASSERT_EQ(0, end_open(&e, "full", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	EXPECT_EQ(next, e.fd) TH_LOG("a descriptor is lost");
+	end_close(&e);
+}
+
+/* The last files are for CAP_SYS_ADMIN. */
+TEST(files_of_the_system)
+{
+	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+	long refs = module_refs();
+	char max[32];
+	pid_t pid;
+
+	ASSERT_TRUE(get_file("/proc/sys/fs/file-max", max, sizeof(max)));
+	ASSERT_EQ(0, put_file("/proc/sys/fs/file-max", "0"));
+	pid = fork();
+	if (!pid) {
+		if (setuid(1000))
+			_exit(1);
+		for (int i = 0; i < 100; i++)
+			if (open_when_full(dev) != -ENFILE)
+				_exit(2);
+		_exit(0);
+	}
+	EXPECT_EQ(0, exit_status(pid));
+	ASSERT_EQ(0, put_file("/proc/sys/fs/file-max", max));
+	EXPECT_EQ(refs, module_refs());
+	close(dev);
 }
 
 TEST_HARNESS_MAIN
