@@ -79,7 +79,7 @@ lint() {
 
 # guest NAME: a kselftest program, in a guest of its own
 guest() {
-	local name=$1 prog=$out/$1
+	local name=$1 prog=$out/$1 count=''
 	[ "${name%.sh}" = "$name" ] || prog=$top/selftests/$name
 	case $name in
 	death | epoll | fdinfo | flip | fork | kill | queue | race | race_time | sealed | storm | wait) smp=2 ;; # two CPUs, or nothing ever runs at the same moment
@@ -93,8 +93,41 @@ guest() {
 	kcsan)
 		run "$name" scripts/vm.sh --kernel kcsan --smp 2 --timeout 600 -- env IPCX_TEST_SCALE=20 "$prog"
 		;;
-	*) run "$name" scripts/vm.sh --smp "$smp" --timeout 600 -- "$prog" ;;
+	*)
+		[ "$name" != many ] || count=--icount # it compares times
+		run "$name" scripts/vm.sh --smp "$smp" ${count:+"$count"} --timeout 600 -- "$prog"
+		;;
 	esac
+}
+
+# guest32: those of programs32 that are wanted, built for 32 bits, in one guest
+guest32() {
+	local dir=$out/32 todo=() t name status=0
+	for t in $programs32; do
+		! wanted "$t" || todo+=("$dir/${t%32}")
+	done
+	[ ${#todo[@]} -gt 0 ] || return 0
+	rm -rf "$dir/logs"
+	mkdir -p "$dir"
+	if ! make -s -C libuser CC='gcc -m32' O="$dir" "$dir/lib/libipcx.a" >"$logs/build32" 2>&1 ||
+		! make -s -C selftests KSFT="$source/tools/testing/selftests" CC='gcc -m32' \
+			LIBIPCX="$dir/lib/libipcx.a" OUTPUT="$dir" "${todo[@]}" >>"$logs/build32" 2>&1 ||
+		grep -q warning "$logs/build32"; then
+		cat "$logs/build32"
+		failed=$((failed + 1))
+		return
+	fi
+	# shellcheck disable=SC2016 # for the shell in the guest
+	scripts/vm.sh --smp 2 --timeout 600 --out "$dir/logs" -- sh -c '
+		for t; do "$t" >"/run/out/${t##*/}32" 2>&1; echo $? >"/run/out/${t##*/}32.status"; done' \
+		sh "${todo[@]}" >"$logs/guest32" 2>&1 || status=$?
+	cat "$logs/guest32"
+	for t in "${todo[@]}"; do
+		name=${t##*/}32
+		cp "$dir/logs/$name" "$logs/$name" || : >"$logs/$name"
+		# the kernel's complaint is a fault of each
+		count "$name" "$((status ? status : $(cat "$dir/logs/$name.status" || echo 125)))" "$logs/$name"
+	done
 }
 
 # the fuzzer, a minute of always the same beginning
@@ -128,7 +161,8 @@ if [ "$kernel" = stock ]; then
 	run slots slots_random
 	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
 fi
-programs="abi fdinfo queue policy expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak death kill race race_time storm flip cli.sh"
+programs="abi fdinfo queue policy expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak many uring death kill race race_time storm flip cli.sh"
+programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32"
 case $kernel in
 debug) programs+=" fail_nth" ;;
 kcsan) [ -n "$only" ] || programs="wait wake epoll fdinfo death kill race race_time storm flip" ;; # where threads meet
@@ -136,6 +170,7 @@ esac
 for t in $programs; do
 	guest "$t"
 done
+[ "$kernel" != stock ] || guest32
 if [ "$kernel" = debug ]; then
 	run fuzz tap fuzz
 fi

@@ -26,6 +26,8 @@ packages+=" qemu-system-x86 busybox-static cpio python3"
 packages+=" ca-certificates dpkg tar util-linux"
 # kselftest's install target copies with rsync; its runner wants perl (above)
 packages+=" rsync"
+# programs of 32 bits, on the same kernel
+packages+=" gcc-multilib"
 # static checks: of C, of the headers as C++ sees them, of what is in the binaries, of texts
 packages+=" sparse coccinelle clang-format g++ dwarves abigail-tools shellcheck mandoc codespell"
 # fuzzing what compiles in user space: libFuzzer is part of clang's run-time library

@@ -32,7 +32,7 @@ there() {
 	case $1 in
 	race.* | race_time.*) grep -qF "\"$test\"" < <(tr ' ' _ <"selftests/$program.c") ;;
 	*.*) grep -qE "^TEST(_[A-Z_]+)?\((\w+, )?${test}[,)]" "selftests/$program.c" ;;
-	*) grep -qE "(run |^programs=.*)\<$program\>" scripts/check.sh ||
+	*) grep -qE "(run |^programs(32)?=.*)\<$program\>" scripts/check.sh ||
 		grep -qxF "$program" < <(scripts/lint.sh --list) ;;
 	esac
 }
