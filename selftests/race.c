@@ -274,10 +274,13 @@ static const char *check_released(void)
 
 static const char *check_got(void)
 {
-	if (ret_a != 1 || ret_b != 1)
-		return "the message did not come";
-	raw_release(e.fd, &da);
-	return NULL;
+	if (ret_b != 1)
+		return "not sent";
+	if (ret_a == 1)
+		return raw_release(e.fd, &da) == 1 ? NULL : "not released";
+	if (drain() != 1)
+		return "the message is gone";
+	return ret_a == -ETIMEDOUT ? timed_out() : "neither a message nor a time-out";
 }
 
 static const char *check_read(void)
@@ -287,9 +290,13 @@ static const char *check_read(void)
 
 static const char *check_polled(void)
 {
-	if (ret_a != 1 || ret_b != 1)
-		return "the message did not come";
-	return drain() == 1 ? NULL : "it said there was a message";
+	if (ret_b != 1)
+		return "not sent";
+	if (drain() != 1)
+		return "the message is gone";
+	if (ret_a == 1)
+		return NULL;
+	return ret_a ? "no poll" : timed_out();
 }
 
 /* Another thread gives the message back that the sleeper is handed, if it is quick. */
@@ -324,6 +331,8 @@ static const char *check_taken(void)
 
 static const char *check_loan_of_dead(void)
 {
+	if (ret_a == -ETIMEDOUT)
+		return timed_out();
 	if (ret_a != 1)
 		return "the slots of a closed endpoint did not come back";
 	raw_cancel(e.fd, &da);

@@ -20,6 +20,7 @@
 
 #include "../kselftest.h"
 
+#define LATER_MS 30000
 #define DELAY_MAX 300000 /* ticks; more than any call takes that does not sleep */
 
 /**
@@ -63,18 +64,37 @@ static atomic_bool over;
 static atomic_llong delay; /* ticks that A waits, or B if negative */
 static struct span span_a, span_b; /* of the last round */
 static int64_t later; /* a deadline that no call is meant to reach */
+static atomic_llong b_back; /* when B was back for sure, if A let it wait; or 0 */
+static unsigned int slow; /* rounds in which A's time was over before B was there */
 
-/* Return: false if the other does not come any more. */
-static inline bool meet(atomic_uint *mine, atomic_uint *other, unsigned int n)
+/* @since: if not NULL, when it had waited for a while. Return: false if the other comes no more. */
+static inline bool meet(atomic_uint *mine, atomic_uint *other, unsigned int n, atomic_llong *since)
 {
 	atomic_store(mine, n);
 	for (int i = 0; atomic_load(other) < n; i++) {
 		if (atomic_load(&over))
 			return false;
-		if (i % 1000 == 999)
-			sched_yield();
+		if (i % 1000 != 999)
+			continue;
+		if (since && !atomic_load(since))
+			atomic_store(since, now_ns());
+		sched_yield();
 	}
 	return true;
+}
+
+/*
+ * A's time was over at @later. If B was back before that, A was not woken; else the
+ * machine is slow, and nothing is wrong. Return: NULL, or what is wrong.
+ */
+static inline const char *timed_out(void)
+{
+	int64_t back = atomic_load(&b_back);
+
+	if (back && back < later)
+		return "A was not woken";
+	slow++;
+	return NULL;
 }
 
 static inline int timed(int (*fn)(void), int64_t wait, struct span *s)
@@ -113,9 +133,10 @@ static void *thread_b(void *arg)
 	unsigned int n, rounds = (uintptr_t)arg;
 
 	go_to(1);
-	for (n = 0; n < rounds && meet(&at_b, &at_a, 2 * n + 1); n++) {
+	for (n = 0; n < rounds && meet(&at_b, &at_a, 2 * n + 1, NULL); n++) {
+		atomic_store(&b_back, 0);
 		ret_b = timed(drill->b, -delay, &span_b);
-		meet(&at_b, &at_a, 2 * n + 2);
+		meet(&at_b, &at_a, 2 * n + 2, &b_back);
 	}
 	return NULL;
 }
@@ -139,14 +160,14 @@ static inline const char *one_race(unsigned int n, unsigned int *met)
 	int err;
 
 	if (n % 16 == 0)
-		later = in_ms(30000);
+		later = in_ms(LATER_MS);
 	err = drill->setup();
 	if (err)
 		return strerror(-err);
 	delay = next_delay();
-	meet(&at_a, &at_b, 2 * n + 1);
+	meet(&at_a, &at_b, 2 * n + 1, NULL);
 	ret_a = timed(drill->a, delay, &span_a);
-	meet(&at_a, &at_b, 2 * n + 2);
+	meet(&at_a, &at_b, 2 * n + 2, NULL);
 	*met += span_a.from < span_b.to && span_b.from < span_a.to;
 	return drill->check();
 }
@@ -160,6 +181,7 @@ static inline const char *race(const struct drill *d, unsigned int rounds, unsig
 	int err;
 
 	*met = 0;
+	slow = 0;
 	drill = d;
 	atomic_store(&at_a, 0);
 	atomic_store(&at_b, 0);
@@ -191,9 +213,9 @@ static inline void race_report(const struct drill *d, unsigned int rounds)
 		wrong = "the two were never in their calls at once";
 	if (wrong)
 		ksft_print_msg("A said %d, B %d\n", ret_a, ret_b);
-	ksft_test_result(!wrong, "%s: %s, %u rounds, %u %% overlap, %lld ms\n", d->name,
-			 wrong ?: "good", rounds, (unsigned int)(100ULL * met / rounds),
-			 (long long)(now_ns() - start) / 1000000);
+	ksft_test_result(!wrong, "%s: %s, %u rounds, %u %% overlap, %u too slow, %lld ms\n",
+			 d->name, wrong ?: "good", rounds, (unsigned int)(100ULL * met / rounds),
+			 slow, (long long)(now_ns() - start) / 1000000);
 }
 
 #endif /* RACE_H */

@@ -190,7 +190,7 @@ static int poll_e(void)
 {
 	struct pollfd p = { .fd = e.fd, .events = POLLIN };
 
-	return poll(&p, 1, 10000);
+	return poll(&p, 1, LATER_MS);
 }
 
 static int epoll_f(void)

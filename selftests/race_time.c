@@ -317,12 +317,12 @@ static const char *check_removed_commit(void)
 
 static const char *check_removed_taker(void)
 {
-	return ret_a == -EIDRM ? gone(NULL, DEPTH) : "a taker sleeps on";
+	return (ret_a == -EIDRM ? NULL : timed_out()) ?: gone(NULL, DEPTH);
 }
 
 static const char *check_removed_sender(void)
 {
-	return ret_a == -EIDRM ? gone(NULL, 0) : "a sender sleeps on";
+	return (ret_a == -EIDRM ? NULL : timed_out()) ?: gone(NULL, 0);
 }
 
 /* Whoever has it, or has a slot, gives it back. Return: NULL, or what is wrong. */
