@@ -23,6 +23,36 @@ static const char *close_device(void)
 	return NULL;
 }
 
+/* The file system of the endpoints is mounted with the first queue and goes with the last. */
+static int open_mounted(void)
+{
+	memset(&keep, 0, sizeof(keep));
+	return open_device() ?: end_open(&keep, NULL, CREATE | IPCX_OPEN_RECV);
+}
+
+static const char *close_mounted(void)
+{
+	end_close(&keep);
+	return close_device();
+}
+
+/* Loading a module waits for RCU again and again. */
+static int open_module(void)
+{
+	const char *path = getenv("IPCX_MODULE");
+
+	put_file("/sys/kernel/rcu_expedited", "1");
+	module = open(path ?: "build/ipcx.ko", O_RDONLY | O_CLOEXEC);
+	return module < 0 ? -errno : 0;
+}
+
+static const char *close_module(void)
+{
+	put_file("/sys/kernel/rcu_expedited", "0");
+	close(module);
+	return NULL;
+}
+
 static int open_nothing(void)
 {
 	return 0;
@@ -107,6 +137,8 @@ static const struct stage both = { open_both, close_both };
 static const struct stage one = { open_e, close_last };
 static const struct stage many = { open_many, close_last };
 static const struct stage device = { open_device, close_device };
+static const struct stage mounted = { open_mounted, close_mounted };
+static const struct stage loaded = { open_module, close_module };
 static const struct stage nothing = { open_nothing, close_nothing };
 
 /* what is needed before each round */
@@ -226,17 +258,20 @@ static int pinned(void)
 	return err ?: done(raw_cancel(f.fd, &db));
 }
 
-/* A child sleeps in a take, or is about to. */
+static int sleep_in_take(void *unused)
+{
+	go_anywhere();
+	raw_take(f.fd, &db, later);
+	return 0;
+}
+
+/* A child sleeps in a take, or is about to. It has this memory, and files of its own. */
 static int sleeping_child(void)
 {
+	static char stack[16384] __attribute__((aligned(16)));
 	int err = open_f();
 
-	child = fork();
-	if (!child) {
-		go_anywhere();
-		raw_take(f.fd, &db, later);
-		_exit(0);
-	}
+	child = clone(sleep_in_take, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL);
 	close_f(); /* the child alone holds it */
 	return err ?: child < 0 ? -errno : 0;
 }
@@ -467,7 +502,7 @@ static const char *check_namespace(void)
 	return ret_a || ret_b ? "no queue, or no new namespace" : NULL;
 }
 
-#define SLOW 20 /* of so many rounds one: they fork, load modules, make namespaces */
+#define SLOW 20 /* of so many rounds one: they load modules, make namespaces */
 
 static const struct {
 	struct drill d;
@@ -496,20 +531,19 @@ static const struct {
 	{ { "fault/cancel and loan by another", &both, loaned, touch_tx, cancel_and_loan,
 	    check_revoked } },
 	{ { "loan by a new writer/pin of the old", &both, pinned, loan_e, pin_f, check_pin } },
-	{ { "unlink/open", &device, create_e, unlink_it, open_f, check_unlinked } },
-	{ { "unlink/unlink", &device, create_e, unlink_it, unlink_it, check_unlinks } },
-	{ { "last close/open", &device, create_e, close_e, open_f, check_open } },
+	{ { "unlink/open", &mounted, create_e, unlink_it, open_f, check_unlinked } },
+	{ { "unlink/unlink", &mounted, create_e, unlink_it, unlink_it, check_unlinks } },
+	{ { "last close/open", &mounted, create_e, close_e, open_f, check_open } },
 	{ { "last close/create", &device, create_e, close_e, create_f, check_create } },
-	{ { "create/create", &device, ready, create_e, create_too, check_created } },
-	{ { "last close/listing", &device, create_e, close_e, proc_read, check_listed } },
+	{ { "create/create", &mounted, ready, create_e, create_too, check_created } },
+	{ { "last close/listing", &mounted, create_e, close_e, proc_read, check_listed } },
 	{ { "send/kill of a sleeping taker", &one, sleeping_child, send_e, kill_child,
-	    check_killed },
-	  SLOW },
+	    check_killed } },
 	{ { "namespace exit/open", &nothing, open_device, open_by_old_namespace, leave_namespace,
 	    check_namespace },
 	  SLOW },
-	{ { "open/unload and load", &nothing, ready, device_open_close, load_module, check_module },
-	  20 * SLOW },
+	{ { "open/unload and load", &loaded, ready, device_open_close, load_module, check_module },
+	  2 * SLOW },
 };
 
 int main(int argc, char **argv)
@@ -518,7 +552,6 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
-	setenv("IPCX_MODULE", "build/ipcx.ko", 0);
 	srandom(1);
 	catch_faults();
 	ksft_set_plan(argc > 2 ? 1 : ARRAY_SIZE(drills));

@@ -19,8 +19,9 @@
 #define PIECE (64 * 4096) /* of a window, for a slot: what one fault maps at most */
 
 static struct end e, f; /* two endpoints of one queue */
+static struct end keep; /* of another */
 static struct ipcx_desc da, db;
-static int dev = -1, epfd, pipefd[2];
+static int dev = -1, epfd, pipefd[2], module;
 static uint64_t sent; /* messages by send_and_snatch() */
 static pid_t child;
 static char *elsewhere; /* as large as a window, nothing in it */
@@ -125,7 +126,6 @@ static int create_f(void) { return create_at(&f, IPCX_OPEN_EXCL); }
 static int create_e(void) { return create_at(&e, IPCX_OPEN_EPHEMERAL); }
 static int create_too(void) { return create_at(&f, IPCX_OPEN_EPHEMERAL); }
 static int kill_child(void) { return kill(child, SIGKILL); }
-static int load_module(void) { return system("rmmod ipcx 2>/dev/null && insmod $IPCX_MODULE"); }
 static int leave_namespace(void) { return unshare(CLONE_NEWNET) ? -errno : 0; }
 /* clang-format on */
 
@@ -219,6 +219,13 @@ static int device_open_close(void)
 	int fd = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : close(fd);
+}
+
+static int load_module(void)
+{
+	if (syscall(SYS_delete_module, "ipcx", O_NONBLOCK))
+		return -errno;
+	return syscall(SYS_finit_module, module, "", 0) ? -errno : 0;
 }
 
 static int open_by_old_namespace(void)

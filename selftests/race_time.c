@@ -14,6 +14,7 @@
 #define DEPTH 2
 
 static struct end e, f, dead; /* two endpoints of one queue, one of its dead-letter queue */
+static struct end keep; /* of another queue */
 static struct ipcx_desc da, db, held;
 static struct ipcx_queue_stat st, before;
 static int dev = -1;
@@ -103,10 +104,23 @@ static int open_device(void)
 	return dev < 0 ? -errno : 0;
 }
 
+/* What all endpoints need comes with the first queue and goes with the last, see race.c. */
+static int open_mounted(void)
+{
+	memset(&keep, 0, sizeof(keep));
+	return open_device() ?: end_open(&keep, NULL, CREATE | IPCX_OPEN_RECV);
+}
+
 static const char *close_device(void)
 {
 	close(dev);
 	return NULL;
+}
+
+static const char *close_mounted(void)
+{
+	end_close(&keep);
+	return close_device();
 }
 
 static const char *close_both(void)
@@ -164,7 +178,7 @@ static int open_plain(void)
 	return open_nearly_full(&plain);
 }
 
-static const struct stage device = { open_device, close_device };
+static const struct stage mounted = { open_mounted, close_mounted };
 static const struct stage dropping = { open_dropping, close_both };
 static const struct stage lease = { open_short, close_both };
 static const struct stage lease_f = { open_short_f, close_last };
@@ -452,11 +466,12 @@ static const struct {
 	struct drill d;
 	bool slow;
 } drills[] = {
-	{ { "take/remove", &device, queued, take_e, remove_it, check_removed_take } },
-	{ { "commit/remove", &device, loaned, commit_e, remove_it, check_removed_commit } },
-	{ { "take asleep/remove", &device, created, take_long, remove_it, check_removed_taker },
+	{ { "take/remove", &mounted, queued, take_e, remove_it, check_removed_take } },
+	{ { "commit/remove", &mounted, loaned, commit_e, remove_it, check_removed_commit } },
+	{ { "take asleep/remove", &mounted, created, take_long, remove_it, check_removed_taker },
 	  true },
-	{ { "loan asleep/remove", &device, all_loaned, loan_long, remove_it, check_removed_sender },
+	{ { "loan asleep/remove", &mounted, all_loaned, loan_long, remove_it,
+	    check_removed_sender },
 	  true },
 	{ { "release/lease time-out", &lease, overdue, release_e, loan_f, check_lease }, true },
 	{ { "nack/lease time-out", &lease_once, overdue, nack_e, loan_f, check_poison }, true },
@@ -464,14 +479,14 @@ static const struct {
 	  true },
 	{ { "take/expiry", &full, about_to_expire, take_e, loan_f, check_expired } },
 	{ { "take/drop", &dropping, both_queued, take_e, loan_f, check_dropped } },
-	{ { "dead letter/close of its queue", &device, doomed, nack_e, close_dead, check_dead },
+	{ { "dead letter/close of its queue", &mounted, doomed, nack_e, close_dead, check_dead },
 	  true },
-	{ { "dead letter/remove of its queue", &device, doomed, nack_e, remove_dead, check_dead },
+	{ { "dead letter/remove of its queue", &mounted, doomed, nack_e, remove_dead, check_dead },
 	  true },
-	{ { "dead letter by death/close of its queue", &device, doomed, close_e, close_dead,
+	{ { "dead letter by death/close of its queue", &mounted, doomed, close_e, close_dead,
 	    check_all_gone },
 	  true },
-	{ { "stat/close", &device, leased, stat_e, close_f, check_stat } },
+	{ { "stat/close", &mounted, leased, stat_e, close_f, check_stat } },
 };
 
 int main(int argc, char **argv)
