@@ -25,7 +25,7 @@ usage() {
 
 # in the order of starting: the longest first
 checks=(coccinelle modules sparse checkpatch headers layout kernel_doc clang_format abidiff
-	shellcheck mandoc man_pages man_examples errnos ioctls codespell one_place test_tables)
+	shellcheck mandoc man_pages man_examples errnos ioctls codespell one_place own_races test_tables)
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$top"
@@ -232,6 +232,9 @@ one_place() {
 	find kmod libuser selftests scripts -type f \( -name '*.[ch]' -o -name '*.sh' \) -print0 |
 		xargs -0 wc -l | awk '$2 != "total" && $1 > 600 { print $2, "has", $1, "lines, 600 are the limit" }'
 }
+
+# of the data races in a log, those of ipcx are told from the kernel's own
+own_races() { awk -f scripts/own-races.awk selftests/vm/races.log | diff selftests/vm/races.own -; }
 
 # finish NAME STATUS: say how it went, in one piece, since others run at the same time
 finish() {

@@ -64,11 +64,7 @@ show_splat() {
 # own_races LOG: takes out the reports of data races of which neither access is by ipcx
 own_races() {
 	grep -q 'BUG: KCSAN' "$1" || return 0
-	awk 'function end() { if (ours || report !~ /BUG: KCSAN/) printf "%s", report }
-		/\] =+$/ { inside = !inside; report = report $0 "\n"; if (!inside) { end(); report = "" } else ours = 0; next }
-		!inside { print; next }
-		{ report = report $0 "\n"; if (top && /\[ipcx\]/) ours = 1; top = / of [0-9]+ bytes by / }
-		END { if (inside) end() }' "$1" >"$work/own"
+	awk -f "$top/scripts/own-races.awk" "$1" >"$work/own"
 	mv "$work/own" "$1"
 }
 
