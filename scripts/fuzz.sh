@@ -26,8 +26,8 @@ usage() {
 	  scripts/fuzz.sh --seconds 60
 	  scripts/fuzz.sh --run build/fuzz/failed/recent-3.txt --ops 10000
 
-	In DIR: corpus.txt, what was kept; recent-0.txt to recent-7.txt, the last
-	programs; after a failure failed/, a copy of those and of the kernel's log.
+	In DIR: corpus.txt, what was kept; after a failure failed/, with recent-0.txt to
+	recent-7.txt, the last programs, and the kernel's log.
 
 	Exit status: 0; that of scripts/vm.sh --help if the kernel complained; 1 if the fuzzer
 	saw a promise broken. Then the last program is shown and how to run it again.
@@ -56,9 +56,11 @@ out=$(cd "$out" && pwd -P)
 	-Wno-unused-parameter -static -I"$top/include/uapi" -o "$out/fuzz" "$top"/selftests/fuzz/*.c
 make -s -C "$top" module KERNEL="$kernel" KCOV=1
 [ -z "$fresh" ] || rm -f "$out/corpus.txt"
-rm -f "$out"/recent-*.txt
+rm -f "$out/recent"
+truncate -s 1M "$out/recent"
 
-args=(--seed "$seed" --seconds "$seconds" --corpus /run/out "${json[@]}")
+args=(--seed "$seed" --seconds "$seconds" --corpus /run/out "${json[@]}"
+	--recent /sys/bus/pci/devices/0000:00:1e.0/resource2)
 if [ "$run" ]; then
 	args+=(--run "$(realpath "$run")" ${ops:+--ops "$ops"})
 else
@@ -67,16 +69,20 @@ fi
 status=0
 # nobody scans for leaks here, so kmemleak would only take time
 "$top/scripts/vm.sh" --kernel "$kernel" --module "$top/build/$kernel-kcov/ipcx.ko" --smp 2 --mem 3G \
-	--timeout $((seconds + 180)) --out "$out" --append kmemleak=off -- "$out/fuzz" "${args[@]}" || status=$?
+	--timeout $((seconds + 180)) --out "$out" --ram "$out/recent" --append kmemleak=off -- "$out/fuzz" "${args[@]}" || status=$?
 [ $status -ne 0 ] || exit 0
 
+failed=$out/failed
+mkdir -p "$failed"
+cp "$out/dmesg" "$out/console.log" "$failed/"
+for n in 0 1 2 3 4 5 6 7; do
+	dd if="$out/recent" bs=128K skip="$n" count=1 status=none | head -z -n 1 | tr -d '\0' >"$failed/recent-$n.txt"
+done
 # the program with the highest number was begun last
-last=$(grep -aH '^# program ' "$out"/recent-*.txt | sort -t ' ' -k 3n | tail -n 1 | cut -d: -f1 || true)
+last=$(grep -aH '^# program ' "$failed"/recent-*.txt | sort -t ' ' -k 3n | tail -n 1 | cut -d: -f1 || true)
 if [ "$last" ]; then
-	mkdir -p "$out/failed"
-	cp "$out"/recent-*.txt "$out/dmesg" "$out/console.log" "$out/failed/"
-	echo "the last program of seed $seed; the others are beside it in $out/failed:"
-	tr '\0' '\n' <"$last" | sed '/^end$/q'
-	echo "to run it again: scripts/fuzz.sh --kernel $kernel --run $out/failed/${last##*/} --ops 10000"
+	echo "the last program of seed $seed; the others are beside it in $failed:"
+	cat "$last"
+	echo "to run it again: scripts/fuzz.sh --kernel $kernel --run $last --ops 10000"
 fi
 exit $status

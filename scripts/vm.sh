@@ -23,6 +23,8 @@ usage() {
 	  --icount        count instead of measure: time in the guest advances by 1 ns with
 	                  each instruction, so two runs tell the same times. One CPU.
 	  --out DIR       mounted as /run/out, writable; also gets console.log and dmesg
+	  --ram FILE      memory that is FILE's, 2^n bytes: what the guest stores survives its
+	                  crash. There it is /sys/bus/pci/devices/0000:00:1e.0/resource2
 	  --append ARGS   more kernel arguments
 	  --host          no guest: run COMMAND here, where /dev/ipcx must exist
 
@@ -69,10 +71,10 @@ own_races() {
 }
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
-kernel=stock module='' smp='' mem=2G timeout=120 icount='' out='' append='' host=''
+kernel=stock module='' smp='' mem=2G timeout=120 icount='' out='' ram='' append='' host=''
 while [ $# -gt 0 ]; do
 	case $1 in
-	--kernel | --module | --smp | --mem | --timeout | --out | --append)
+	--kernel | --module | --smp | --mem | --timeout | --out | --ram | --append)
 		[ $# -ge 2 ] || { say "$1 needs a value"; exit 2; }
 		printf -v "${1#--}" %s "$2"
 		shift 2
@@ -161,6 +163,10 @@ if [ "$out" ]; then
 	out=$(cd "$out" && pwd -P)
 	: >"$ctl/out"
 	share out "$out"
+fi
+if [ "$ram" ]; then
+	args+=(-object "memory-backend-file,id=ram,share=on,mem-path=$ram,size=$(stat -c %s "$ram")"
+		-device 'ivshmem-plain,memdev=ram,addr=1e.0')
 fi
 # a race of the kernel's own, as all kernels have some, must not stop the guest
 warn=1

@@ -11,7 +11,7 @@
 #define PROCS_MAX	6	/* processes of a program */
 #define CALLS_MAX	512	/* calls of a program, all processes */
 #define ARGS_MAX	8
-#define TEXT_MAX	(CALLS_MAX * 160)
+#define TEXT_MAX	(128 << 10)
 
 /* program.c: what a program is, making and changing one */
 

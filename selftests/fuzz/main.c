@@ -24,7 +24,7 @@
 
 static struct {
 	uint64_t seed, ops, seconds;
-	const char *corpus, *seeds, *run;
+	const char *corpus, *seeds, *run, *recent;
 	bool json;
 } opt = { .seed = 1, .ops = 10000 };
 
@@ -38,7 +38,8 @@ struct large {
 static struct large *large;
 static uint32_t corpus_size;
 static uint64_t ops, programs;
-static int recent[RECENT], corpus_file = -1;
+static int corpus_file = -1;
+static char *recent;
 static struct timespec start;
 
 static void usage(FILE *to)
@@ -51,8 +52,9 @@ static void usage(FILE *to)
 	      "  --ops N       stop after N calls (default 10000)\n"
 	      "  --seconds N   stop after N seconds, if that is earlier\n"
 	      "  --seeds DIR   programs to begin with: DIR/*.txt\n"
-	      "  --corpus DIR  the same; what is found is added to DIR/corpus.txt, and before\n"
-	      "                each program is run it is written to DIR/recent-N.txt, N = 0..7\n"
+	      "  --corpus DIR  the same; what is found is added to DIR/corpus.txt\n"
+	      "  --recent FILE before a program is run it is stored in FILE, mapped: the last 8 of\n"
+	      "                them, as texts that end with NUL, each at a multiple of 128 KiB\n"
 	      "  --run FILE    run the programs in FILE only: once, or again and again up to --ops\n"
 	      "  --json        the report as JSON\n\n"
 	      "Examples:\n\n"
@@ -94,18 +96,17 @@ static void progress(void)
 		kcov_edges(), corpus_size, ops / last);
 }
 
-/* The text first: this kernel may not come back from it. One write, no truncation. */
+/* The text first: this kernel may not come back from it. */
 static void record(const struct program *p)
 {
-	int n = sprintf(large->text, "# program %llu of seed %llu\n", (unsigned long long)programs,
-			(unsigned long long)opt.seed);
+	char *to = recent + programs % RECENT * TEXT_MAX;
+	int n;
 
-	if (recent[programs % RECENT] <= 0)
+	if (!recent)
 		return;
-	n += program_print(p, large->text + n, sizeof(large->text) - n);
-	/* the NUL ends it: an older, longer text may follow */
-	if (pwrite(recent[programs % RECENT], large->text, n + 1, 0) != n + 1)
-		perror("recent");
+	n = sprintf(to, "# program %llu of seed %llu\n", (unsigned long long)programs,
+		    (unsigned long long)opt.seed);
+	program_print(p, to + n, TEXT_MAX - n);
 }
 
 static void keep(const struct program *p)
@@ -188,31 +189,31 @@ static bool load_dir(const char *dir, const char *prefix)
 	return ok && n >= 0;
 }
 
-static int open_out(const char *name, int flags)
+static bool open_corpus(void)
 {
 	char path[4096];
-	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", opt.corpus, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0644);
-	if (fd < 0)
+	snprintf(path, sizeof(path), "%s/corpus.txt", opt.corpus);
+	corpus_file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND, 0644);
+	if (corpus_file < 0)
 		perror(path);
-	return fd;
+	return corpus_file >= 0;
 }
 
-static bool open_outputs(void)
+/* Memory of the machine that this guest runs on, as a rule: what is stored survives a crash. */
+static bool map_recent(void)
 {
-	char name[] = "recent-0.txt";
-	int i;
+	size_t size = RECENT * TEXT_MAX;
+	int fd = open(opt.recent, O_RDWR | O_CLOEXEC);
+	void *p = fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	corpus_file = open_out("corpus.txt", O_APPEND);
-	for (i = 0; i < RECENT; i++) {
-		name[7] = '0' + i;
-		recent[i] = open_out(name, O_TRUNC);
-		if (recent[i] < 0)
-			return false;
+	if (p == MAP_FAILED || madvise(p, size, MADV_DONTFORK)) {
+		perror(opt.recent);
+		return false;
 	}
-	return corpus_file >= 0;
+	close(fd);
+	recent = p;
+	return true;
 }
 
 static void set(const char *path, const char *value)
@@ -323,6 +324,7 @@ static bool parse_options(int argc, char **argv)
 		{ "seconds", required_argument, NULL, 't' },
 		{ "seeds", required_argument, NULL, 'd' },
 		{ "corpus", required_argument, NULL, 'c' },
+		{ "recent", required_argument, NULL, 'm' },
 		{ "run", required_argument, NULL, 'r' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
@@ -348,6 +350,9 @@ static bool parse_options(int argc, char **argv)
 			break;
 		case 'c':
 			opt.corpus = optarg;
+			break;
+		case 'm':
+			opt.recent = optarg;
 			break;
 		case 'r':
 			opt.run = optarg;
@@ -380,7 +385,8 @@ int main(int argc, char **argv)
 	if (large == MAP_FAILED || madvise(large, sizeof(*large), MADV_DONTFORK))
 		return 2;
 	if ((opt.run && !load(opt.run)) || (opt.seeds && !load_dir(opt.seeds, "")) ||
-	    (opt.corpus && !load_dir(opt.corpus, "corpus")) || (opt.corpus && !open_outputs()))
+	    (opt.corpus && (!load_dir(opt.corpus, "corpus") || !open_corpus())) ||
+	    (opt.recent && !map_recent()))
 		return 2;
 	prepare();
 	exec_init();

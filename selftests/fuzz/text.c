@@ -8,7 +8,6 @@
  *	1 take n=1 wait=5
  *	end
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +19,35 @@ struct out {
 	size_t len, size;
 };
 
-static void __attribute__((format(printf, 2, 3))) put(struct out *o, const char *format, ...)
+/* Each program is printed before it runs: printf() would take longer than many a call. */
+static void put(struct out *o, const char *s)
 {
-	va_list ap;
-	int n;
+	while (*s && o->len + 1 < o->size)
+		o->buf[o->len++] = *s++;
+}
 
-	va_start(ap, format);
-	n = vsnprintf(o->buf + o->len, o->size - o->len, format, ap);
-	va_end(ap);
-	if (n > 0 && n < o->size - o->len)
-		o->len += n;
+static void put_number(struct out *o, uint64_t value)
+{
+	char digits[17], *at = &digits[16];
+	bool hex = value > 9;
+
+	*at = 0;
+	do {
+		*--at = "0123456789abcdef"[value % 16];
+		value /= 16;
+	} while (value);
+	put(o, hex ? "0x" : "");
+	put(o, at);
+}
+
+static void put_arg(struct out *o, const char *name, uint64_t value)
+{
+	if (!value)
+		return;
+	put(o, " ");
+	put(o, name);
+	put(o, "=");
+	put_number(o, value);
 }
 
 static void print_call(struct out *o, const struct call *c)
@@ -37,14 +55,12 @@ static void print_call(struct out *o, const struct call *c)
 	const struct arg_info *a = op_info[c->op].arg;
 	int i;
 
-	put(o, "%u %s", c->proc, op_info[c->op].name);
-	for (i = 0; i < ARGS_MAX && a[i].name; i++) {
-		if (c->arg[i])
-			put(o, c->arg[i] < 10 ? " %s=%llu" : " %s=0x%llx", a[i].name,
-			    (unsigned long long)c->arg[i]);
-	}
-	if (c->fail)
-		put(o, " fail=%u", c->fail);
+	put_number(o, c->proc);
+	put(o, " ");
+	put(o, op_info[c->op].name);
+	for (i = 0; i < ARGS_MAX && a[i].name; i++)
+		put_arg(o, a[i].name, c->arg[i]);
+	put_arg(o, "fail", c->fail);
 	put(o, "\n");
 }
 
@@ -53,10 +69,13 @@ size_t program_print(const struct program *p, char *buf, size_t size)
 	struct out o = { buf, 0, size };
 	uint32_t i;
 
-	put(&o, "procs %u\n", p->procs);
+	put(&o, "procs ");
+	put_number(&o, p->procs);
+	put(&o, "\n");
 	for (i = 0; i < p->n; i++)
 		print_call(&o, &p->call[i]);
 	put(&o, "end\n");
+	buf[o.len] = 0;
 	return o.len;
 }
 
