@@ -86,8 +86,10 @@ bool kcov_collect(uint32_t procs)
 		for (j = 1; j <= n; j++) {
 			uint64_t pc = area[i][j];
 
-			see(seen_pc, pc, &pcs);
-			fresh |= see(seen_edge, pc ^ last << 20, &edges);
+			if (see(seen_edge, pc ^ last << 20, &edges)) {
+				see(seen_pc, pc, &pcs); /* a new one has new edges only */
+				fresh = true;
+			}
 			last = pc;
 		}
 	}
