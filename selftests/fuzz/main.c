@@ -127,7 +127,7 @@ static bool run(const struct program *p)
 	programs++;
 	wrong = exec_run(p, &ops);
 	if (!wrong)
-		wrong = exec_check();
+		wrong = check_left();
 	if (wrong) {
 		program_print(p, large->text, sizeof(large->text));
 		printf("%s after program %llu of seed %llu:\n%s", wrong,
