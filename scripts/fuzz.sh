@@ -16,6 +16,7 @@ usage() {
 	  --ops N        stop after N calls (default 1000000)
 	  --seconds N    stop after N seconds in the guest, if that is earlier (default 600)
 	  --kernel NAME  another kernel, see scripts/kernel.sh --help; without KCOV it is blind
+	  --icount       one CPU, and time counted in instructions, see scripts/vm.sh --help
 	  --fresh        begin with the seeds alone, and keep nothing but what fails
 	  --run FILE     run the programs in FILE instead, up to --ops calls if that is given
 	  --out DIR      where to keep what is kept (default: build/fuzz)
@@ -35,7 +36,7 @@ usage() {
 }
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
-kernel=debug seed=$(date +%s) ops='' seconds=600 fresh='' run='' json=() out=$top/build/fuzz
+kernel=debug seed=$(date +%s) ops='' seconds=600 fresh='' run='' json=() cpus=(--smp 2) out=$top/build/fuzz
 while [ $# -gt 0 ]; do
 	case $1 in
 	--seed | --ops | --seconds | --kernel | --run | --out)
@@ -43,6 +44,7 @@ while [ $# -gt 0 ]; do
 		printf -v "${1#--}" %s "$2"
 		shift 2
 		;;
+	--icount) cpus=(--icount); shift ;;
 	--fresh) fresh=1; shift ;;
 	--json) json=(--json); shift ;;
 	-h | --help) usage; exit ;;
@@ -68,7 +70,7 @@ else
 fi
 status=0
 # nobody scans for leaks here, so kmemleak would only take time
-"$top/scripts/vm.sh" --kernel "$kernel" --module "$top/build/$kernel-kcov/ipcx.ko" --smp 2 --mem 3G \
+"$top/scripts/vm.sh" --kernel "$kernel" --module "$top/build/$kernel-kcov/ipcx.ko" "${cpus[@]}" --mem 3G \
 	--timeout $((seconds + 180)) --out "$out" --ram "$out/recent" --append kmemleak=off -- "$out/fuzz" "${args[@]}" || status=$?
 [ $status -ne 0 ] || exit 0
 

@@ -104,8 +104,9 @@ static void record(const struct program *p)
 
 	if (!recent)
 		return;
-	n = sprintf(to, "# program %llu of seed %llu\n", (unsigned long long)programs,
-		    (unsigned long long)opt.seed);
+	n = sprintf(to, "# program %llu of seed %llu, after %llu ops, %u edges, %u PCs\n",
+		    (unsigned long long)programs, (unsigned long long)opt.seed,
+		    (unsigned long long)ops, kcov_edges(), kcov_pcs());
 	program_print(p, to + n, TEXT_MAX - n);
 }
 
