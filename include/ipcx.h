@@ -101,7 +101,9 @@ struct ipcx_msg {
 enum ipcx_queue_policy {
 	IPCX_BLOCK,		/* waits until its deadline */
 	IPCX_FAIL,		/* -EAGAIN, whatever its deadline */
-	IPCX_DROP_OLDEST,	/* drops the oldest message of the lowest priority */
+	IPCX_DROP_OLDEST,	/* drops the oldest message of the lowest priority, but not the
+				 * only one of another user who has a sender
+				 */
 	IPCX_DROP_NEWEST	/* the commit drops what would leave no room for a loan */
 };
 
@@ -235,6 +237,8 @@ struct ipcx_queue_stats {
  * -ENODEV      the transport is not there: for the kernel, the module is not loaded
  * -ENOENT      no such queue, and no IPCX_CREATE; or no such dead-letter queue
  * -ENOMEM      no memory, or the memory cgroup's limit is reached
+ * -ENOSPC      IPCX_SEND, and each slot of the queue is kept for a sender of another
+ *              user, or 1,024 users have senders or messages there
  * -EOPNOTSUPP  an unknown flag, transport or option; or a required capability
  *              that this transport does not enforce
  * -EPROTOTYPE  the name stands for something that is not a queue

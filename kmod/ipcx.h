@@ -249,25 +249,46 @@ static inline u64 ipcx_queue_used(struct ipcx_queue *q)
 	return atomic64_read(&q->arena.npages) - q->slots.free_pages;
 }
 
-/* Under the lock: are a slot and @npages there for a loan of that kind, IPCX_LOAN_*? */
-static inline bool ipcx_queue_has_room(struct ipcx_queue *q, u32 npages, u32 kind)
+/*
+ * Under the lock: may @used pages be in use after a loan to @credit's user, NULL for
+ * the kernel? Who has slots in use leaves a page with each slot that others are owed.
+ */
+static inline bool ipcx_queue_pages_allow(const struct ipcx_queue *q,
+					  const struct ipcx_credit *credit, u64 used)
 {
-	u32 keep = q->slots.owed;
+	u32 owed = credit && !credit->used ? 0 : q->slots.credits.owed;
 
-	if (unlikely(kind & (IPCX_LOAN_REQUEST | IPCX_LOAN_REPLY)))
-		keep = kind & IPCX_LOAN_REPLY ? 0 : keep + 1;
-	return q->slots.count[IPCX_SLOT_FREE] > keep &&
-	       ipcx_queue_used(q) + npages <= q->arena.pages_max;
+	return used + owed <= q->arena.pages_max;
 }
 
 /*
- * Under the lock: would it be room for a loan if messages were dropped, and is that
- * the policy? None is dropped for nothing.
+ * Under the lock: are a slot and @npages there for a loan of that @kind, IPCX_LOAN_*, to
+ * @credit's user? What is kept for replies is not there for others.
  */
-static inline bool ipcx_queue_can_drop(struct ipcx_queue *q, u32 npages)
+static inline bool ipcx_queue_has_room(struct ipcx_queue *q, const struct ipcx_credit *credit,
+				       u32 npages, u32 kind)
 {
-	return q->policy == IPCX_POLICY_DROP_OLDEST && q->slots.count[IPCX_SLOT_QUEUED] &&
-	       ipcx_queue_used(q) - q->slots.queued_pages + npages <= q->arena.pages_max;
+	u64 used = ipcx_queue_used(q) + npages;
+
+	if (unlikely(kind & IPCX_LOAN_REPLY))
+		return q->slots.count[IPCX_SLOT_FREE] && used <= q->arena.pages_max;
+	return ipcx_slots_allow(&q->slots, credit, !!(kind & IPCX_LOAN_REQUEST)) &&
+	       ipcx_queue_pages_allow(q, credit, used);
+}
+
+/*
+ * Under the lock: what to drop, if that is the policy and would make room for a loan
+ * to @credit's user; else NULL. None is dropped for nothing.
+ */
+static inline struct ipcx_slot *ipcx_queue_can_drop(struct ipcx_queue *q,
+						    const struct ipcx_credit *credit, u32 npages)
+{
+	u64 left = ipcx_queue_used(q) - q->slots.queued_pages;
+
+	if (q->policy != IPCX_POLICY_DROP_OLDEST ||
+	    !ipcx_queue_pages_allow(q, credit, left + npages))
+		return NULL;
+	return ipcx_slots_oldest(&q->slots, credit);
 }
 
 u32 ipcx_queue_depth_max(void);
@@ -275,6 +296,12 @@ u64 ipcx_queue_msg_max(void);
 long ipcx_queue_open(struct file *dev, void __user *arg);
 long ipcx_queue_stat(struct ipcx_endpoint *ep, void __user *arg);
 void ipcx_endpoint_close(struct ipcx_endpoint *ep);
+
+/* credit.c: users that send */
+
+int ipcx_credit_attach(struct ipcx_endpoint *ep);
+void ipcx_credit_detach(struct ipcx_endpoint *ep);
+void ipcx_credits_free(struct ipcx_queue *q);
 
 /* wait.c: sleeping and waking */
 
@@ -284,10 +311,12 @@ void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr);
 void ipcx_queue_wake_senders(struct ipcx_queue *q);
 void ipcx_queue_remove(struct ipcx_object *obj);
 bool ipcx_queue_readable(struct ipcx_queue *q);
-bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages, u32 kind);
+bool ipcx_queue_writable(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages,
+			 u32 kind);
 int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max, s64 deadline,
 			 struct ipcx_slot **slot);
-int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, u32 kind, s64 deadline);
+int ipcx_queue_wait_send(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages,
+			 u32 kind, s64 deadline);
 int ipcx_sleep_until(s64 deadline);
 
 /**
@@ -332,7 +361,7 @@ void ipcx_queue_purge(struct ipcx_queue *q);
 /* retire.c: messages that end otherwise than by being released */
 
 void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count, u16 flag);
-bool ipcx_queue_make_room(struct ipcx_queue *q, u32 npages);
+bool ipcx_queue_make_room(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages);
 
 /* Under the lock: is the time of a message over? */
 static inline bool ipcx_slot_expired(const struct ipcx_slot *slot)

@@ -88,6 +88,7 @@ static void queue_free(struct ipcx_object *obj)
 		put_pid(slot->pid);
 	}
 	kvfree(q->slots.slot);
+	ipcx_credits_free(q);
 	ipcx_user_uncharge(a->user, table_bytes(a->depth));
 	ipcx_user_uncharge_queue(a->user);
 	ipcx_user_put(a->user);
@@ -268,9 +269,10 @@ static struct ipcx_queue *queue_get(struct file *dev, const struct ipcx_queue_op
 static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue *q, u32 flags)
 {
 	struct ipcx_endpoint *ep = kzalloc(sizeof(*ep), GFP_KERNEL_ACCOUNT);
+	int err;
 
 	if (!ep)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	ep->q = q;
 	ep->net = get_net(dev->private_data);
 	ep->rights = flags & (IPCX_OPEN_SEND | IPCX_OPEN_RECV);
@@ -279,6 +281,12 @@ static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue
 	ipcx_party_init(&ep->party);
 	ipcx_map_init(&ep->map);
 	init_waitqueue_head(&ep->answer_wait);
+	err = flags & IPCX_OPEN_SEND ? ipcx_credit_attach(ep) : 0;
+	if (err) {
+		put_net(ep->net);
+		kfree(ep);
+		return ERR_PTR(err);
+	}
 	spin_lock(&q->lock);
 	q->senders += !!(flags & IPCX_OPEN_SEND);
 	q->receivers += !!(flags & IPCX_OPEN_RECV);
@@ -364,9 +372,9 @@ long ipcx_queue_open(struct file *dev, void __user *arg)
 	if (err)
 		goto err_fd;
 	ep = endpoint_create(dev, q, o.flags);
-	if (!ep) {
+	err = PTR_ERR_OR_ZERO(ep);
+	if (err) {
 		ipcx_object_close(&q->obj);
-		err = -ENOMEM;
 		goto err_fd;
 	}
 	file = ipcx_endpoint_file(ep);
@@ -482,6 +490,8 @@ void ipcx_endpoint_close(struct ipcx_endpoint *ep)
 	spin_unlock(&q->lock);
 	if (ep->rights & IPCX_OPEN_RECV)
 		ipcx_calls_orphan(q);
+	if (ep->rights & IPCX_OPEN_SEND)
+		ipcx_credit_detach(ep);
 	kfree(ep);
 	ipcx_object_close(&q->obj);
 	put_net(net);

@@ -27,7 +27,7 @@ static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 		return false;
 	do {
 		err = ipcx_slot_try(dq, NULL, npages, how ? IPCX_LOAN_INLINE : 0, &copy);
-	} while (err == -EAGAIN && ipcx_queue_make_room(dq, npages));
+	} while (err == -EAGAIN && ipcx_queue_make_room(dq, NULL, npages));
 	if (err)
 		return false;
 	if (how)
@@ -74,15 +74,14 @@ void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count,
 	ipcx_queue_wake_send(q);
 }
 
-static bool drop_oldest(struct ipcx_queue *q, u32 npages)
+static bool drop_oldest(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages)
 {
-	struct ipcx_slot *slot = NULL;
+	struct ipcx_slot *slot;
 
 	spin_lock(&q->lock);
-	if (ipcx_queue_can_drop(q, npages)) {
-		slot = ipcx_slots_oldest(&q->slots);
+	slot = ipcx_queue_can_drop(q, credit, npages);
+	if (slot)
 		ipcx_slot_take(&q->slots, slot, NULL);
-	}
 	spin_unlock(&q->lock);
 	if (slot)
 		ipcx_queue_retire(q, slot, &q->count.dropped_oldest, IPCX_MSG_CANCELED);
@@ -92,13 +91,14 @@ static bool drop_oldest(struct ipcx_queue *q, u32 npages)
 /**
  * ipcx_queue_make_room() - a loan failed for lack of a slot or of bytes
  * @q: the queue
+ * @credit: of the user who needs it, NULL for the kernel
  * @npages: pages that are needed
  *
  * Return: whether to try again, since a message was given up or dropped.
  */
-bool ipcx_queue_make_room(struct ipcx_queue *q, u32 npages)
+bool ipcx_queue_make_room(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages)
 {
 	if (ipcx_queue_expire(q))
 		return true;
-	return q->policy == IPCX_POLICY_DROP_OLDEST && drop_oldest(q, npages);
+	return q->policy == IPCX_POLICY_DROP_OLDEST && drop_oldest(q, credit, npages);
 }

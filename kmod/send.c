@@ -104,6 +104,7 @@ int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u3
 	struct ipcx_party *party = ep ? &ep->party : NULL;
 	bool paged = !(kind & IPCX_LOAN_INLINE);
 	struct ipcx_slot *slot = NULL;
+	bool kept = false;
 	int err = -EAGAIN;
 	u64 used;
 
@@ -111,8 +112,10 @@ int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u3
 	used = ipcx_queue_used(q) + npages;
 	if (unlikely(q->removed))
 		err = -EIDRM;
-	else if (ipcx_queue_has_room(q, npages, kind))
-		slot = ipcx_slots_grab(&q->slots, paged ? party : NULL, npages);
+	else if (ipcx_queue_has_room(q, party ? party->credit : NULL, npages, kind))
+		slot = ipcx_slots_grab(&q->slots, party, npages);
+	if (unlikely(!npages))
+		kept = q->slots.credits.users > 1;
 	spin_unlock(&q->lock);
 	if (!slot)
 		return err;
@@ -122,6 +125,9 @@ int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u3
 		ipcx_slot_trim(&q->arena, &slot->pg, ipcx_slot_index(&q->slots, slot), npages);
 		ipcx_queue_wake_send(q);
 	}
+	/* a page that was kept for this user is for others now */
+	if (kept)
+		ipcx_queue_wake_send(q);
 	/* A dying writer sets this to NULL: not us either way. */
 	if (paged && (!party || READ_ONCE(slot->writer) != party || slot->pg.safe < npages)) {
 		err = slot_prepare(q, ep, slot, npages);
@@ -159,9 +165,9 @@ int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, u32 kind, s64 deadline,
 		err = ipcx_slot_try(ep->q, ep, npages, kind, slot);
 		if (err != -EAGAIN)
 			return err;
-		if (ipcx_queue_make_room(ep->q, npages))
+		if (ipcx_queue_make_room(ep->q, ep->party.credit, npages))
 			continue;
-		err = ipcx_queue_wait_send(ep->q, npages, kind, deadline);
+		err = ipcx_queue_wait_send(ep->q, ep->party.credit, npages, kind, deadline);
 		if (err)
 			return err;
 	}
@@ -258,7 +264,7 @@ bool ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 le
 	lockdep_assert_held(&q->lock);
 	slot->len = len;
 	if (unlikely(q->policy == IPCX_POLICY_DROP_NEWEST) &&
-	    !ipcx_queue_has_room(q, ipcx_slot_pages_used(slot), 0)) {
+	    !ipcx_queue_has_room(q, slot->credit, ipcx_slot_pages_used(slot), 0)) {
 		ipcx_slot_number(&q->slots, slot);
 		q->count.dropped_newest++;
 		ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
@@ -370,7 +376,7 @@ int ipcx_loan_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const str
 	if (unlikely(slot->reply))
 		return -EPERM;
 	if (unlikely(d->flags & IPCX_MSG_REQUEST) && !slot->request) {
-		if (!ipcx_queue_has_room(q, 0, 0))
+		if (!ipcx_slots_allow(&q->slots, ep->party.credit, 0))
 			return -ENOBUFS;
 		ipcx_request_begin(&q->slots, slot);
 	} else if (unlikely(slot->request) && !(d->flags & IPCX_MSG_REQUEST)) {
@@ -417,16 +423,14 @@ int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
 /*
  * Under the lock: may a sender keep a slot, and perhaps do nothing, if that leaves
  * @free slots free and @used pages used? A quarter of the slots, unless it is the
- * only sender and the only loan, and of the pages, and room for the longest
- * message, must be left.
+ * only sender and the only loan, and of the pages, room for the longest message, and
+ * what others are owed, must be left.
  */
 static bool spare_allowed(struct ipcx_queue *q, u32 free, u64 used)
 {
-	if (free <= q->slots.owed)
-		return false;
 	if ((u64)free * 4 < q->arena.depth && (q->senders > 1 || q->slots.count[IPCX_SLOT_LOANED]))
 		return false;
-	return used <= q->arena.pages_max / 4 * 3 &&
+	return free >= q->slots.owed + q->slots.credits.owed && used <= q->arena.pages_max / 4 * 3 &&
 	       used + ipcx_pages_of(q->msg_max) <= q->arena.pages_max;
 }
 
@@ -460,9 +464,11 @@ static bool find_spare(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d
 	d->slot = IPCX_SLOT_NONE;
 	if (!free--)
 		return false;
+	if (unlikely(d->flags & IPCX_MSG_REQUEST) && !free--)
+		return false; /* it will be owed a slot too */
 	if (d->flags & IPCX_MSG_INLINE) {
 		if (spare_allowed(q, free, ipcx_queue_used(q)))
-			loan_spare(ep, ipcx_slots_grab(&q->slots, NULL, 0), d);
+			loan_spare(ep, ipcx_slots_grab(&q->slots, &ep->party, 0), d);
 		return false;
 	}
 	slot = ipcx_slots_fit_spare(&q->slots, &ep->party, npages);
@@ -473,7 +479,7 @@ static bool find_spare(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d
 		ipcx_party_push(&ep->party, ipcx_slot_index(&q->slots, slot));
 		return false;
 	}
-	ipcx_slot_grab(&q->slots, slot);
+	ipcx_slot_grab(&q->slots, slot, &ep->party);
 	loan_spare(ep, slot, d);
 	return false;
 }
@@ -487,9 +493,10 @@ static void make_spare(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
 	bool keep;
+	u32 free;
 
 	spin_lock(&q->lock);
-	slot = ipcx_slots_grab_empty(&q->slots);
+	slot = ipcx_slots_grab_empty(&q->slots, &ep->party);
 	if (slot)
 		ipcx_slot_set_writer(slot, &ep->party);
 	spin_unlock(&q->lock);
@@ -497,7 +504,9 @@ static void make_spare(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d
 		return;
 	keep = !ipcx_slot_grow(&q->arena, &slot->pg, npages, IPCX_GFP_NOWAIT);
 	spin_lock(&q->lock);
-	keep = keep && spare_allowed(q, q->slots.count[IPCX_SLOT_FREE], ipcx_queue_used(q));
+	free = q->slots.count[IPCX_SLOT_FREE];
+	keep = keep && (!(d->flags & IPCX_MSG_REQUEST) || free--) &&
+	       spare_allowed(q, free, ipcx_queue_used(q));
 	if (keep)
 		loan_spare(ep, slot, d);
 	else

@@ -3,6 +3,8 @@
 #ifndef IPCX_SLOT_H
 #define IPCX_SLOT_H
 
+#include "credit.h"
+
 #define IPCX_PRIOS	32
 #define IPCX_BINS	32	/* free slots by fls(pages) */
 #define IPCX_LOOK	4	/* slots looked at in one list for a better fit */
@@ -25,6 +27,7 @@ enum ipcx_slot_state {
  * @count: how many of those are in each state
  * @own: slots that it wrote last
  * @late: leases of it that are over and that it has not given back
+ * @credit: of its user, if it may send; else NULL
  * @calls: its requests that have no answer yet
  * @answers: slots ANSWERED for it, first come first
  * @requests: requests LEASED to it
@@ -39,6 +42,7 @@ struct ipcx_party {
 	u32 count[IPCX_SLOT_STATES];
 	struct list_head own;
 	struct hlist_head late;
+	struct ipcx_credit *credit;
 	struct list_head calls;
 	struct list_head answers;
 	u32 requests;
@@ -75,6 +79,7 @@ struct ipcx_late {
  * @caller: request: who waits for the answer, if anybody does; ANSWERED: whose it is
  * @waiter: request: the thread of @caller that sleeps until then, kept for the caller
  * @late: overdue leases of the message
+ * @credit: whose use of it counts; NULL if nobody's
  * @pg: its pages
  * @len: LOANED: bytes loaned; QUEUED, LEASED: bytes of the message
  * @tag: the application's word
@@ -105,6 +110,7 @@ struct ipcx_slot {
 	struct ipcx_party *caller;
 	struct ipcx_waiter *waiter;
 	struct hlist_head late;
+	struct ipcx_credit *credit;
 	struct ipcx_slot_pages pg;
 	u64 len;
 	u64 tag;
@@ -136,6 +142,7 @@ struct ipcx_slot {
  * @bins: bit b is set when @bin[b] is not empty
  * @prios: bit p is set when @fifo[p] is not empty
  * @seq: number of the last message committed
+ * @credits: whose slots are in use
  * @bin: FREE slots, latest first
  * @fifo: QUEUED slots by priority, in order of seq
  */
@@ -150,6 +157,7 @@ struct ipcx_slots {
 	u32 bins;
 	u32 prios;
 	u64 seq;
+	struct ipcx_credits credits;
 	struct hlist_head bin[IPCX_BINS];
 	struct list_head fifo[IPCX_PRIOS];
 };

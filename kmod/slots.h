@@ -34,6 +34,7 @@ static inline void ipcx_party_init(struct ipcx_party *party)
 	INIT_LIST_HEAD(&party->answers);
 	party->requests = 0;
 	party->replies = 0;
+	party->credit = NULL;
 	party->top = 0;
 	party->spares = 0;
 }
@@ -99,6 +100,7 @@ static inline void ipcx_slots_init(struct ipcx_slots *s, struct ipcx_slot *slot,
 	memset(s, 0, sizeof(*s));
 	s->slot = slot;
 	s->depth = depth;
+	ipcx_credits_init(&s->credits);
 	for (i = 0; i < IPCX_BINS; i++)
 		INIT_HLIST_HEAD(&s->bin[i]);
 	for (i = 0; i < IPCX_PRIOS; i++)
@@ -112,7 +114,9 @@ static inline void ipcx_slots_init(struct ipcx_slots *s, struct ipcx_slot *slot,
 	}
 }
 
-static inline void ipcx_slot_grab(struct ipcx_slots *s, struct ipcx_slot *slot)
+/* FREE -> BUSY: counted for @party, or for nobody if it is NULL. */
+static inline void ipcx_slot_grab(struct ipcx_slots *s, struct ipcx_slot *slot,
+				  const struct ipcx_party *party)
 {
 	u32 b = fls(slot->pg.npages);
 
@@ -120,6 +124,8 @@ static inline void ipcx_slot_grab(struct ipcx_slots *s, struct ipcx_slot *slot)
 	if (hlist_empty(&s->bin[b]))
 		s->bins &= ~(1U << b);
 	s->free_pages -= slot->pg.npages;
+	slot->credit = party ? party->credit : NULL;
+	ipcx_credit_use(&s->credits, slot->credit);
 	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
 }
 
@@ -178,7 +184,19 @@ static inline struct ipcx_slot *ipcx_slots_fit_any(struct ipcx_slots *s, u32 npa
 	return hlist_entry(s->bin[b].first, struct ipcx_slot, node);
 }
 
-/* FREE -> BUSY: the best slot for @party, if there is one, to write @npages pages, or NULL. */
+/*
+ * Is there a FREE slot that @credit's user may have, beside those kept for replies and
+ * @more? NULL is the kernel.
+ */
+static inline bool ipcx_slots_allow(const struct ipcx_slots *s, const struct ipcx_credit *credit,
+				    u32 more)
+{
+	u32 free = s->count[IPCX_SLOT_FREE], keep = s->owed + more;
+
+	return free > keep && ipcx_credits_allow(&s->credits, credit, free - keep);
+}
+
+/* FREE -> BUSY: the best slot for @party to write @npages pages, or for the kernel, or NULL. */
 static inline struct ipcx_slot *ipcx_slots_grab(struct ipcx_slots *s, struct ipcx_party *party,
 						u32 npages)
 {
@@ -187,7 +205,7 @@ static inline struct ipcx_slot *ipcx_slots_grab(struct ipcx_slots *s, struct ipc
 	if (!slot)
 		slot = ipcx_slots_fit_any(s, npages);
 	if (slot)
-		ipcx_slot_grab(s, slot);
+		ipcx_slot_grab(s, slot, party);
 	return slot;
 }
 
@@ -200,19 +218,20 @@ static inline struct ipcx_slot *ipcx_slots_grab_pages(struct ipcx_slots *s)
 	if (b <= 1)
 		return NULL;
 	slot = hlist_entry(s->bin[b - 1].first, struct ipcx_slot, node);
-	ipcx_slot_grab(s, slot);
+	ipcx_slot_grab(s, slot, NULL);
 	return slot;
 }
 
-/* FREE -> BUSY: a slot without pages, or NULL. */
-static inline struct ipcx_slot *ipcx_slots_grab_empty(struct ipcx_slots *s)
+/* FREE -> BUSY: a slot without pages for @party, or NULL. */
+static inline struct ipcx_slot *ipcx_slots_grab_empty(struct ipcx_slots *s,
+						      const struct ipcx_party *party)
 {
 	struct ipcx_slot *slot;
 
-	if (!(s->bins & 1))
+	if (!(s->bins & 1) || !ipcx_slots_allow(s, party->credit, 0))
 		return NULL;
 	slot = hlist_entry(s->bin[0].first, struct ipcx_slot, node);
-	ipcx_slot_grab(s, slot);
+	ipcx_slot_grab(s, slot, party);
 	return slot;
 }
 
@@ -254,6 +273,8 @@ static inline void ipcx_slot_put(struct ipcx_slots *s, struct ipcx_slot *slot)
 {
 	ipcx_slot_unhold(s, slot);
 	ipcx_request_end(s, slot);
+	ipcx_credit_done(&s->credits, slot->credit);
+	slot->credit = NULL;
 	if (hlist_empty(&slot->late)) {
 		ipcx_slot_free(s, slot);
 		return;
@@ -303,12 +324,21 @@ static inline struct ipcx_slot *ipcx_slots_first(struct ipcx_slots *s)
 	return list_first_entry(&s->fifo[fls(s->prios) - 1], struct ipcx_slot, queued);
 }
 
-/* The message that can be missed best, or NULL: the first of the lowest priority. */
-static inline struct ipcx_slot *ipcx_slots_oldest(struct ipcx_slots *s)
+/*
+ * The message that can be missed best, or NULL: the first of the lowest priority,
+ * but not the only one of another user than @by.
+ */
+static inline struct ipcx_slot *ipcx_slots_oldest(struct ipcx_slots *s,
+						  const struct ipcx_credit *by)
 {
-	if (!s->prios)
-		return NULL;
-	return list_first_entry(&s->fifo[ffs(s->prios) - 1], struct ipcx_slot, queued);
+	struct ipcx_slot *slot;
+	u32 prios;
+
+	for (prios = s->prios; prios; prios &= prios - 1)
+		list_for_each_entry(slot, &s->fifo[ffs(prios) - 1], queued)
+			if (!ipcx_credit_spared(slot->credit, by))
+				return slot;
+	return NULL;
 }
 
 static inline void ipcx_slot_dequeue(struct ipcx_slots *s, struct ipcx_slot *slot)

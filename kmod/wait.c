@@ -116,9 +116,9 @@ void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr)
  * @q: see there
  *
  * As many sleepers are woken as there are free slots, or messages to drop. Where
- * one of them may need more than there is, or slots are kept for replies, all are, or the one woken could be the
- * wrong one. As many of those who poll are woken beside them: they may not send
- * anything in the end.
+ * one of them may need more than there is, or some slot is kept, all are, or the one
+ * woken could be the wrong one. As many of those who poll are woken beside them: they
+ * may not send anything in the end.
  */
 void ipcx_queue_wake_senders(struct ipcx_queue *q)
 {
@@ -129,7 +129,8 @@ void ipcx_queue_wake_senders(struct ipcx_queue *q)
 	if (q->policy == IPCX_POLICY_DROP_OLDEST)
 		free += q->slots.count[IPCX_SLOT_QUEUED];
 	nr = free;
-	if (q->slots.owed || q->byte_waiters || ipcx_queue_used(q) + nr > q->arena.pages_max)
+	if (q->byte_waiters || ipcx_queue_used(q) + nr > q->arena.pages_max || q->slots.owed ||
+	    (q->slots.credits.users > 1 && q->slots.credits.owed))
 		nr = 0; /* all */
 	spin_unlock(&q->lock);
 	if (!free)
@@ -177,17 +178,20 @@ bool ipcx_queue_readable(struct ipcx_queue *q)
 /**
  * ipcx_queue_writable() - is there no reason for a loan to wait?
  * @q: the queue, not locked
+ * @credit: of the user who would loan
  * @npages: pages needed
  * @kind: of loan, IPCX_LOAN_*
  *
  * Return: whether there is none.
  */
-bool ipcx_queue_writable(struct ipcx_queue *q, u32 npages, u32 kind)
+bool ipcx_queue_writable(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages,
+			 u32 kind)
 {
 	bool ok;
 
 	spin_lock(&q->lock);
-	ok = ipcx_queue_has_room(q, npages, kind) || q->removed || ipcx_queue_can_drop(q, npages);
+	ok = ipcx_queue_has_room(q, credit, npages, kind) || q->removed ||
+	     ipcx_queue_can_drop(q, credit, npages);
 	spin_unlock(&q->lock);
 	return ok;
 }
@@ -330,6 +334,7 @@ static void count_byte_waiter(struct ipcx_queue *q, u32 npages, int n)
 /**
  * ipcx_queue_wait_send() - sleep until a slot and pages for it are there
  * @q: the queue
+ * @credit: of the sender's user
  * @npages: pages needed
  * @kind: of loan, IPCX_LOAN_*
  * @deadline: absolute, or IPCX_DEADLINE_*
@@ -337,7 +342,8 @@ static void count_byte_waiter(struct ipcx_queue *q, u32 npages, int n)
  * Return: 0, -EAGAIN, -ETIMEDOUT, -ERESTARTSYS. After 0 somebody else may still
  * be faster.
  */
-int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, u32 kind, s64 deadline)
+int ipcx_queue_wait_send(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages,
+			 u32 kind, s64 deadline)
 {
 	DEFINE_WAIT(wait);
 	int err = 0;
@@ -348,7 +354,7 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, u32 kind, s64 deadlin
 	for (;;) {
 		/* B: has a full barrier, pairs with A in ipcx_slot_trim() */
 		prepare_to_wait_exclusive(&q->send_wait, &wait, TASK_INTERRUPTIBLE);
-		if (ipcx_queue_writable(q, npages, kind)) {
+		if (ipcx_queue_writable(q, credit, npages, kind)) {
 			err = 0;
 			break;
 		}
@@ -358,7 +364,7 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, u32 npages, u32 kind, s64 deadlin
 	}
 	finish_wait(&q->send_wait, &wait);
 	count_byte_waiter(q, npages, -1);
-	if (err && ipcx_queue_writable(q, 0, IPCX_LOAN_REPLY))
+	if (err && ipcx_queue_writable(q, credit, 0, IPCX_LOAN_REPLY))
 		ipcx_queue_wake_send(q);
 	return err;
 }

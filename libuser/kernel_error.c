@@ -229,6 +229,11 @@ int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const ch
 	case ENOMEM:
 		return ipcx_fail(err, "queue %s: no memory, or the memory cgroup is at its limit",
 				 quoted);
+	case ENOSPC:
+		return ipcx_fail(err,
+				 "queue %s: each slot is kept for a sender of another user; "
+				 "create the queue with a larger depth, or have others close it",
+				 quoted);
 	case EPROTOTYPE:
 		return ipcx_fail(err, "%s is not a queue", quoted);
 	case E2BIG:

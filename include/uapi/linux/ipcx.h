@@ -120,7 +120,9 @@ struct ipcx_info {
 enum ipcx_policy {
 	IPCX_POLICY_BLOCK,		/* it waits until its deadline */
 	IPCX_POLICY_FAIL,		/* EAGAIN, whatever its deadline */
-	IPCX_POLICY_DROP_OLDEST,	/* the oldest message of the lowest priority goes */
+	IPCX_POLICY_DROP_OLDEST,	/* the oldest message of the lowest priority goes, but not
+					 * the only one of another user who has a sender
+					 */
 	IPCX_POLICY_DROP_NEWEST		/* the commit drops what would leave no room for a loan */
 };
 
@@ -173,6 +175,11 @@ enum ipcx_policy {
  * an opener of an existing queue reads them from the out fields. Never blocks
  * for longer than an allocation.
  *
+ * A slot is kept for each user who has an endpoint that may send and no slot in use,
+ * on loan or with a message that is not done; a page with it, but from a user's
+ * first. So users who have some find the queue full while as many slots are free as
+ * are kept for others. Where slots are fewer than kept, who came first is first.
+ *
  * Return: the file descriptor, or
  *	EACCES        the queue's mode does not let the opener send or receive so,
  *	              or that of the dead-letter queue does not let it send
@@ -185,6 +192,8 @@ enum ipcx_policy {
  *	ELOOP         the dead-letter queue has a dead-letter queue itself
  *	ENOENT        no such name and no CREATE; or no such dead-letter queue
  *	ENOMEM        no memory, or the memory cgroup's limit is reached
+ *	ENOSPC        SEND, and each slot is kept for a sender of another user, or 1,024
+ *	              users have senders or messages there
  *	EPROTOTYPE    a name stands for something that is not a queue
  */
 struct ipcx_queue_open {
