@@ -99,6 +99,7 @@ VALUES(advices, MADV_DONTNEED, MADV_DONTNEED, MADV_WILLNEED, MADV_DONTFORK, MADV
 VALUES(touch_lens, 1, 1, 8, 100, 4096, 4097, 65536);
 /* page of the slot to touch */
 VALUES(places, 0, 0, 0, 0, 0, 1, 2, 3);
+VALUES(users, 0, 0, 1, 1, 2);
 VALUES(small, 1, 2, 3, 5, 8, 20);
 VALUES(procs, 0, 1, 2, 3, 4, 5);
 VALUES(sleeps, 0, 10, 100, 1000, 3000);
@@ -117,7 +118,7 @@ const struct op_info op_info[OPS] = {
 		{ "msg", &msg_maxes }, { "bytes", &bytes_maxes }, { "mode", &modes },
 		{ "rules", &rules }, { "bad", &bads }
 	} },
-	[OP_DEV] = { "dev", 1, { } },
+	[OP_DEV] = { "dev", 2, { { "user", &users } } },
 	[OP_INFO] = { "info", 1, { { "bad", &bads } } },
 	[OP_UNLINK] = { "unlink", 2, {
 		{ "name", &queue_names }, { "kind", &rarely }, { "bad", &bads }, { "now", &bits }

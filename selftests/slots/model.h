@@ -45,6 +45,7 @@ static inline int fls(u32 x)
 
 #define DEPTH_MAX 24
 #define PARTIES 4
+#define USERS 3
 #define GRAVES 64
 #define LATE_MAX 8
 
@@ -63,6 +64,7 @@ static void failed(const char *what, int line);
  * @state: enum ipcx_slot_state
  * @holder: the party it must be held by, or NULL
  * @writer: the party that wrote it last, or NULL
+ * @credit: of the user whose it is from loan to release, or NULL
  * @tag: of the message in it, 0 for none; no two messages have the same
  * @seq: of that message
  * @prio: likewise
@@ -73,6 +75,7 @@ struct shadow {
 	enum ipcx_slot_state state;
 	struct ipcx_party *holder;
 	struct ipcx_party *writer;
+	struct ipcx_credit *credit;
 	u64 tag;
 	u64 seq;
 	u8 prio;
@@ -86,6 +89,7 @@ static struct shadow shadow[DEPTH_MAX];
 static struct ipcx_party graves[GRAVES];
 static u32 next_grave;
 static struct ipcx_party *party[PARTIES];
+static struct ipcx_credit credit[USERS]; /* in the order in which they came */
 static u32 depth;
 static u32 max_deliveries;
 static u64 sent, released; /* messages */
@@ -97,26 +101,7 @@ static struct shadow *shadow_of(const struct ipcx_slot *x)
 	return &shadow[x - slot];
 }
 
-static bool is_party(const struct ipcx_party *p)
-{
-	for (u32 i = 0; i < PARTIES; i++)
-		if (party[i] == p)
-			return true;
-	return false;
-}
-
-/* A dead party's memory stays forbidden for a while: who still points to it is found. */
-static struct ipcx_party *party_new(void)
-{
-	struct ipcx_party *p;
-
-	do {
-		p = &graves[next_grave++ % GRAVES];
-	} while (is_party(p));
-	ASAN_UNPOISON_MEMORY_REGION(p, sizeof(*p));
-	ipcx_party_init(p);
-	return p;
-}
+#include "users.h"
 
 static void model_init(u32 slots)
 {
@@ -127,9 +112,12 @@ static void model_init(u32 slots)
 	memset(slot, 0, depth * sizeof(slot[0]));
 	memset(shadow, 0, depth * sizeof(shadow[0]));
 	memset(late, 0, sizeof(late));
-	for (int i = 0; i < PARTIES; i++)
-		party[i] = party_new();
+	memset(credit, 0, sizeof(credit));
 	ipcx_slots_init(&s, slot, depth);
+	for (int i = 0; i < USERS; i++)
+		list_add_tail(&credit[i].node, &s.credits.list);
+	for (int i = 0; i < PARTIES; i++)
+		party[i] = party_new(i);
 }
 
 /* One slot against its shadow: cheap enough for every step. */
@@ -139,6 +127,7 @@ static void check_slot(const struct ipcx_slot *x)
 
 	must(x->state == m->state);
 	must(x->writer == m->writer);
+	must(x->credit == m->credit);
 	if (m->state == IPCX_SLOT_LOANED || m->state == IPCX_SLOT_LEASED)
 		must(x->holder == m->holder);
 	must(!hlist_empty(&x->late) == !!m->late);
@@ -226,6 +215,7 @@ static void check_writers(void)
 static void check_all(void)
 {
 	check_counts();
+	check_credits();
 	check_lists();
 	check_writers();
 }
@@ -247,6 +237,8 @@ static void moved(struct ipcx_slot *x, enum ipcx_slot_state to, struct ipcx_part
 
 	m->state = to;
 	m->holder = holder;
+	if (to == IPCX_SLOT_FREE)
+		m->credit = NULL;
 	check_slot(x);
 }
 
@@ -258,6 +250,7 @@ static void ended(struct ipcx_slot *x)
 	if (m->tag)
 		released++;
 	m->tag = 0;
+	m->credit = NULL;
 	moved(x, m->late ? IPCX_SLOT_BUSY : IPCX_SLOT_FREE, NULL);
 }
 
@@ -323,16 +316,24 @@ static u32 pages(void)
 	return some[pick(8)];
 }
 
+/* FREE to BUSY, for @p or for the kernel. */
+static void grabbed(struct ipcx_slot *x, const struct ipcx_party *p)
+{
+	must(shadow_of(x)->state == IPCX_SLOT_FREE);
+	shadow_of(x)->credit = p ? p->credit : NULL;
+	moved(x, IPCX_SLOT_BUSY, NULL);
+}
+
 static void step_loan(struct ipcx_party *p)
 {
+	bool allowed = may_have(p->credit);
 	u32 n = pages();
 	struct ipcx_slot *x = ipcx_slots_grab(&s, p, n);
 
-	must(!x == !s.count[IPCX_SLOT_FREE] || x);
+	must(!x == !allowed);
 	if (!x)
 		return;
-	must(shadow_of(x)->state == IPCX_SLOT_FREE);
-	moved(x, IPCX_SLOT_BUSY, NULL);
+	grabbed(x, p);
 	if (pick(8))
 		loan(x, p, n);
 	else if (pick(2))
@@ -349,10 +350,10 @@ static void step_spare(struct ipcx_party *p)
 
 	if (!x)
 		return;
-	must(shadow_of(x)->state == IPCX_SLOT_FREE && shadow_of(x)->writer == p);
+	must(shadow_of(x)->writer == p);
 	must(x->pg.npages >= n);
-	ipcx_slot_grab(&s, x);
-	moved(x, IPCX_SLOT_BUSY, NULL);
+	ipcx_slot_grab(&s, x, p);
+	grabbed(x, p);
 	loan(x, p, n);
 }
 
@@ -368,7 +369,7 @@ static void step_trim(void)
 	if (!x)
 		return;
 	must(fls(x->pg.npages) == fls(most));
-	moved(x, IPCX_SLOT_BUSY, NULL);
+	grabbed(x, NULL);
 	x->pg.npages /= 2;
 	if (pick(2))
 		put(x); /* else it stays BUSY for a while */
@@ -473,17 +474,18 @@ static void step_end_late(void)
 		end_late(l, false);
 }
 
-/* Any message can go: it is the oldest of the lowest priority that should. */
-static void step_drop(void)
+/* It is the oldest of the lowest priority that goes. */
+static void step_drop(const struct ipcx_credit *by)
 {
-	struct ipcx_slot *x = ipcx_slots_oldest(&s);
+	struct ipcx_slot *x = ipcx_slots_oldest(&s, by);
 
-	must(!x == !s.count[IPCX_SLOT_QUEUED]);
+	must(!x || may_drop(shadow_of(x), by));
+	for (u32 i = 0; i < depth; i++)
+		must(!may_drop(&shadow[i], by) ||
+		     (x && (shadow[i].prio > x->prio ||
+			    (shadow[i].prio == x->prio && shadow[i].seq >= x->seq))));
 	if (!x)
 		return;
-	for (u32 i = 0; i < depth; i++)
-		must(shadow[i].state != IPCX_SLOT_QUEUED || shadow[i].prio > x->prio ||
-		     (shadow[i].prio == x->prio && shadow[i].seq >= x->seq));
 	ipcx_slot_take(&s, x, NULL);
 	moved(x, IPCX_SLOT_BUSY, NULL);
 	put(x);
@@ -517,8 +519,9 @@ static void step_death(u32 i)
 			shadow[j].writer = NULL;
 		must(shadow[j].holder != p);
 	}
+	ipcx_credit_leave(&s.credits, p->credit);
 	ASAN_POISON_MEMORY_REGION(p, sizeof(*p));
-	party[i] = party_new();
+	party[i] = party_new(i);
 }
 
 static void step(void)
@@ -568,7 +571,7 @@ static void step(void)
 		step_end_late();
 		break;
 	case 19:
-		step_drop();
+		step_drop(pick(4) ? party[i]->credit : NULL);
 		break;
 	}
 }
