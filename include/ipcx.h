@@ -128,6 +128,8 @@ enum ipcx_queue_policy {
  *	comes back, 1..86,400,000; its holder may go on reading, and learns it by
  *	-ESTALE when it releases; 0 for no limit
  * @policy: when the queue is full, IPCX_BLOCK if not set
+ * @leases_max: messages that one handle may hold, taken and not released; 0 for no
+ *	limit
  *
  * All but @require count only for the one who creates the queue; read what an
  * existing one has with ipcx_queue_attr().
@@ -143,6 +145,7 @@ struct ipcx_queue_opts {
 	uint32_t max_deliveries;
 	uint32_t lease_ms;
 	enum ipcx_queue_policy policy;
+	uint32_t leases_max;
 };
 
 #define IPCX_QUEUE_OPTS(name, ...) struct ipcx_queue_opts name = { .sz = sizeof(name), __VA_ARGS__ }
@@ -163,6 +166,7 @@ struct ipcx_queue_opts {
  *	limit
  * @lease_ms: after which a message that was taken comes back, 0 for no limit
  * @flags: IPCX_EPHEMERAL if it goes with its last user, IPCX_SEALED if it is
+ * @leases_max: messages that one handle may hold, 0 for no limit
  */
 struct ipcx_queue_attr {
 	size_t sz;
@@ -178,6 +182,7 @@ struct ipcx_queue_attr {
 	uint32_t max_deliveries;
 	uint32_t lease_ms;
 	uint32_t flags;
+	uint32_t leases_max;
 };
 
 /**
@@ -358,6 +363,7 @@ int ipcx_queue_cancel(struct ipcx_queue *q, struct ipcx_msg *m);
  *
  * Return: 0, or
  * -EAGAIN     empty, and @deadline is IPCX_NOWAIT
+ * -EBUSY      this handle holds leases_max messages: release one
  * -EIDRM      the queue was removed, see ipcx_queue_remove()
  * -EINTR      a signal came while waiting
  * -EINVAL     @deadline is negative

@@ -209,9 +209,17 @@ static inline bool ipcx_queue_return(struct ipcx_queue *q, struct ipcx_slot *slo
 	return ipcx_queue_returned(q, slot);
 }
 
+/* Under the queue's lock: does @party hold as many messages as it may? NULL is the kernel. */
+static inline bool ipcx_queue_leases_full(const struct ipcx_queue *q,
+					  const struct ipcx_party *party)
+{
+	return unlikely(q->leases_max) && party && party->count[IPCX_SLOT_LEASED] >= q->leases_max;
+}
+
 /*
  * Under the queue's lock: the next message, as by ipcx_slots_next(). -ETIME: its
  * time is over, the caller unlocks, calls ipcx_queue_purge() and tries again.
+ * -EBUSY: @party holds enough.
  */
 static inline int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max,
 				  struct ipcx_slot **slot)
@@ -222,6 +230,8 @@ static inline int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_party *party
 	lockdep_assert_held(&q->lock);
 	if (unlikely(q->removed))
 		return -EIDRM;
+	if (ipcx_queue_leases_full(q, party))
+		return -EBUSY;
 	if (first && ipcx_slot_expired(first))
 		return -ETIME;
 	err = ipcx_slots_next(&q->slots, party, len_max, slot);

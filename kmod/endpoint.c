@@ -122,7 +122,7 @@ static __poll_t endpoint_poll(struct file *file, poll_table *wait)
 
 	if (ep->rights & IPCX_OPEN_RECV) {
 		poll_wait(file, &q->recv_poll, wait);
-		if (ipcx_queue_readable(q))
+		if (ipcx_queue_readable(q, &ep->party))
 			events |= EPOLLIN | EPOLLRDNORM;
 	}
 	if (ep->rights & IPCX_OPEN_SEND) {

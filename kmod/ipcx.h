@@ -189,6 +189,7 @@ struct ipcx_queue_count {
  * @max_deliveries: deliveries in vain after which a message is given up, 0 for no
  *	limit
  * @lease_ms: how long a message may be held, 0 for no limit
+ * @leases_max: how many messages one endpoint may hold, 0 for no limit
  * @flags: IPCX_OPEN_EPHEMERAL, IPCX_OPEN_SEALED, as its creator asked for
  * @dead_letter: where messages go that are given up, kept open, or NULL
  */
@@ -216,6 +217,7 @@ struct ipcx_queue {
 	u32 policy;
 	u32 max_deliveries;
 	u32 lease_ms;
+	u32 leases_max;
 	u32 flags;
 	struct ipcx_queue *dead_letter;
 };
@@ -310,7 +312,7 @@ void ipcx_taker_wake(struct task_struct *task);
 void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr);
 void ipcx_queue_wake_senders(struct ipcx_queue *q);
 void ipcx_queue_remove(struct ipcx_object *obj);
-bool ipcx_queue_readable(struct ipcx_queue *q);
+bool ipcx_queue_readable(struct ipcx_queue *q, const struct ipcx_party *party);
 bool ipcx_queue_writable(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages,
 			 u32 kind);
 int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max, s64 deadline,
@@ -343,6 +345,17 @@ static inline void ipcx_queue_wake_recv(struct ipcx_queue *q, int nr)
 	/* one that can be dropped, or that was dropped, is room for another */
 	if (unlikely(q->policy >= IPCX_POLICY_DROP_OLDEST))
 		ipcx_queue_wake_send(q);
+}
+
+/**
+ * ipcx_queue_wake_leases() - an endpoint holds a message less
+ * @q: the queue, not locked
+ */
+static inline void ipcx_queue_wake_leases(struct ipcx_queue *q)
+{
+	/* it may be readable again, if messages are there */
+	if (unlikely(q->leases_max))
+		ipcx_queue_wake_recv(q, 1);
 }
 
 /* time.c: deadlines of the caller's time namespace in host time, and back */

@@ -155,7 +155,7 @@ static struct miscdevice ipcx_device = {
 static void __init abi_check(void)
 {
 	BUILD_BUG_ON(sizeof(struct ipcx_info) != 56);
-	BUILD_BUG_ON(sizeof(struct ipcx_queue_open) != 168);
+	BUILD_BUG_ON(sizeof(struct ipcx_queue_open) != 176);
 	BUILD_BUG_ON(sizeof(struct ipcx_unlink) != 24);
 	BUILD_BUG_ON(sizeof(struct ipcx_desc) != 64);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_loan) != 32);

@@ -181,6 +181,7 @@ static struct ipcx_queue *queue_create(struct file *dev, const struct ipcx_queue
 	q->policy = o->policy;
 	q->max_deliveries = o->max_deliveries;
 	q->lease_ms = o->lease_ms;
+	q->leases_max = o->leases_max;
 	q->flags = o->flags & (IPCX_OPEN_EPHEMERAL | IPCX_OPEN_SEALED);
 	refcount_set(&q->obj.refs, 1);
 	q->obj.ops = &queue_ops;
@@ -313,6 +314,7 @@ static void reply_fill(struct ipcx_queue_open *o, const struct ipcx_queue *q)
 	o->out_max_deliveries = q->max_deliveries;
 	o->out_lease_ms = q->lease_ms;
 	o->out_flags = q->flags;
+	o->out_leases_max = q->leases_max;
 	o->out_dead_letter = q->dead_letter ? q->dead_letter->obj.id : 0;
 }
 

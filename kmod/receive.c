@@ -68,6 +68,8 @@ static int release_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 	spin_unlock(&q->lock);
 	if (!err || err == -ESTALE)
 		ipcx_queue_wake_send(q);
+	if (!err)
+		ipcx_queue_wake_leases(q);
 	return err;
 }
 
@@ -193,8 +195,10 @@ static int take_once(struct ipcx_endpoint *ep, struct ipcx_taken *t, u64 len_max
 	if (!err)
 		ipcx_taken_fill(t, q, slot);
 	spin_unlock(&q->lock);
-	if (done)
+	if (done) {
 		ipcx_queue_wake_send(q);
+		ipcx_queue_wake_leases(q);
+	}
 	return err;
 }
 
@@ -331,7 +335,7 @@ static long take_all(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
 	int err;
 
 	err = take_now(ep, taken, t->len_max, taken->d.slot != IPCX_SLOT_NONE);
-	if (err && err != -EAGAIN && err != -EMSGSIZE && err != -EIDRM)
+	if (err && err != -EAGAIN && err != -EBUSY && err != -EMSGSIZE && err != -EIDRM)
 		return err; /* the last entry could not be released */
 	if (err == -EAGAIN && t->deadline != IPCX_DEADLINE_NOWAIT) {
 		err = released ? ipcx_forget_released(b, 0) : 0;

@@ -154,8 +154,10 @@ static int reply_send(struct ipcx_endpoint *ep, const struct ipcx_desc *to,
 	if (!err)
 		reply_commit(ep, request, answer, d, data);
 	spin_unlock(&ep->q->lock);
-	if (!err || err == -ESTALE)
+	if (!err || err == -ESTALE) {
 		ipcx_queue_wake_send(ep->q);
+		ipcx_queue_wake_leases(ep->q);
+	}
 	return err;
 }
 

@@ -72,6 +72,7 @@ void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count,
 	ipcx_queue_end_message(q, slot, flag);
 	spin_unlock(&q->lock);
 	ipcx_queue_wake_send(q);
+	ipcx_queue_wake_leases(q); /* it may have been taken once too often */
 }
 
 static bool drop_oldest(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages)

@@ -105,9 +105,9 @@ void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr)
 		else if (err == -ETIME)
 			ipcx_queue_purge(q);
 	} while (err != -EAGAIN && !list_empty(&q->takers));
-	/* a message that is gone again has been taken */
+	/* a message that is gone again has been taken; who holds enough may not take this one */
 	if (waitqueue_active(&q->recv_poll) && READ_ONCE(q->slots.count[IPCX_SLOT_QUEUED]))
-		__wake_up(&q->recv_poll, TASK_INTERRUPTIBLE, nr,
+		__wake_up(&q->recv_poll, TASK_INTERRUPTIBLE, q->leases_max ? 0 : nr,
 			  poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
 
@@ -162,15 +162,16 @@ void ipcx_queue_remove(struct ipcx_object *obj)
 /**
  * ipcx_queue_readable() - would a take succeed?
  * @q: the queue, not locked
+ * @party: whose
  *
  * Return: whether it would.
  */
-bool ipcx_queue_readable(struct ipcx_queue *q)
+bool ipcx_queue_readable(struct ipcx_queue *q, const struct ipcx_party *party)
 {
 	bool ok;
 
 	spin_lock(&q->lock);
-	ok = q->slots.count[IPCX_SLOT_QUEUED];
+	ok = q->slots.count[IPCX_SLOT_QUEUED] && !ipcx_queue_leases_full(q, party);
 	spin_unlock(&q->lock);
 	return ok;
 }
@@ -218,7 +219,7 @@ int ipcx_sleep_until(s64 deadline)
 	return 0;
 }
 
-/* The taker dies: as if it had never got the message. */
+/* The taker dies or holds enough: as if it had never got the message. */
 static void hand_back(struct ipcx_queue *q, struct ipcx_slot *slot) __must_hold(&q->lock)
 {
 	ipcx_queue_requeue(q, slot);
@@ -290,8 +291,8 @@ static int sleep_as_taker(struct ipcx_queue *q, struct ipcx_taker *t, s64 deadli
  * @deadline: absolute, or IPCX_DEADLINE_*
  * @slot: set to the message
  *
- * Return: 0, -EAGAIN, -EIDRM, -EMSGSIZE, -ETIMEDOUT, -ERESTARTSYS, -EINTR when
- * dying.
+ * Return: 0, -EAGAIN, -EBUSY, -EIDRM, -EMSGSIZE, -ETIMEDOUT, -ERESTARTSYS, -EINTR
+ * when dying.
  */
 int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max, s64 deadline,
 			 struct ipcx_slot **slot) __must_hold(&q->lock)
@@ -307,9 +308,13 @@ int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len
 		err = sleep_as_taker(q, &t, deadline);
 		if (err)
 			return err;
-		if (fatal_signal_pending(current)) {
+		if (fatal_signal_pending(current))
+			err = -EINTR;
+		else if (ipcx_queue_leases_full(q, party)) /* by another thread since */
+			err = -EBUSY;
+		if (err) {
 			hand_back(q, t.slot);
-			return -EINTR;
+			return err;
 		}
 	} while (handed_late(q, t.slot));
 	if (party) {

@@ -76,9 +76,14 @@ static int explain_commit(const char *name, int err)
 	}
 }
 
-static int explain_take(const char *name, int err, size_t len)
+static int explain_take(const struct ipcx_queue *q, const char *name, int err, size_t len)
 {
 	switch (err) {
+	case EBUSY:
+		return ipcx_fail(err,
+				 "queue %s: this handle holds %u messages, its leases_max; release "
+				 "one before you take the next",
+				 name, q->attr.leases_max);
 	case EINVAL:
 		return ipcx_fail(err,
 				 "queue %s: a deadline cannot be negative; give "
@@ -195,7 +200,7 @@ static __attribute__((cold, noinline)) int explain_rare(const struct ipcx_queue 
 	if (op == IPCX_OP_LOAN)
 		r = explain_loan(q, name, err, len);
 	else if (op == IPCX_OP_TAKE)
-		r = explain_take(name, err, len);
+		r = explain_take(q, name, err, len);
 	else if (op == IPCX_OP_COMMIT)
 		r = explain_commit(name, err);
 	else if (op == IPCX_OP_CALL)

@@ -132,6 +132,7 @@ static int make_handle(struct ipcx_queue **q, int fd, const char *name, unsigned
 		.policy = (enum ipcx_queue_policy)arg->out_policy,
 		.max_deliveries = arg->out_max_deliveries,
 		.lease_ms = arg->out_lease_ms,
+		.leases_max = arg->out_leases_max,
 		.flags = arg->out_flags,
 		.dead_letter = arg->out_dead_letter,
 	};
@@ -166,6 +167,7 @@ int ipcx_kernel_open(struct ipcx_queue **q, const char *name, unsigned int flags
 		.dead_letter_len = opts->dead_letter ? strlen(opts->dead_letter) : 0,
 		.max_deliveries = opts->max_deliveries,
 		.lease_ms = opts->lease_ms,
+		.leases_max = opts->leases_max,
 	};
 	int dev, fd, r = check_name(name);
 

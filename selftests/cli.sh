@@ -64,8 +64,8 @@ check "unknown command is wrong usage" gives 2 "$ipcx" juggle
 check "help" gives 0 "$ipcx" --help
 
 "$ipcx" create failed
-check "create with limits" json 'j["policy"] == "fail" and j["max_deliveries"] == 2 and j["lease_ms"] == 60000 and j["dead_letter"] > 0' \
-	"$ipcx" create work --depth 2 --policy fail --max-deliveries 2 --lease 1m --dead-letter failed --json
+check "create with limits" json 'j["policy"] == "fail" and j["max_deliveries"] == 2 and j["lease_ms"] == 60000 and j["leases_max"] == 5 and j["dead_letter"] > 0' \
+	"$ipcx" create work --depth 2 --policy fail --max-deliveries 2 --lease 1m --leases-max 5 --dead-letter failed --json
 check "a lease without a unit is milliseconds" json 'j["lease_ms"] == 250' "$ipcx" create lease --lease 250 --json
 check "no such policy" says 2 'drop-oldest' "$ipcx" create x --policy never
 check "no deliveries" says 2 'from 1' "$ipcx" create x --max-deliveries 0

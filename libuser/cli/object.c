@@ -21,6 +21,7 @@ enum {
 	OPT_POLICY,
 	OPT_MAX_DELIVERIES,
 	OPT_LEASE,
+	OPT_LEASES_MAX,
 	OPT_DEAD_LETTER,
 	OPT_NOW,
 };
@@ -101,6 +102,10 @@ static const char *create_option(int c, struct ipcx_queue_opts *opts)
 		return parse_lease(optarg, &opts->lease_ms) ?
 			       NULL :
 			       "a lease is 1 ms or longer: 500 (milliseconds), 30s, 5m";
+	case OPT_LEASES_MAX:
+		return parse_positive(optarg, &opts->leases_max) ?
+			       NULL :
+			       "a limit is a number from 1; leave the option out for none";
 	case OPT_DEAD_LETTER:
 		opts->dead_letter = without_transport(optarg);
 		return NULL;
@@ -121,6 +126,7 @@ static int run_create(int argc, char **argv)
 		{ "policy", required_argument, NULL, OPT_POLICY },
 		{ "max-deliveries", required_argument, NULL, OPT_MAX_DELIVERIES },
 		{ "lease", required_argument, NULL, OPT_LEASE },
+		{ "leases-max", required_argument, NULL, OPT_LEASES_MAX },
 		{ "dead-letter", required_argument, NULL, OPT_DEAD_LETTER },
 		COMMON_OPTIONS,
 		{ 0 },
@@ -357,7 +363,8 @@ const struct command cmd_create = {
 	"create", run_create, "make a queue that stays until it is removed",
 	"usage: ipcx create NAME [--depth N] [--msg-max SIZE] [--bytes-max SIZE]\n"
 	"                        [--mode OCTAL] [--policy POLICY] [--max-deliveries N]\n"
-	"                        [--lease DUR] [--dead-letter NAME] [--json]\n"
+	"                        [--lease DUR] [--leases-max N] [--dead-letter NAME]\n"
+	"                        [--json]\n"
 	"\n"
 	"Makes a queue. It is an error if there is something of this name already.\n"
 	"\n"
@@ -373,6 +380,7 @@ const struct command cmd_create = {
 	"  --max-deliveries N  give a message up that was taken N times and came back\n"
 	"  --lease DUR         a message comes back that is not done so long after it was\n"
 	"                      taken: 500ms, 30s, 5m; milliseconds without a unit\n"
+	"  --leases-max N      messages that one receiver may hold at a time\n"
 	"  --dead-letter NAME  the queue that gets what is given up or expires; it must be\n"
 	"                      there, you must be allowed to send to it, and it must have\n"
 	"                      no dead-letter queue itself. If not given, that is dropped\n"

@@ -65,10 +65,10 @@ void json_attributes(const struct ipcx_queue *q)
 	ipcx_queue_attr(q, &a);
 	printf(",\"id\":%llu,\"mode\":\"%04o\",\"uid\":%u,\"gid\":%u,\"depth\":%u,"
 	       "\"msg_max\":%llu,\"bytes_max\":%llu,\"policy\":\"%s\",\"max_deliveries\":%u,"
-	       "\"lease_ms\":%u,\"dead_letter\":",
+	       "\"lease_ms\":%u,\"leases_max\":%u,\"dead_letter\":",
 	       (unsigned long long)a.id, a.mode, a.uid, a.gid, a.depth,
 	       (unsigned long long)a.msg_max, (unsigned long long)a.bytes_max,
-	       policy_text(a.policy), a.max_deliveries, a.lease_ms);
+	       policy_text(a.policy), a.max_deliveries, a.lease_ms, a.leases_max);
 	if (a.dead_letter)
 		printf("%llu", (unsigned long long)a.dead_letter);
 	else
@@ -108,6 +108,8 @@ static void put_attributes(const struct ipcx_queue *q)
 		printf(", max-deliveries %u", a.max_deliveries);
 	if (a.lease_ms)
 		printf(", lease %u ms", a.lease_ms);
+	if (a.leases_max)
+		printf(", leases-max %u", a.leases_max);
 	if (a.dead_letter) {
 		printf(", dead-letter ");
 		put_object(a.dead_letter);

@@ -148,6 +148,7 @@ static void call_open(struct state *s, const struct call *c)
 		.dead_letter_len = name_length(dead),
 		.max_deliveries = c->arg[6] >> 16 & 0xff,
 		.lease_ms = c->arg[6] >> 24,
+		.leases_max = c->arg[5] >> 32,
 	};
 	e.fd = spoilt_ioctl(s, s->dev, IPCX_IOC_QUEUE_OPEN, o, sizeof(*o), c->arg[7]);
 	if (e.fd <= 0)

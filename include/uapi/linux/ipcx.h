@@ -151,7 +151,8 @@ enum ipcx_policy {
  *	back each time is given up; 0 for no limit
  * @lease_ms: a message of a new queue that was taken and not released for so many
  *	milliseconds goes back to the queue, 1..IPCX_LEASE_MS_MAX; 0 for no limit
- * @__reserved: must be 0
+ * @leases_max: messages of a new queue that one endpoint may hold, taken and not
+ *	released; 0 for no limit
  * @out_id: number of the queue, never used again
  * @out_dead_letter: number of its dead-letter queue, 0 for none
  * @out_msg_max: longest message of the queue, bytes
@@ -168,6 +169,8 @@ enum ipcx_policy {
  * @out_max_deliveries: of the queue
  * @out_lease_ms: of the queue
  * @out_flags: IPCX_OPEN_EPHEMERAL and IPCX_OPEN_SEALED as the queue is
+ * @out_leases_max: of the queue
+ * @__reserved: must be 0
  *
  * The returned file descriptor is the endpoint, close-on-exec. Closing its last
  * copy gives its loans back and puts the messages that it took and did not
@@ -210,7 +213,7 @@ struct ipcx_queue_open {
 	__u32 dead_letter_len;
 	__u32 max_deliveries;
 	__u32 lease_ms;
-	__u32 __reserved;
+	__u32 leases_max;
 	__aligned_u64 out_id;
 	__aligned_u64 out_dead_letter;
 	__aligned_u64 out_msg_max;
@@ -227,6 +230,8 @@ struct ipcx_queue_open {
 	__u32 out_max_deliveries;
 	__u32 out_lease_ms;
 	__u32 out_flags;
+	__u32 out_leases_max;
+	__u32 __reserved;
 };
 
 /* struct ipcx_unlink::flags */
@@ -462,6 +467,8 @@ struct ipcx_queue_cancel {
  *
  * Return: number of messages taken, 1..count, or
  *	EAGAIN        the queue is empty and @deadline is NOWAIT
+ *	EBUSY         the endpoint holds leases_max messages, whatever @deadline; poll does
+ *	              not tell EPOLLIN then
  *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
  *	EINVAL        @count, @desc_size, @deadline or the flags together are wrong
  *	EMSGSIZE      the next message is longer than @len_max
