@@ -130,6 +130,14 @@ static void call_touch(struct state *s, const struct call *c)
 	}
 }
 
+/* Nothing else must come to lie in the middle of a mapping that is remembered. */
+static bool fill_hole(char *addr, uint64_t len)
+{
+	return mmap(addr, len, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
+		    0) == addr;
+}
+
 static void call_munmap(struct state *s, const struct call *c)
 {
 	struct map *m = map_find(s, c->arg[0]);
@@ -138,7 +146,9 @@ static void call_munmap(struct state *s, const struct call *c)
 	if (!m)
 		return;
 	part = part_of(m->len, c->arg[1]);
-	if (!munmap(m->addr + part.start, part.len) && part.len == m->len)
+	if (munmap(m->addr + part.start, part.len))
+		return;
+	if (part.len == m->len || !fill_hole(m->addr + part.start, part.len))
 		m->addr = NULL;
 }
 
@@ -164,8 +174,12 @@ static void remap(struct state *s, const struct call *c)
 			    MREMAP_MAYMOVE | (c->arg[2] == 3 ? 4 /* MREMAP_DONTUNMAP */ : 0));
 	if (moved.addr == MAP_FAILED)
 		return;
-	if (part.len == m->len && c->arg[2] != 3)
+	if (c->arg[2] != 3) {
+		/* what is left has a hole, where anything may come to lie */
+		munmap(m->addr, part.start);
+		munmap(m->addr + part.start + part.len, m->len - part.start - part.len);
 		m->addr = NULL;
+	}
 	map_remember(s, &moved);
 }
 

@@ -328,7 +328,7 @@ static void step_loan(struct ipcx_party *p)
 {
 	bool allowed = may_have(p->credit);
 	u32 n = pages();
-	struct ipcx_slot *x = ipcx_slots_grab(&s, p, n);
+	struct ipcx_slot *x = ipcx_slots_allow(&s, p->credit, 0) ? ipcx_slots_grab(&s, p, n) : NULL;
 
 	must(!x == !allowed);
 	if (!x)
