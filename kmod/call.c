@@ -353,7 +353,7 @@ long ipcx_queue_call(struct ipcx_endpoint *ep, void __user *arg)
 		err = call_check(ep, &c);
 	if (!err)
 		err = ipcx_batch_init(&request, c.request, 1, c.desc_size) ?:
-		      ipcx_batch_init(&reply, c.reply, 1, c.desc_size);
+			      ipcx_batch_init(&reply, c.reply, 1, c.desc_size);
 	if (!err && c.flags & IPCX_CALL_RELEASE) {
 		err = ipcx_desc_read(&reply, 0, &taken.d);
 		if (!err)

@@ -382,7 +382,7 @@ static inline bool ipcx_slot_expired(const struct ipcx_slot *slot)
 	return unlikely(slot->expires) && ktime_get() >= slot->expires;
 }
 
-/* send.c, receive.c: the way of a message */
+/* send.c, spare.c, receive.c: the way of a message */
 
 int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u32 kind,
 		  struct ipcx_slot **out);
@@ -391,6 +391,9 @@ int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, u32 kind, s64 deadline,
 		  struct ipcx_slot **slot);
 void ipcx_slot_release(struct ipcx_queue *q, struct ipcx_slot *slot);
 int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len);
+int ipcx_slot_lend(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u32 kind);
+bool ipcx_spare_find(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d);
+void ipcx_spare_make(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d);
 void ipcx_slot_stamp(struct ipcx_endpoint *ep, struct ipcx_slot *slot);
 int ipcx_loan_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d);
 int ipcx_loan_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d,

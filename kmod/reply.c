@@ -182,7 +182,7 @@ long ipcx_queue_reply(struct ipcx_endpoint *ep, void __user *arg)
 		err = -EINVAL;
 	if (!err)
 		err = ipcx_batch_init(&request, r.request, 1, r.desc_size) ?:
-		      ipcx_batch_init(&reply, r.reply, 1, r.desc_size);
+			      ipcx_batch_init(&reply, r.reply, 1, r.desc_size);
 	if (!err && !(ep->rights & IPCX_OPEN_RECV))
 		err = -EPERM;
 	if (!err)

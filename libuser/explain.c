@@ -110,19 +110,28 @@ static int explain_call(const char *name, int err)
 {
 	switch (err) {
 	case ECANCELED:
-		return ipcx_fail(err, "queue %s: the server released the request without a reply, or "
-				      "the queue dropped it", name);
+		return ipcx_fail(err,
+				 "queue %s: the server released the request without a reply, or "
+				 "the queue dropped it",
+				 name);
 	case EOWNERDEAD:
-		return ipcx_fail(err, "queue %s: the last server is gone; call again when there is "
-				      "one", name);
+		return ipcx_fail(err,
+				 "queue %s: the last server is gone; call again when there is "
+				 "one",
+				 name);
 	case ETIME:
-		return ipcx_fail(err, "queue %s: the request expired before a server took it", name);
+		return ipcx_fail(err, "queue %s: the request expired before a server took it",
+				 name);
 	case ENOSPC:
-		return ipcx_fail(err, "queue %s: a queue of depth 1 has no room for a request and its "
-				      "reply; create it with a larger depth", name);
+		return ipcx_fail(err,
+				 "queue %s: a queue of depth 1 has no room for a request and its "
+				 "reply; create it with a larger depth",
+				 name);
 	case EPERM:
-		return ipcx_fail(err, "queue %s: not opened with IPCX_SEND, or the request is not a "
-				      "slot on loan to this handle", name);
+		return ipcx_fail(err,
+				 "queue %s: not opened with IPCX_SEND, or the request is not a "
+				 "slot on loan to this handle",
+				 name);
 	default:
 		return explain_commit(name, err);
 	}
@@ -132,15 +141,20 @@ static int explain_reply(const struct ipcx_queue *q, const char *name, int err, 
 {
 	switch (err) {
 	case EAGAIN:
-		return ipcx_fail(err, "queue %s: no bytes are left for a reply of %zu; release "
-				      "messages, or create the queue with a larger bytes_max",
+		return ipcx_fail(err,
+				 "queue %s: no bytes are left for a reply of %zu; release "
+				 "messages, or create the queue with a larger bytes_max",
 				 name, len);
 	case EINVAL:
-		return ipcx_fail(err, "queue %s: the sender of this message waits for no answer; "
-				      "release it", name);
+		return ipcx_fail(err,
+				 "queue %s: the sender of this message waits for no answer; "
+				 "release it",
+				 name);
 	case EPERM:
-		return ipcx_fail(err, "queue %s: not a request that this handle holds, or there is a "
-				      "loan for its reply already", name);
+		return ipcx_fail(err,
+				 "queue %s: not a request that this handle holds, or there is a "
+				 "loan for its reply already",
+				 name);
 	case ESTALE:
 		return 0;
 	default:

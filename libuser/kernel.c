@@ -108,7 +108,8 @@ static inline void spare_drop(struct ipcx_kernel_queue *k)
 		ipcx_kernel_cancel(k, &d, 1);
 }
 
-static int release_flags(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n, uint32_t flags)
+static int release_flags(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n,
+			 uint32_t flags)
 {
 	struct ipcx_queue_release arg = {
 		.size = sizeof(arg),
@@ -220,13 +221,12 @@ static void fill_loan(struct ipcx_queue *q, struct ipcx_msg *m, uint32_t slot, s
 /* Small messages do without pages. */
 static inline uint32_t loan_kind(const struct ipcx_kernel_queue *k, size_t len)
 {
-	return (len <= IPCX_INLINE_MAX ? IPCX_LOAN_INLINE : 0) |
-	       (k->calls ? IPCX_LOAN_REQUEST : 0);
+	return (len <= IPCX_INLINE_MAX ? IPCX_LOAN_INLINE : 0) | (k->calls ? IPCX_LOAN_REQUEST : 0);
 }
 
-static __attribute__((noinline)) int
-loan_slots(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n, uint32_t kind,
-	   int64_t deadline)
+static __attribute__((noinline)) int loan_slots(struct ipcx_queue *q, size_t len,
+						struct ipcx_msg *m, unsigned int n, uint32_t kind,
+						int64_t deadline)
 {
 	struct ipcx_kernel_queue *k = ipcx_kernel(q);
 	struct ipcx_desc d[IPCX_BATCH];
@@ -266,8 +266,8 @@ static int kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, uns
 
 	if (n != 1 || deadline < 0 || !spare_take(k, len, false, &slot))
 		return loan_slots(q, len, m, n, kind, deadline);
-	fill_loan(q, m, slot, len,
-		  ipcx_slot_data(k, &k->tx, slot, len, kind & IPCX_LOAN_INLINE), kind);
+	fill_loan(q, m, slot, len, ipcx_slot_data(k, &k->tx, slot, len, kind & IPCX_LOAN_INLINE),
+		  kind);
 	return 1;
 }
 

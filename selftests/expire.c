@@ -45,7 +45,7 @@ static int send_until(uint64_t tag, int64_t expires)
 
 	if (r)
 		return r;
-	r = ipcx_queue_loan(q, 8, &m, IPCX_NOWAIT);
+	r = ipcx_queue_loan(q, 100, &m, IPCX_NOWAIT);
 	if (!r) {
 		memcpy(m.data, &tag, 8);
 		m.tag = tag;

@@ -386,10 +386,10 @@ struct ipcx_queue_loan {
  * @desc_size: sizeof(struct ipcx_desc) of the caller
  * @inline_data: address of the places of inline messages
  *
- * For a request its number is written to seq. len may be smaller than what was loaned. The slot is no longer the sender's; in
- * a SEALED queue its TX window does not show it any more, and what somebody had
- * pinned (vmsplice, O_DIRECT) was replaced by a copy. Blocks in a SEALED queue for
- * no longer than an allocation, and never in another.
+ * For a request its number is written to seq. len may be smaller than what was loaned.
+ * The slot is no longer the sender's; in a SEALED queue its TX window does not show it
+ * any more, and what somebody had pinned (vmsplice, O_DIRECT) was replaced by a copy.
+ * Blocks in a SEALED queue for no longer than an allocation, and never in another.
  *
  * Return: number of messages sent, or
  *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
@@ -437,8 +437,7 @@ struct ipcx_queue_cancel {
 #define IPCX_TAKE_RELEASE		(1U << 0)	/* release what the array holds first */
 #define IPCX_TAKE_PEEK			(1U << 1)	/* only look */
 #define IPCX_TAKE_ANSWER		(1U << 2)	/* to a request of one's own */
-#define IPCX_TAKE_VALID_FLAGS \
-	(IPCX_TAKE_RELEASE | IPCX_TAKE_PEEK | IPCX_TAKE_ANSWER)
+#define IPCX_TAKE_VALID_FLAGS	(IPCX_TAKE_RELEASE | IPCX_TAKE_PEEK | IPCX_TAKE_ANSWER)
 
 /**
  * struct ipcx_queue_take - receive messages
