@@ -12,6 +12,19 @@
 #include "batch.h"
 
 /**
+ * ipcx_calls_wake() - an endpoint has an answer
+ * @ep: the endpoint; its queue is locked
+ *
+ * Who polls waits where all senders do: io_uring polls two wait queues of a file at
+ * most, and the other is for messages.
+ */
+void ipcx_calls_wake(struct ipcx_endpoint *ep)
+{
+	wake_up(&ep->answer_wait);
+	__wake_up(&ep->q->send_poll, TASK_NORMAL, 0, poll_to_key(EPOLLIN | EPOLLRDNORM));
+}
+
+/**
  * ipcx_answer_put_back() - an answer was not taken after all
  * @ep: its caller; the queue is locked
  * @slot: the answer, LEASED
@@ -20,7 +33,14 @@ void ipcx_answer_put_back(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
 {
 	lockdep_assert_held(&ep->q->lock);
 	ipcx_answer_return(&ep->q->slots, slot);
-	wake_up_poll(&ep->answer_wait, EPOLLIN | EPOLLRDNORM);
+	ipcx_calls_wake(ep);
+}
+
+/* Under the lock: an answer that was handed over, BUSY, is for whoever takes it. */
+static void answer_leave(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
+{
+	ipcx_slot_answer(&ep->q->slots, slot, &ep->party);
+	ipcx_calls_wake(ep);
 }
 
 /**
@@ -200,8 +220,7 @@ static int answer_accept(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struc
 	int err = ipcx_answer_error(slot->flags);
 
 	if (fatal_signal_pending(current)) {
-		ipcx_slot_answer(&q->slots, slot, &ep->party);
-		wake_up_poll(&ep->answer_wait, EPOLLIN | EPOLLRDNORM);
+		answer_leave(ep, slot);
 		return -EINTR;
 	}
 	if (err) {
@@ -274,7 +293,7 @@ static void call_leave(struct ipcx_endpoint *ep, struct ipcx_waiter *w)
 {
 	spin_lock(&ep->q->lock);
 	if (w->answer)
-		ipcx_slot_answer(&ep->q->slots, w->answer, &ep->party);
+		answer_leave(ep, w->answer);
 	else if (!w->err)
 		w->request->waiter = NULL;
 	spin_unlock(&ep->q->lock);

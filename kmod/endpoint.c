@@ -127,7 +127,6 @@ static __poll_t endpoint_poll(struct file *file, poll_table *wait)
 	}
 	if (ep->rights & IPCX_OPEN_SEND) {
 		poll_wait(file, &q->send_poll, wait);
-		poll_wait(file, &ep->answer_wait, wait);
 		if (ipcx_queue_writable(q, ep->party.credit, 1, 0))
 			events |= EPOLLOUT | EPOLLWRNORM;
 		if (ipcx_calls_answered(ep))

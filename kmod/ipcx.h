@@ -231,7 +231,7 @@ struct ipcx_queue {
  * @gid: likewise
  * @party: its slots, protected by the queue's lock
  * @map: its windows
- * @answer_wait: who sleeps or polls until @party has an answer
+ * @answer_wait: who sleeps until @party has an answer
  */
 struct ipcx_endpoint {
 	struct ipcx_queue *q;
@@ -410,6 +410,7 @@ long ipcx_queue_release(struct ipcx_endpoint *ep, void __user *arg);
 /* call.c, reply.c: requests and their answers */
 
 bool ipcx_request_fail(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag);
+void ipcx_calls_wake(struct ipcx_endpoint *ep);
 bool ipcx_calls_answered(struct ipcx_endpoint *ep);
 void ipcx_calls_remove(struct ipcx_queue *q);
 void ipcx_calls_orphan(struct ipcx_queue *q);

@@ -11,7 +11,6 @@
  * endpoint may go as soon as it is not.
  */
 #include <linux/highmem.h>
-#include <linux/poll.h>
 
 #include "batch.h"
 
@@ -49,8 +48,7 @@ static void answer_give(struct ipcx_queue *q, struct ipcx_slot *request, struct 
 		return;
 	}
 	ipcx_slot_answer(&q->slots, answer, caller);
-	wake_up_poll(&container_of(caller, struct ipcx_endpoint, party)->answer_wait,
-		     EPOLLIN | EPOLLRDNORM);
+	ipcx_calls_wake(container_of(caller, struct ipcx_endpoint, party));
 }
 
 /**

@@ -55,7 +55,7 @@ static const struct flip {
 } flips[] = {
 #define AT(of) #of, &(of), sizeof(of)
 	{ &loan_call, AT(arg.loan.size), { 32, 4096, 32, 4096 } },
-	{ &loan_call, AT(arg.loan.flags), { 0, 1, 0, 1U << 31 } },
+	{ &loan_call, AT(arg.loan.flags), { 0, 8, 0, 1U << 31 } },
 	{ &loan_call, AT(arg.loan.descs), { X, Y, NOWHERE, 1ULL << 63 } },
 	{ &loan_call, AT(arg.loan.count), { 1, 2, 0, UINT32_MAX } },
 	{ &loan_call, AT(arg.loan.desc_size), { 64, 63, 4097, UINT32_MAX } },
@@ -71,7 +71,7 @@ static const struct flip {
 	{ &commit_call, AT(x[0].slot), { FIRST, SECOND, LOANED, DEPTH } },
 	{ &commit_call, AT(x[0].len), { 8, SMALL + 1, SMALL, UINT64_MAX } },
 	{ &commit_call, AT(x[0].prio), { 0, IPCX_PRIO_MAX + 1, IPCX_PRIO_MAX, UINT32_MAX } },
-	{ &commit_call, AT(x[0].flags), { 0, 1, 0, 4 } },
+	{ &commit_call, AT(x[0].flags), { 0, 1, 0, 64 } },
 	{ &commit_call, AT(x[0].expires), { 0, -1, INT64_MAX, INT64_MIN } },
 	{ &cancel_call, AT(arg.release.descs), { X, Y, NOWHERE, 1ULL << 63 } },
 	{ &cancel_call, AT(arg.release.count), { 1, 2, 0, UINT32_MAX } },
