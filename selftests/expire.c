@@ -36,6 +36,9 @@ FIXTURE_TEARDOWN(expire)
 	ipcx_queue_close(self->q);
 }
 
+/* More than what travels without a page */
+#define LEN 100
+
 /* By a sender that then leaves and holds nothing. */
 static int send_until(uint64_t tag, int64_t expires)
 {
@@ -45,7 +48,7 @@ static int send_until(uint64_t tag, int64_t expires)
 
 	if (r)
 		return r;
-	r = ipcx_queue_loan(q, 100, &m, IPCX_NOWAIT);
+	r = ipcx_queue_loan(q, LEN, &m, IPCX_NOWAIT);
 	if (!r) {
 		memcpy(m.data, &tag, 8);
 		m.tag = tag;
@@ -145,11 +148,11 @@ TEST_F(expire, never_handed_late)
 
 TEST_F(expire, never_read_late)
 {
-	char buf[8];
+	char buf[LEN];
 
 	ASSERT_EQ(0, send_until(1, 1));
 	ASSERT_EQ(0, send_until(7, 0));
-	ASSERT_EQ(8, read(ipcx_queue_fd(self->q), buf, 8));
+	ASSERT_EQ(LEN, read(ipcx_queue_fd(self->q), buf, LEN));
 	ASSERT_EQ(7, buf[0]);
 	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
 	ASSERT_EQ(1, self->s.released);
@@ -480,7 +483,7 @@ TEST_F(expire, peek)
 	for (int i = 0; i < 3; i++) {
 		ASSERT_EQ(0, ipcx_queue_peek(self->q, &self->m));
 		ASSERT_EQ(2, self->m.tag);
-		ASSERT_EQ(8, self->m.len);
+		ASSERT_EQ(LEN, self->m.len);
 		ASSERT_EQ(0, self->m.deliveries);
 		ASSERT_EQ(NULL, self->m.data);
 		ASSERT_EQ(-EPERM, ipcx_queue_release(self->q, &self->m));
