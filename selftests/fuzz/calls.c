@@ -454,24 +454,12 @@ static void call_list(struct state *s, const struct call *c)
 	read_file(path, c->arg[0]);
 }
 
-/* Without privileges that count, and with a device file that knows it. */
+/* Without privileges, and with a device file that knows it. */
 static void call_drop(struct state *s)
 {
-	s->away = true;
-	if (!setresgid(USER, USER, 0) && !setresuid(USER, USER, 0))
+	s->used_up = true;
+	if (!setresgid(USER, USER, USER) && !setresuid(USER, USER, USER))
 		call_dev(s, 0);
-}
-
-static void call_unshare(struct state *s, const struct call *c)
-{
-	int flags = c->arg[0] & (CLONE_NEWNET | CLONE_NEWUSER | CLONE_FILES | CLONE_NEWTIME |
-				 CLONE_NEWPID | CLONE_NEWIPC);
-
-	s->away = true;
-	if (c->arg[0] & OTHER_NET)
-		leave_home();
-	else
-		unshare(flags);
 }
 
 static void call_kill(const struct call *c)
@@ -585,7 +573,9 @@ uint32_t call_make(struct state *s, const struct call *c)
 		s->used_up = true; /* at its end, with all that it has */
 		break;
 	case OP_UNSHARE:
-		call_unshare(s, c);
+		s->used_up = true;
+		unshare(c->arg[0] & (CLONE_NEWNET | CLONE_NEWUSER | CLONE_FILES | 0x80 |
+				     CLONE_NEWPID | CLONE_NEWIPC));
 		break;
 	case OP_DROP:
 		call_drop(s);

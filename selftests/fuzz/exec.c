@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/ipcx.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -22,12 +24,17 @@
 
 #include "fuzz.h"
 
-#define LOOK_MS		2	/* who sleeps without a deadline at two looks is woken */
+#define TICK_MS		3	/* ends every sleep of a process without a deadline */
 #define TIMEOUT_MS	3000	/* of a program: then it is killed */
+#define DEAD_MS		20000	/* until killed processes and their queues must be gone */
+#define SLEEP_US	2000	/* at most, between two looks at what is left */
+#define FORKS_MAX	2
 
 struct shared *shared;
 
-static int sockets[2], first_fd;
+static int devs[2], sockets[2], proc_list, first_fd;
+static struct ipcx_info baseline[2];
+static uint32_t baseline_lines;
 static bool kcov;
 static sigjmp_buf fault_env;
 
@@ -40,12 +47,9 @@ static void on_alarm(int sig)
 {
 }
 
-static volatile sig_atomic_t died;
-
 /* Who waits for processes to finish is not to sleep on while one has died. */
 static void on_child(int sig)
 {
-	died = 1;
 	__atomic_fetch_add(&shared->finished, 1, __ATOMIC_RELEASE);
 }
 
@@ -65,18 +69,49 @@ static void tick(uint32_t ms, bool again)
 	setitimer(ITIMER_REAL, &t, NULL);
 }
 
-void give_up(const char *what)
-{
-	perror(what);
-	_exit(1);
-}
-
-int64_t now_ms(void)
+static int64_t now_ms(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+static bool info_get(int dev, struct ipcx_info *info)
+{
+	*info = (struct ipcx_info){ .size = sizeof(*info) };
+	return !ioctl(dev, IPCX_IOC_INFO, info);
+}
+
+static void give_up(const char *what)
+{
+	perror(what);
+	_exit(1);
+}
+
+/* How many lines /proc/net/ipcx has. */
+static uint32_t list_read(void)
+{
+	ssize_t n = pread(proc_list, buffer, BUFFER - 1, 0), i;
+	uint32_t lines = 0;
+
+	buffer[n > 0 ? n : 0] = 0;
+	for (i = 0; i < n; i++)
+		lines += buffer[i] == '\n';
+	return lines;
+}
+
+/* An account lives while its user has a queue: with one, what leaks from it is seen. */
+static void keep_account(int i)
+{
+	struct ipcx_queue_open o = {
+		.size = sizeof(o),
+		.flags = IPCX_OPEN_CREATE | IPCX_OPEN_SEND,
+		.depth = 1,
+	};
+
+	if (ioctl(devs[i], IPCX_IOC_QUEUE_OPEN, &o) < 0 || !info_get(devs[i], &baseline[i]))
+		give_up("/dev/ipcx");
 }
 
 void exec_init(void)
@@ -85,9 +120,18 @@ void exec_init(void)
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
 	kcov = kcov_open();
-	if (shared == MAP_FAILED)
-		give_up("shared memory");
-	check_init();
+	devs[0] = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+	if (seteuid(USER))
+		give_up("seteuid");
+	devs[1] = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+	if (seteuid(0))
+		give_up("seteuid");
+	proc_list = open("/proc/net/ipcx", O_RDONLY | O_CLOEXEC);
+	if (shared == MAP_FAILED || proc_list < 0)
+		give_up("/proc/net/ipcx");
+	keep_account(0);
+	keep_account(1);
+	baseline_lines = list_read();
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1))
 		give_up("subreaper");
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, sockets))
@@ -118,20 +162,11 @@ static void make_calls(struct state *s, const struct program *p, uint32_t first,
 /* A child that makes the next calls at the same time as its parent. */
 static void fork_calls(struct state *s, const struct program *p, uint32_t first, uint32_t max)
 {
-	pid_t *child = &s->child[0], pid;
-
-	while (child < &s->child[FORKS_MAX] && *child)
-		child++;
-	if (s->forked || child == &s->child[FORKS_MAX])
+	s->used_up = true;
+	if (s->forked || s->forks++ == FORKS_MAX || fork())
 		return;
-	pid = fork();
-	if (pid) {
-		*child = pid > 0 ? pid : 0;
-		return;
-	}
 	s->forked = true;
 	s->fail_nth = 0;
-	tick(2 * LOOK_MS, true); /* nobody looks at it */
 	make_calls(s, p, first, max);
 	_exit(0);
 }
@@ -148,8 +183,8 @@ static void make_calls(struct state *s, const struct program *p, uint32_t first,
 			continue;
 		left--;
 		__atomic_fetch_add(&shared->ops[s->index], 1, __ATOMIC_RELAXED);
-		if (!s->forked && call_may_sleep(c))
-			__atomic_store_n(&shared->sleeps[s->index], i + 1, __ATOMIC_RELAXED);
+		if (call_may_sleep(c))
+			tick(TICK_MS, true);
 		if (!sigsetjmp(fault_env, 0)) {
 			if (c->fail)
 				fail_set(s, c->fail);
@@ -157,18 +192,18 @@ static void make_calls(struct state *s, const struct program *p, uint32_t first,
 		}
 		if (c->fail)
 			fail_set(s, 0);
-		if (!s->forked)
-			__atomic_store_n(&shared->sleeps[s->index], 0, __ATOMIC_RELAXED);
+		if (call_may_sleep(c))
+			tick(0, false);
 		if (child)
 			fork_calls(s, p, i + 1, child);
 	}
 }
 
-static long futex_wait(uint32_t *word, uint32_t value, uint32_t ms)
+static void futex_wait(uint32_t *word, uint32_t value, uint32_t ms)
 {
 	struct timespec t = { .tv_nsec = ms * 1000000 };
 
-	return syscall(SYS_futex, word, FUTEX_WAIT, value, ms ? &t : NULL, NULL, 0);
+	syscall(SYS_futex, word, FUTEX_WAIT, value, ms ? &t : NULL, NULL, 0);
 }
 
 static void futex_wake(uint32_t *word)
@@ -181,12 +216,6 @@ static void tidy(struct state *s)
 {
 	uint32_t i;
 
-	for (i = 0; i < FORKS_MAX && s->child[i]; i++) {
-		kill(s->child[i], SIGKILL);
-		waitpid(s->child[i], NULL, 0);
-	}
-	if (s->away && !come_home())
-		_exit(0);
 	for (i = 0; i < MAPS; i++) {
 		if (s->map[i].addr)
 			munmap(s->map[i].addr, s->map[i].len);
@@ -205,7 +234,7 @@ static void process(uint32_t index, uint32_t round)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	s.index = index;
-	s.dev = check_device();
+	s.dev = devs[0];
 	handle(SIGCHLD, SIG_DFL, 0);
 	handle(SIGSEGV, on_fault, SA_NODEFER);
 	handle(SIGBUS, on_fault, SA_NODEFER);
@@ -221,8 +250,8 @@ static void process(uint32_t index, uint32_t round)
 			_exit(0);
 		tidy(&s);
 		__atomic_store_n(&shared->done[index], round, __ATOMIC_RELEASE);
-		if (__atomic_add_fetch(&shared->finished, 1, __ATOMIC_ACQ_REL) >= shared->expected)
-			futex_wake(&shared->finished);
+		__atomic_fetch_add(&shared->finished, 1, __ATOMIC_RELEASE);
+		futex_wake(&shared->finished);
 	}
 }
 
@@ -295,9 +324,6 @@ static const char *bury_dead(void)
 	uint32_t i;
 	int status;
 
-	if (!died)
-		return NULL;
-	died = 0;
 	for (i = 0; i < PROCS_MAX; i++) {
 		if (shared->pid[i] && waitpid(shared->pid[i], &status, WNOHANG) > 0)
 			wrong = bury(i, status) ?: wrong;
@@ -318,24 +344,9 @@ static bool all_done(uint32_t procs)
 	return true;
 }
 
-/* Wakes who is in the same call as at the last look, if that may sleep for ever. */
-static void wake_sleepers(uint32_t procs, uint32_t *seen)
-{
-	uint32_t i;
-
-	for (i = 0; i < procs; i++) {
-		uint32_t call = __atomic_load_n(&shared->sleeps[i], __ATOMIC_RELAXED);
-
-		if (call && call == seen[i] && shared->pid[i])
-			kill(shared->pid[i], SIGALRM);
-		seen[i] = call;
-	}
-}
-
 /* Return: what went wrong, or NULL. */
 static const char *wait_all(uint32_t procs)
 {
-	uint32_t seen[PROCS_MAX] = {};
 	int64_t start = now_ms();
 	const char *wrong;
 
@@ -349,8 +360,7 @@ static const char *wait_all(uint32_t procs)
 			return "killed processes do not die";
 		if (now_ms() - start > TIMEOUT_MS)
 			kill_all();
-		if (futex_wait(&shared->finished, finished, LOOK_MS) && errno == ETIMEDOUT)
-			wake_sleepers(procs, seen);
+		futex_wait(&shared->finished, finished, 10);
 	}
 }
 
@@ -362,13 +372,10 @@ const char *exec_run(const struct program *p, uint64_t *ops)
 
 	shared->program = *p;
 	shared->broken = NULL;
-	shared->other = false;
 	if (kcov)
 		kcov_clear(p->procs);
-	shared->expected = shared->finished + p->procs;
 	for (i = 0; i < p->procs; i++) {
 		shared->ops[i] = 0;
-		shared->sleeps[i] = 0;
 		if (!shared->pid[i])
 			start_process(i);
 	}
@@ -383,4 +390,70 @@ const char *exec_run(const struct program *p, uint64_t *ops)
 	for (i = 0; i < p->procs; i++)
 		*ops += shared->ops[i];
 	return wrong ?: shared->broken;
+}
+
+static bool same_account(int i)
+{
+	struct ipcx_info now;
+
+	return info_get(devs[i], &now) && now.out_user_bytes == baseline[i].out_user_bytes &&
+	       now.out_user_queues == baseline[i].out_user_queues;
+}
+
+/* Escapes of three octal digits become bytes, in place. Return: the length. */
+static uint32_t unescape(char *name)
+{
+	char *from, *to = name;
+
+	for (from = name; *from; from++) {
+		if (*from == '\\') {
+			*to++ = (from[1] & 7) << 6 | (from[2] & 7) << 3 | (from[3] & 7);
+			from += 3;
+		} else {
+			*to++ = *from;
+		}
+	}
+	return to - name;
+}
+
+/* Takes away every name in the list that list_read() read. */
+static void unlink_names(void)
+{
+	struct ipcx_unlink u = { .size = sizeof(u), .kind = IPCX_KIND_QUEUE };
+	char *save, *line;
+
+	strtok_r(buffer, "\n", &save);
+	while ((line = strtok_r(NULL, "\n", &save))) {
+		char *name = strrchr(line, ' ') + 1;
+
+		u.name = (uintptr_t)name;
+		u.name_len = unescape(name);
+		ioctl(devs[0], IPCX_IOC_UNLINK, &u);
+	}
+}
+
+/*
+ * Nothing of a program may be left but names, which go here. A network
+ * namespace goes later than its last process: there is some time for that.
+ * Return: NULL, or what is left.
+ */
+const char *exec_check(void)
+{
+	int64_t end = now_ms() + DEAD_MS;
+	uint32_t us = 0;
+	bool left;
+
+	do {
+		if (us)
+			usleep(us);
+		us = us < SLEEP_US ? us + 100 : SLEEP_US;
+		left = list_read() != baseline_lines;
+		if (left) {
+			unlink_names();
+			left = list_read() != baseline_lines;
+		}
+		if (!left && same_account(0) && same_account(1))
+			return NULL;
+	} while (now_ms() < end);
+	return left ? "queues are left behind" : "an account is not what it was";
 }

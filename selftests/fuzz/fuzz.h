@@ -11,7 +11,6 @@
 #define PROCS_MAX	6	/* processes of a program */
 #define CALLS_MAX	512	/* calls of a program, all processes */
 #define ARGS_MAX	8
-#define FORKS_MAX	2	/* children of a process */
 #define TEXT_MAX	(128 << 10)
 
 /* program.c: what a program is, making and changing one */
@@ -104,9 +103,6 @@ enum bad {
 	BADS
 };
 
-/* A flag for OP_UNSHARE: not a new network namespace, but one that others are in too. */
-#define OTHER_NET	1
-
 #define BAD(kind, where, value)	((kind) | (uint64_t)(where) << 8 | (uint64_t)(value) << 16)
 
 void random_seed(uint64_t seed);
@@ -135,12 +131,9 @@ uint32_t kcov_pcs(void);
  * @program: what to run
  * @go: counted up when process i shall begin
  * @done: what @go was when process i began what it has finished
- * @finished: counted up by each that has, or has died
- * @expected: what it is when all have: then the fuzzer is woken
- * @sleeps: the number of the call in which process i may sleep for ever, or 0
+ * @finished: counted up by each that has, to wake the fuzzer
  * @pid: their ids; 0: to be started
  * @ops: calls that each made, children of its own too
- * @other: some were in the other network namespace
  * @broken: a promise of the kernel that one saw broken
  */
 struct shared {
@@ -148,11 +141,8 @@ struct shared {
 	uint32_t go[PROCS_MAX];
 	uint32_t done[PROCS_MAX];
 	uint32_t finished;
-	uint32_t expected;
-	uint32_t sleeps[PROCS_MAX];
 	pid_t pid[PROCS_MAX];
 	uint64_t ops[PROCS_MAX];
-	bool other;
 	const char *broken;
 };
 
@@ -161,19 +151,8 @@ extern struct shared *shared;
 void exec_init(void);
 bool exec_has_kcov(void);
 const char *exec_run(const struct program *p, uint64_t *ops);
+const char *exec_check(void);
 void exec_end(void);
-void give_up(const char *what);
-int64_t now_ms(void);
-
-/* check.c: what must be as it was before a program */
-
-#define DEAD_MS		20000	/* until killed processes and their queues must be gone */
-
-void check_init(void);
-int check_device(void);
-void leave_home(void);
-bool come_home(void);
-const char *check_left(void);
 
 /* resource.c: what a process has */
 
@@ -218,8 +197,7 @@ struct msg {
  * @index: which it is
  * @used_up: it changed in a way that cannot be undone and shall die after this program
  * @forked: it is a child of one
- * @away: it may be another user, or in other namespaces
- * @child: children made
+ * @forks: children made
  * @dev: /dev/ipcx
  * @socket: one end of a socket pair that all processes share
  * @pipe: for pins
@@ -234,8 +212,7 @@ struct state {
 	uint32_t index;
 	bool used_up;
 	bool forked;
-	bool away;
-	pid_t child[FORKS_MAX];
+	uint32_t forks;
 	int dev;
 	int socket[2];
 	int pipe[2];

@@ -128,7 +128,7 @@ static bool run(const struct program *p)
 	programs++;
 	wrong = exec_run(p, &ops);
 	if (!wrong)
-		wrong = check_left();
+		wrong = exec_check();
 	if (wrong) {
 		program_print(p, large->text, sizeof(large->text));
 		printf("%s after program %llu of seed %llu:\n%s", wrong,
