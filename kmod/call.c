@@ -211,6 +211,17 @@ static int waiter_sleep(struct ipcx_queue *q, struct ipcx_waiter *w, s64 deadlin
 }
 
 /*
+ * Under the lock: a BUSY answer is the caller's. One who may not receive must not see
+ * what is written there next: without a writer the slot is taken from all windows first.
+ */
+static void answer_lease(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
+{
+	ipcx_answer_lease(&ep->q->slots, slot, &ep->party);
+	if (!(ep->rights & IPCX_OPEN_RECV) && ipcx_slot_pages_used(slot))
+		ipcx_slot_set_writer(slot, NULL);
+}
+
+/*
  * Under the lock: an answer that is BUSY is the caller's, or the error that it is.
  * One that dies leaves it to those who share its endpoint.
  */
@@ -227,7 +238,7 @@ static int answer_accept(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struc
 		ipcx_queue_put_slot(q, slot);
 		return err;
 	}
-	ipcx_answer_lease(&q->slots, slot, &ep->party);
+	answer_lease(ep, slot);
 	ipcx_taken_fill(t, q, slot);
 	return 0;
 }
@@ -411,7 +422,7 @@ static int answer_next(struct ipcx_endpoint *ep, u64 len_max, struct ipcx_taken 
 	if (slot->len > len_max)
 		return -EMSGSIZE;
 	ipcx_answer_grab(&q->slots, slot);
-	ipcx_answer_lease(&q->slots, slot, &ep->party);
+	answer_lease(ep, slot);
 	ipcx_taken_fill(t, q, slot);
 	return 0;
 }
