@@ -144,10 +144,12 @@ static u32 visible_pages(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
 	u64 len = 0;
 
 	spin_lock(&ep->q->lock);
-	if (slot->flags & IPCX_MSG_INLINE)
+	/* what is overdue may have become the answer, of another length */
+	if (state == IPCX_SLOT_LEASED && ipcx_slot_late(slot, &ep->party))
+		len = (u64)slot->pg.npages << PAGE_SHIFT;
+	else if (slot->flags & IPCX_MSG_INLINE)
 		len = 0; /* the pages that it has are of another message */
-	else if (ipcx_slot_held(slot, state, &ep->party) ||
-		 (state == IPCX_SLOT_LEASED && ipcx_slot_late(slot, &ep->party)))
+	else if (ipcx_slot_held(slot, state, &ep->party))
 		len = slot->len;
 	spin_unlock(&ep->q->lock);
 	return DIV_ROUND_UP_ULL(len, PAGE_SIZE);
