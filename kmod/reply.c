@@ -38,6 +38,7 @@ static void answer_give(struct ipcx_queue *q, struct ipcx_slot *request, struct 
 	lockdep_assert_held(&q->lock);
 	answer->seq = request->seq;
 	answer->tag = request->tag;
+	answer->prio = request->prio;
 	answer->expires = 0;
 	answer->deliveries = 0;
 	ipcx_request_forget(request);
