@@ -75,6 +75,31 @@ TEST_F(map, receive_window_is_read_only_for_ever)
 	EXPECT_EQ(1, raw_release(self->recv.fd, &d));
 }
 
+/* Each end has both windows, but of messages it sees in the other one none. */
+TEST_F(map, window_of_the_other_right)
+{
+	char *rx = mmap(NULL, 16 * PAGE, PROT_READ, MAP_SHARED, self->send.fd,
+			self->send.o.out_rx_offset);
+	char *tx = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->recv.fd,
+			self->recv.o.out_tx_offset);
+	struct ipcx_desc d;
+
+	ASSERT_NE(MAP_FAILED, rx);
+	ASSERT_NE(MAP_FAILED, tx);
+	EXPECT_EQ(-1, mprotect(rx, PAGE, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(EACCES, errno);
+	ASSERT_EQ(1, raw_loan(self->send.fd, &d, 100, 0));
+	EXPECT_EQ(SIGBUS, probe(rx, false));
+	EXPECT_EQ(SIGBUS, probe(tx, true));
+	ASSERT_EQ(1, raw_commit(self->send.fd, &d));
+	ASSERT_EQ(1, raw_take(self->recv.fd, &d, 0));
+	EXPECT_EQ(SIGBUS, probe(rx, false));
+	EXPECT_EQ(SIGBUS, probe(tx, true));
+	ASSERT_EQ(1, raw_release(self->recv.fd, &d));
+	munmap(rx, 16 * PAGE);
+	munmap(tx, 16 * PAGE);
+}
+
 TEST_F(map, refused_mappings)
 {
 	const struct {
@@ -82,8 +107,7 @@ TEST_F(map, refused_mappings)
 		uint64_t off, len;
 		int err;
 	} cases[] = {
-		{ 1, PROT_READ, MAP_SHARED, 16 * PAGE, PAGE, EACCES }, /* RX of a sender */
-		{ 2, PROT_READ, MAP_SHARED, 0, PAGE, EACCES }, /* TX of a receiver */
+		{ 1, PROT_READ | PROT_WRITE, MAP_SHARED, 16 * PAGE, PAGE, EACCES },
 		{ 0, PROT_READ, MAP_PRIVATE, 0, PAGE, EINVAL },
 		{ 0, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0, PAGE, EINVAL },
 		{ 0, PROT_READ | PROT_EXEC, MAP_SHARED, 0, PAGE, EPERM },
