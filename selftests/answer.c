@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The two sides of a call: how answers are waited for, the room for them, and who sees what. */
+#include <pthread.h>
+#include <sys/epoll.h>
+
+#include "call_util.h"
+
+#include "../kselftest_harness.h"
+
+#define NAME "answer"
+#define PAGE 4096
+
+FIXTURE(answer)
+{
+	struct side caller, server;
+	struct ipcx_desc ask, answer, got, loan;
+};
+
+FIXTURE_SETUP(answer)
+{
+	memset(self, 0, sizeof(*self));
+	self->caller.e.o.depth = 4;
+	self->caller.e.o.msg_max = 1 << 20;
+	self->caller.e.o.lease_ms = _metadata->name[0] == 'o' ? 50 : 0;
+	ASSERT_EQ(0, side_open(&self->caller, NAME, CREATE | IPCX_OPEN_SEND));
+	ASSERT_EQ(0, side_open(&self->server, NAME, IPCX_OPEN_RECV));
+}
+
+FIXTURE_TEARDOWN(answer)
+{
+	EXPECT_TRUE(all_free(&self->caller));
+	end_close(&self->server.e);
+	end_close(&self->caller.e);
+	raw_unlink(NAME);
+}
+
+/* Loans and sends a request by CALL. */
+static int call(struct side *c, struct ipcx_desc *ask, struct ipcx_desc *answer, int64_t deadline)
+{
+	int ret = side_loan(c, ask, 4, IPCX_LOAN_REQUEST | IPCX_LOAN_INLINE);
+
+	ask->flags = IPCX_MSG_INLINE;
+	return ret < 0 ? ret : side_call(c, ask, answer, deadline, 0);
+}
+
+/* Sends a request of @c, and @s replies to it with @len bytes of @fill in pages. */
+static int exchange(FIXTURE_DATA(answer) *self, struct side *c, size_t len, int fill)
+{
+	struct side *s = &self->server;
+	int ret = side_send_inline(c, &self->ask, 4, 'q', IPCX_MSG_REQUEST);
+
+	if (ret == 1)
+		ret = side_take(s, &self->got, 0, 0);
+	if (ret == 1)
+		ret = side_loan(s, &self->loan, len, IPCX_LOAN_REPLY);
+	if (ret != 1)
+		return ret;
+	memset(tx_at(&s->e, &self->loan), fill, len);
+	return side_reply(s, &self->got, &self->loan, NULL, 0);
+}
+
+/*
+ * A send-only end sees the reply to it, and in the same page not the next one, to
+ * somebody else, though it has looked at that page before.
+ */
+TEST_F(answer, reply_to_another)
+{
+	struct side other = {};
+	struct ipcx_desc d;
+
+	ASSERT_EQ(0, side_open(&other, NAME, IPCX_OPEN_SEND));
+	for (int i = 0; i < 4; i++) {
+		const volatile char *p;
+
+		ASSERT_EQ(0, exchange(self, &self->caller, PAGE, 'a'));
+		ASSERT_EQ(1, side_answer(&self->caller, &self->answer, 0));
+		p = rx_at(&self->caller.e, &self->answer);
+		ASSERT_EQ('a', p[100]);
+		ASSERT_EQ(1, raw_release(self->caller.e.fd, &self->answer));
+		ASSERT_EQ(0, exchange(self, &other, PAGE, 's'));
+		ASSERT_EQ(1, side_answer(&other, &d, 0));
+		ASSERT_EQ('s', *rx_at(&other.e, &d));
+		if (!probe(p, false))
+			ASSERT_NE('s', p[100]) TH_LOG("it reads what is another's");
+		ASSERT_EQ(1, raw_release(other.e.fd, &d));
+	}
+	end_close(&other.e);
+}
+
+/* Behind a reply in its last page there is nothing. */
+TEST_F(answer, behind_the_reply)
+{
+	const char *p;
+
+	ASSERT_EQ(0, exchange(self, &self->caller, PAGE, 's'));
+	ASSERT_EQ(1, side_answer(&self->caller, &self->answer, 0));
+	ASSERT_EQ(1, raw_release(self->caller.e.fd, &self->answer));
+	ASSERT_EQ(1, side_send_inline(&self->caller, &self->ask, 4, 'q', IPCX_MSG_REQUEST));
+	ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
+	ASSERT_EQ(1, side_loan(&self->server, &self->loan, 2 * PAGE, IPCX_LOAN_REPLY));
+	memset(tx_at(&self->server.e, &self->loan), 'r', 2 * PAGE);
+	self->loan.len = 10;
+	ASSERT_EQ(0, side_reply(&self->server, &self->got, &self->loan, NULL, 0));
+	ASSERT_EQ(1, side_answer(&self->caller, &self->answer, 0));
+	p = rx_at(&self->caller.e, &self->answer);
+	ASSERT_EQ('r', p[9]);
+	for (int i = 10; i < PAGE; i++)
+		ASSERT_EQ(0, p[i]);
+	ASSERT_EQ(SIGBUS, probe(p + PAGE, false));
+	ASSERT_EQ(1, raw_release(self->caller.e.fd, &self->answer));
+}
+
+/* Whose lease is over still reads the request, whatever it was answered by another. */
+TEST_F(answer, overdue_server_reads_on)
+{
+	struct side *c = &self->caller;
+	struct ipcx_desc d;
+
+	ASSERT_EQ(1, side_loan(c, &self->ask, 5 * PAGE, IPCX_LOAN_REQUEST));
+	memset(tx_at(&c->e, &self->ask), 'q', 5 * PAGE);
+	ASSERT_EQ(1, side_commit(c, &self->ask, IPCX_MSG_REQUEST));
+	ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
+	ASSERT_TRUE(queued_soon(c, 1));
+	ASSERT_EQ(1, side_take(&self->server, &d, 0, 0));
+	ASSERT_EQ(0, side_reply(&self->server, &d, NULL, "done", 4));
+	EXPECT_EQ(0, probe(rx_at(&self->server.e, &self->got), false));
+	EXPECT_EQ(0, probe(rx_at(&self->server.e, &self->got) + 4 * PAGE, false));
+	ASSERT_EQ(1, side_answer(c, &self->answer, 0));
+	ASSERT_EQ(SIGBUS, probe(rx_at(&c->e, &self->answer), false));
+	ASSERT_EQ(1, raw_release(c->e.fd, &self->answer));
+	ASSERT_EQ(-ESTALE, raw_release(self->server.e.fd, &self->got));
+}
+
+TEST_F(answer, timeout_takes_it_back)
+{
+	ASSERT_EQ(-ETIMEDOUT, call(&self->caller, &self->ask, &self->answer, in_ms(30)));
+	ASSERT_EQ(1, stat_of(&self->caller).out_withdrawn);
+	ASSERT_EQ(-EAGAIN, side_take(&self->server, &self->got, 0, 0));
+	ASSERT_EQ(-ENOENT, side_call(&self->caller, &self->ask, &self->answer, 0, IPCX_CALL_WAIT));
+}
+
+TEST_F(answer, reply_after_timeout)
+{
+	ASSERT_EQ(-EAGAIN, call(&self->caller, &self->ask, &self->answer, 0));
+	ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
+	ASSERT_EQ(-ETIMEDOUT,
+		  side_call(&self->caller, &self->ask, &self->answer, in_ms(30), IPCX_CALL_WAIT));
+	ASSERT_EQ(0, side_reply(&self->server, &self->got, NULL, "late", 4));
+	ASSERT_EQ(-EAGAIN, side_answer(&self->caller, &self->answer, 0));
+}
+
+/* The caller's end is closed, at each stage. */
+TEST_F(answer, caller_closes)
+{
+	for (int stage = 0; stage < 4; stage++) {
+		struct side c = {};
+
+		ASSERT_EQ(0, side_open(&c, NAME, IPCX_OPEN_SEND));
+		ASSERT_EQ(1, side_send_inline(&c, &self->ask, 4, 'q', IPCX_MSG_REQUEST));
+		if (stage > 0)
+			ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
+		if (stage > 1)
+			ASSERT_EQ(0, side_reply(&self->server, &self->got, NULL, "r", 1));
+		if (stage > 2)
+			ASSERT_EQ(1, side_answer(&c, &self->answer, 0));
+		end_close(&c.e);
+		if (stage == 1)
+			ASSERT_EQ(0, side_reply(&self->server, &self->got, NULL, "r", 1));
+		ASSERT_TRUE(all_free(&self->caller)) TH_LOG("stage %d", stage);
+	}
+}
+
+static void on_signal(int sig)
+{
+}
+
+TEST_F(answer, signal)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct itimerspec its = { .it_value.tv_nsec = 30000000 };
+	timer_t timer;
+
+	sigaction(SIGALRM, &sa, NULL);
+	ASSERT_EQ(0, timer_create(CLOCK_MONOTONIC, NULL, &timer));
+	ASSERT_EQ(0, timer_settime(timer, 0, &its, NULL));
+	ASSERT_EQ(-EINTR, call(&self->caller, &self->ask, &self->answer, in_ms(10000)));
+	ASSERT_EQ(1, self->ask.seq);
+	ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
+	ASSERT_EQ(0, side_reply(&self->server, &self->got, NULL, "r", 1));
+	ASSERT_EQ(0, side_call(&self->caller, &self->ask, &self->answer, in_ms(10000),
+			       IPCX_CALL_WAIT));
+	ASSERT_EQ(1, raw_release(self->caller.e.fd, &self->answer));
+	ASSERT_EQ(-ENOENT, side_call(&self->caller, &self->ask, &self->answer, 0, IPCX_CALL_WAIT));
+}
+
+/* By poll and epoll; nacked, it comes again. */
+TEST_F(answer, poll)
+{
+	struct pollfd p = { .fd = self->caller.e.fd, .events = POLLIN };
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+	int ep = epoll_create1(0);
+
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->caller.e.fd, &ev));
+	ASSERT_EQ(1, side_send_inline(&self->caller, &self->ask, 4, 'q', IPCX_MSG_REQUEST));
+	ASSERT_EQ(0, poll(&p, 1, 0));
+	ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
+	ASSERT_EQ(0, side_reply(&self->server, &self->got, NULL, "r", 1));
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(1, poll(&p, 1, 0));
+		ASSERT_EQ(1, epoll_wait(ep, &ev, 1, 0));
+		ASSERT_EQ(1, side_answer(&self->caller, &self->answer, 0));
+		ASSERT_EQ(0, poll(&p, 1, 0));
+		ASSERT_EQ(1, raw_done(self->caller.e.fd, IPCX_IOC_QUEUE_RELEASE, &self->answer,
+				      i ? 0 : IPCX_RELEASE_NACK));
+	}
+	close(ep);
+}
+
+/* A queue full of requests has a page-long reply to each. */
+TEST_F(answer, room_for_replies)
+{
+	int n = 0;
+
+	while (side_send_inline(&self->caller, &self->ask, 4, 'q', IPCX_MSG_REQUEST) == 1)
+		n++;
+	ASSERT_EQ(2, n);
+	ASSERT_EQ(2, stat_of(&self->caller).out_requests);
+	ASSERT_EQ(-EAGAIN, side_loan(&self->caller, &self->ask, 1, 0));
+	for (int i = 0; i < n; i++) {
+		ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
+		ASSERT_EQ(1, side_loan(&self->server, &self->loan, PAGE, IPCX_LOAN_REPLY));
+		ASSERT_EQ(-EPERM, side_loan(&self->server, &self->answer, PAGE, IPCX_LOAN_REPLY));
+		ASSERT_EQ(-EPERM, side_commit(&self->server, &self->loan, 0));
+		ASSERT_EQ(0, side_reply(&self->server, &self->got, &self->loan, NULL, 0));
+	}
+	for (int i = 0; i < n; i++) {
+		ASSERT_EQ(1, side_answer(&self->caller, &self->answer, 0));
+		ASSERT_EQ(1, raw_release(self->caller.e.fd, &self->answer));
+	}
+}
+
+TEST_F(answer, no_room)
+{
+	struct ipcx_desc d[4];
+	struct side one = { .e.o.depth = 1 };
+
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(1, side_loan(&self->caller, &d[i], 4, IPCX_LOAN_INLINE));
+	ASSERT_EQ(-ENOBUFS, side_commit(&self->caller, &d[0], IPCX_MSG_REQUEST | IPCX_MSG_INLINE));
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(1, raw_cancel(self->caller.e.fd, &d[i]));
+	ASSERT_EQ(0, side_open(&one, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(-ENOSPC, side_loan(&one, &d[0], 4, IPCX_LOAN_REQUEST));
+	end_close(&one.e);
+}
+
+TEST_F(answer, rights)
+{
+	struct ipcx_desc d = {};
+
+	ASSERT_EQ(-EPERM, side_call(&self->server, &d, &self->answer, 0, 0));
+	ASSERT_EQ(-EPERM, side_reply(&self->caller, &d, NULL, NULL, 0));
+	ASSERT_EQ(-EPERM, side_answer(&self->server, &d, 0));
+	ASSERT_EQ(-EPERM, side_loan(&self->server, &d, 1, IPCX_LOAN_REPLY));
+	ASSERT_EQ(-EPERM, side_loan(&self->caller, &d, 1, IPCX_LOAN_REPLY));
+	ASSERT_EQ(1, side_send_inline(&self->caller, &d, 4, 'm', 0));
+	ASSERT_EQ(1, side_take(&self->server, &d, 0, 0));
+	ASSERT_EQ(-EINVAL, side_reply(&self->server, &d, NULL, NULL, 0));
+	ASSERT_EQ(1, raw_release(self->server.e.fd, &d));
+}
+
+struct caller_thread {
+	struct side *c;
+	struct ipcx_desc ask, answer;
+	int err;
+};
+
+static void *caller_main(void *arg)
+{
+	struct caller_thread *t = arg;
+
+	t->err = side_call(t->c, &t->ask, &t->answer, in_ms(20000), 0);
+	return NULL;
+}
+
+/* Two threads on one end, answered the other way round; a third may not wait for the same. */
+TEST_F(answer, threads)
+{
+	struct ipcx_desc got[2];
+	struct caller_thread t[2];
+	pthread_t id[2];
+
+	for (int i = 0; i < 2; i++) {
+		t[i].c = &self->caller;
+		ASSERT_EQ(1, side_loan(t[i].c, &t[i].ask, 1, IPCX_LOAN_REQUEST | IPCX_LOAN_INLINE));
+		t[i].ask.flags = IPCX_MSG_INLINE;
+		t[i].ask.tag = i;
+		ASSERT_EQ(0, pthread_create(&id[i], NULL, caller_main, &t[i]));
+	}
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(1, side_take(&self->server, &got[i], in_ms(10000), 0));
+	usleep(20000);
+	self->ask.seq = got[0].seq;
+	ASSERT_EQ(-EBUSY, side_call(&self->caller, &self->ask, &self->answer, 0, IPCX_CALL_WAIT));
+	for (int i = 1; i >= 0; i--)
+		ASSERT_EQ(0, side_reply(&self->server, &got[i], NULL, &got[i].tag, 8));
+	for (int i = 0; i < 2; i++) {
+		uint64_t tag;
+
+		ASSERT_EQ(0, pthread_join(id[i], NULL));
+		ASSERT_EQ(0, t[i].err);
+		memcpy(&tag, self->caller.place[t[i].answer.slot], 8);
+		ASSERT_EQ(i, tag);
+		ASSERT_EQ(i, t[i].answer.tag);
+		ASSERT_EQ(1, raw_release(self->caller.e.fd, &t[i].answer));
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Requests, replies and inline messages, without the library. */
+#ifndef IPCX_CALL_UTIL_H
+#define IPCX_CALL_UTIL_H
+
+#include "ipcx_util.h"
+
+#define PLACES 64 /* slots of the deepest queue here */
+
+/* An endpoint that maps both windows and has places for inline messages. */
+struct side {
+	struct end e;
+	char place[PLACES][IPCX_INLINE_MAX];
+};
+
+static inline int side_open(struct side *s, const char *name, unsigned int flags)
+{
+	struct ipcx_queue_open o = s->e.o;
+	int err = end_open(&s->e, name, flags);
+
+	if (err)
+		return err;
+	o = s->e.o;
+	if (!s->e.tx)
+		s->e.tx = mmap(NULL, o.out_window, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_NORESERVE, s->e.fd, o.out_tx_offset);
+	if (!s->e.rx)
+		s->e.rx = mmap(NULL, o.out_window, PROT_READ, MAP_SHARED | MAP_NORESERVE, s->e.fd,
+			       o.out_rx_offset);
+	return s->e.tx == MAP_FAILED || s->e.rx == MAP_FAILED ? -errno : 0;
+}
+
+static inline int side_loan(const struct side *s, struct ipcx_desc *d, uint64_t len,
+			    unsigned int kind)
+{
+	struct ipcx_queue_loan l = {
+		.size = sizeof(l),
+		.flags = kind,
+		.descs = (uintptr_t)d,
+		.count = 1,
+		.desc_size = sizeof(*d),
+	};
+
+	memset(d, 0, sizeof(*d));
+	d->len = len;
+	return xioctl(s->e.fd, IPCX_IOC_QUEUE_LOAN, &l);
+}
+
+static inline int side_commit(struct side *s, struct ipcx_desc *d, unsigned int flags)
+{
+	struct ipcx_queue_commit c = {
+		.size = sizeof(c),
+		.descs = (uintptr_t)d,
+		.count = 1,
+		.desc_size = sizeof(*d),
+		.inline_data = (uintptr_t)s->place,
+	};
+
+	d->flags = flags;
+	return xioctl(s->e.fd, IPCX_IOC_QUEUE_COMMIT, &c);
+}
+
+static inline int side_take(struct side *s, struct ipcx_desc *d, int64_t deadline,
+			    unsigned int flags)
+{
+	struct ipcx_queue_take t = {
+		.size = sizeof(t),
+		.flags = flags,
+		.descs = (uintptr_t)d,
+		.count = 1,
+		.desc_size = sizeof(*d),
+		.deadline = deadline,
+		.len_max = UINT64_MAX,
+		.inline_data = (uintptr_t)s->place,
+	};
+
+	return xioctl(s->e.fd, IPCX_IOC_QUEUE_TAKE, &t);
+}
+
+static inline int side_answer(struct side *s, struct ipcx_desc *d, int64_t deadline)
+{
+	return side_take(s, d, deadline, IPCX_TAKE_ANSWER);
+}
+
+static inline int side_call(struct side *s, struct ipcx_desc *request, struct ipcx_desc *reply,
+			    int64_t deadline, unsigned int flags)
+{
+	struct ipcx_queue_call c = {
+		.size = sizeof(c),
+		.flags = flags,
+		.request = (uintptr_t)request,
+		.reply = (uintptr_t)reply,
+		.desc_size = sizeof(*request),
+		.deadline = deadline,
+		.inline_data = (uintptr_t)s->place,
+	};
+
+	return xioctl(s->e.fd, IPCX_IOC_QUEUE_CALL, &c);
+}
+
+/* @reply: a loan; or NULL: @len bytes of @data, inline */
+static inline int side_reply(struct side *s, struct ipcx_desc *request, struct ipcx_desc *reply,
+			     const void *data, size_t len)
+{
+	struct ipcx_desc d = { .slot = IPCX_SLOT_NONE, .flags = IPCX_MSG_INLINE, .len = len };
+	struct ipcx_queue_reply r = {
+		.size = sizeof(r),
+		.request = (uintptr_t)request,
+		.reply = (uintptr_t)(reply ?: &d),
+		.desc_size = sizeof(d),
+		.reply_data = (uintptr_t)data,
+	};
+
+	return xioctl(s->e.fd, IPCX_IOC_QUEUE_REPLY, &r);
+}
+
+/* A request or, without IPCX_MSG_REQUEST in @flags, a message of @len bytes of @fill, inline. */
+static inline int side_send_inline(struct side *s, struct ipcx_desc *d, size_t len, int fill,
+				   unsigned int flags)
+{
+	unsigned int kind = flags & IPCX_MSG_REQUEST ? IPCX_LOAN_REQUEST : 0;
+	int ret = side_loan(s, d, len, kind | IPCX_LOAN_INLINE);
+
+	if (ret < 0)
+		return ret;
+	memset(s->place[d->slot], fill, len);
+	return side_commit(s, d, flags | IPCX_MSG_INLINE);
+}
+
+static inline struct ipcx_queue_stat stat_of(const struct side *s)
+{
+	struct ipcx_queue_stat st = { .size = sizeof(st) };
+
+	if (xioctl(s->e.fd, IPCX_IOC_QUEUE_STAT, &st))
+		st.out_free = ~0U;
+	return st;
+}
+
+/* Nothing is left of what was sent, and what was sent is accounted for. */
+static inline bool all_free(const struct side *s)
+{
+	struct ipcx_queue_stat st = stat_of(s);
+
+	return st.out_free == s->e.o.out_depth && !st.out_loaned && !st.out_queued &&
+	       !st.out_leased && !st.out_answers && !st.out_requests &&
+	       st.out_sent == st.out_released + st.out_dropped_oldest + st.out_dropped_newest +
+				      st.out_expired + st.out_poison + st.out_withdrawn;
+}
+
+/* What an answer that TAKE brought would have been as the error of a CALL. */
+static inline int answer_error(const struct ipcx_desc *d)
+{
+	if (d->flags & IPCX_MSG_EXPIRED)
+		return -ETIME;
+	if (d->flags & IPCX_MSG_OWNERDEAD)
+		return -EOWNERDEAD;
+	return d->flags & (IPCX_MSG_CANCELED | IPCX_MSG_POISON) ? -ECANCELED : 0;
+}
+
+/* Waits until the queue has @n messages queued. */
+static inline bool queued_soon(const struct side *s, uint32_t n)
+{
+	int64_t end = in_ms(10000);
+
+	while (stat_of(s).out_queued != n)
+		if (now_ns() > end || usleep(500))
+			return false;
+	return true;
+}
+
+#endif /* IPCX_CALL_UTIL_H */
