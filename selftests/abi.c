@@ -11,29 +11,32 @@
 static void *volatile bad_ptr = (void *)0x10;
 #define BAD_PTR bad_ptr
 
-/* Every ioctl: on which file, its argument's size, the flag bits that exist. */
+/*
+ * Every ioctl: its argument's size, today and in its first version, the flag bits that
+ * exist, on which file, whether it is an array as of QUEUE_RELEASE or two entries.
+ */
 static const struct op {
 	const char *name;
 	unsigned long cmd;
 	size_t size;
+	size_t oldest;
 	__u32 flags;
 	bool device;
 	bool array;
+	bool pair;
 } ops[] = {
-	{ "INFO", IPCX_IOC_INFO, sizeof(struct ipcx_info), 0, true, false },
-	{ "QUEUE_OPEN", IPCX_IOC_QUEUE_OPEN, sizeof(struct ipcx_queue_open), IPCX_OPEN_VALID_FLAGS,
-	  true, false },
-	{ "UNLINK", IPCX_IOC_UNLINK, sizeof(struct ipcx_unlink), IPCX_UNLINK_VALID_FLAGS, true,
-	  false },
-	{ "QUEUE_LOAN", IPCX_IOC_QUEUE_LOAN, sizeof(struct ipcx_queue_loan), 0, false, true },
-	{ "QUEUE_COMMIT", IPCX_IOC_QUEUE_COMMIT, sizeof(struct ipcx_queue_commit),
-	  IPCX_COMMIT_VALID_FLAGS, false, true },
-	{ "QUEUE_CANCEL", IPCX_IOC_QUEUE_CANCEL, sizeof(struct ipcx_queue_cancel), 0, false, true },
-	{ "QUEUE_TAKE", IPCX_IOC_QUEUE_TAKE, sizeof(struct ipcx_queue_take), IPCX_TAKE_VALID_FLAGS,
-	  false, true },
-	{ "QUEUE_RELEASE", IPCX_IOC_QUEUE_RELEASE, sizeof(struct ipcx_queue_release),
-	  IPCX_RELEASE_VALID_FLAGS, false, true },
-	{ "QUEUE_STAT", IPCX_IOC_QUEUE_STAT, sizeof(struct ipcx_queue_stat), 0, false, false },
+	{ "INFO", IPCX_IOC_INFO, 56, 56, 0, true },
+	{ "QUEUE_OPEN", IPCX_IOC_QUEUE_OPEN, 168, 168, IPCX_OPEN_VALID_FLAGS, true },
+	{ "UNLINK", IPCX_IOC_UNLINK, 24, 24, IPCX_UNLINK_VALID_FLAGS, true },
+	{ "QUEUE_LOAN", IPCX_IOC_QUEUE_LOAN, 32, 32, IPCX_LOAN_VALID_FLAGS, .array = true },
+	{ "QUEUE_COMMIT", IPCX_IOC_QUEUE_COMMIT, 32, 24, IPCX_COMMIT_VALID_FLAGS, .array = true },
+	{ "QUEUE_CANCEL", IPCX_IOC_QUEUE_CANCEL, 24, 24, 0, .array = true },
+	{ "QUEUE_TAKE", IPCX_IOC_QUEUE_TAKE, 48, 40, IPCX_TAKE_VALID_FLAGS, .array = true },
+	{ "QUEUE_RELEASE", IPCX_IOC_QUEUE_RELEASE, 24, 24, IPCX_RELEASE_VALID_FLAGS,
+	  .array = true },
+	{ "QUEUE_STAT", IPCX_IOC_QUEUE_STAT, 128, 112, 0 },
+	{ "QUEUE_CALL", IPCX_IOC_QUEUE_CALL, 48, 48, IPCX_CALL_VALID_FLAGS, .pair = true },
+	{ "QUEUE_REPLY", IPCX_IOC_QUEUE_REPLY, 64, 64, IPCX_REPLY_VALID_FLAGS, .pair = true },
 };
 
 FIXTURE(abi)
@@ -51,6 +54,9 @@ FIXTURE(abi)
 		struct ipcx_queue_loan loan;
 		struct ipcx_queue_take take;
 		struct ipcx_queue_release release;
+		struct ipcx_queue_stat stat;
+		struct ipcx_queue_call call;
+		struct ipcx_queue_reply reply;
 		char bytes[8192];
 	} arg;
 };
@@ -98,6 +104,11 @@ static void valid(FIXTURE_DATA(abi) *self, const struct op *op)
 		self->arg.release.count = 1;
 		self->arg.release.desc_size = sizeof(self->d);
 	}
+	if (op->pair) { /* QUEUE_CALL and QUEUE_REPLY begin alike */
+		self->arg.call.request = (uintptr_t)&self->d;
+		self->arg.call.reply = (uintptr_t)&self->d;
+		self->arg.call.desc_size = sizeof(self->d);
+	}
 }
 
 static int call(FIXTURE_DATA(abi) *self, const struct op *op)
@@ -109,7 +120,7 @@ static int call(FIXTURE_DATA(abi) *self, const struct op *op)
 
 TEST_F(abi, table_is_complete)
 {
-	EXPECT_EQ(IPCX_IOC_NR_QUEUE_STAT - IPCX_IOC_NR_INFO + 1, ARRAY_SIZE(ops));
+	EXPECT_EQ(IPCX_IOC_NR_QUEUE_REPLY - IPCX_IOC_NR_INFO + 1, ARRAY_SIZE(ops));
 }
 
 TEST_F(abi, unknown_ioctl)
@@ -133,7 +144,7 @@ TEST_F(abi, size)
 {
 	for_each_op(op) {
 		valid(self, op);
-		self->arg.size = op->size - 1;
+		self->arg.size = op->oldest - 1;
 		EXPECT_EQ(-EINVAL, call(self, op)) TH_LOG("%s short", op->name);
 		self->arg.size = 0;
 		EXPECT_EQ(-EINVAL, call(self, op)) TH_LOG("%s none", op->name);
@@ -147,6 +158,60 @@ TEST_F(abi, size)
 		self->arg.size = ~0U;
 		EXPECT_EQ(-E2BIG, call(self, op)) TH_LOG("%s far too long", op->name);
 	}
+}
+
+/* Of a caller that knows less: what it knows is written, and nothing behind. */
+TEST_F(abi, shorter)
+{
+	const struct op *stat = &ops[IPCX_IOC_NR_QUEUE_STAT - IPCX_IOC_NR_INFO];
+
+	valid(self, stat);
+	self->arg.size = stat->oldest;
+	memset(self->arg.bytes + stat->oldest, 0x55, 8);
+	EXPECT_EQ(0, call(self, stat));
+	EXPECT_EQ(5, self->arg.stat.out_free);
+	EXPECT_EQ(2, self->arg.stat.out_sent);
+	for (int i = 0; i < 8; i++)
+		EXPECT_EQ(0x55, self->arg.bytes[stat->oldest + i]);
+}
+
+/* What only CALL and REPLY have: each is refused, and what is held is still held. */
+TEST_F(abi, pair)
+{
+	for_each_op(op) {
+		if (!op->pair)
+			continue;
+		valid(self, op);
+		EXPECT_EQ(-EINVAL, call(self, op)) TH_LOG("%s slot", op->name);
+		valid(self, op);
+		self->arg.call.__reserved = 1;
+		EXPECT_EQ(-EINVAL, call(self, op)) TH_LOG("%s reserved", op->name);
+		valid(self, op);
+		self->arg.call.deadline = -1;
+		EXPECT_EQ(-EINVAL, call(self, op)) TH_LOG("%s deadline", op->name);
+		valid(self, op);
+		self->arg.call.desc_size = sizeof(self->d) - 1;
+		EXPECT_EQ(-EINVAL, call(self, op)) TH_LOG("%s short entry", op->name);
+		valid(self, op);
+		self->arg.call.request = (uintptr_t)BAD_PTR;
+		EXPECT_EQ(-EFAULT, call(self, op)) TH_LOG("%s request", op->name);
+	}
+	valid(self, &ops[ARRAY_SIZE(ops) - 2]);
+	for (__u32 with = IPCX_CALL_RELEASE; with <= IPCX_CALL_LOAN; with <<= 1) {
+		self->arg.call.flags = IPCX_CALL_WAIT | with;
+		EXPECT_EQ(-EINVAL, call(self, &ops[ARRAY_SIZE(ops) - 2]));
+	}
+	/* a reply to a plain message, by bad memory, from bad memory */
+	valid(self, &ops[ARRAY_SIZE(ops) - 1]);
+	self->arg.reply.request = (uintptr_t)&self->taken;
+	self->d.slot = IPCX_SLOT_NONE;
+	self->d.flags = IPCX_MSG_INLINE;
+	EXPECT_EQ(-EINVAL, call(self, &ops[ARRAY_SIZE(ops) - 1]));
+	self->d.len = 8;
+	self->arg.reply.reply_data = (uintptr_t)BAD_PTR;
+	EXPECT_EQ(-EFAULT, call(self, &ops[ARRAY_SIZE(ops) - 1]));
+	self->arg.reply.reply = (uintptr_t)BAD_PTR;
+	EXPECT_EQ(-EFAULT, call(self, &ops[ARRAY_SIZE(ops) - 1]));
 }
 
 TEST_F(abi, longer_with_zeros)
