@@ -294,13 +294,15 @@ static int call_release(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 	if (slot->reply)
 		err = ipcx_release_locked(ep, slot, d->seq);
 	spin_unlock(&ep->q->lock);
-	if (!err)
+	if (!err) {
 		ipcx_queue_wake_send(ep->q);
+		ipcx_queue_wake_leases(ep->q);
+	}
 	return err;
 }
 
-/* The thread does not wait after all: the call goes on without it. */
-static void call_leave(struct ipcx_endpoint *ep, struct ipcx_waiter *w)
+/* The thread does not wait after all. Return: -EFAULT, the call goes on; or its end. */
+static int call_leave(struct ipcx_endpoint *ep, struct ipcx_waiter *w)
 {
 	spin_lock(&ep->q->lock);
 	if (w->answer)
@@ -308,6 +310,7 @@ static void call_leave(struct ipcx_endpoint *ep, struct ipcx_waiter *w)
 	else if (!w->err)
 		w->request->waiter = NULL;
 	spin_unlock(&ep->q->lock);
+	return w->err ?: -EFAULT;
 }
 
 /*
@@ -334,8 +337,7 @@ static int call_send(struct ipcx_endpoint *ep, const struct ipcx_queue_call *c,
 		return 0;
 	if (loan)
 		ipcx_cancel_one(ep, &d); /* if there is one */
-	call_leave(ep, w);
-	return -EFAULT;
+	return call_leave(ep, w);
 }
 
 /* A call that was sent before: @w waits for its answer from now on. */

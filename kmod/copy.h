@@ -121,7 +121,7 @@ static __always_inline int ipcx_args_in(void *to, u32 size, u32 min_size, u32 kn
 /**
  * ipcx_inline_in() - copy the payload of an inline message from user space
  * @to: IPCX_INLINE_MAX bytes; the last word is filled up with zeros
- * @from: its place in the caller's memory, as long
+ * @from: where it is in the caller's memory
  * @len: bytes of the payload
  *
  * Return: 0, -EFAULT, -EMSGSIZE.
@@ -129,17 +129,21 @@ static __always_inline int ipcx_args_in(void *to, u32 size, u32 min_size, u32 kn
 static __always_inline int ipcx_inline_in(u64 *to, const void __user *from, u64 len)
 {
 	const u64 __user *user = from;
-	u32 i, words = DIV_ROUND_UP((u32)len, sizeof(*to));
+	u32 i, words = (u32)len / sizeof(*to);
 
 	if (len > IPCX_INLINE_MAX)
 		return -EMSGSIZE;
-	if (!user_read_access_begin(user, IPCX_INLINE_MAX))
+	if (len % sizeof(*to))
+		to[words] = 0;
+	if (!len)
+		return 0;
+	if (!user_read_access_begin(user, len))
 		return -EFAULT;
 	for (i = 0; i < words; i++)
 		unsafe_get_user(to[i], user + i, fault);
+	for (i = words * sizeof(*to); i < len; i++)
+		unsafe_get_user(((u8 *)to)[i], (const u8 __user *)from + i, fault);
 	user_read_access_end();
-	if (len % sizeof(*to))
-		memset((u8 *)to + len, 0, sizeof(*to) - len % sizeof(*to));
 	return 0;
 fault:
 	user_read_access_end();

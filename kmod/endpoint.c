@@ -141,18 +141,19 @@ static __poll_t endpoint_poll(struct file *file, poll_table *wait)
 static u32 visible_pages(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
 			 enum ipcx_slot_state state)
 {
-	u64 len = 0;
+	struct ipcx_late *late = NULL;
+	u32 npages = 0;
 
 	spin_lock(&ep->q->lock);
-	/* what is overdue may have become the answer, of another length */
-	if (state == IPCX_SLOT_LEASED && ipcx_slot_late(slot, &ep->party))
-		len = (u64)slot->pg.npages << PAGE_SHIFT;
-	else if (slot->flags & IPCX_MSG_INLINE)
-		len = 0; /* the pages that it has are of another message */
-	else if (ipcx_slot_held(slot, state, &ep->party))
-		len = slot->len;
+	if (state == IPCX_SLOT_LEASED)
+		late = ipcx_slot_late(slot, &ep->party);
+	/* the pages of a slot whose message is inline are of another */
+	if (ipcx_slot_held(slot, state, &ep->party))
+		npages = ipcx_slot_pages_used(slot);
+	if (late) /* it may have become the answer, of another length */
+		npages = max(npages, min(late->npages, slot->pg.npages));
 	spin_unlock(&ep->q->lock);
-	return DIV_ROUND_UP_ULL(len, PAGE_SIZE);
+	return npages;
 }
 
 static vm_fault_t endpoint_fault(struct vm_fault *vmf)

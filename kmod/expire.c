@@ -153,6 +153,8 @@ static bool scan_step(struct scan *s)
 		late = true;
 	} else if (slot) {
 		/* its holder may go on reading */
+		if (s->late)
+			s->late->npages = ipcx_slot_pages_used(slot);
 		if (ipcx_slot_overdue(&q->slots, slot, s->late, q->max_deliveries))
 			s->late = NULL;
 		poison = ipcx_queue_returned(q, slot);

@@ -244,6 +244,12 @@ struct ipcx_endpoint {
 	wait_queue_head_t answer_wait;
 };
 
+/* The longest message of a loan of that kind, IPCX_LOAN_*. */
+static inline u64 ipcx_queue_len_max(const struct ipcx_queue *q, u32 kind)
+{
+	return kind & IPCX_LOAN_INLINE ? min_t(u64, IPCX_INLINE_MAX, q->msg_max) : q->msg_max;
+}
+
 /* Under the lock: pages in slots that are not free. */
 static inline u64 ipcx_queue_used(struct ipcx_queue *q)
 {

@@ -167,7 +167,7 @@ int ipcx_taken_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_taken *
 
 	if (t->d.flags & IPCX_MSG_INLINE && t->d.slot != IPCX_SLOT_NONE) {
 		place = ipcx_inline_place(inline_data, t->d.slot);
-		if (ipcx_inline_out(place, t->data, t->d.len))
+		if (!inline_data || ipcx_inline_out(place, t->data, t->d.len))
 			return -EFAULT;
 	}
 	return ipcx_desc_write(b, i, &t->d);

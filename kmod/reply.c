@@ -114,6 +114,8 @@ static void reply_commit(struct ipcx_endpoint *ep, struct ipcx_slot *request,
 		memcpy(answer->data, data, DIV_ROUND_UP((u32)d->len, 8) * 8);
 	else
 		reply_clear_tail(answer);
+	if (answer != request)
+		ipcx_slot_charge(&q->slots, answer, request->credit);
 	q->count.released++;
 	if (!request->caller)
 		ipcx_queue_put_slot(q, answer);
@@ -146,6 +148,8 @@ static int reply_send(struct ipcx_endpoint *ep, const struct ipcx_desc *to,
 	spin_lock(&ep->q->lock);
 	if (d->slot != IPCX_SLOT_NONE)
 		err = ipcx_loan_check(ep, answer, d); /* may let go of the lock: first */
+	else if (d->len > ep->q->msg_max)
+		err = -EMSGSIZE;
 	if (!err)
 		err = ep->q->removed ? -EIDRM : ipcx_release_check(ep, request, to->seq);
 	if (!err && !request->request)

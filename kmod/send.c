@@ -59,7 +59,7 @@ static void change_writer(struct ipcx_queue *q, struct ipcx_slot *slot, struct i
 
 /* Makes a BUSY slot ready for @ep, or for the kernel if that is NULL, to write @npages pages. */
 static int slot_prepare(struct ipcx_queue *q, struct ipcx_endpoint *ep, struct ipcx_slot *slot,
-			u32 npages)
+			u32 npages, u32 kind)
 {
 	struct ipcx_party *party = ep ? &ep->party : NULL;
 	struct ipcx_slot_pages *pg = &slot->pg;
@@ -82,7 +82,7 @@ static int slot_prepare(struct ipcx_queue *q, struct ipcx_endpoint *ep, struct i
 		ipcx_slot_trim(&q->arena, pg, ipcx_slot_index(&q->slots, slot), had);
 		return err;
 	}
-	if (!ep || ep->rights & IPCX_OPEN_RECV)
+	if (!ep || (ep->rights & IPCX_OPEN_RECV && !(kind & IPCX_LOAN_REPLY)))
 		pg->safe = pg->npages;
 	ipcx_slot_clear(pg, npages);
 	return 0;
@@ -129,8 +129,10 @@ int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u3
 	if (kept)
 		ipcx_queue_wake_send(q);
 	/* A dying writer sets this to NULL: not us either way. */
+	if (kind & IPCX_LOAN_REPLY)
+		slot->pg.safe = 0; /* its reader may be one who may not receive */
 	if (paged && (!party || READ_ONCE(slot->writer) != party || slot->pg.safe < npages)) {
-		err = slot_prepare(q, ep, slot, npages);
+		err = slot_prepare(q, ep, slot, npages, kind);
 		if (err) {
 			ipcx_slot_release(q, slot);
 			return err;
@@ -156,7 +158,7 @@ int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, u32 kind, s64 deadline,
 	u32 npages;
 	int err;
 
-	if (len > (kind & IPCX_LOAN_INLINE ? IPCX_INLINE_MAX : ep->q->msg_max))
+	if (len > ipcx_queue_len_max(ep->q, kind))
 		return -EMSGSIZE;
 	npages = kind & IPCX_LOAN_INLINE ? 0 : ipcx_pages_of(len);
 	if (ep->q->policy == IPCX_POLICY_FAIL)
@@ -165,7 +167,9 @@ int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, u32 kind, s64 deadline,
 		err = ipcx_slot_try(ep->q, ep, npages, kind, slot);
 		if (err != -EAGAIN)
 			return err;
-		if (ipcx_queue_make_room(ep->q, ep->party.credit, npages))
+		/* a drop may be no room for a request: that waits */
+		if (!(kind & IPCX_LOAN_REQUEST) &&
+		    ipcx_queue_make_room(ep->q, ep->party.credit, npages))
 			continue;
 		err = ipcx_queue_wait_send(ep->q, ep->party.credit, npages, kind, deadline);
 		if (err)
@@ -297,14 +301,13 @@ static int loan_seal(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
 	bool reply = slot->reply;
 	int err;
 
+	slot->reply = false; /* it counts as one all the time */
 	ipcx_slot_recall(&q->slots, slot);
 	spin_unlock(&q->lock);
 	err = slot_seal(ep, slot, len);
 	spin_lock(&q->lock);
-	if (reply)
-		ipcx_slot_loan_reply(&q->slots, slot, &ep->party, slot->len);
-	else
-		ipcx_slot_loan(&q->slots, slot, &ep->party, slot->len);
+	ipcx_slot_loan(&q->slots, slot, &ep->party, slot->len);
+	slot->reply = reply;
 	return err;
 }
 
@@ -425,6 +428,7 @@ int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 inline_da
 	u64 data[IPCX_INLINE_MAX / 8];
 	struct task_struct *taker = NULL;
 	u32 npages;
+	bool freed;
 	int err = 0;
 
 	if (!slot || d->prio > IPCX_PRIO_MAX || d->expires < 0)
@@ -432,13 +436,15 @@ int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 inline_da
 	if (unlikely(d->flags & ~(IPCX_MSG_INLINE | IPCX_MSG_REQUEST)))
 		return -EOPNOTSUPP;
 	if (d->flags & IPCX_MSG_INLINE)
-		err = ipcx_inline_in(data, ipcx_inline_place(inline_data, d->slot), d->len);
+		err = inline_data ? ipcx_inline_in(data, ipcx_inline_place(inline_data, d->slot), d->len) :
+				    -EFAULT;
 	if (err)
 		return err;
 	if (unlikely(d->expires))
 		d->expires = expires_to_host(d->expires);
 	spin_lock(&q->lock);
 	npages = ipcx_pages_of(slot->len);
+	freed = slot->request && !(d->flags & IPCX_MSG_REQUEST); /* what was kept for a reply */
 	err = ipcx_loan_commit(ep, slot, d, data, waiter);
 	if (unlikely(d->flags & IPCX_MSG_REQUEST))
 		d->seq = slot->seq;
@@ -448,6 +454,8 @@ int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 inline_da
 	spin_unlock(&q->lock);
 	if (err)
 		return err;
+	if (unlikely(freed))
+		ipcx_queue_wake_send(q);
 	if (taker)
 		ipcx_taker_wake(taker);
 	ipcx_queue_wake_recv(q, 1); /* who polls, or what could not be served */

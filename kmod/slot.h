@@ -59,6 +59,7 @@ struct ipcx_party {
  * @slot: the slot; it does not become FREE while it has such
  * @party: who had it
  * @n: how often, less what it gave back
+ * @npages: of the message, as it was then
  */
 struct ipcx_late {
 	struct hlist_node in_slot;
@@ -66,6 +67,7 @@ struct ipcx_late {
 	struct ipcx_slot *slot;
 	struct ipcx_party *party;
 	u64 n;
+	u32 npages;
 };
 
 /**

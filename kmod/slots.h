@@ -235,6 +235,15 @@ static inline struct ipcx_slot *ipcx_slots_grab_empty(struct ipcx_slots *s,
 	return slot;
 }
 
+/* BUSY: it is @credit's user from now on whose use of the slot counts. */
+static inline void ipcx_slot_charge(struct ipcx_slots *s, struct ipcx_slot *slot,
+				    struct ipcx_credit *credit)
+{
+	ipcx_credit_done(&s->credits, slot->credit);
+	slot->credit = credit;
+	ipcx_credit_use(&s->credits, credit);
+}
+
 /* BUSY: from now on only @party's TX window may show the slot, or no window if it is NULL. */
 static inline void ipcx_slot_set_writer(struct ipcx_slot *slot, struct ipcx_party *party)
 {

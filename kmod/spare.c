@@ -59,7 +59,7 @@ static void loan_spare(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct 
 	d->slot = ipcx_slot_index(&q->slots, slot);
 	d->len = min_t(u64, (u64)slot->pg.safe << PAGE_SHIFT, q->msg_max);
 	if (d->flags & IPCX_MSG_INLINE) {
-		d->len = IPCX_INLINE_MAX;
+		d->len = ipcx_queue_len_max(q, IPCX_LOAN_INLINE);
 		kind = IPCX_LOAN_INLINE;
 	}
 	if (d->flags & IPCX_MSG_REQUEST)

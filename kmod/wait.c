@@ -192,7 +192,7 @@ bool ipcx_queue_writable(struct ipcx_queue *q, const struct ipcx_credit *credit,
 
 	spin_lock(&q->lock);
 	ok = ipcx_queue_has_room(q, credit, npages, kind) || q->removed ||
-	     ipcx_queue_can_drop(q, credit, npages);
+	     (!(kind & IPCX_LOAN_REQUEST) && ipcx_queue_can_drop(q, credit, npages));
 	spin_unlock(&q->lock);
 	return ok;
 }
@@ -326,10 +326,10 @@ int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len
 	return 0;
 }
 
-/* Who needs pages and not only a slot is waited for by all senders, see above. */
-static void count_byte_waiter(struct ipcx_queue *q, u32 npages, int n)
+/* Who needs pages, or two slots, and not only one is waited for by all senders, see above. */
+static void count_byte_waiter(struct ipcx_queue *q, u32 npages, u32 kind, int n)
 {
-	if (npages <= 1)
+	if (npages <= 1 && !(kind & IPCX_LOAN_REQUEST))
 		return;
 	spin_lock(&q->lock);
 	q->byte_waiters += n;
@@ -355,7 +355,7 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, const struct ipcx_credit *credit,
 
 	if (deadline == IPCX_DEADLINE_NOWAIT)
 		return -EAGAIN;
-	count_byte_waiter(q, npages, 1);
+	count_byte_waiter(q, npages, kind, 1);
 	for (;;) {
 		/* B: has a full barrier, pairs with A in ipcx_slot_trim() */
 		prepare_to_wait_exclusive(&q->send_wait, &wait, TASK_INTERRUPTIBLE);
@@ -368,7 +368,7 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, const struct ipcx_credit *credit,
 		err = ipcx_sleep_until(deadline);
 	}
 	finish_wait(&q->send_wait, &wait);
-	count_byte_waiter(q, npages, -1);
+	count_byte_waiter(q, npages, kind, -1);
 	if (err && ipcx_queue_writable(q, credit, 0, IPCX_LOAN_REPLY))
 		ipcx_queue_wake_send(q);
 	return err;

@@ -82,7 +82,11 @@ static int loan_again(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline
 	settle_slot(k, m, &map, true);
 	if (old.len <= IPCX_INLINE_MAX)
 		kind |= IPCX_LOAN_INLINE;
-	r = ipcx_kernel_loan(q, old.len, m, kind, deadline);
+	do {
+		r = ipcx_kernel_loan(q, old.len, m, kind, deadline);
+	} while (r == -EINTR); /* there is nothing to go on with yet */
+	if (r == -EAGAIN)
+		r = -ETIMEDOUT;
 	if (r == 1) {
 		if (old.len)
 			memcpy(m->data, copy, old.len);
@@ -111,7 +115,7 @@ static int send_and_wait(struct ipcx_queue *q, struct ipcx_msg *request, struct 
 	};
 	struct ipcx_queue_call arg = {
 		.size = sizeof(arg),
-		.flags = again ? IPCX_CALL_WAIT : IPCX_CALL_LOAN,
+		.flags = again ? IPCX_CALL_WAIT : k->maps ? 0 : IPCX_CALL_LOAN, /* see kernel.c */
 		.request = (uintptr_t)&d,
 		.reply = (uintptr_t)answer,
 		.desc_size = sizeof(d),
@@ -158,11 +162,17 @@ int ipcx_kernel_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx
 		return q->fd < 0 ? -EBADF : -EPERM;
 	if (ipcx_unlikely(!k->calls))
 		k->calls = true;
+	if (again && holds(q, reply)) {
+		r = q->ops->release(q, reply, 1, false);
+		if (r < 0)
+			return r;
+	}
 	r = send_and_wait(q, request, reply, deadline, &answer);
 	if (ipcx_unlikely(r == -ENOBUFS)) {
 		r = loan_again(q, request, deadline);
-		if (!r)
-			r = send_and_wait(q, request, reply, deadline, &answer);
+		if (r)
+			return r;
+		r = send_and_wait(q, request, reply, deadline, &answer);
 	}
 	if (r == -EINTR || r == -EAGAIN)
 		request->priv[IPCX_PRIV_INLINE] = CALL_GOES_ON;
