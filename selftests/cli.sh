@@ -109,6 +109,42 @@ check "a receiver that is too slow learns it" says 1 'lease_ms 20' sh -c "'$ipcx
 wait
 check "its message is back" json 'j["queued"] == 1 and j["redelivered"] == 1 and j["released"] == 0' "$ipcx" stat short --json
 
+"$ipcx" create calls
+serve() { timeout 20 "$ipcx" serve calls "$@" >"$dir/serve" 2>"$dir/serve.err" & }
+served() { timeout 10 sh -c "until '$ipcx' show calls --json | grep -q '\"receivers\":1'; do sleep 0.05; done"; }
+serve -n 5 --json -- tr '[:lower:]' '[:upper:]'
+server=$!
+check "a server waits" served
+check "call prints the reply" is "$("$ipcx" call calls -m shout --timeout 10s)" SHOUT
+check "call --json" json 'j["data"] == "TWO\nLINES" and j["len"] == 9 and j["uid"] == 0 and j["pid"] > 0' \
+	sh -c "printf 'two\nlines' | '$ipcx' call calls --timeout 10s --json"
+tr '[:lower:]' '[:upper:]' <"$dir/a" >"$dir/upper"
+check "a long request and its reply" sh -c "'$ipcx' call calls --timeout 10s <'$dir/a' | cmp - '$dir/upper'"
+check "an empty one" is "$("$ipcx" call calls -m '' --timeout 10s)" ''
+"$ipcx" send calls -m plain
+wait "$server"
+check "serve ends after its count" is "$?" 0
+check "and says what it did" sh -c "test \"\$(grep -c '\"answered\":true' '$dir/serve')\" = 4 && tail -n 1 '$dir/serve' | grep -q '\"answered\":false'"
+serve false
+check "a server waits" served
+check "a program that fails answers nothing" says 1 'without a reply' "$ipcx" call calls -m x --timeout 10s
+check "serve names it" grep -q '"false" ended with status 1' "$dir/serve.err"
+"$ipcx" rm calls --now
+wait
+"$ipcx" create calls
+check "nobody answers" says 4 'no answer at the deadline' "$ipcx" call calls -m x --timeout 50ms
+check "the request was withdrawn" json 'j["withdrawn"] == 1 and j["queued"] == 0 and j["requests"] == 0 and j["answers"] == 0' \
+	"$ipcx" stat calls --json
+serve /nowhere/at/all
+server=$!
+check "a server without a program" served
+"$ipcx" call calls -m x --timeout 10s 2>"$dir/call.err"
+check "its caller learns it" sh -c "grep -q 'last server is gone' '$dir/call.err'"
+wait "$server"
+check "and it fails" grep -q '/nowhere/at/all: No such file' "$dir/serve.err"
+check "call takes no time of nothing" says 2 'takes some time' "$ipcx" call calls -m x --timeout 0
+check "serve needs a program" says 2 'a program' "$ipcx" serve calls
+
 "$ipcx" create latest --depth 4 --policy drop-newest
 check "drop-newest keeps all but one" json 'j["queued"] == 3 and j["dropped_newest"] == 2' \
 	sh -c "'$ipcx' send latest -m 1 -m 2 -m 3 -m 4 -m 5 && '$ipcx' stat latest --json"
@@ -120,6 +156,6 @@ wait "$waits"
 check "ends who waits" is "$?" 1
 check "and says why" grep -q 'was removed' "$dir/removed"
 check "rm takes no other option" gives 2 "$ipcx" rm work --later
-"$ipcx" rm work failed latest short
+"$ipcx" rm work failed latest short calls
 echo "1..$n"
 exit $bad

@@ -8,7 +8,10 @@
 #include "util.h"
 
 static const struct command *const commands[] = {
-	&cmd_doctor, &cmd_create, &cmd_ls, &cmd_show, &cmd_stat, &cmd_rm, &cmd_send, &cmd_recv,
+	/* the queue */
+	&cmd_doctor, &cmd_create, &cmd_ls, &cmd_show, &cmd_stat, &cmd_rm,
+	/* its messages */
+	&cmd_send, &cmd_recv, &cmd_call, &cmd_serve
 };
 
 static int run_help(int argc, char **argv);

@@ -60,24 +60,6 @@ static int send_bytes(struct sender *s, const char *bytes, size_t len)
 	return commit(s, &m);
 }
 
-/* Reads until @len bytes are there or the file ends. */
-static ssize_t read_full(int fd, char *to, size_t len)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = read(fd, to + done, len - done);
-
-		if (!n)
-			break;
-		if (n > 0)
-			done += n;
-		else if (errno != EINTR)
-			return -errno;
-	}
-	return done;
-}
-
 /* The file is read into the slot itself, so that its bytes are copied once only. */
 static int send_regular(struct sender *s, const char *path, int fd, size_t size)
 {
@@ -104,29 +86,12 @@ static int send_regular(struct sender *s, const char *path, int fd, size_t size)
 /* Pipes and the files of /proc do not tell their length. */
 static int send_stream(struct sender *s, const char *path, int fd)
 {
-	size_t room = 1 << 16, len = 0;
-	char *buf = malloc(room);
+	char *buf;
+	ssize_t len = read_stream(fd, &buf);
 	int r;
 
-	while (buf) {
-		ssize_t n = read_full(fd, buf + len, room - len);
-		char *larger;
-
-		if (n < 0) {
-			free(buf);
-			return fail_file(path, -n);
-		}
-		len += n;
-		if (len < room)
-			break;
-		larger = realloc(buf, room * 2);
-		if (!larger)
-			free(buf);
-		buf = larger;
-		room *= 2;
-	}
-	if (!buf)
-		return fail_file(path, ENOMEM);
+	if (len < 0)
+		return fail_file(path, -len);
 	r = send_bytes(s, buf, len);
 	free(buf);
 	return r;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -37,7 +38,7 @@ struct command {
 };
 
 extern const struct command cmd_doctor, cmd_create, cmd_ls, cmd_show, cmd_stat, cmd_rm, cmd_send,
-	cmd_recv;
+	cmd_recv, cmd_call, cmd_serve;
 extern const struct command *command;	/* the one that runs */
 
 /* An option without a short form gets a number that is no character. */
@@ -65,6 +66,11 @@ bool parse_size(const char *text, uint64_t *bytes);		/* 64M */
 bool parse_duration(const char *text, int64_t *ns);		/* 500ms */
 
 int64_t deadline_in(int64_t ns);	/* negative: never */
+
+/* io.c; all return a negative errno on failure */
+ssize_t read_full(int fd, char *to, size_t len);	/* less only at the end of the file */
+ssize_t read_stream(int fd, char **buf);		/* to its end; *buf is to be freed */
+int write_full(int fd, const char *from, size_t len);
 
 bool is_utf8(const void *bytes, size_t len);
 void put_printable(FILE *f, const void *bytes, size_t len);	/* no control characters */
