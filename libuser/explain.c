@@ -64,13 +64,21 @@ static int explain_commit(const char *name, int err)
 				 "queue %s: a message is longer than the slot loaned for it; "
 				 "loan the length that is needed",
 				 name);
+	case ENOBUFS:
+		return ipcx_fail(err,
+				 "queue %s: no slot can be kept for the reply to one more request; "
+				 "get the answers to others first, or use ipcx_queue_call(), which "
+				 "waits",
+				 name);
 	case ENOMEM:
 		return ipcx_fail(err,
 				 "queue %s: no memory to copy what io_uring, vmsplice or O_DIRECT "
 				 "still holds of the message, as a sealed queue must",
 				 name);
 	case EOPNOTSUPP:
-		return ipcx_fail(err, "queue %s: unknown flags in a message; leave them 0", name);
+		return ipcx_fail(err,
+				 "queue %s: unknown flags in a message; leave them 0, or IPCX_REQUEST",
+				 name);
 	default:
 		return 0;
 	}
