@@ -39,7 +39,7 @@ extern "C" {
 #define IPCX_INHERIT	(1U << 31)	/* forked children keep it; default: closed in them */
 
 /* What a transport enforces, ipcx_queue_caps() */
-#define IPCX_CAP_ZERO_COPY	(1ULL << 0)	/* payload is never copied on its way */
+#define IPCX_CAP_ZERO_COPY	(1ULL << 0)	/* longer than 64 bytes: never copied on its way */
 #define IPCX_CAP_REDELIVERY	(1ULL << 1)	/* a dead receiver's messages come back */
 #define IPCX_CAP_RECLAIM	(1ULL << 2)	/* a dead sender's slots come back */
 #define IPCX_CAP_IDENTITY	(1ULL << 3)	/* pid, uid, gid of a message are verified */
@@ -264,9 +264,10 @@ void ipcx_queue_close(struct ipcx_queue *q);
  * ipcx_queue_fd() - the descriptor to poll
  * @q: the queue
  *
- * Level-triggered: readable when a take would succeed, writable when a loan of
- * one page would. Belongs to the handle: do not close it. read(2) takes,
- * copies and releases one message; write(2) sends one.
+ * Level-triggered: readable when a take would succeed or, if it may send,
+ * ipcx_queue_answer(); writable when a loan of one page would. Belongs to the
+ * handle: do not close it. read(2) takes, copies and releases one message;
+ * write(2) sends one.
  *
  * Return: the descriptor.
  */
@@ -324,7 +325,8 @@ int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_
 /**
  * ipcx_queue_commit() - send the message in a slot on loan
  * @q: the queue
- * @m: the loan; len may have been made smaller, tag, prio and expires set
+ * @m: the loan; len may have been made smaller, tag, prio, expires and flags set; of a
+ *	request seq is written
  *
  * Never blocks; in a sealed queue not for longer than an allocation. On success
  * the slot is no longer yours: do not touch m->data. In a sealed queue that would
@@ -336,7 +338,8 @@ int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_
  * -EMSGSIZE    len is larger than what was loaned
  * -ENOMEM      sealed: the slot is pinned (io_uring, vmsplice) and there is no memory
  *              for a copy; the loan is still yours
- * -EOPNOTSUPP  flags is not 0
+ * -ENOBUFS     IPCX_REQUEST: no slot can be kept for the reply
+ * -EOPNOTSUPP  flags has other bits than IPCX_REQUEST
  * -EPERM       not a loan of this handle, or already committed
  */
 int ipcx_queue_commit(struct ipcx_queue *q, struct ipcx_msg *m);
