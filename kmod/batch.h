@@ -92,8 +92,8 @@ void ipcx_taken_fill(struct ipcx_taken *t, struct ipcx_queue *q, const struct ip
 int ipcx_taken_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_taken *t, u64 inline_data);
 int ipcx_forget_released(const struct ipcx_batch *b, u32 from);
 void ipcx_untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d);
-long ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
-		    const struct ipcx_queue_take *t);
+int ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
+		   const struct ipcx_queue_take *t);
 
 /**
  * struct ipcx_waiter - a thread that sleeps until its request is answered

@@ -328,8 +328,8 @@ static long peek(struct ipcx_queue *q, const struct ipcx_queue_take *t, const st
  * Takes messages, the first of which may be waited for, until the array is full;
  * @taken says what is to be released first, @released how many are or will be.
  */
-static long take_all(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
-		     const struct ipcx_batch *b, struct ipcx_taken *taken, int released)
+static int take_all(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
+		    const struct ipcx_batch *b, struct ipcx_taken *taken, int released)
 {
 	u32 i = 0;
 	int err;
@@ -364,8 +364,8 @@ static long take_all(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
  *
  * Return: 1 or a negative errno; what the array says is forgotten in any case.
  */
-long ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
-		    const struct ipcx_queue_take *t)
+int ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
+		   const struct ipcx_queue_take *t)
 {
 	struct ipcx_taken taken __uninitialized;
 

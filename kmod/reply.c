@@ -197,5 +197,5 @@ long ipcx_queue_reply(struct ipcx_endpoint *ep, void __user *arg)
 	next.deadline = r.deadline;
 	next.len_max = r.len_max;
 	next.inline_data = r.inline_data;
-	return min(ipcx_take_next(ep, &request, &next), 0L);
+	return min(ipcx_take_next(ep, &request, &next), 0);
 }

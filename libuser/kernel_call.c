@@ -144,6 +144,8 @@ static int send_and_wait(struct ipcx_queue *q, struct ipcx_msg *request, struct 
 	settle_slot(k, request, &request_map, sent);
 	if (!sent)
 		return r;
+	if (ipcx_unlikely(!k->calls))
+		k->calls = true;
 	request->seq = d.seq;
 	if (d.slot != IPCX_SLOT_NONE && !ipcx_kernel_spare_keep(k, &d))
 		ipcx_kernel_cancel(k, &d, 1);
@@ -153,15 +155,12 @@ static int send_and_wait(struct ipcx_queue *q, struct ipcx_msg *request, struct 
 int ipcx_kernel_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
 		     int64_t deadline)
 {
-	struct ipcx_kernel_queue *k = ipcx_kernel(q);
 	bool again = request->priv[IPCX_PRIV_INLINE] == CALL_GOES_ON;
 	struct ipcx_desc answer;
 	int r;
 
 	if ((!again && !holds(q, request)) || (reply->priv[IPCX_PRIV_HOLDER] && !holds(q, reply)))
 		return q->fd < 0 ? -EBADF : -EPERM;
-	if (ipcx_unlikely(!k->calls))
-		k->calls = true;
 	if (again && holds(q, reply)) {
 		r = q->ops->release(q, reply, 1, false);
 		if (r < 0)
