@@ -435,9 +435,10 @@ int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 inline_da
 		return -EINVAL;
 	if (unlikely(d->flags & ~(IPCX_MSG_INLINE | IPCX_MSG_REQUEST)))
 		return -EOPNOTSUPP;
+	if (d->flags & IPCX_MSG_INLINE && !inline_data)
+		return -EFAULT;
 	if (d->flags & IPCX_MSG_INLINE)
-		err = inline_data ? ipcx_inline_in(data, ipcx_inline_place(inline_data, d->slot), d->len) :
-				    -EFAULT;
+		err = ipcx_inline_in(data, ipcx_inline_place(inline_data, d->slot), d->len);
 	if (err)
 		return err;
 	if (unlikely(d->expires))

@@ -316,4 +316,25 @@ TEST_F(answer, threads)
 	}
 }
 
+/* The reply is sent, and there is no next message: that is said. */
+TEST_F(answer, reply_and_nothing_next)
+{
+	struct ipcx_desc reply = { .slot = IPCX_SLOT_NONE, .flags = IPCX_MSG_INLINE };
+	struct ipcx_queue_reply r = {
+		.size = sizeof(r),
+		.flags = IPCX_REPLY_TAKE,
+		.request = (uintptr_t)&self->got,
+		.reply = (uintptr_t)&reply,
+		.desc_size = sizeof(reply),
+		.len_max = UINT64_MAX,
+	};
+
+	ASSERT_EQ(1, side_send_inline(&self->caller, &self->ask, 4, 'q', IPCX_MSG_REQUEST));
+	ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
+	ASSERT_EQ(-EAGAIN, xioctl(self->server.e.fd, IPCX_IOC_QUEUE_REPLY, &r));
+	ASSERT_EQ(IPCX_SLOT_NONE, self->got.slot);
+	ASSERT_EQ(1, side_take(&self->caller, &self->got, 0, IPCX_TAKE_ANSWER));
+	ASSERT_EQ(1, raw_release(self->caller.e.fd, &self->got));
+}
+
 TEST_HARNESS_MAIN
