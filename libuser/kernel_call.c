@@ -104,6 +104,7 @@ static int send_and_wait(struct ipcx_queue *q, struct ipcx_msg *request, struct 
 {
 	struct ipcx_kernel_queue *k = ipcx_kernel(q);
 	bool again = request->priv[IPCX_PRIV_INLINE] == CALL_GOES_ON;
+	uint32_t spare = k->maps ? 0 : IPCX_CALL_LOAN; /* one that is mapped alone is not kept */
 	struct ipcx_desc d = {
 		.slot = request->priv[IPCX_PRIV_SLOT],
 		.flags = again ? 0 : request->flags | request->priv[IPCX_PRIV_INLINE],
@@ -115,7 +116,7 @@ static int send_and_wait(struct ipcx_queue *q, struct ipcx_msg *request, struct 
 	};
 	struct ipcx_queue_call arg = {
 		.size = sizeof(arg),
-		.flags = again ? IPCX_CALL_WAIT : k->maps ? 0 : IPCX_CALL_LOAN, /* see kernel.c */
+		.flags = again ? IPCX_CALL_WAIT : spare,
 		.request = (uintptr_t)&d,
 		.reply = (uintptr_t)answer,
 		.desc_size = sizeof(d),
