@@ -101,6 +101,29 @@ static void copy_recv(struct chan *c, uint64_t seq)
 	check(c, c->buf, ipcx_queue_recv(c->q, c->buf, c->len, IPCX_FOREVER), seq);
 }
 
+static void call(struct chan *c, uint64_t seq)
+{
+	struct ipcx_msg request;
+
+	must(ipcx_queue_loan(c->q, c->len, &request, IPCX_FOREVER));
+	fill(c, request.data, seq);
+	must(ipcx_queue_call(c->q, &request, c->m, IPCX_FOREVER));
+	check(c, c->m[0].data, c->m[0].len, seq);
+}
+
+static void serve(struct chan *c, uint64_t seq, bool last)
+{
+	struct ipcx_msg *request = &c->m[0], *answer = &c->m[1];
+
+	answer->data = c->buf;
+	answer->len = c->len;
+	must(ipcx_queue_reply_next(c->q, request, answer, IPCX_FOREVER));
+	check(c, request->data, request->len, seq);
+	fill(c, c->buf, seq);
+	if (last)
+		must(ipcx_queue_reply(c->q, request, answer));
+}
+
 static void all(int ret, int n)
 {
 	if (ret != n)
@@ -245,6 +268,8 @@ const struct transport transports[] = {
 			       queue_send, queue_next, queue_destroy },
 	[IPCX_COPY] = { "ipcx, copied", 64, true, queue_create, queue_attach, queue_send, copy_recv,
 			queue_destroy },
+	[IPCX_CALL] = { "ipcx, call", 64, true, queue_create, queue_attach, .call = call,
+			.serve = serve, .destroy = queue_destroy },
 	[MQ] = { "POSIX mq", 10, true, mq_make, mq_join, mq_put, mq_get, mq_destroy },
 	[MQ_SAME] = { "POSIX mq", 64, true, mq_make, mq_join, mq_put, mq_get, mq_destroy },
 	[MQ_MAX] = { "POSIX mq", 65536, true, mq_make, mq_join, mq_put, mq_get, mq_destroy },

@@ -44,9 +44,13 @@ struct chan {
  * @answers: it can carry a message and then wait for the answer
  * @create: makes a channel, before the fork, as its sender or its receiver
  * @attach: joins it as the other, after the fork
- * @send: sends the message number @seq
+ * @send: sends the message number @seq; NULL: it carries only what is answered
  * @recv: receives a message and checks that it is number @seq, of the right length
  * @destroy: removes it, in the process that made it
+ * @call: sends the request number @seq, receives the answer and checks it; NULL: both are
+ *	messages, each over a channel of its own
+ * @serve: answers the request before number @seq, if that is not the first, and receives
+ *	this one; answers it too if it is the @last
  */
 struct transport {
 	const char *name;
@@ -57,6 +61,8 @@ struct transport {
 	void (*send)(struct chan *c, uint64_t seq);
 	void (*recv)(struct chan *c, uint64_t seq);
 	void (*destroy)(struct chan *c);
+	void (*call)(struct chan *c, uint64_t seq);
+	void (*serve)(struct chan *c, uint64_t seq, bool last);
 };
 
 enum {
@@ -65,6 +71,7 @@ enum {
 	IPCX_BATCH,
 	IPCX_SEALED_NEXT,
 	IPCX_COPY,
+	IPCX_CALL,
 	MQ,
 	MQ_SAME,
 	MQ_MAX,
