@@ -5,6 +5,7 @@
 
 #include <linux/math64.h>
 #include <linux/nospec.h>
+#include <linux/sched/signal.h>
 
 #include "copy.h"
 #include "ipcx.h"
@@ -93,7 +94,7 @@ int ipcx_taken_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_taken *
 int ipcx_forget_released(const struct ipcx_batch *b, u32 from);
 void ipcx_untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d);
 int ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
-		   const struct ipcx_queue_take *t);
+		   const struct ipcx_queue_reply *r);
 
 /**
  * struct ipcx_waiter - a thread that sleeps until its request is answered
@@ -109,8 +110,15 @@ struct ipcx_waiter {
 	int err;
 };
 
-/* reply.c: what call.c needs of it */
-int ipcx_answer_error(u16 flags);
+/* What an answer that is none is as an error; 0 for a reply. */
+static inline int ipcx_answer_error(u16 flags)
+{
+	if (flags & IPCX_MSG_EXPIRED)
+		return -ETIME;
+	if (flags & IPCX_MSG_OWNERDEAD)
+		return -EOWNERDEAD;
+	return flags & (IPCX_MSG_CANCELED | IPCX_MSG_POISON) ? -ECANCELED : 0;
+}
 
 /* call.c: what receive.c needs of it */
 void ipcx_answer_put_back(struct ipcx_endpoint *ep, struct ipcx_slot *slot);
@@ -268,6 +276,15 @@ static inline void ipcx_slot_set_pid(struct ipcx_slot *slot, struct pid *pid)
 		return;
 	put_pid(slot->pid);
 	slot->pid = get_pid(pid);
+}
+
+/* Under the queue's lock: @slot is a message of @ep and of the calling process. */
+static inline void ipcx_slot_stamp(const struct ipcx_endpoint *ep, struct ipcx_slot *slot)
+{
+	lockdep_assert_held(&ep->q->lock);
+	slot->uid = ep->uid;
+	slot->gid = ep->gid;
+	ipcx_slot_set_pid(slot, task_tgid(current));
 }
 
 #endif /* IPCX_BATCH_H */

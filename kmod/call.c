@@ -191,6 +191,8 @@ static int waiter_sleep(struct ipcx_queue *q, struct ipcx_waiter *w, s64 deadlin
 {
 	int err = 0;
 
+	if (deadline != IPCX_DEADLINE_NOWAIT)
+		ipcx_sleep_late(q);
 	while (!w->answer && !w->err) {
 		if (q->removed)
 			err = -EIDRM;
@@ -321,7 +323,7 @@ static int call_send(struct ipcx_endpoint *ep, const struct ipcx_queue_call *c,
 		     const struct ipcx_batch *request, struct ipcx_waiter *w)
 {
 	bool loan = c->flags & IPCX_CALL_LOAN;
-	struct ipcx_desc d;
+	struct ipcx_desc d __uninitialized;
 	int err = ipcx_desc_read(request, 0, &d);
 
 	if (err)
@@ -374,9 +376,9 @@ static int call_check(const struct ipcx_endpoint *ep, const struct ipcx_queue_ca
 long ipcx_queue_call(struct ipcx_endpoint *ep, void __user *arg)
 {
 	struct ipcx_waiter w = { .task = current };
+	struct ipcx_queue_call c __uninitialized;
+	struct ipcx_taken taken __uninitialized;
 	struct ipcx_batch request, reply;
-	struct ipcx_queue_call c;
-	struct ipcx_taken taken;
 	int err;
 
 	err = ipcx_args_in(&c, sizeof(c), offsetofend(struct ipcx_queue_call, inline_data),
@@ -440,7 +442,7 @@ static int answer_next(struct ipcx_endpoint *ep, u64 len_max, struct ipcx_taken 
 long ipcx_answer_take(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
 		      const struct ipcx_batch *b)
 {
-	struct ipcx_taken taken;
+	struct ipcx_taken taken __uninitialized;
 	DEFINE_WAIT(wait);
 	int err, slept = 0;
 

@@ -151,6 +151,20 @@ fault:
 }
 
 /**
+ * ipcx_inline_copy() - copy the payload of an inline message inside the kernel
+ * @to: IPCX_INLINE_MAX bytes
+ * @from: likewise, as by ipcx_inline_in()
+ * @len: bytes of the payload, at most IPCX_INLINE_MAX
+ */
+static __always_inline void ipcx_inline_copy(u64 *to, const u64 *from, u64 len)
+{
+	u32 i, words = DIV_ROUND_UP((u32)len, sizeof(*to));
+
+	for (i = 0; i < words; i++)
+		to[i] = from[i];
+}
+
+/**
  * ipcx_inline_out() - the way back, in whole words
  * @to: its place in the caller's memory, IPCX_INLINE_MAX bytes
  * @from: the payload, as by ipcx_inline_in()

@@ -328,6 +328,22 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, const struct ipcx_credit *credit,
 int ipcx_sleep_until(s64 deadline);
 
 /**
+ * ipcx_sleep_late() - before a sleep, let run who was woken and is to run first
+ * @q: the queue, locked; unlocked meanwhile
+ *
+ * It may bring what is waited for. Then neither a sleep nor a wake-up is needed,
+ * which cost more than the switch between the two.
+ */
+static inline void ipcx_sleep_late(struct ipcx_queue *q) __must_hold(&q->lock)
+{
+	if (!need_resched())
+		return;
+	spin_unlock(&q->lock);
+	cond_resched();
+	spin_lock(&q->lock);
+}
+
+/**
  * ipcx_queue_wake_send() - a slot is free
  * @q: the queue, not locked, since it was locked to free the slot
  */
@@ -400,7 +416,6 @@ int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len);
 int ipcx_slot_lend(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u32 kind);
 bool ipcx_spare_find(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d);
 void ipcx_spare_make(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d);
-void ipcx_slot_stamp(struct ipcx_endpoint *ep, struct ipcx_slot *slot);
 int ipcx_loan_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d);
 int ipcx_loan_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d,
 		     const u64 *data, struct ipcx_waiter *waiter);

@@ -149,7 +149,7 @@ void ipcx_taken_fill(struct ipcx_taken *t, struct ipcx_queue *q, const struct ip
 	d->__reserved = 0;
 	d->expires = slot->expires ? ipcx_time_from_host(slot->expires) : 0;
 	if (slot->flags & IPCX_MSG_INLINE)
-		memcpy(t->data, slot->data, DIV_ROUND_UP((u32)slot->len, 8) * 8);
+		ipcx_inline_copy(t->data, slot->data, slot->len);
 }
 
 /**
@@ -360,17 +360,24 @@ static int take_all(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
  * ipcx_take_next() - take a message into an array of one, what was in it is released
  * @ep: the endpoint
  * @b: the array
- * @t: deadline, len_max, inline_data
+ * @r: deadline, len_max, inline_data
  *
- * Return: 1 or a negative errno; what the array says is forgotten in any case.
+ * Return: 0 or a negative errno; what the array says is forgotten in any case.
  */
 int ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
-		   const struct ipcx_queue_take *t)
+		   const struct ipcx_queue_reply *r)
 {
 	struct ipcx_taken taken __uninitialized;
+	int err = ipcx_forget_released(b, 0);
 
-	taken.d.slot = IPCX_SLOT_NONE;
-	return take_all(ep, t, b, &taken, 1);
+	if (!err)
+		err = take_wait(ep, &taken, r->len_max, r->deadline);
+	if (err)
+		return err;
+	err = ipcx_taken_tell(b, 0, &taken, r->inline_data);
+	if (err)
+		ipcx_untake(ep, &taken.d);
+	return err;
 }
 
 /**

@@ -14,21 +14,6 @@
 
 #include "batch.h"
 
-/**
- * ipcx_answer_error() - what an answer that is none is as an error
- * @flags: IPCX_MSG_*
- *
- * Return: 0 for a reply.
- */
-int ipcx_answer_error(u16 flags)
-{
-	if (flags & IPCX_MSG_EXPIRED)
-		return -ETIME;
-	if (flags & IPCX_MSG_OWNERDEAD)
-		return -EOWNERDEAD;
-	return flags & (IPCX_MSG_CANCELED | IPCX_MSG_POISON) ? -ECANCELED : 0;
-}
-
 /* Under the lock: the caller of @request gets @answer, a BUSY slot, or that itself. */
 static void answer_give(struct ipcx_queue *q, struct ipcx_slot *request, struct ipcx_slot *answer)
 {
@@ -111,7 +96,7 @@ static void reply_commit(struct ipcx_endpoint *ep, struct ipcx_slot *request,
 	answer->flags = d->flags;
 	answer->len = d->len;
 	if (d->flags & IPCX_MSG_INLINE)
-		memcpy(answer->data, data, DIV_ROUND_UP((u32)d->len, 8) * 8);
+		ipcx_inline_copy(answer->data, data, d->len);
 	else
 		reply_clear_tail(answer);
 	if (answer != request)
@@ -130,7 +115,7 @@ static int reply_send(struct ipcx_endpoint *ep, const struct ipcx_desc *to,
 {
 	struct ipcx_slot *request = ipcx_slot_at(ep->q, to->slot);
 	struct ipcx_slot *answer = request;
-	u64 data[IPCX_INLINE_MAX / 8];
+	u64 data[IPCX_INLINE_MAX / 8] __uninitialized;
 	int err = 0;
 
 	if (d->slot != IPCX_SLOT_NONE)
@@ -173,10 +158,9 @@ static int reply_send(struct ipcx_endpoint *ep, const struct ipcx_desc *to,
  */
 long ipcx_queue_reply(struct ipcx_endpoint *ep, void __user *arg)
 {
+	struct ipcx_queue_reply r __uninitialized;
+	struct ipcx_desc to __uninitialized, d __uninitialized;
 	struct ipcx_batch request, reply;
-	struct ipcx_queue_take next = {};
-	struct ipcx_desc to, d;
-	struct ipcx_queue_reply r;
 	int err;
 
 	err = ipcx_args_in(&r, sizeof(r), offsetofend(struct ipcx_queue_reply, reply_data),
@@ -194,8 +178,5 @@ long ipcx_queue_reply(struct ipcx_endpoint *ep, void __user *arg)
 		err = ipcx_desc_read(&reply, 0, &d) ?: reply_send(ep, &to, &d, r.reply_data);
 	if (err || !(r.flags & IPCX_REPLY_TAKE))
 		return err;
-	next.deadline = r.deadline;
-	next.len_max = r.len_max;
-	next.inline_data = r.inline_data;
-	return min(ipcx_take_next(ep, &request, &next), 0);
+	return ipcx_take_next(ep, &request, &r);
 }

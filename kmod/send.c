@@ -262,14 +262,6 @@ bool ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 le
 	return true;
 }
 
-/* Under the lock: @slot is a message of @ep and of the calling process. */
-void ipcx_slot_stamp(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
-{
-	slot->uid = ep->uid;
-	slot->gid = ep->gid;
-	ipcx_slot_set_pid(slot, task_tgid(current));
-}
-
 /* Under the lock: stamps a message and sends it. Return: 0 or -EIDRM. */
 static int slot_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d)
 {
@@ -368,7 +360,7 @@ int ipcx_loan_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const str
 		ipcx_request_end(&q->slots, slot);
 	}
 	if (d->flags & IPCX_MSG_INLINE)
-		memcpy(slot->data, data, DIV_ROUND_UP((u32)d->len, 8) * 8);
+		ipcx_inline_copy(slot->data, data, d->len);
 	if (unlikely(slot->request) && !q->removed)
 		ipcx_request_call(slot, &ep->party, waiter);
 	return slot_commit(ep, slot, d);
@@ -425,7 +417,7 @@ int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 inline_da
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot = ipcx_slot_at(q, d->slot);
-	u64 data[IPCX_INLINE_MAX / 8];
+	u64 data[IPCX_INLINE_MAX / 8] __uninitialized;
 	struct task_struct *taker = NULL;
 	u32 npages;
 	bool freed;
