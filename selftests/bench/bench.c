@@ -198,9 +198,9 @@ static void row(const struct transport *t, const struct job *j, const struct res
 }
 
 /*
- * A message takes one system call on each side: the commit brings the next loan,
- * and next releases and takes; a call and its answer take one too. One way, POSIX mq holds as many messages as ipcx
- * does: more would be fewer switches.
+ * A message takes one system call on each side: the commit brings the next loan, and
+ * next releases and takes; so do a call and its answer. One way, POSIX mq holds as many
+ * messages as ipcx does: more would be fewer switches.
  */
 static bool verdict(const struct job *j, const double *cost, bool json)
 {
