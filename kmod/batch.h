@@ -86,7 +86,7 @@ struct ipcx_taken {
 	u64 data[IPCX_INLINE_MAX / 8];
 };
 
-/* receive.c: what call.c needs of it */
+/* receive.c: what call.c and reply.c need of it */
 int ipcx_release_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq);
 int ipcx_release_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq);
 void ipcx_taken_fill(struct ipcx_taken *t, struct ipcx_queue *q, const struct ipcx_slot *slot);

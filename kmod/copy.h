@@ -118,6 +118,11 @@ static __always_inline int ipcx_args_in(void *to, u32 size, u32 min_size, u32 kn
 	return ((u32 *)to)[1] & ~known ? -EOPNOTSUPP : 0;
 }
 
+/* The payload of an inline message: where it lies on the stack it need not be cleared first. */
+struct ipcx_inline {
+	u64 data[IPCX_INLINE_MAX / sizeof(u64)];
+};
+
 /**
  * ipcx_inline_in() - copy the payload of an inline message from user space
  * @to: IPCX_INLINE_MAX bytes; the last word is filled up with zeros

@@ -115,7 +115,7 @@ static int reply_send(struct ipcx_endpoint *ep, const struct ipcx_desc *to,
 {
 	struct ipcx_slot *request = ipcx_slot_at(ep->q, to->slot);
 	struct ipcx_slot *answer = request;
-	u64 data[IPCX_INLINE_MAX / 8] __uninitialized;
+	struct ipcx_inline in __uninitialized;
 	int err = 0;
 
 	if (d->slot != IPCX_SLOT_NONE)
@@ -127,7 +127,7 @@ static int reply_send(struct ipcx_endpoint *ep, const struct ipcx_desc *to,
 	if (d->flags & ~IPCX_MSG_INLINE)
 		return -EOPNOTSUPP;
 	if (d->flags & IPCX_MSG_INLINE)
-		err = ipcx_inline_in(data, u64_to_user_ptr(reply_data), d->len);
+		err = ipcx_inline_in(in.data, u64_to_user_ptr(reply_data), d->len);
 	if (err)
 		return err;
 	spin_lock(&ep->q->lock);
@@ -140,7 +140,7 @@ static int reply_send(struct ipcx_endpoint *ep, const struct ipcx_desc *to,
 	if (!err && !request->request)
 		err = -EINVAL;
 	if (!err)
-		reply_commit(ep, request, answer, d, data);
+		reply_commit(ep, request, answer, d, in.data);
 	spin_unlock(&ep->q->lock);
 	if (!err || err == -ESTALE) {
 		ipcx_queue_wake_send(ep->q);
@@ -159,7 +159,8 @@ static int reply_send(struct ipcx_endpoint *ep, const struct ipcx_desc *to,
 long ipcx_queue_reply(struct ipcx_endpoint *ep, void __user *arg)
 {
 	struct ipcx_queue_reply r __uninitialized;
-	struct ipcx_desc to __uninitialized, d __uninitialized;
+	struct ipcx_desc to __uninitialized;
+	struct ipcx_desc d __uninitialized;
 	struct ipcx_batch request, reply;
 	int err;
 

@@ -5,8 +5,6 @@
  * LOCKS: ipcx_queue::lock for every change of a slot's state; user memory is
  * read before and written after.
  */
-#include <linux/sched/signal.h>
-
 #include "batch.h"
 
 /**
@@ -417,7 +415,7 @@ int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 inline_da
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot = ipcx_slot_at(q, d->slot);
-	u64 data[IPCX_INLINE_MAX / 8] __uninitialized;
+	struct ipcx_inline in __uninitialized;
 	struct task_struct *taker = NULL;
 	u32 npages;
 	bool freed;
@@ -430,7 +428,7 @@ int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 inline_da
 	if (d->flags & IPCX_MSG_INLINE && !inline_data)
 		return -EFAULT;
 	if (d->flags & IPCX_MSG_INLINE)
-		err = ipcx_inline_in(data, ipcx_inline_place(inline_data, d->slot), d->len);
+		err = ipcx_inline_in(in.data, ipcx_inline_place(inline_data, d->slot), d->len);
 	if (err)
 		return err;
 	if (unlikely(d->expires))
@@ -438,7 +436,7 @@ int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 inline_da
 	spin_lock(&q->lock);
 	npages = ipcx_pages_of(slot->len);
 	freed = slot->request && !(d->flags & IPCX_MSG_REQUEST); /* what was kept for a reply */
-	err = ipcx_loan_commit(ep, slot, d, data, waiter);
+	err = ipcx_loan_commit(ep, slot, d, in.data, waiter);
 	if (unlikely(d->flags & IPCX_MSG_REQUEST))
 		d->seq = slot->seq;
 	if (!err && !list_empty(&q->takers))
