@@ -11,12 +11,15 @@ usage() {
 	Counts instructions of two processes and the kernel together, per message, in a guest
 	of one CPU whose clock counts instructions: two runs tell the same figures, whatever
 	else this machine does. They are the length of the path: they know nothing of caches,
-	and a byte copied weighs about twice as much as on silicon.
+	and a byte copied weighs about twice as much as on silicon. Both processes run under
+	SCHED_BATCH, so that nobody preempts its waker; under the default policy that depends
+	on which of the two has run less, and is one sleep more or less a round trip.
 
 	  --json   one object a line instead of a Markdown table
 
 	make bench builds what this needs. Exit status: 0 if the targets are met: one way, at
-	most 0.6 of a POSIX mq of the same depth; round trip, less than POSIX mq and than a pipe.
+	most 0.6 of a POSIX mq of the same depth; a call and its answer, less than a round trip
+	over POSIX mq and over a pipe.
 	END
 }
 
