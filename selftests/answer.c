@@ -177,13 +177,18 @@ static void on_signal(int sig)
 TEST_F(answer, signal)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
-	struct itimerspec its = { .it_value.tv_nsec = 30000000 };
+	struct itimerspec its = {
+		.it_value.tv_nsec = 30000000,
+		.it_interval.tv_nsec = 30000000, /* the first may come before the call sleeps */
+	};
+	const struct itimerspec off = {};
 	timer_t timer;
 
 	sigaction(SIGALRM, &sa, NULL);
 	ASSERT_EQ(0, timer_create(CLOCK_MONOTONIC, NULL, &timer));
 	ASSERT_EQ(0, timer_settime(timer, 0, &its, NULL));
 	ASSERT_EQ(-EINTR, call(&self->caller, &self->ask, &self->answer, in_ms(10000)));
+	ASSERT_EQ(0, timer_settime(timer, 0, &off, NULL));
 	ASSERT_EQ(1, self->ask.seq);
 	ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
 	ASSERT_EQ(0, side_reply(&self->server, &self->got, NULL, "r", 1));
