@@ -191,8 +191,6 @@ static int waiter_sleep(struct ipcx_queue *q, struct ipcx_waiter *w, s64 deadlin
 {
 	int err = 0;
 
-	if (deadline != IPCX_DEADLINE_NOWAIT)
-		ipcx_sleep_late(q);
 	while (!w->answer && !w->err) {
 		if (q->removed)
 			err = -EIDRM;
@@ -253,6 +251,7 @@ static int call_wait(struct ipcx_endpoint *ep, struct ipcx_waiter *w, s64 deadli
 	bool freed = false;
 	int err;
 
+	ipcx_sleep_late(deadline);
 	spin_lock(&q->lock);
 	err = waiter_sleep(q, w, deadline);
 	if (w->answer) {

@@ -118,7 +118,10 @@ static __always_inline int ipcx_args_in(void *to, u32 size, u32 min_size, u32 kn
 	return ((u32 *)to)[1] & ~known ? -EOPNOTSUPP : 0;
 }
 
-/* The payload of an inline message: where it lies on the stack it need not be cleared first. */
+/*
+ * The payload of an inline message on the stack. A struct, for an array that need not be
+ * cleared first is more than some of the tools that read this can parse.
+ */
 struct ipcx_inline {
 	u64 data[IPCX_INLINE_MAX / sizeof(u64)];
 };

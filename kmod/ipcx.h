@@ -23,6 +23,7 @@
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
@@ -328,19 +329,17 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, const struct ipcx_credit *credit,
 int ipcx_sleep_until(s64 deadline);
 
 /**
- * ipcx_sleep_late() - before a sleep, let run who was woken and is to run first
- * @q: the queue, locked; unlocked meanwhile
+ * ipcx_sleep_late() - before a call that may sleep, let run who is to run first
+ * @deadline: of that call
  *
- * It may bring what is waited for. Then neither a sleep nor a wake-up is needed,
- * which cost more than the switch between the two.
+ * It was perhaps just woken, and brings what is waited for. Then neither a sleep nor a
+ * wake-up is needed, which cost more than the switch between the two. Of use where the
+ * kernel itself is not preempted.
  */
-static inline void ipcx_sleep_late(struct ipcx_queue *q) __must_hold(&q->lock)
+static inline void ipcx_sleep_late(s64 deadline)
 {
-	if (!need_resched())
-		return;
-	spin_unlock(&q->lock);
-	cond_resched();
-	spin_lock(&q->lock);
+	if (deadline != IPCX_DEADLINE_NOWAIT && need_resched())
+		cond_resched();
 }
 
 /**

@@ -215,13 +215,14 @@ static int take_now(struct ipcx_endpoint *ep, struct ipcx_taken *t, u64 len_max,
 	return err;
 }
 
-/* As take_now(), but sleeps until there is one. */
+/* Takes a message, sleeping until there is one or until @deadline. */
 static int take_wait(struct ipcx_endpoint *ep, struct ipcx_taken *t, u64 len_max, s64 deadline)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
 	int err;
 
+	ipcx_sleep_late(deadline);
 	spin_lock(&q->lock);
 	err = ipcx_queue_wait_recv(q, &ep->party, len_max, deadline, &slot);
 	if (!err)
@@ -362,7 +363,7 @@ static int take_all(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
  * @b: the array
  * @r: deadline, len_max, inline_data
  *
- * Return: 0 or a negative errno; what the array says is forgotten in any case.
+ * Return: 0 or a negative errno; then the array names no slot, if it can be written.
  */
 int ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
 		   const struct ipcx_queue_reply *r)
@@ -375,8 +376,10 @@ int ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
 	if (err)
 		return err;
 	err = ipcx_taken_tell(b, 0, &taken, r->inline_data);
-	if (err)
+	if (err) {
 		ipcx_untake(ep, &taken.d);
+		ipcx_forget_released(b, 0); /* the half of it that could be written */
+	}
 	return err;
 }
 

@@ -301,8 +301,6 @@ int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len
 	int err;
 
 	lockdep_assert_held(&q->lock);
-	if (deadline != IPCX_DEADLINE_NOWAIT)
-		ipcx_sleep_late(q);
 	do {
 		err = take_next(q, party, len_max, slot);
 		if (err != -EAGAIN || deadline == IPCX_DEADLINE_NOWAIT)

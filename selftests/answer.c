@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The two sides of a call: how answers are waited for, the room for them, and who sees what. */
 #include <pthread.h>
+#include <stddef.h>
 #include <sys/epoll.h>
 
 #include "call_util.h"
@@ -322,24 +323,85 @@ TEST_F(answer, threads)
 }
 
 /* The reply is sent, and there is no next message: that is said. */
-TEST_F(answer, reply_and_nothing_next)
+/* Replies to the request in @got, and takes the next message into it. */
+static int reply_and_next(struct side *s, struct ipcx_desc *got, int64_t deadline)
 {
 	struct ipcx_desc reply = { .slot = IPCX_SLOT_NONE, .flags = IPCX_MSG_INLINE };
 	struct ipcx_queue_reply r = {
 		.size = sizeof(r),
 		.flags = IPCX_REPLY_TAKE,
-		.request = (uintptr_t)&self->got,
+		.request = (uintptr_t)got,
 		.reply = (uintptr_t)&reply,
 		.desc_size = sizeof(reply),
+		.deadline = deadline,
 		.len_max = UINT64_MAX,
 	};
 
+	return xioctl(s->e.fd, IPCX_IOC_QUEUE_REPLY, &r);
+}
+
+/* There is one answer, and no other. */
+static int one_answer(struct side *c)
+{
+	struct ipcx_desc d;
+	int ret = side_take(c, &d, 0, IPCX_TAKE_ANSWER);
+
+	if (ret == 1)
+		ret = raw_release(c->e.fd, &d);
+	return ret == 1 ? side_take(c, &d, 0, IPCX_TAKE_ANSWER) : ret;
+}
+
+TEST_F(answer, reply_and_nothing_next)
+{
 	ASSERT_EQ(1, side_send_inline(&self->caller, &self->ask, 4, 'q', IPCX_MSG_REQUEST));
 	ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
-	ASSERT_EQ(-EAGAIN, xioctl(self->server.e.fd, IPCX_IOC_QUEUE_REPLY, &r));
+	ASSERT_EQ(-EAGAIN, reply_and_next(&self->server, &self->got, 0));
 	ASSERT_EQ(IPCX_SLOT_NONE, self->got.slot);
-	ASSERT_EQ(1, side_take(&self->caller, &self->got, 0, IPCX_TAKE_ANSWER));
-	ASSERT_EQ(1, raw_release(self->caller.e.fd, &self->got));
+	ASSERT_EQ(-EAGAIN, one_answer(&self->caller));
+}
+
+/* A signal with SA_RESTART while it waits for the next: it does not reply again. */
+TEST_F(answer, reply_and_next_restarts)
+{
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	pid_t pid, me = getpid();
+
+	sigaction(SIGALRM, &sa, NULL);
+	ASSERT_EQ(1, side_send_inline(&self->caller, &self->ask, 4, 'q', IPCX_MSG_REQUEST));
+	ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
+	pid = fork();
+	if (!pid) {
+		usleep(100000);
+		kill(me, SIGALRM);
+		usleep(100000);
+		_exit(write(self->caller.e.fd, "the next message", 16) != 16);
+	}
+	ASSERT_EQ(0, reply_and_next(&self->server, &self->got, in_ms(10000)));
+	EXPECT_EQ(16, self->got.len);
+	EXPECT_EQ(0, exit_status(pid));
+	EXPECT_EQ(1, raw_release(self->server.e.fd, &self->got));
+	ASSERT_EQ(-EAGAIN, one_answer(&self->caller));
+}
+
+/* The next message can be told in half: it stays, and is not named where it was begun. */
+TEST_F(answer, reply_and_next_half_told)
+{
+	char *page =
+		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ipcx_desc *got = (struct ipcx_desc *)(page + PAGE - offsetof(struct ipcx_desc, len));
+
+	ASSERT_EQ(1, side_send_inline(&self->caller, &self->ask, 4, 'q', IPCX_MSG_REQUEST));
+	ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
+	ASSERT_EQ(1, raw_send(&self->caller.e, 100, 'n'));
+	*got = self->got;
+	ASSERT_EQ(0, mprotect(page + PAGE, PAGE, PROT_READ));
+	ASSERT_EQ(-EFAULT, reply_and_next(&self->server, got, 0));
+	EXPECT_EQ(IPCX_SLOT_NONE, got->slot);
+	EXPECT_EQ(-EAGAIN, one_answer(&self->caller));
+	ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
+	EXPECT_EQ(100, self->got.len);
+	EXPECT_EQ(0, self->got.deliveries);
+	EXPECT_EQ(1, raw_release(self->server.e.fd, &self->got));
 }
 
 TEST_HARNESS_MAIN
