@@ -12,8 +12,8 @@ usage() {
 	of one CPU whose clock counts instructions: two runs tell the same figures, whatever
 	else this machine does. They are the length of the path: they know nothing of caches,
 	and a byte copied weighs about twice as much as on silicon. Both processes run under
-	SCHED_BATCH, so that nobody preempts its waker; under the default policy that depends
-	on which of the two has run less, and is one sleep more or less a round trip.
+	SCHED_BATCH, so that nobody preempts its waker; in the rows that say "preempt" they run
+	under the default policy, where that depends on which of the two has run less so far.
 
 	  --json   one object a line instead of a Markdown table
 
