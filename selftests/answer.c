@@ -17,14 +17,18 @@ FIXTURE(answer)
 	struct ipcx_desc ask, answer, got, loan;
 };
 
+static int open_sides(struct side *caller, struct side *server)
+{
+	caller->e.o.depth = 4;
+	caller->e.o.msg_max = 1 << 20;
+	return side_open(caller, NAME, CREATE | IPCX_OPEN_SEND) ?:
+		       side_open(server, NAME, IPCX_OPEN_RECV);
+}
+
 FIXTURE_SETUP(answer)
 {
 	memset(self, 0, sizeof(*self));
-	self->caller.e.o.depth = 4;
-	self->caller.e.o.msg_max = 1 << 20;
-	self->caller.e.o.lease_ms = _metadata->name[0] == 'o' ? 50 : 0;
-	ASSERT_EQ(0, side_open(&self->caller, NAME, CREATE | IPCX_OPEN_SEND));
-	ASSERT_EQ(0, side_open(&self->server, NAME, IPCX_OPEN_RECV));
+	ASSERT_EQ(0, open_sides(&self->caller, &self->server));
 }
 
 FIXTURE_TEARDOWN(answer)
@@ -109,27 +113,6 @@ TEST_F(answer, behind_the_reply)
 		ASSERT_EQ(0, p[i]);
 	ASSERT_EQ(SIGBUS, probe(p + PAGE, false));
 	ASSERT_EQ(1, raw_release(self->caller.e.fd, &self->answer));
-}
-
-/* Whose lease is over still reads the request, whatever it was answered by another. */
-TEST_F(answer, overdue_server_reads_on)
-{
-	struct side *c = &self->caller;
-	struct ipcx_desc d;
-
-	ASSERT_EQ(1, side_loan(c, &self->ask, 5 * PAGE, IPCX_LOAN_REQUEST));
-	memset(tx_at(&c->e, &self->ask), 'q', 5 * PAGE);
-	ASSERT_EQ(1, side_commit(c, &self->ask, IPCX_MSG_REQUEST));
-	ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
-	ASSERT_TRUE(queued_soon(c, 1));
-	ASSERT_EQ(1, side_take(&self->server, &d, 0, 0));
-	ASSERT_EQ(0, side_reply(&self->server, &d, NULL, "done", 4));
-	EXPECT_EQ(0, probe(rx_at(&self->server.e, &self->got), false));
-	EXPECT_EQ(0, probe(rx_at(&self->server.e, &self->got) + 4 * PAGE, false));
-	ASSERT_EQ(1, side_answer(c, &self->answer, 0));
-	ASSERT_EQ(SIGBUS, probe(rx_at(&c->e, &self->answer), false));
-	ASSERT_EQ(1, raw_release(c->e.fd, &self->answer));
-	ASSERT_EQ(-ESTALE, raw_release(self->server.e.fd, &self->got));
 }
 
 TEST_F(answer, timeout_takes_it_back)
@@ -402,6 +385,49 @@ TEST_F(answer, reply_and_next_half_told)
 	EXPECT_EQ(100, self->got.len);
 	EXPECT_EQ(0, self->got.deliveries);
 	EXPECT_EQ(1, raw_release(self->server.e.fd, &self->got));
+}
+
+/* Leases are short. */
+FIXTURE(overdue)
+{
+	struct side caller, server;
+	struct ipcx_desc ask, answer, got;
+};
+
+FIXTURE_SETUP(overdue)
+{
+	memset(self, 0, sizeof(*self));
+	self->caller.e.o.lease_ms = 50;
+	ASSERT_EQ(0, open_sides(&self->caller, &self->server));
+}
+
+FIXTURE_TEARDOWN(overdue)
+{
+	EXPECT_TRUE(all_free(&self->caller));
+	end_close(&self->server.e);
+	end_close(&self->caller.e);
+	raw_unlink(NAME);
+}
+
+/* Whose lease is over still reads the request, whatever it was answered by another. */
+TEST_F(overdue, server_reads_on)
+{
+	struct side *c = &self->caller;
+	struct ipcx_desc d;
+
+	ASSERT_EQ(1, side_loan(c, &self->ask, 5 * PAGE, IPCX_LOAN_REQUEST));
+	memset(tx_at(&c->e, &self->ask), 'q', 5 * PAGE);
+	ASSERT_EQ(1, side_commit(c, &self->ask, IPCX_MSG_REQUEST));
+	ASSERT_EQ(1, side_take(&self->server, &self->got, 0, 0));
+	ASSERT_TRUE(queued_soon(c, 1));
+	ASSERT_EQ(1, side_take(&self->server, &d, 0, 0));
+	ASSERT_EQ(0, side_reply(&self->server, &d, NULL, "done", 4));
+	EXPECT_EQ(0, probe(rx_at(&self->server.e, &self->got), false));
+	EXPECT_EQ(0, probe(rx_at(&self->server.e, &self->got) + 4 * PAGE, false));
+	ASSERT_EQ(1, side_answer(c, &self->answer, 0));
+	ASSERT_EQ(SIGBUS, probe(rx_at(&c->e, &self->answer), false));
+	ASSERT_EQ(1, raw_release(c->e.fd, &self->answer));
+	ASSERT_EQ(-ESTALE, raw_release(self->server.e.fd, &self->got));
 }
 
 TEST_HARNESS_MAIN

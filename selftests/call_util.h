@@ -15,35 +15,21 @@ struct side {
 
 static inline int side_open(struct side *s, const char *name, unsigned int flags)
 {
-	struct ipcx_queue_open o = s->e.o;
 	int err = end_open(&s->e, name, flags);
 
 	if (err)
 		return err;
-	o = s->e.o;
 	if (!s->e.tx)
-		s->e.tx = mmap(NULL, o.out_window, PROT_READ | PROT_WRITE,
-			       MAP_SHARED | MAP_NORESERVE, s->e.fd, o.out_tx_offset);
+		s->e.tx = map_tx(&s->e);
 	if (!s->e.rx)
-		s->e.rx = mmap(NULL, o.out_window, PROT_READ, MAP_SHARED | MAP_NORESERVE, s->e.fd,
-			       o.out_rx_offset);
+		s->e.rx = map_rx(&s->e);
 	return s->e.tx == MAP_FAILED || s->e.rx == MAP_FAILED ? -errno : 0;
 }
 
 static inline int side_loan(const struct side *s, struct ipcx_desc *d, uint64_t len,
 			    unsigned int kind)
 {
-	struct ipcx_queue_loan l = {
-		.size = sizeof(l),
-		.flags = kind,
-		.descs = (uintptr_t)d,
-		.count = 1,
-		.desc_size = sizeof(*d),
-	};
-
-	memset(d, 0, sizeof(*d));
-	d->len = len;
-	return xioctl(s->e.fd, IPCX_IOC_QUEUE_LOAN, &l);
+	return raw_loan_kind(s->e.fd, d, len, IPCX_DEADLINE_NOWAIT, kind);
 }
 
 static inline int side_commit(struct side *s, struct ipcx_desc *d, unsigned int flags)
@@ -63,18 +49,7 @@ static inline int side_commit(struct side *s, struct ipcx_desc *d, unsigned int 
 static inline int side_take(struct side *s, struct ipcx_desc *d, int64_t deadline,
 			    unsigned int flags)
 {
-	struct ipcx_queue_take t = {
-		.size = sizeof(t),
-		.flags = flags,
-		.descs = (uintptr_t)d,
-		.count = 1,
-		.desc_size = sizeof(*d),
-		.deadline = deadline,
-		.len_max = UINT64_MAX,
-		.inline_data = (uintptr_t)s->place,
-	};
-
-	return xioctl(s->e.fd, IPCX_IOC_QUEUE_TAKE, &t);
+	return raw_take_places(s->e.fd, d, deadline, flags, s->place);
 }
 
 static inline int side_answer(struct side *s, struct ipcx_desc *d, int64_t deadline)

@@ -67,6 +67,18 @@ static inline int open_raw(struct ipcx_queue_open *o)
 	return fd;
 }
 
+static inline char *map_tx(const struct end *e)
+{
+	return mmap(NULL, e->o.out_window, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+		    e->fd, e->o.out_tx_offset);
+}
+
+static inline char *map_rx(const struct end *e)
+{
+	return mmap(NULL, e->o.out_window, PROT_READ, MAP_SHARED | MAP_NORESERVE, e->fd,
+		    e->o.out_rx_offset);
+}
+
 /* @e->o: attributes set by the caller, or zero. Return: 0 or a negative errno. */
 static inline int end_open(struct end *e, const char *name, unsigned int flags)
 {
@@ -82,11 +94,9 @@ static inline int end_open(struct end *e, const char *name, unsigned int flags)
 	if (e->fd < 0)
 		return e->fd;
 	if (flags & IPCX_OPEN_SEND)
-		e->tx = mmap(NULL, e->o.out_window, PROT_READ | PROT_WRITE,
-			     MAP_SHARED | MAP_NORESERVE, e->fd, e->o.out_tx_offset);
+		e->tx = map_tx(e);
 	if (flags & IPCX_OPEN_RECV)
-		e->rx = mmap(NULL, e->o.out_window, PROT_READ, MAP_SHARED | MAP_NORESERVE, e->fd,
-			     e->o.out_rx_offset);
+		e->rx = map_rx(e);
 	return e->tx == MAP_FAILED || e->rx == MAP_FAILED ? -errno : 0;
 }
 
@@ -122,10 +132,13 @@ static inline int raw_unlink(const char *name)
 	return raw_unlink_flags(name, 0);
 }
 
-static inline int raw_loan(int fd, struct ipcx_desc *d, uint64_t len, int64_t deadline)
+/* @kind: IPCX_LOAN_* */
+static inline int raw_loan_kind(int fd, struct ipcx_desc *d, uint64_t len, int64_t deadline,
+				unsigned int kind)
 {
 	struct ipcx_queue_loan l = {
 		.size = sizeof(l),
+		.flags = kind,
 		.descs = (uintptr_t)d,
 		.count = 1,
 		.desc_size = sizeof(*d),
@@ -135,6 +148,11 @@ static inline int raw_loan(int fd, struct ipcx_desc *d, uint64_t len, int64_t de
 	memset(d, 0, sizeof(*d));
 	d->len = len;
 	return xioctl(fd, IPCX_IOC_QUEUE_LOAN, &l);
+}
+
+static inline int raw_loan(int fd, struct ipcx_desc *d, uint64_t len, int64_t deadline)
+{
+	return raw_loan_kind(fd, d, len, deadline, 0);
 }
 
 /* COMMIT, CANCEL and RELEASE have the same shape. */
@@ -166,7 +184,9 @@ static inline int raw_release(int fd, struct ipcx_desc *d)
 	return raw_done(fd, IPCX_IOC_QUEUE_RELEASE, d, 0);
 }
 
-static inline int raw_take_flags(int fd, struct ipcx_desc *d, int64_t deadline, unsigned int flags)
+/* @places: of inline messages, or NULL */
+static inline int raw_take_places(int fd, struct ipcx_desc *d, int64_t deadline, unsigned int flags,
+				  void *places)
 {
 	struct ipcx_queue_take t = {
 		.size = sizeof(t),
@@ -176,9 +196,15 @@ static inline int raw_take_flags(int fd, struct ipcx_desc *d, int64_t deadline, 
 		.desc_size = sizeof(*d),
 		.deadline = deadline,
 		.len_max = UINT64_MAX,
+		.inline_data = (uintptr_t)places,
 	};
 
 	return xioctl(fd, IPCX_IOC_QUEUE_TAKE, &t);
+}
+
+static inline int raw_take_flags(int fd, struct ipcx_desc *d, int64_t deadline, unsigned int flags)
+{
+	return raw_take_places(fd, d, deadline, flags, NULL);
 }
 
 static inline int raw_take(int fd, struct ipcx_desc *d, int64_t deadline)
@@ -283,6 +309,41 @@ static inline uint64_t pfn_of(const volatile void *p)
 	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
 }
 
+static inline bool get_file(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	buf[n > 0 ? n : 0] = 0;
+	return n >= 0;
+}
+
+/* Until a child sleeps, or 5 s have gone. */
+static inline void until_asleep(pid_t pid)
+{
+	char path[64], buf[256], *state;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	for (int i = 0; i < 500; i++) {
+		usleep(10000);
+		state = get_file(path, buf, sizeof(buf)) ? strrchr(buf, ')') : NULL;
+		if (state && state[2] == 'S')
+			return;
+	}
+}
+
+/* On one CPU, a process that was woken does not run before its waker sleeps. */
+static inline int one_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	return sched_setaffinity(0, sizeof(set), &set);
+}
+
 static inline int exit_status(pid_t pid)
 {
 	int status;
@@ -301,17 +362,6 @@ static inline int put_file(const char *path, const char *text)
 	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
 	close(fd);
 	return ret;
-}
-
-static inline bool get_file(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
-
-	if (fd >= 0)
-		close(fd);
-	buf[n > 0 ? n : 0] = 0;
-	return n >= 0;
 }
 
 /* KiB of a line of /proc/meminfo. */

@@ -6,16 +6,6 @@
 
 #define LONG_MS 5000 /* a sleeper that nobody wakes gives up then */
 
-/* On one CPU, a process that was woken does not run before its waker sleeps. */
-static int one_cpu(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	return sched_setaffinity(0, sizeof(set), &set);
-}
-
 FIXTURE(wake)
 {
 	struct end e, other;
@@ -38,20 +28,6 @@ FIXTURE_TEARDOWN(wake)
 {
 	end_close(&self->e);
 	end_close(&self->other);
-}
-
-/* Until the child sleeps, or 5 s have gone. */
-static void until_asleep(pid_t pid)
-{
-	char path[64], buf[256], *state;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	for (int i = 0; i < 500; i++) {
-		usleep(10000);
-		state = get_file(path, buf, sizeof(buf)) ? strrchr(buf, ')') : NULL;
-		if (state && state[2] == 'S')
-			return;
-	}
 }
 
 /* A child that takes a message; its status is 0 if it got one that was @again delivered. */
