@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The two sides of a call: how answers are waited for, the room for them, and who sees what. */
-#include <pthread.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 
@@ -258,34 +257,14 @@ TEST_F(answer, rights)
 	ASSERT_EQ(1, raw_release(self->server.e.fd, &d));
 }
 
-struct caller_thread {
-	struct side *c;
-	struct ipcx_desc ask, answer;
-	int err;
-};
-
-static void *caller_main(void *arg)
-{
-	struct caller_thread *t = arg;
-
-	t->err = side_call(t->c, &t->ask, &t->answer, in_ms(20000), 0);
-	return NULL;
-}
-
 /* Two threads on one end, answered the other way round; a third may not wait for the same. */
 TEST_F(answer, threads)
 {
 	struct ipcx_desc got[2];
-	struct caller_thread t[2];
-	pthread_t id[2];
+	struct call_thread t[2];
 
-	for (int i = 0; i < 2; i++) {
-		t[i].c = &self->caller;
-		ASSERT_EQ(1, side_loan(t[i].c, &t[i].ask, 1, IPCX_LOAN_REQUEST | IPCX_LOAN_INLINE));
-		t[i].ask.flags = IPCX_MSG_INLINE;
-		t[i].ask.tag = i;
-		ASSERT_EQ(0, pthread_create(&id[i], NULL, caller_main, &t[i]));
-	}
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(0, call_start(&t[i], &self->caller, i));
 	for (int i = 0; i < 2; i++)
 		ASSERT_EQ(1, side_take(&self->server, &got[i], in_ms(10000), 0));
 	usleep(20000);
@@ -296,7 +275,7 @@ TEST_F(answer, threads)
 	for (int i = 0; i < 2; i++) {
 		uint64_t tag;
 
-		ASSERT_EQ(0, pthread_join(id[i], NULL));
+		ASSERT_EQ(0, pthread_join(t[i].thread, NULL));
 		ASSERT_EQ(0, t[i].err);
 		memcpy(&tag, self->caller.place[t[i].answer.slot], 8);
 		ASSERT_EQ(i, tag);
@@ -305,22 +284,10 @@ TEST_F(answer, threads)
 	}
 }
 
-/* The reply is sent, and there is no next message: that is said. */
 /* Replies to the request in @got, and takes the next message into it. */
 static int reply_and_next(struct side *s, struct ipcx_desc *got, int64_t deadline)
 {
-	struct ipcx_desc reply = { .slot = IPCX_SLOT_NONE, .flags = IPCX_MSG_INLINE };
-	struct ipcx_queue_reply r = {
-		.size = sizeof(r),
-		.flags = IPCX_REPLY_TAKE,
-		.request = (uintptr_t)got,
-		.reply = (uintptr_t)&reply,
-		.desc_size = sizeof(reply),
-		.deadline = deadline,
-		.len_max = UINT64_MAX,
-	};
-
-	return xioctl(s->e.fd, IPCX_IOC_QUEUE_REPLY, &r);
+	return side_reply_flags(s, got, NULL, NULL, 0, deadline, IPCX_REPLY_TAKE);
 }
 
 /* There is one answer, and no other. */
@@ -334,6 +301,7 @@ static int one_answer(struct side *c)
 	return ret == 1 ? side_take(c, &d, 0, IPCX_TAKE_ANSWER) : ret;
 }
 
+/* The reply is sent, and there is no next message: that is said. */
 TEST_F(answer, reply_and_nothing_next)
 {
 	ASSERT_EQ(1, side_send_inline(&self->caller, &self->ask, 4, 'q', IPCX_MSG_REQUEST));

@@ -3,6 +3,8 @@
 #ifndef IPCX_CALL_UTIL_H
 #define IPCX_CALL_UTIL_H
 
+#include <pthread.h>
+
 #include "ipcx_util.h"
 
 #define PLACES 64 /* slots of the deepest queue here */
@@ -73,20 +75,31 @@ static inline int side_call(struct side *s, struct ipcx_desc *request, struct ip
 	return xioctl(s->e.fd, IPCX_IOC_QUEUE_CALL, &c);
 }
 
-/* @reply: a loan; or NULL: @len bytes of @data, inline */
-static inline int side_reply(struct side *s, struct ipcx_desc *request, struct ipcx_desc *reply,
-			     const void *data, size_t len)
+/* @reply: a loan; or NULL: @len bytes of @data, inline; @flags: IPCX_REPLY_* */
+static inline int side_reply_flags(struct side *s, struct ipcx_desc *request,
+				   struct ipcx_desc *reply, const void *data, size_t len,
+				   int64_t deadline, unsigned int flags)
 {
 	struct ipcx_desc d = { .slot = IPCX_SLOT_NONE, .flags = IPCX_MSG_INLINE, .len = len };
 	struct ipcx_queue_reply r = {
 		.size = sizeof(r),
+		.flags = flags,
 		.request = (uintptr_t)request,
 		.reply = (uintptr_t)(reply ?: &d),
 		.desc_size = sizeof(d),
+		.deadline = deadline,
+		.len_max = UINT64_MAX,
+		.inline_data = (uintptr_t)s->place,
 		.reply_data = (uintptr_t)data,
 	};
 
 	return xioctl(s->e.fd, IPCX_IOC_QUEUE_REPLY, &r);
+}
+
+static inline int side_reply(struct side *s, struct ipcx_desc *request, struct ipcx_desc *reply,
+			     const void *data, size_t len)
+{
+	return side_reply_flags(s, request, reply, data, len, 0, 0);
 }
 
 /* A request or, without IPCX_MSG_REQUEST in @flags, a message of @len bytes of @fill, inline. */
@@ -130,6 +143,37 @@ static inline int answer_error(const struct ipcx_desc *d)
 	if (d->flags & IPCX_MSG_OWNERDEAD)
 		return -EOWNERDEAD;
 	return d->flags & (IPCX_MSG_CANCELED | IPCX_MSG_POISON) ? -ECANCELED : 0;
+}
+
+/* A thread that calls. */
+struct call_thread {
+	struct side *c;
+	struct ipcx_desc ask, answer;
+	pthread_t thread;
+	int err;
+	int64_t returned;
+};
+
+static inline void *call_main(void *arg)
+{
+	struct call_thread *t = arg;
+
+	t->err = side_call(t->c, &t->ask, &t->answer, in_ms(20000), 0);
+	t->returned = now_ns();
+	return NULL;
+}
+
+/* Of @c, with a request of 4 bytes and @tag. */
+static inline int call_start(struct call_thread *t, struct side *c, uint64_t tag)
+{
+	int ret = side_loan(c, &t->ask, 4, IPCX_LOAN_REQUEST | IPCX_LOAN_INLINE);
+
+	if (ret < 0)
+		return ret;
+	t->c = c;
+	t->ask.flags = IPCX_MSG_INLINE;
+	t->ask.tag = tag;
+	return -pthread_create(&t->thread, NULL, call_main, t);
 }
 
 /* Waits until the queue has @n messages queued. */

@@ -385,13 +385,18 @@ static inline long module_refs(void)
 	return get_file("/sys/module/ipcx/refcnt", buf, sizeof(buf)) ? atol(buf) : -1;
 }
 
-/* Rounds of a stress loop, scaled by the environment for slow kernels. */
+/* How slow the kernel is, by the environment. */
+static inline int scale(void)
+{
+	const char *text = getenv("IPCX_TEST_SCALE");
+
+	return text ? atoi(text) : 1;
+}
+
+/* Rounds of a stress loop, fewer for slow kernels. */
 static inline int rounds(int n)
 {
-	const char *scale = getenv("IPCX_TEST_SCALE");
-
-	n = scale ? n / atoi(scale) : n;
-	return n ?: 1;
+	return n / scale() ?: 1;
 }
 
 /* Likewise, but @full when IPCX_TEST_FULL is set: for who has the time. */
