@@ -114,6 +114,49 @@ TEST_F(answer, behind_the_reply)
 	ASSERT_EQ(1, raw_release(self->caller.e.fd, &self->answer));
 }
 
+/* Of what was in the slot before nothing is in a reply, for its caller may not receive. */
+TEST_F(answer, reply_not_written)
+{
+	struct side *c = &self->caller, *s = &self->server;
+	struct side other = {};
+	struct ipcx_desc m;
+	const char *p;
+
+	ASSERT_EQ(0, side_open(&other, NAME, SENDRECV));
+	ASSERT_EQ(1, raw_send(&other.e, PAGE, 's'));
+	ASSERT_EQ(1, side_take(s, &m, 0, 0));
+	ASSERT_EQ(1, raw_release(s->e.fd, &m));
+	ASSERT_EQ(1, side_send_inline(c, &self->ask, 4, 'q', IPCX_MSG_REQUEST));
+	ASSERT_EQ(1, side_take(&other, &self->got, 0, 0));
+	ASSERT_EQ(1, side_loan(&other, &self->loan, PAGE, IPCX_LOAN_REPLY));
+	ASSERT_EQ(m.slot, self->loan.slot) TH_LOG("the test needs the same slot");
+	ASSERT_EQ(0, side_reply(&other, &self->got, &self->loan, NULL, 0));
+	ASSERT_EQ(1, side_answer(c, &self->answer, 0));
+	p = rx_at(&c->e, &self->answer);
+	for (int i = 0; i < PAGE; i++)
+		ASSERT_EQ(0, p[i]);
+	ASSERT_EQ(1, raw_release(c->e.fd, &self->answer));
+	end_close(&other.e);
+}
+
+/* A request waits for room: a drop may be too little. */
+TEST_F(answer, request_drops_nothing)
+{
+	struct side s = { .e.o = { .depth = 4, .policy = IPCX_POLICY_DROP_OLDEST } };
+	const unsigned int kind = IPCX_LOAN_REQUEST | IPCX_LOAN_INLINE;
+	struct ipcx_desc d;
+
+	ASSERT_EQ(0, side_open(&s, NULL, CREATE | SENDRECV));
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(1, side_send_inline(&s, &d, 4, 'm', 0));
+	ASSERT_EQ(-EAGAIN, side_loan(&s, &d, 4, kind));
+	ASSERT_EQ(-ETIMEDOUT, raw_loan_kind(s.e.fd, &d, 4, in_ms(30), kind));
+	ASSERT_EQ(4, stat_of(&s).out_queued);
+	ASSERT_EQ(1, side_send_inline(&s, &d, 4, 'm', 0));
+	ASSERT_EQ(1, stat_of(&s).out_dropped_oldest);
+	end_close(&s.e);
+}
+
 TEST_F(answer, timeout_takes_it_back)
 {
 	ASSERT_EQ(-ETIMEDOUT, call(&self->caller, &self->ask, &self->answer, in_ms(30)));
@@ -396,6 +439,38 @@ TEST_F(overdue, server_reads_on)
 	ASSERT_EQ(SIGBUS, probe(rx_at(&c->e, &self->answer), false));
 	ASSERT_EQ(1, raw_release(c->e.fd, &self->answer));
 	ASSERT_EQ(-ESTALE, raw_release(self->server.e.fd, &self->got));
+}
+
+/* It sees as much as it did before: not the pages of older messages in the same slot. */
+TEST_F(overdue, server_reads_no_more)
+{
+	static const int len[2] = { 5 * PAGE, 4 };
+	struct side *c = &self->caller, *s = &self->server;
+	struct ipcx_desc d;
+
+	for (int i = 0; i < 2; i++) {
+		unsigned int inl = len[i] > IPCX_INLINE_MAX ? 0 : IPCX_MSG_INLINE;
+		uint32_t slot;
+
+		ASSERT_EQ(1, raw_send(&c->e, inl ? PAGE : 8 * PAGE, 's'));
+		ASSERT_EQ(1, side_take(s, &d, 0, 0));
+		slot = d.slot;
+		ASSERT_EQ(1, raw_release(s->e.fd, &d));
+		ASSERT_EQ(1, side_loan(c, &self->ask, len[i],
+				       IPCX_LOAN_REQUEST | (inl ? IPCX_LOAN_INLINE : 0)));
+		ASSERT_EQ(slot, self->ask.slot) TH_LOG("the test needs the same slot");
+		ASSERT_EQ(1, side_commit(c, &self->ask, IPCX_MSG_REQUEST | inl));
+		ASSERT_EQ(1, side_take(s, &self->got, 0, 0));
+		ASSERT_TRUE(queued_soon(c, 1));
+		if (!inl)
+			EXPECT_EQ(0, probe(rx_at(&s->e, &self->got) + 4 * PAGE, false));
+		EXPECT_EQ(SIGBUS, probe(rx_at(&s->e, &self->got) + (inl ? 0 : 5 * PAGE), false));
+		ASSERT_EQ(1, side_take(s, &d, 0, 0));
+		ASSERT_EQ(0, side_reply(s, &d, NULL, NULL, 0));
+		ASSERT_EQ(-ESTALE, raw_release(s->e.fd, &self->got));
+		ASSERT_EQ(1, side_answer(c, &self->answer, 0));
+		ASSERT_EQ(1, raw_release(c->e.fd, &self->answer));
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -327,4 +327,32 @@ TEST_F(credit, dead_letters)
 	EXPECT_EQ(-EAGAIN, take_one(&self->flood));
 }
 
+/* An answer in a slot of its own counts for who asked, until that one has released it. */
+TEST_F(credit, answers)
+{
+	struct ipcx_desc got, loan;
+	struct ipcx_queue_reply r = {
+		.size = sizeof(r),
+		.request = (uintptr_t)&got,
+		.reply = (uintptr_t)&loan,
+		.desc_size = sizeof(loan),
+	};
+
+	ASSERT_EQ(0, open_flood(&self->flood, (struct ipcx_queue_open){ .depth = DEPTH }));
+	ASSERT_EQ(0, open_as(&self->polite, POLITE, IPCX_OPEN_SEND));
+	ASSERT_EQ(1, raw_loan_kind(self->polite.fd, &self->d, 8, 0, IPCX_LOAN_REQUEST));
+	self->d.flags = IPCX_MSG_REQUEST;
+	ASSERT_EQ(1, raw_commit(self->polite.fd, &self->d));
+	ASSERT_EQ(1, raw_take(self->flood.fd, &got, 0));
+	ASSERT_EQ(1, raw_loan_kind(self->flood.fd, &loan, 8, 0, IPCX_LOAN_REPLY));
+	ASSERT_EQ(0, xioctl(self->flood.fd, IPCX_IOC_QUEUE_REPLY, &r));
+	EXPECT_EQ(DEPTH - 1, send_all(&self->flood, 8));
+	ASSERT_EQ(0, take_one(&self->flood));
+	ASSERT_EQ(1, raw_take_flags(self->polite.fd, &self->d, 0, IPCX_TAKE_ANSWER));
+	ASSERT_EQ(1, raw_release(self->polite.fd, &self->d));
+	/* two are free now, and one of them is owed again */
+	EXPECT_EQ(1, send_all(&self->flood, 8));
+	EXPECT_EQ(1, raw_send(&self->polite, 8, 'p'));
+}
+
 TEST_HARNESS_MAIN

@@ -136,6 +136,74 @@ TEST_F(inline_msg, bad_memory)
 	}
 }
 
+/* Of the memory of a payload only its bytes are read, to the last of a mapping. */
+TEST_F(inline_msg, end_of_memory)
+{
+	char *end =
+		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct side *s = &self->s;
+
+	ASSERT_EQ(0, munmap(end + PAGE, PAGE));
+	end += PAGE;
+	for (int len = 0; len <= IPCX_INLINE_MAX; len++) {
+		struct ipcx_queue_commit c = { .size = sizeof(c) };
+
+		memset(end - len, 'e', len);
+		ASSERT_EQ(1, side_loan(s, &self->d, len, IPCX_LOAN_REQUEST | IPCX_LOAN_INLINE));
+		self->d.flags = IPCX_MSG_INLINE | IPCX_MSG_REQUEST;
+		c.descs = (uintptr_t)&self->d;
+		c.desc_size = sizeof(self->d);
+		c.count = 1;
+		c.inline_data = (uintptr_t)end - len - self->d.slot * IPCX_INLINE_MAX;
+		ASSERT_EQ(1, xioctl(s->e.fd, IPCX_IOC_QUEUE_COMMIT, &c));
+		ASSERT_EQ(1, side_take(s, &self->t, 0, 0));
+		ASSERT_EQ(0, memcmp(end - len, s->place[self->t.slot], len));
+		ASSERT_EQ(0, side_reply(s, &self->t, NULL, end - len, len));
+		ASSERT_EQ(1, side_answer(s, &self->t, 0));
+		ASSERT_EQ(0, memcmp(end - len, s->place[self->t.slot], len));
+		ASSERT_EQ(1, raw_release(s->e.fd, &self->t));
+	}
+	munmap(end - PAGE, PAGE);
+}
+
+/* Who names no places can neither send nor take one, not even an empty one. */
+TEST_F(inline_msg, no_places)
+{
+	struct side *s = &self->s;
+
+	ASSERT_EQ(1, side_loan(s, &self->d, 0, IPCX_LOAN_INLINE));
+	self->d.flags = IPCX_MSG_INLINE;
+	ASSERT_EQ(-EFAULT, raw_commit(s->e.fd, &self->d));
+	ASSERT_EQ(1, side_commit(s, &self->d, IPCX_MSG_INLINE));
+	ASSERT_EQ(-EFAULT, raw_take(s->e.fd, &self->t, 0));
+	ASSERT_EQ(1, side_take(s, &self->t, 0, 0));
+	ASSERT_EQ(0, self->t.deliveries);
+	ASSERT_EQ(1, raw_release(s->e.fd, &self->t));
+}
+
+/* The limit of the queue is one of these messages too, and of replies. */
+TEST_F(inline_msg, longest)
+{
+	struct side s = { .e.o = { .depth = 8, .msg_max = 10 } };
+	struct ipcx_queue_commit c = { .size = sizeof(c), .flags = IPCX_COMMIT_LOAN };
+
+	ASSERT_EQ(0, side_open(&s, NULL, CREATE | SENDRECV | variant->flags));
+	ASSERT_EQ(-EMSGSIZE, side_loan(&s, &self->d, 11, IPCX_LOAN_INLINE));
+	ASSERT_EQ(1, side_loan(&s, &self->d, 10, IPCX_LOAN_REQUEST | IPCX_LOAN_INLINE));
+	self->d.flags = IPCX_MSG_INLINE | IPCX_MSG_REQUEST;
+	c.descs = (uintptr_t)&self->d;
+	c.desc_size = sizeof(self->d);
+	c.count = 1;
+	c.inline_data = (uintptr_t)s.place;
+	ASSERT_EQ(1, xioctl(s.e.fd, IPCX_IOC_QUEUE_COMMIT, &c));
+	ASSERT_NE(IPCX_SLOT_NONE, self->d.slot);
+	ASSERT_EQ(10, self->d.len);
+	ASSERT_EQ(1, side_take(&s, &self->t, 0, 0));
+	ASSERT_EQ(-EMSGSIZE, side_reply(&s, &self->t, NULL, s.place, 11));
+	ASSERT_EQ(0, side_reply(&s, &self->t, NULL, s.place, 10));
+	end_close(&s.e);
+}
+
 TEST_F(inline_msg, read_and_nack)
 {
 	struct side *s = &self->s;

@@ -191,6 +191,61 @@ TEST_F_TIMEOUT(sealed, double_fetch, 3600)
 	ASSERT_NE(0, s.hits + s.faults);
 }
 
+struct lender {
+	const struct end *e;
+	volatile bool stop;
+	int wrong;
+	pthread_t thread;
+};
+
+static void *lend(void *arg)
+{
+	struct lender *l = arg;
+	struct ipcx_desc d;
+
+	while (!l->stop && !l->wrong) {
+		int ret = raw_loan_kind(l->e->fd, &d, 0, 0, IPCX_LOAN_REPLY);
+
+		l->wrong = ret == -EPERM ? 0 : ret;
+	}
+	return NULL;
+}
+
+/* While a reply is sealed its loan counts: there is no second for the same request. */
+TEST_F(sealed, reply_counts)
+{
+	struct end *e = &self->recv;
+	struct lender l = { .e = e };
+	struct ipcx_desc loan;
+	struct ipcx_queue_reply r = {
+		.size = sizeof(r),
+		.request = (uintptr_t)&self->t,
+		.reply = (uintptr_t)&loan,
+		.desc_size = sizeof(loan),
+	};
+
+	e->tx = map_tx(e);
+	ASSERT_EQ(1, raw_loan_kind(self->send.fd, &self->d, 8, 0, IPCX_LOAN_REQUEST));
+	self->d.flags = IPCX_MSG_REQUEST;
+	ASSERT_EQ(1, raw_commit(self->send.fd, &self->d));
+	ASSERT_EQ(1, raw_take(e->fd, &self->t, 0));
+	ASSERT_EQ(1, raw_loan_kind(e->fd, &loan, 16 * PAGE, 0, IPCX_LOAN_REPLY));
+	ASSERT_EQ(0, pthread_create(&l.thread, NULL, lend, &l));
+	self->t.seq++;
+	for (int i = 0; i < rounds(2000) && !l.wrong; i++) {
+		for (int page = 0; page < 16; page++)
+			tx_at(e, &loan)[page * PAGE] = 'r';
+		ASSERT_EQ(-ESTALE, xioctl(e->fd, IPCX_IOC_QUEUE_REPLY, &r));
+	}
+	l.stop = true;
+	pthread_join(l.thread, NULL);
+	ASSERT_EQ(0, l.wrong);
+	self->t.seq--;
+	ASSERT_EQ(0, xioctl(e->fd, IPCX_IOC_QUEUE_REPLY, &r));
+	ASSERT_EQ(1, raw_take_flags(self->send.fd, &self->d, 0, IPCX_TAKE_ANSWER));
+	ASSERT_EQ(1, raw_release(self->send.fd, &self->d));
+}
+
 /* Who asks for it gets it or is told. */
 TEST_F(sealed, required)
 {

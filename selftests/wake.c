@@ -153,6 +153,37 @@ TEST_F(wake, sender_by_death)
 	EXPECT_EQ(0, exit_status(self->child));
 }
 
+/* A slot that was kept for a reply is free: the message was no request after all. */
+TEST_F(wake, sender_by_commit_of_no_request)
+{
+	ASSERT_EQ(1, raw_loan_kind(self->e.fd, &self->d, 1, 0, IPCX_LOAN_REQUEST));
+	sleeping_sender(self);
+	EXPECT_EQ(1, raw_commit(self->e.fd, &self->d));
+	EXPECT_EQ(0, exit_status(self->child));
+}
+
+/* The first who sleeps needs a slot for its reply, too: the second gets the one that is free. */
+TEST_F(wake, sender_behind_one_that_wants_two)
+{
+	pid_t first;
+
+	while (raw_send(&self->e, 1, 'w') == 1)
+		;
+	first = fork();
+	if (!first)
+		_exit(raw_loan_kind(self->e.fd, &self->d, 1, in_ms(3 * LONG_MS),
+				    IPCX_LOAN_REQUEST) != 1 ||
+		      raw_cancel(self->e.fd, &self->d) != 1);
+	until_asleep(first);
+	sleeping_sender(self);
+	ASSERT_EQ(1, raw_take(self->e.fd, &self->d, 0));
+	EXPECT_EQ(1, raw_release(self->e.fd, &self->d));
+	EXPECT_EQ(0, exit_status(self->child));
+	ASSERT_EQ(1, raw_take(self->e.fd, &self->d, 0));
+	EXPECT_EQ(1, raw_release(self->e.fd, &self->d));
+	EXPECT_EQ(0, exit_status(first));
+}
+
 /* The first who sleeps cannot use the message: it is told so, and the second gets it. */
 TEST_F(wake, taker_behind_one_that_wants_less)
 {
