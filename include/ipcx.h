@@ -509,20 +509,25 @@ ssize_t ipcx_queue_recv(struct ipcx_queue *q, void *buf, size_t cap, int64_t dea
  *
  * Return: 0, or
  * -EAGAIN      no answer yet, and @deadline is IPCX_NOWAIT; the call goes on
+ * -EBUSY       the call goes on, and another thread waits for its answer
  * -ECANCELED   the server released the request without a reply, or it was dropped
+ * -EDQUOT      no room for the reply yet, and the creator's limit on bytes is reached
  * -EIDRM       the queue was removed, see ipcx_queue_remove()
  * -EINTR       a signal came while waiting; the call goes on
  * -EINVAL      prio or expires is out of range, or @deadline negative
  * -EMSGSIZE    len is larger than what was loaned
+ * -ENOENT      the call went on, and its answer was got by ipcx_queue_answer()
  * -ENOMEM      no memory to keep room for the reply; or the address space is too
  *              small for the answer, which ipcx_queue_answer() can still take
  * -ENOSPC      a queue of depth 1 has no room for a request and its reply
+ * -EOPNOTSUPP  flags of @request has other bits than IPCX_REQUEST
  * -EOWNERDEAD  the last server is gone
- * -EPERM       the queue was not opened with IPCX_SEND, or @request is not a loan of
- *              this handle
+ * -EPERM       the queue was not opened with IPCX_SEND, @request is not a loan of this
+ *              handle, or @reply holds no answer that is to be released
+ * -ESTALE      @reply is a copy of an answer that was released already
  * -ETIME       the request expired before a server took it
  * -ETIMEDOUT   no answer at @deadline; the request is taken back, or its answer will
- *              be dropped
+ *              be dropped; or no room for a reply, and nothing was sent
  */
 int ipcx_queue_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
 		    int64_t deadline);
@@ -576,10 +581,12 @@ int ipcx_queue_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request, 
  * has given up, the reply goes nowhere; that is no error.
  *
  * Return: 0, or
- * -EIDRM   the queue was removed
- * -EINVAL  @request is a message whose sender waits for no answer
- * -EPERM   @request is not held by this handle
- * -ESTALE  it was held for longer than lease_ms and is for another server now
+ * -EIDRM     the queue was removed
+ * -EINVAL    @request is a message whose sender waits for no answer
+ * -EMSGSIZE  len is larger than what was loaned, or than the queue's msg_max
+ * -ENOMEM    sealed: as ipcx_queue_commit()
+ * -EPERM     @request is not held by this handle
+ * -ESTALE    it was held for longer than lease_ms and is for another server now
  * and what ipcx_queue_loan_reply() returns, when @reply is copied. Then nothing was
  * sent and @request is still held.
  */

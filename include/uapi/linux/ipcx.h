@@ -13,7 +13,7 @@
  *   EFAULT      the argument, or an array it points to, cannot be read or written
  *   E2BIG       @size is larger than this kernel knows and the tail is not zero
  *   EINVAL      @size is too small, a reserved field is not zero, a value is wrong
- *   EOPNOTSUPP  a flag bit that this kernel does not know
+ *   EOPNOTSUPP  a flag bit that this kernel does not know, or not there
  *
  * An ioctl that fails has changed nothing, except where it says so. One that
  * takes an array returns how many entries it did; the error of the first entry
@@ -471,7 +471,8 @@ struct ipcx_queue_cancel {
  *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
  *	EINVAL        @count, @desc_size, @deadline or the flags together are wrong
  *	EMSGSIZE      the next message is longer than @len_max
- *	EPERM         the endpoint may not receive; or a message to release is not its
+ *	EPERM         the endpoint may not receive, or with ANSWER not send; or a message
+ *	              to release is not its
  *	ESTALE        a slot to release holds another message than seq
  *	ETIMEDOUT     the queue was still empty at the deadline
  *
@@ -618,6 +619,7 @@ struct ipcx_queue_stat {
  *	EOWNERDEAD    answer: the last receiver is gone
  *	EPERM         the endpoint may not send; or the slot is not on loan to it, or
  *	              the answer to release not its own
+ *	ESTALE        RELEASE: the slot holds another message than seq
  *	ETIME         answer: the request expired
  *	ETIMEDOUT     there was no answer at the deadline
  */
@@ -662,7 +664,7 @@ struct ipcx_queue_call {
  *	EINVAL        @desc_size, @deadline or a slot is wrong, or the message is not
  *	              a request
  *	EMSGSIZE      the reply is longer than what was loaned, or INLINE and longer
- *	              than IPCX_INLINE_MAX
+ *	              than IPCX_INLINE_MAX or the queue's msg_max
  *	ENOMEM        as in QUEUE_COMMIT
  *	EPERM         the endpoint may not receive; it does not hold the request, or the
  *	              slot for the reply
