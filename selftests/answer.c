@@ -139,6 +139,25 @@ TEST_F(answer, reply_not_written)
 	end_close(&other.e);
 }
 
+/* Not longer than any message, and nothing of the request behind it. */
+TEST_F(answer, inline_reply)
+{
+	struct side s = { .e.o = { .depth = 2, .msg_max = 16 } };
+	static const char text[17] = "sixteen bytes...";
+
+	ASSERT_EQ(0, side_open(&s, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(1, side_send_inline(&s, &self->ask, 16, 'q', IPCX_MSG_REQUEST));
+	ASSERT_EQ(1, side_take(&s, &self->got, 0, 0));
+	ASSERT_EQ(-EMSGSIZE, side_reply(&s, &self->got, NULL, text, 17));
+	ASSERT_EQ(0, side_reply(&s, &self->got, NULL, text, 9));
+	ASSERT_EQ(1, side_answer(&s, &self->answer, 0));
+	for (int i = 0; i < 16; i++)
+		ASSERT_EQ(i < 9 ? text[i] : 0, s.place[self->answer.slot][i]);
+	ASSERT_EQ(1, raw_release(s.e.fd, &self->answer));
+	ASSERT_TRUE(all_free(&s));
+	end_close(&s.e);
+}
+
 /* A request waits for room: a drop may be too little. */
 TEST_F(answer, request_drops_nothing)
 {

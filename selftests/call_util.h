@@ -34,18 +34,25 @@ static inline int side_loan(const struct side *s, struct ipcx_desc *d, uint64_t 
 	return raw_loan_kind(s->e.fd, d, len, IPCX_DEADLINE_NOWAIT, kind);
 }
 
-static inline int side_commit(struct side *s, struct ipcx_desc *d, unsigned int flags)
+/* As it is, by COMMIT with @flags. */
+static inline int side_commit_how(struct side *s, struct ipcx_desc *d, unsigned int flags)
 {
 	struct ipcx_queue_commit c = {
 		.size = sizeof(c),
+		.flags = flags,
 		.descs = (uintptr_t)d,
 		.count = 1,
 		.desc_size = sizeof(*d),
 		.inline_data = (uintptr_t)s->place,
 	};
 
-	d->flags = flags;
 	return xioctl(s->e.fd, IPCX_IOC_QUEUE_COMMIT, &c);
+}
+
+static inline int side_commit(struct side *s, struct ipcx_desc *d, unsigned int flags)
+{
+	d->flags = flags;
+	return side_commit_how(s, d, 0);
 }
 
 static inline int side_take(struct side *s, struct ipcx_desc *d, int64_t deadline,

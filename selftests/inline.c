@@ -48,7 +48,7 @@ static char pattern(int i)
 
 TEST_F(inline_msg, lengths)
 {
-	static const int len[] = { 0, 1, 63, 64 };
+	static const int len[] = { 64, 0, 1, 63 };
 	struct side *s = &self->s;
 
 	for (int i = 0; i < 4; i++) {

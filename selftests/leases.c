@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 
-#include "ipcx_util.h"
+#include "call_util.h"
 
 #include "../kselftest_harness.h"
 
@@ -228,6 +228,43 @@ TEST_F(leases, end_by_themselves)
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_TRUE(p.woken);
 	end_close(&e);
+}
+
+/* Requests count as messages do; a reply makes its sender readable again. */
+TEST(requests)
+{
+	static struct side c = { .e.o = { .depth = 8, .msg_max = 4096, .leases_max = 1 } }, s;
+	struct ipcx_desc reply = { .slot = IPCX_SLOT_NONE, .flags = IPCX_MSG_INLINE };
+	struct ipcx_desc d, got;
+	struct ipcx_queue_reply r = {
+		.size = sizeof(r),
+		.flags = IPCX_REPLY_TAKE,
+		.request = (uintptr_t)&got,
+		.reply = (uintptr_t)&reply,
+		.desc_size = sizeof(reply),
+		.len_max = UINT64_MAX,
+		.inline_data = (uintptr_t)s.place,
+	};
+	struct poller p = {};
+	pthread_t thread;
+
+	ASSERT_EQ(0, side_open(&c, "requests", CREATE | IPCX_OPEN_SEND | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(0, side_open(&s, "requests", IPCX_OPEN_RECV));
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(1, side_send_inline(&c, &d, 4, 'q', IPCX_MSG_REQUEST));
+	ASSERT_EQ(1, side_take(&s, &got, 0, 0));
+	EXPECT_EQ(-EBUSY, side_take(&s, &d, 0, 0));
+	ASSERT_EQ(0, xioctl(s.e.fd, IPCX_IOC_QUEUE_REPLY, &r));
+	EXPECT_EQ(2, got.seq);
+	EXPECT_EQ(-EBUSY, side_take(&s, &d, 0, 0));
+	p.fd = s.e.fd;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, sleep_in_poll, &p));
+	usleep(50000);
+	ASSERT_EQ(0, side_reply(&s, &got, NULL, NULL, 0));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_TRUE(p.woken);
+	end_close(&s.e);
+	end_close(&c.e);
 }
 
 TEST(library)
