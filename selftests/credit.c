@@ -121,6 +121,22 @@ TEST_F(credit, loans)
 	EXPECT_EQ(-EAGAIN, raw_loan(self->polite.fd, &self->d, 8, 0));
 }
 
+/* Nor does it take the slots that its sender wrote last, which need nothing done to them. */
+TEST_F(credit, spares)
+{
+	ASSERT_EQ(0, open_flood(&self->flood, (struct ipcx_queue_open){ .depth = DEPTH }));
+	ASSERT_EQ(DEPTH, send_all(&self->flood, 8));
+	for (int i = 0; i < DEPTH; i++)
+		ASSERT_EQ(0, take_one(&self->flood));
+	ASSERT_EQ(0, open_as(&self->polite, POLITE, IPCX_OPEN_SEND));
+	ASSERT_EQ(0, open_as(&self->third, THIRD, IPCX_OPEN_SEND));
+	ASSERT_EQ(1, raw_loan(self->flood.fd, &self->d, 8, 0));
+	ASSERT_EQ(1, raw_done(self->flood.fd, IPCX_IOC_QUEUE_COMMIT, &self->d, IPCX_COMMIT_LOAN));
+	ASSERT_NE(IPCX_SLOT_NONE, self->d.slot);
+	ASSERT_EQ(1, raw_done(self->flood.fd, IPCX_IOC_QUEUE_COMMIT, &self->d, IPCX_COMMIT_LOAN));
+	EXPECT_EQ(IPCX_SLOT_NONE, self->d.slot);
+}
+
 /* One more user than slots cannot come, until another has gone. */
 TEST_F(credit, attach)
 {
