@@ -292,7 +292,7 @@ TEST_F(answer, room_for_replies)
 TEST_F(answer, no_room)
 {
 	struct ipcx_desc d[4];
-	struct side one = { .e.o.depth = 1 };
+	struct side one = { .e.o.depth = 1 }, three = { .e.o.depth = 3 };
 
 	for (int i = 0; i < 4; i++)
 		ASSERT_EQ(1, side_loan(&self->caller, &d[i], 4, IPCX_LOAN_INLINE));
@@ -302,6 +302,10 @@ TEST_F(answer, no_room)
 	ASSERT_EQ(0, side_open(&one, NULL, CREATE | SENDRECV));
 	ASSERT_EQ(-ENOSPC, side_loan(&one, &d[0], 4, IPCX_LOAN_REQUEST));
 	end_close(&one.e);
+	ASSERT_EQ(0, side_open(&three, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(1, side_loan(&three, &d[0], 4, IPCX_LOAN_REQUEST));
+	ASSERT_EQ(-EAGAIN, side_loan(&three, &d[1], 4, IPCX_LOAN_REQUEST));
+	end_close(&three.e);
 }
 
 TEST_F(answer, rights)

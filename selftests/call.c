@@ -380,10 +380,15 @@ TEST_F(request, another_server_goes_on)
 
 TEST_F(request, queue_is_removed)
 {
+	int64_t begin;
+
 	ASSERT_EQ(0, start(self));
 	ASSERT_EQ(1, ask_and_take(self, variant->how));
+	usleep(20000); /* it sleeps */
+	begin = now_ns();
 	ASSERT_EQ(0, raw_unlink_flags(NAME, IPCX_UNLINK_NOW));
 	ASSERT_EQ(-EIDRM, outcome(self, variant->how));
+	EXPECT_GT(5000000000, now_ns() - begin);
 	ASSERT_EQ(-EIDRM, side_reply(&self->server, &self->got, NULL, "late", 4));
 	ASSERT_EQ(1, raw_release(self->server.e.fd, &self->got));
 }

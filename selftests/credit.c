@@ -184,6 +184,8 @@ TEST_F(credit, gone)
 	ASSERT_EQ(0, open_as(&self->polite, POLITE, IPCX_OPEN_SEND));
 	EXPECT_EQ(-EAGAIN, raw_loan(self->polite.fd, &self->d, 8, 0));
 	EXPECT_TRUE(writable(&self->third));
+	ASSERT_EQ(0, take_one(&self->flood));
+	EXPECT_TRUE(writable(&self->flood));
 }
 
 /* Who is owed one waits for those that came before, and not for those that have some. */

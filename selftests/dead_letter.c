@@ -208,13 +208,13 @@ TEST_F(dead_letter, nothing_behind)
 	ASSERT_EQ(4, ipcx_queue_take_n(self->q, m, 4, IPCX_NOWAIT));
 	for (int i = 0; i < 4; i++)
 		ASSERT_EQ(0, ipcx_queue_release(self->q, &m[i]));
-	ASSERT_EQ(0, ipcx_queue_loan(self->q, 1, &m[0], IPCX_NOWAIT));
-	*(char *)m[0].data = 'y';
+	ASSERT_EQ(0, ipcx_queue_loan(self->q, 100, &m[0], IPCX_NOWAIT));
+	memset(m[0].data, 'y', 100);
 	m[0].expires = 1;
 	ASSERT_EQ(0, ipcx_queue_commit(self->q, &m[0]));
 	ASSERT_EQ(0, ipcx_queue_take(self->dead, &self->m, in_ms(20000)));
-	ASSERT_EQ('y', ((const char *)self->m.data)[0]);
-	for (int i = 1; i < 4096; i++)
+	ASSERT_EQ('y', ((const char *)self->m.data)[99]);
+	for (int i = 100; i < 4096; i++)
 		ASSERT_EQ(0, ((const char *)self->m.data)[i]);
 }
 

@@ -294,7 +294,7 @@ TEST_F(expire, late_death_wakes)
 	pthread_t thread;
 	int64_t before;
 
-	ASSERT_EQ(0, open_named(&other, NULL));
+	ASSERT_EQ(0, ipcx_queue_open(&other, "expire", IPCX_RECV, NULL));
 	ASSERT_EQ(0, send_until(1, 0));
 	ASSERT_EQ(0, ipcx_queue_take(other, &self->m, IPCX_NOWAIT));
 	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(20000)));

@@ -184,18 +184,22 @@ TEST_F(wake, sender_behind_one_that_wants_two)
 	EXPECT_EQ(0, exit_status(first));
 }
 
-/* The first who sleeps cannot use the message: it is told so, and the second gets it. */
-TEST_F(wake, taker_behind_one_that_wants_less)
+/* The first who sleep cannot use the message: they are told so, and the last gets it. */
+TEST_F(wake, taker_behind_some_that_want_less)
 {
-	pid_t first = fork();
+	pid_t first[3];
 	char c[4];
 
-	if (!first)
-		_exit(read(self->e.fd, c, sizeof(c)) != -1 || errno != EMSGSIZE);
-	until_asleep(first);
+	for (int i = 0; i < 3; i++) {
+		first[i] = fork();
+		if (!first[i])
+			_exit(read(self->e.fd, c, sizeof(c)) != -1 || errno != EMSGSIZE);
+		until_asleep(first[i]);
+	}
 	sleeping_taker(self, 0);
 	EXPECT_EQ(1, raw_send(&self->e, 100, 'l'));
-	EXPECT_EQ(0, exit_status(first));
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(0, exit_status(first[i]));
 	EXPECT_EQ(0, exit_status(self->child));
 }
 
