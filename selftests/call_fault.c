@@ -353,6 +353,24 @@ TEST_F(fault, released_and_not_sent)
 	ASSERT_EQ(-EPERM, call_places(c, &self->ask, &self->answer, IPCX_CALL_RELEASE, c->place));
 }
 
+/* Who may receive too releases no message so, nor answers a request by it. */
+TEST_F(fault, message_to_release)
+{
+	struct side s = { .e.o = { .depth = 8 } };
+	struct ipcx_desc d;
+
+	ASSERT_EQ(0, side_open(&s, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(1, side_send_inline(&s, &d, 4, 'm', 0));
+	ASSERT_EQ(1, side_take(&s, &self->got, 0, 0));
+	ASSERT_EQ(1, side_loan(&s, &self->ask, 4, IPCX_LOAN_REQUEST | IPCX_LOAN_INLINE));
+	self->ask.flags = IPCX_MSG_INLINE;
+	d = self->got;
+	ASSERT_EQ(-EPERM, call_places(&s, &self->ask, &d, IPCX_CALL_RELEASE, s.place));
+	ASSERT_EQ(1, stat_of(&s).out_leased);
+	ASSERT_EQ(1, stat_of(&s).out_loaned);
+	end_close(&s.e);
+}
+
 /* One struct each for all calls: nothing piles up. */
 TEST_F(fault, release_and_loan)
 {
