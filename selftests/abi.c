@@ -120,7 +120,7 @@ static int call(FIXTURE_DATA(abi) *self, const struct op *op)
 
 TEST_F(abi, table_is_complete)
 {
-	EXPECT_EQ(IPCX_IOC_NR_QUEUE_REPLY - IPCX_IOC_NR_INFO + 1, ARRAY_SIZE(ops));
+	EXPECT_EQ(IPCX_IOC_QUEUE_REPLY - IPCX_IOC_INFO + 1, ARRAY_SIZE(ops));
 }
 
 TEST_F(abi, unknown_ioctl)
@@ -163,7 +163,7 @@ TEST_F(abi, size)
 /* Of a caller that knows less: what it knows is written, and nothing behind. */
 TEST_F(abi, shorter)
 {
-	const struct op *stat = &ops[IPCX_IOC_NR_QUEUE_STAT - IPCX_IOC_NR_INFO];
+	const struct op *stat = &ops[IPCX_IOC_QUEUE_STAT - IPCX_IOC_INFO];
 
 	valid(self, stat);
 	self->arg.size = stat->oldest;

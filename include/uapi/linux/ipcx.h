@@ -2,23 +2,28 @@
 /*
  * The ioctl contract of /dev/ipcx.
  *
- * Growth: every argument starts with its own @size. A caller built against an
- * older, shorter struct gets zeros for what it does not know; a longer one is
- * accepted as long as the part this kernel does not know is zero. The number
- * of an ioctl never changes and is never used again.
+ * Growth: every argument starts with its own @size. A caller built against an older, shorter
+ * struct gets zeros for what it does not know; a longer one is accepted as long as the part this
+ * kernel does not know is zero. The number of an ioctl never changes and is never used again.
  *
  * Errors that every ioctl shares:
  *
  *   ENOTTY      no such ioctl on this file
  *   EFAULT      the argument, or an array it points to, cannot be read or written
  *   E2BIG       @size is larger than this kernel knows and the tail is not zero
- *   EINVAL      @size is too small, a reserved field is not zero, a value is wrong
+ *   EINVAL      @size is too small, a reserved field is not zero; a value (count, desc_size, slot,
+ *               deadline...) is out of range, or flags do not go together
  *   EOPNOTSUPP  a flag bit that this kernel does not know, or not there
  *
- * An ioctl that fails has changed nothing, except where it says so. One that
- * takes an array returns how many entries it did; the error of the first entry
- * it could not do is returned only when it did none. Times are absolute
- * CLOCK_MONOTONIC nanoseconds of the caller's time namespace.
+ * LOAN, COMMIT, TAKE, CALL and REPLY fail with EIDRM when the queue was removed with
+ * IPCX_UNLINK_NOW. LOAN, TAKE, CALL and REPLY with TAKE can wait: they fail with EAGAIN if they
+ * would have to and the deadline is NOWAIT, and with ETIMEDOUT at the deadline. A signal before the
+ * first slot or message ends them with EINTR; all but CALL are restarted if it has SA_RESTART. No
+ * other ioctl blocks, but OPEN, and COMMIT in a SEALED queue, no longer than an allocation.
+ *
+ * An ioctl that fails has changed nothing, except where it says so. One that takes an array returns
+ * how many entries it did; the error of the first entry it could not do is returned only when it
+ * did none. Times are absolute CLOCK_MONOTONIC nanoseconds of the caller's time namespace.
  */
 #ifndef _UAPI_LINUX_IPCX_H
 #define _UAPI_LINUX_IPCX_H
@@ -39,37 +44,21 @@
 
 #define IPCX_IOC_MAGIC		0xE7
 
-/* Numbers in order of introduction. */
-enum ipcx_ioc_nr {
-	IPCX_IOC_NR_INFO = 0x80,
-	IPCX_IOC_NR_QUEUE_OPEN,
-	IPCX_IOC_NR_UNLINK,
-	IPCX_IOC_NR_QUEUE_LOAN,
-	IPCX_IOC_NR_QUEUE_COMMIT,
-	IPCX_IOC_NR_QUEUE_CANCEL,
-	IPCX_IOC_NR_QUEUE_TAKE,
-	IPCX_IOC_NR_QUEUE_RELEASE,
-	IPCX_IOC_NR_QUEUE_STAT,
-	IPCX_IOC_NR_QUEUE_CALL,
-	IPCX_IOC_NR_QUEUE_REPLY
-};
-
-/* On /dev/ipcx: */
-#define IPCX_IOC_INFO		_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_INFO)
-#define IPCX_IOC_QUEUE_OPEN	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_OPEN)
-#define IPCX_IOC_UNLINK		_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_UNLINK)
+/* Numbers in order of introduction, on /dev/ipcx: */
+#define IPCX_IOC_INFO		_IO(IPCX_IOC_MAGIC, 0x80)
+#define IPCX_IOC_QUEUE_OPEN	_IO(IPCX_IOC_MAGIC, 0x81)
+#define IPCX_IOC_UNLINK		_IO(IPCX_IOC_MAGIC, 0x82)
 /* On an endpoint of a queue: */
-#define IPCX_IOC_QUEUE_LOAN	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_LOAN)
-#define IPCX_IOC_QUEUE_COMMIT	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_COMMIT)
-#define IPCX_IOC_QUEUE_CANCEL	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_CANCEL)
-#define IPCX_IOC_QUEUE_TAKE	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_TAKE)
-#define IPCX_IOC_QUEUE_RELEASE	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_RELEASE)
-#define IPCX_IOC_QUEUE_STAT	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_STAT)
-#define IPCX_IOC_QUEUE_CALL	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_CALL)
-#define IPCX_IOC_QUEUE_REPLY	_IO(IPCX_IOC_MAGIC, IPCX_IOC_NR_QUEUE_REPLY)
+#define IPCX_IOC_QUEUE_LOAN	_IO(IPCX_IOC_MAGIC, 0x83)
+#define IPCX_IOC_QUEUE_COMMIT	_IO(IPCX_IOC_MAGIC, 0x84)
+#define IPCX_IOC_QUEUE_CANCEL	_IO(IPCX_IOC_MAGIC, 0x85)
+#define IPCX_IOC_QUEUE_TAKE	_IO(IPCX_IOC_MAGIC, 0x86)
+#define IPCX_IOC_QUEUE_RELEASE	_IO(IPCX_IOC_MAGIC, 0x87)
+#define IPCX_IOC_QUEUE_STAT	_IO(IPCX_IOC_MAGIC, 0x88)
+#define IPCX_IOC_QUEUE_CALL	_IO(IPCX_IOC_MAGIC, 0x89)
+#define IPCX_IOC_QUEUE_REPLY	_IO(IPCX_IOC_MAGIC, 0x8a)
 
-/* What a name stands for. */
-enum ipcx_kind { IPCX_KIND_QUEUE = 1 };
+enum ipcx_kind { IPCX_KIND_QUEUE = 1 }; /* what a name stands for */
 
 /* struct ipcx_info::out_features */
 #define IPCX_FEATURE_QUEUE	(1ULL << 0)
@@ -84,13 +73,11 @@ enum ipcx_kind { IPCX_KIND_QUEUE = 1 };
  * @out_features: IPCX_FEATURE_* bits
  * @out_msg_max: largest msg_max of a queue, bytes
  * @out_user_bytes: bytes charged to the user who opened this file
- * @out_user_bytes_max: limit of @out_user_bytes (module parameter
- *	user_bytes_max); CAP_SYS_RESOURCE is not bound by it
+ * @out_user_bytes_max: limit of @out_user_bytes (module parameter user_bytes_max)
  * @out_user_queues: queues that this user created and that still exist
- * @out_user_queues_max: limit of @out_user_queues (module parameter
- *	user_queues_max); CAP_SYS_RESOURCE is not bound by it
+ * @out_user_queues_max: limit of @out_user_queues (module parameter user_queues_max)
  *
- * Never blocks. The errors that every ioctl shares, and ENOMEM.
+ * CAP_SYS_RESOURCE is not bound by the limits. Can also fail with ENOMEM.
  */
 struct ipcx_info {
 	__u32 size;
@@ -120,9 +107,7 @@ struct ipcx_info {
 enum ipcx_policy {
 	IPCX_POLICY_BLOCK,		/* it waits until its deadline */
 	IPCX_POLICY_FAIL,		/* EAGAIN, whatever its deadline */
-	IPCX_POLICY_DROP_OLDEST,	/* the oldest message of the lowest priority goes, but not
-					 * the only one of another user who has a sender
-					 */
+	IPCX_POLICY_DROP_OLDEST,	/* lowest priority, oldest; no sender's only */
 	IPCX_POLICY_DROP_NEWEST		/* the commit drops what would leave no room for a loan */
 };
 
@@ -132,27 +117,23 @@ enum ipcx_policy {
  * struct ipcx_queue_open - open an endpoint of a queue, creating it if asked
  * @size: sizeof(struct ipcx_queue_open) of the caller
  * @flags: IPCX_OPEN_*; at least one of SEND and RECV
- * @name: address of the name, not NUL-terminated; 0 for an anonymous queue,
- *	which needs CREATE and travels as file descriptor only
- * @name_len: length of the name, 1..IPCX_NAME_MAX bytes; 0 for an anonymous one
- * @mode: permission bits of a new queue, 0..0777: read is receive, write is
- *	send; the umask is not applied
+ * @name: address of the name, not NUL-terminated; 0 for an anonymous queue
+ * @name_len: 1..IPCX_NAME_MAX bytes; 0 for an anonymous queue: it travels as descriptor only
+ * @mode: permission bits of a new queue, 0..0777: read is receive, write is send; no umask
  * @depth: slots of a new queue, 1..out_depth_max; 0 is 64
  * @policy: of a new queue, enum ipcx_policy
  * @msg_max: longest message of a new queue, 1..out_msg_max bytes; 0 is 64 MiB
- * @bytes_max: bytes of payload pages that a new queue may hold, at least
- *	msg_max in whole pages; 0 is 256 MiB or msg_max, whichever is larger
- * @dead_letter: address of the name of the queue that gets what a new queue gives
- *	up (see @max_deliveries and struct ipcx_desc::expires); 0 if it is to be
- *	dropped. The opener must be allowed to send there, and is the sender of
- *	what arrives there; the new queue keeps it open
+ * @bytes_max: payload of a new queue, whole pages, at least msg_max; 0: the larger of that and 256
+ *	MiB
+ * @dead_letter: address of the name of the queue that gets what a new queue gives up (see
+ *	@max_deliveries and struct ipcx_desc::expires); 0 if it is to be dropped. The opener must
+ *	be allowed to send there, and is the sender of what arrives; the queue keeps it open
  * @dead_letter_len: length of that name, bytes; 0 for none
- * @max_deliveries: a message of a new queue that was taken so often and came
- *	back each time is given up; 0 for no limit
- * @lease_ms: a message of a new queue that was taken and not released for so many
- *	milliseconds goes back to the queue, 1..IPCX_LEASE_MS_MAX; 0 for no limit
- * @leases_max: messages of a new queue that one endpoint may hold, taken and not
- *	released; 0 for no limit
+ * @max_deliveries: a message of a new queue that was taken so often and came back each time is
+ *	given up; 0 for no limit
+ * @lease_ms: a message of a new queue that was taken and not released for so many milliseconds
+ *	goes back to the queue, 1..IPCX_LEASE_MS_MAX; 0 for no limit
+ * @leases_max: messages of a new queue that one endpoint may hold unreleased; 0 for no limit
  * @out_id: number of the queue, never used again
  * @out_dead_letter: number of its dead-letter queue, 0 for none
  * @out_msg_max: longest message of the queue, bytes
@@ -172,31 +153,26 @@ enum ipcx_policy {
  * @out_leases_max: of the queue
  * @__reserved: must be 0
  *
- * The returned file descriptor is the endpoint, close-on-exec. Closing its last
- * copy gives its loans back and puts the messages that it took and did not
- * release back to the front of the queue. Attributes are those of the creator:
- * an opener of an existing queue reads them from the out fields. Never blocks
- * for longer than an allocation.
+ * The returned file descriptor is the endpoint, close-on-exec. Closing its last copy gives its
+ * loans back and puts the messages that it took and did not release back to the front of the
+ * queue. Attributes are those of the creator: an opener of an existing queue reads them from the
+ * out fields.
  *
- * A slot is kept for each user who has an endpoint that may send and no slot in use,
- * on loan or with a message that is not done; a page with it, but from a user's
- * first. So users who have some find the queue full while as many slots are free as
- * are kept for others. Where slots are fewer than kept, who came first is first.
+ * A slot is kept for each user who has an endpoint that may send and no slot in use, on loan or
+ * with a message that is not done; a page with it, but from a user's first. So users who have some
+ * find the queue full while as many slots are free as are kept for others. Where slots are fewer
+ * than kept, who came first is first.
  *
  * Return: the file descriptor, or
- *	EACCES        the queue's mode does not let the opener send or receive so,
- *	              or that of the dead-letter queue does not let it send
+ *	EACCES        the mode of the queue, or of its dead-letter queue, does not allow it
  *	EDQUOT        the opener's limit on queues or on bytes is reached
  *	EEXIST        CREATE and EXCL, and the name is taken
- *	EINVAL        a name or an attribute outside its range, no right asked for,
- *	              EXCL, EPHEMERAL or SEALED without CREATE, anonymous without
- *	              CREATE
+ *	EINVAL        no right asked for; anonymous, EXCL, EPHEMERAL or SEALED without CREATE
  *	EMFILE        too many files open in the process; ENFILE in the system
  *	ELOOP         the dead-letter queue has a dead-letter queue itself
  *	ENOENT        no such name and no CREATE; or no such dead-letter queue
  *	ENOMEM        no memory, or the memory cgroup's limit is reached
- *	ENOSPC        SEND, and each slot is kept for a sender of another user, or 1,024
- *	              users have senders or messages there
+ *	ENOSPC        SEND: each slot is kept for another sending user, or 1,024 users are there
  *	EPROTOTYPE    a name stands for something that is not a queue
  */
 struct ipcx_queue_open {
@@ -241,15 +217,13 @@ struct ipcx_queue_open {
 /**
  * struct ipcx_unlink - take a name away
  * @size: sizeof(struct ipcx_unlink) of the caller
- * @flags: 0, or IPCX_UNLINK_NOW: from now on LOAN, COMMIT and TAKE of those who
- *	have the queue open fail with EIDRM, and so do the sleeping ones; poll
- *	tells EPOLLHUP and EPOLLERR
+ * @flags: 0, or IPCX_UNLINK_NOW: from now on LOAN, COMMIT and TAKE of those who have the queue
+ *	open fail with EIDRM, and so do the sleeping ones; poll tells EPOLLHUP and EPOLLERR
  * @name: address of the name, not NUL-terminated
  * @name_len: length of the name, 1..IPCX_NAME_MAX bytes
  * @kind: IPCX_KIND_* that the name must stand for
  *
  * The object stays with those who have it open and goes with the last of them.
- * Never blocks.
  *
  * Return: 0, or
  *	EACCES        the opener is neither owner nor has CAP_IPC_OWNER
@@ -282,29 +256,24 @@ struct ipcx_unlink {
 /**
  * struct ipcx_desc - one message, or one empty slot, in an array
  * @slot: the slot, 0..depth - 1
- * @flags: IPCX_MSG_*; in a commit and a reply only those that are named there, else
- *	not looked at
+ * @flags: IPCX_MSG_*; in a commit and a reply only those that are named there, else not looked at
  * @len: length of the message, 0..msg_max bytes
  * @tag: the application's word, carried unchanged
  * @seq: number of the message in its queue, from 1, in the order of commits
  * @prio: priority, 0..IPCX_PRIO_MAX; higher is taken first
  * @deliveries: how often this message was taken and came back
- * @pid: process that committed it, as seen from the taker's PID namespace; 0
- *	when it is not visible there or gone
- * @uid: user of the endpoint that committed it, as seen from the taker's user
- *	namespace
+ * @pid: process that committed it, in the taker's PID namespace; 0 when not visible or gone
+ * @uid: user of the endpoint that committed it, as seen from the taker's user namespace
  * @gid: group of that endpoint, likewise
  * @__reserved: must be 0
- * @expires: absolute CLOCK_MONOTONIC ns in the caller's time namespace, after
- *	which the message is given up instead of being taken; 0 is never
+ * @expires: when the message is given up instead of being taken, CLOCK_MONOTONIC ns; 0 is never
  *
- * Each ioctl says which members it reads and which it writes; the others are
- * neither.
+ * Each ioctl says which members it reads and which it writes; the others are neither.
  *
- * A message of up to IPCX_INLINE_MAX bytes can do without pages, and so without a
- * window: it is copied on its way. Its sender and its taker have a place for each
- * slot in their own memory, IPCX_INLINE_MAX bytes each; the address of the first is
- * @inline_data of the ioctls. It is marked by IPCX_MSG_INLINE.
+ * A message of up to IPCX_INLINE_MAX bytes can do without pages, and so without a window: it is
+ * copied on its way. Its sender and its taker have a place for each slot in their own memory,
+ * IPCX_INLINE_MAX bytes each; the address of the first is @inline_data of the ioctls. It is marked
+ * by IPCX_MSG_INLINE.
  */
 struct ipcx_desc {
 	__u32 slot;
@@ -330,9 +299,8 @@ struct ipcx_desc {
 /**
  * struct ipcx_queue_loan - get empty slots to write messages into
  * @size: sizeof(struct ipcx_queue_loan) of the caller
- * @flags: IPCX_LOAN_*; REQUEST and REPLY not together. A loan for a reply needs
- *	the right to receive instead of that to send, and a request that is held
- *	and has none yet
+ * @flags: IPCX_LOAN_*; REQUEST and REPLY not together. A loan for a reply needs the right to
+ *	receive instead of that to send, and a request that is held and has none yet
  * @descs: address of an array of struct ipcx_desc; reads len, writes slot
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller; grows as @size does
@@ -341,20 +309,12 @@ struct ipcx_desc {
  * A slot on loan is written through the TX window, len bytes of it.
  *
  * Return: number of slots got, 1..count, or
- *	EAGAIN        the queue is full and @deadline is NOWAIT or its policy FAIL
+ *	EAGAIN        also: the queue is full and its policy FAIL
  *	EDQUOT        the creator's limit on bytes is reached
- *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
- *	EINVAL        @count, @desc_size, @deadline or the flags together are wrong
- *	EMSGSIZE      len is larger than the queue's msg_max, or INLINE and larger
- *	              than IPCX_INLINE_MAX
+ *	EMSGSIZE      len is larger than msg_max of the queue, or INLINE and than IPCX_INLINE_MAX
  *	ENOMEM        no memory, or the creator's memory cgroup is at its limit
  *	ENOSPC        REQUEST, and a queue of one slot has no room for a reply
- *	EPERM         the endpoint may not send; REPLY: it may not receive, or has a
- *	              loan for each request that it holds
- *	ETIMEDOUT     the queue was still full at the deadline
- *
- * Interrupted by a signal before the first slot it is restarted (SA_RESTART)
- * or returns EINTR.
+ *	EPERM         it may not send; REPLY: not receive, or has a loan for each request it holds
  */
 struct ipcx_queue_loan {
 	__u32 size;
@@ -374,31 +334,25 @@ struct ipcx_queue_loan {
 /**
  * struct ipcx_queue_commit - send slots that are on loan
  * @size: sizeof(struct ipcx_queue_commit) of the caller
- * @flags: 0, or IPCX_COMMIT_LOAN: for each message sent, slot and len of its
- *	entry become those of a new loan, at least as long as the old, if one can
- *	be had at once and enough of the queue is free (a quarter of its bytes, and
- *	msg_max; where there is another sender or loan, a quarter of its slots);
- *	else slot becomes IPCX_SLOT_NONE
- * @descs: address of an array of struct ipcx_desc; reads slot, flags, len, tag,
- *	prio, expires. flags may have IPCX_MSG_INLINE, and IPCX_MSG_REQUEST: the
- *	answer is taken with IPCX_TAKE_ANSWER or by QUEUE_CALL
+ * @flags: 0, or IPCX_COMMIT_LOAN: for each message sent, slot and len of its entry become those of
+ *	a new loan, at least as long as the old, if one can be had at once and enough of the queue
+ *	is free (a quarter of its bytes, and msg_max; where there is another sender or loan, a
+ *	quarter of its slots); else slot becomes IPCX_SLOT_NONE
+ * @descs: address of an array of struct ipcx_desc; reads slot, flags, len, tag, prio, expires.
+ *	flags may have IPCX_MSG_INLINE, and IPCX_MSG_REQUEST: the answer is taken with
+ *	IPCX_TAKE_ANSWER or by QUEUE_CALL
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
  * @inline_data: address of the places of inline messages
  *
- * For a request its number is written to seq. len may be smaller than what was loaned.
- * The slot is no longer the sender's; in a SEALED queue its TX window does not show it
- * any more, and what somebody had pinned (vmsplice, O_DIRECT) was replaced by a copy.
- * Blocks in a SEALED queue for no longer than an allocation, and never in another.
+ * For a request its number is written to seq. len may be smaller than what was loaned. The slot is
+ * no longer the sender's; in a SEALED queue its TX window does not show it any more, and what
+ * somebody had pinned (vmsplice, O_DIRECT) was replaced by a copy.
  *
  * Return: number of messages sent, or
- *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
- *	EINVAL        @count, @desc_size, slot, prio or expires is out of range; or
- *	              the loan is without pages and the message is not INLINE
- *	EMSGSIZE      len is larger than what was loaned, or INLINE and larger than
- *	              IPCX_INLINE_MAX
- *	ENOBUFS       REQUEST: no slot can be kept for the reply; loan with
- *	              IPCX_LOAN_REQUEST to wait for one
+ *	EINVAL        the loan is without pages and the message is not INLINE
+ *	EMSGSIZE      len is larger than what was loaned, or INLINE and larger than IPCX_INLINE_MAX
+ *	ENOBUFS       REQUEST: no slot can be kept for the reply; LOAN with REQUEST waits for one
  *	ENOMEM        SEALED: no memory for a copy of what is pinned
  *	EPERM         the slot is not on loan to this endpoint, or is for a reply
  */
@@ -419,10 +373,7 @@ struct ipcx_queue_commit {
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
  *
- * Never blocks.
- *
  * Return: number of slots given back, or
- *	EINVAL        @count, @desc_size or slot is out of range
  *	EPERM         the slot is not on loan to this endpoint
  */
 struct ipcx_queue_cancel {
@@ -442,42 +393,30 @@ struct ipcx_queue_cancel {
 /**
  * struct ipcx_queue_take - receive messages
  * @size: sizeof(struct ipcx_queue_take) of the caller
- * @flags: 0, or IPCX_TAKE_RELEASE: the messages in the array (slot and seq; not
- *	those with IPCX_SLOT_NONE) are released first, as by QUEUE_RELEASE, up to
- *	the first that cannot be. They stay released when nothing can be taken. If
- *	all were, the slot of each entry that no message is written to becomes
- *	IPCX_SLOT_NONE. Or, alone, IPCX_TAKE_PEEK: the next message is described
- *	and stays where it is, slot becomes IPCX_SLOT_NONE; @count must be 1 and
- *	@deadline NOWAIT. Or, alone, IPCX_TAKE_ANSWER: the first answer to a request
- *	of this endpoint, which may have no right but to send; @count must be 1. Its
- *	seq is the number of the request and its tag that of the request; it is
- *	released as a message is, and if it is nacked it can be taken again
+ * @flags: 0, or IPCX_TAKE_RELEASE: the messages in the array (slot and seq; not those with
+ *	IPCX_SLOT_NONE) are released first, as by QUEUE_RELEASE, up to the first that cannot be.
+ *	They stay released when nothing can be taken. If all were, the slot of each entry that no
+ *	message is written to becomes IPCX_SLOT_NONE. Or, alone, IPCX_TAKE_PEEK: the next message
+ *	is described and stays where it is, slot becomes IPCX_SLOT_NONE; @count must be 1 and
+ *	@deadline NOWAIT. Or, alone, IPCX_TAKE_ANSWER: the first answer to a request of this
+ *	endpoint, which may have no right but to send; @count must be 1. Its seq is the number of
+ *	the request and its tag that of the request; it is released as a message is, and if it is
+ *	nacked it can be taken again
  * @descs: address of an array of struct ipcx_desc; all members are written
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
  * @deadline: how long to wait for the first message; the others are not waited for
  * @len_max: a message longer than this is not taken, bytes
- * @inline_data: address of the places of inline messages; without them EFAULT if
- *	there is one, and it stays
+ * @inline_data: address of the places of inline messages; 0: EFAULT if there is one, which stays
  *
- * A message is read through the RX window and is the taker's until it is
- * released. Where an entry of the array cannot be written, the messages from
- * there on stay in the queue.
+ * A message is read through the RX window and is the taker's until it is released. Where an entry
+ * of the array cannot be written, the messages from there on stay in the queue.
  *
  * Return: number of messages taken, 1..count, or
- *	EAGAIN        the queue is empty and @deadline is NOWAIT
- *	EBUSY         the endpoint holds leases_max messages, whatever @deadline; poll does
- *	              not tell EPOLLIN then
- *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
- *	EINVAL        @count, @desc_size, @deadline or the flags together are wrong
+ *	EBUSY         the endpoint holds leases_max messages, whatever @deadline; no EPOLLIN then
  *	EMSGSIZE      the next message is longer than @len_max
- *	EPERM         the endpoint may not receive, or with ANSWER not send; or a message
- *	              to release is not its
+ *	EPERM         it may not receive; ANSWER: not send; or does not hold what to release
  *	ESTALE        a slot to release holds another message than seq
- *	ETIMEDOUT     the queue was still empty at the deadline
- *
- * Interrupted by a signal before the first message it is restarted
- * (SA_RESTART) or returns EINTR.
  */
 struct ipcx_queue_take {
 	__u32 size;
@@ -502,11 +441,9 @@ struct ipcx_queue_take {
  * @count: entries of the array, 1..IPCX_BATCH_MAX
  * @desc_size: sizeof(struct ipcx_desc) of the caller
  *
- * A request that is released without a reply is answered by IPCX_MSG_CANCELED. Never
- * blocks.
+ * A request that is released without a reply is answered by IPCX_MSG_CANCELED.
  *
  * Return: number of messages released, or
- *	EINVAL        @count, @desc_size or slot is out of range
  *	EPERM         the slot does not hold a message taken by this endpoint
  *	ESTALE        the slot holds another message than seq
  */
@@ -538,17 +475,12 @@ struct ipcx_queue_release {
  * @out_redelivered: how often a message came back and was queued again
  * @out_dead_lettered: messages given up that the dead-letter queue took
  * @out_dead_letter_failed: that it could not take: full, too small, no memory
- * @out_withdrawn: requests that their callers gave up before anybody took them, or
- *	that the last receiver left behind
- * @out_answers: answers that their callers have not taken or not released yet;
- *	their requests are done
+ * @out_withdrawn: requests given up before anybody took them, or left behind by the last receiver
+ * @out_answers: answers not yet taken, or not released, by their callers; the requests are done
  * @out_requests: free slots that are kept for replies
  *
- * Taken at one instant: out_sent is the sum of out_queued, out_leased and of
- * what became of the others, but for messages that are between two of these
- * states at that very moment; they are counted in out_loaned.
- *
- * Never blocks. The errors that every ioctl shares.
+ * Taken at one instant: out_sent is the sum of out_queued, out_leased and of what became of the
+ * others, but for messages between two of these states, counted in out_loaned.
  */
 struct ipcx_queue_stat {
 	__u32 size;
@@ -584,44 +516,32 @@ struct ipcx_queue_stat {
  * struct ipcx_queue_call - send a request and wait for its answer
  * @size: sizeof(struct ipcx_queue_call) of the caller
  * @flags: IPCX_CALL_*; WAIT with nothing else
- * @request: address of a struct ipcx_desc; reads what QUEUE_COMMIT reads, or with
- *	WAIT seq only. As soon as it is sent, seq becomes its number, and slot and
- *	len those of a new loan for a request, with LOAN, as in QUEUE_COMMIT; else
- *	slot becomes IPCX_SLOT_NONE
- * @reply: address of a struct ipcx_desc; with RELEASE reads slot and seq. All
- *	members are written
+ * @request: address of a struct ipcx_desc; reads what QUEUE_COMMIT reads, or with WAIT seq only.
+ *	As soon as it is sent, seq becomes its number, and slot and len those of a new loan for a
+ *	request, with LOAN, as in QUEUE_COMMIT; else slot becomes IPCX_SLOT_NONE
+ * @reply: address of a struct ipcx_desc; with RELEASE reads slot and seq. All members are written
  * @desc_size: sizeof(struct ipcx_desc) of the caller
  * @__reserved: must be 0
  * @deadline: how long to wait for the answer
  * @inline_data: address of the places of inline messages
  *
- * The answer is a message with seq and tag of the request, read through the RX
- * window, and released as any message. With it, or with an error that is an
- * answer, the call is over. So it is with ETIMEDOUT: the request is taken back, or if
- * somebody has it already the answer to it is dropped. After EINTR and EFAULT it goes
- * on: WAIT with the seq that was written goes on waiting, or TAKE with
- * IPCX_TAKE_ANSWER. An answer that was released stays so if the request cannot be
+ * The answer is a message with seq and tag of the request, read through the RX window, and
+ * released as any message. With it, or with an error that is an answer, the call is over. So it is
+ * with ETIMEDOUT: the request is taken back, or if somebody has it already the answer to it is
+ * dropped. After EINTR and EFAULT it goes on: WAIT with the seq that was written goes on waiting,
+ * or TAKE with IPCX_TAKE_ANSWER. An answer that was released stays so if the request cannot be
  * sent; slot of reply is IPCX_SLOT_NONE then.
  *
  * Return: 0, or
- *	EAGAIN        the answer is not there and @deadline is NOWAIT; the call goes on
+ *	EAGAIN        the call goes on
  *	EBUSY         WAIT: another thread waits for this answer
  *	ECANCELED     answer: the request was released without a reply, or dropped
- *	EIDRM         the queue was removed with IPCX_UNLINK_NOW
- *	EINTR         a signal came while waiting
- *	EINVAL        @desc_size, @deadline, slot, prio, expires or the flags together
- *	              are wrong
- *	EMSGSIZE      as in QUEUE_COMMIT
- *	ENOBUFS       as in QUEUE_COMMIT
- *	ENOENT        WAIT: no request of this endpoint has this number and no answer,
- *	              nor an answer that was not taken
- *	ENOMEM        as in QUEUE_COMMIT
+ *	EMSGSIZE      as in QUEUE_COMMIT; so are ENOBUFS and ENOMEM
+ *	ENOENT        WAIT: this endpoint has neither a request of this number nor its answer
  *	EOWNERDEAD    answer: the last receiver is gone
- *	EPERM         the endpoint may not send; or the slot is not on loan to it, or
- *	              the answer to release not its own
+ *	EPERM         it may not send, has not the slot on loan, or not the answer to release
  *	ESTALE        RELEASE: the slot holds another message than seq
  *	ETIME         answer: the request expired
- *	ETIMEDOUT     there was no answer at the deadline
  */
 struct ipcx_queue_call {
 	__u32 size;
@@ -642,12 +562,11 @@ struct ipcx_queue_call {
  * struct ipcx_queue_reply - answer a request, and perhaps take the next message
  * @size: sizeof(struct ipcx_queue_reply) of the caller
  * @flags: 0 or IPCX_REPLY_TAKE
- * @request: address of a struct ipcx_desc; reads slot and seq of a request that
- *	this endpoint holds. With TAKE all members are written, as in QUEUE_TAKE;
- *	slot becomes IPCX_SLOT_NONE when the reply was sent and no message taken, and
- *	with that slot nothing is replied
- * @reply: address of a struct ipcx_desc; reads slot, flags and len: a slot that was
- *	loaned for a reply or otherwise; or IPCX_SLOT_NONE with IPCX_MSG_INLINE
+ * @request: address of a struct ipcx_desc; reads slot and seq of a request that this endpoint
+ *	holds. With TAKE all members are written, as in QUEUE_TAKE; slot becomes IPCX_SLOT_NONE
+ *	when the reply was sent and no message taken, and with that slot nothing is replied
+ * @reply: address of a struct ipcx_desc; reads slot, flags and len: a slot that was loaned for a
+ *	reply or otherwise; or IPCX_SLOT_NONE with IPCX_MSG_INLINE
  * @desc_size: sizeof(struct ipcx_desc) of the caller
  * @__reserved: must be 0
  * @deadline: TAKE: how long to wait for the next message
@@ -655,22 +574,15 @@ struct ipcx_queue_call {
  * @inline_data: TAKE: address of the places of inline messages
  * @reply_data: address of the payload of an inline reply
  *
- * The request is released. If its caller has given up, the reply goes nowhere; that
- * is no error.
+ * The request is released. If its caller has given up, the reply goes nowhere; that is no error.
  *
- * Return: 0, or
- *	EIDRM         the queue was removed with IPCX_UNLINK_NOW; the request is held
- *	              unless slot says otherwise
- *	EINVAL        @desc_size, @deadline or a slot is wrong, or the message is not
- *	              a request
- *	EMSGSIZE      the reply is longer than what was loaned, or INLINE and longer
- *	              than IPCX_INLINE_MAX or the queue's msg_max
+ * Return: 0, or, with TAKE when the reply was sent, as QUEUE_TAKE, or
+ *	EIDRM         the request is held unless slot says otherwise
+ *	EINVAL        the message is not a request
+ *	EMSGSIZE      it is longer than was loaned, or INLINE and than IPCX_INLINE_MAX or msg_max
  *	ENOMEM        as in QUEUE_COMMIT
- *	EPERM         the endpoint may not receive; it does not hold the request, or the
- *	              slot for the reply
+ *	EPERM         it may not receive, or does not hold the request, or the slot of the reply
  *	ESTALE        the slot of the request holds another message than seq
- *
- * and with TAKE, after the reply was sent, the errors of QUEUE_TAKE.
  */
 struct ipcx_queue_reply {
 	__u32 size;
