@@ -2,7 +2,8 @@
 /*
  * One call of a program: the ioctls, reads, writes and what is done with
  * descriptors. Results are remembered in struct state, so that later calls
- * have something valid to name. What works on memory is in memory.c.
+ * have something valid to name. What is about messages is in batch.c, what works
+ * on memory in memory.c.
  *
  * Nothing here allocates: a process of a program is to be cheap.
  */
@@ -24,110 +25,6 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-
-/* The argument of an ioctl, spoilt as @bad says; @size bytes lie in @arg. */
-static char *spoil(struct state *s, char *arg, uint32_t size, uint64_t bad)
-{
-	uint32_t where = bad >> 8 & 0xff, value = bad >> 16;
-	char *to = NULL;
-
-	switch (bad & 0xff) {
-	case BAD_SIZE:
-		memcpy(arg, &value, 4);
-		break;
-	case BAD_FLAG:
-		((uint32_t *)arg)[1] ^= 1U << where % 32;
-		break;
-	case BAD_WORD:
-		((uint32_t *)arg)[where % (size / 4)] = value;
-		break;
-	case BAD_NULL:
-		return NULL;
-	case BAD_EDGE:
-		to = arg_page + PAGE - size + where % size;
-		memmove(to, arg, size - where % size);
-		return to;
-	case BAD_READONLY:
-		return readonly_page;
-	case BAD_WINDOW:
-		to = window_byte(s, where);
-		if (to)
-			memcpy(to, arg, size);
-		return to;
-	case BAD_LONG:
-		*(uint32_t *)arg = size + where;
-		memset(arg + size, value, where);
-	}
-	return arg;
-}
-
-static long spoilt_ioctl(struct state *s, int fd, unsigned long cmd, void *arg, uint32_t size,
-			 uint64_t bad)
-{
-	return ioctl(fd, cmd, spoil(s, arg, size, bad));
-}
-
-/* All ioctls with an array have the members of this one, up to where theirs end. */
-struct batch {
-	struct ipcx_queue_take take;
-	struct ipcx_desc *desc;
-	uint32_t size;
-	uint64_t bad;
-};
-
-/* @n entries, zeroed, and the rest of the argument as a correct caller has it. */
-static void batch_begin(struct batch *b, uint32_t size, uint64_t n, uint64_t bad)
-{
-	uint32_t room = n < IPCX_BATCH_MAX ? n : IPCX_BATCH_MAX;
-
-	memset(b, 0, sizeof(*b));
-	b->desc = (struct ipcx_desc *)desc_pages;
-	if ((bad & 0xff) == BAD_DESCS_EDGE) /* the array ends at a hole behind some entries */
-		b->desc = (struct ipcx_desc *)(desc_pages + 2 * PAGE) - (bad >> 8 & 7);
-	else
-		memset(b->desc, 0, room * sizeof(*b->desc));
-	b->size = size;
-	b->bad = bad;
-	b->take.size = size;
-	b->take.descs = (uintptr_t)b->desc;
-	b->take.count = n;
-	b->take.desc_size = sizeof(*b->desc);
-}
-
-/* How many entries may be touched here. */
-static uint32_t batch_room(const struct batch *b)
-{
-	uint32_t room = (struct ipcx_desc *)(desc_pages + 2 * PAGE) - b->desc;
-
-	if (room > IPCX_BATCH_MAX)
-		room = IPCX_BATCH_MAX;
-	return b->take.count < room ? b->take.count : room;
-}
-
-static long batch_do(struct state *s, struct batch *b, int fd, unsigned long cmd)
-{
-	char *window;
-	long ret;
-
-	switch (b->bad & 0xff) {
-	case BAD_DESCS_READONLY:
-		b->take.descs = (uintptr_t)readonly_page;
-		break;
-	case BAD_DESCS_WINDOW:
-		window = window_byte(s, b->bad >> 8 & 0xff);
-		b->take.descs = (uintptr_t)window;
-		if (window)
-			memcpy(window, b->desc, batch_room(b) * sizeof(*b->desc));
-		break;
-	case BAD_DESC_WORD:
-		((uint32_t *)b->desc)[(b->bad >> 8 & 0xff) % 16] = b->bad >> 16;
-	}
-	memcpy(arg_page, &b->take, b->size);
-	ret = spoilt_ioctl(s, fd, cmd, arg_page, b->size, b->bad);
-	if ((b->bad & 0xff) == BAD_DESCS_WINDOW && ret > 0 && b->take.descs)
-		memcpy(b->desc, (void *)(uintptr_t)b->take.descs, batch_room(b) * sizeof(*b->desc));
-	return ret;
-}
 
 static void call_open(struct state *s, const struct call *c)
 {
@@ -200,119 +97,21 @@ static void call_unlink(struct state *s, const struct call *c)
 
 static void call_stat(struct state *s, const struct call *c)
 {
+	struct end *e = end_find(s, c->arg[0]);
 	struct ipcx_queue_stat *q = (void *)arg_page;
+	uint64_t known;
 
 	*q = (struct ipcx_queue_stat){ .size = sizeof(*q) };
-	spoilt_ioctl(s, end_fd(s, c->arg[0]), IPCX_IOC_QUEUE_STAT, q, sizeof(*q), c->arg[1]);
-}
-
-static void call_loan(struct state *s, const struct call *c)
-{
-	struct end *e = end_find(s, c->arg[0]);
-	struct batch b;
-	long i, n;
-
-	batch_begin(&b, sizeof(struct ipcx_queue_loan), c->arg[1], c->arg[4]);
-	for (i = 0; i < batch_room(&b); i++)
-		b.desc[i].len = c->arg[2];
-	b.take.deadline = deadline_of(c->arg[3]);
-	n = batch_do(s, &b, end_fd(s, c->arg[0]), IPCX_IOC_QUEUE_LOAN);
-	for (i = 0; e && i < n && i < batch_room(&b); i++)
-		msg_remember(s, e - s->end, &b.desc[i], false);
-}
-
-/*
- * Fills the array with messages of the endpoint that the first one has. Each is
- * forgotten. Return: that endpoint's index.
- */
-static uint32_t batch_fill(struct state *s, struct batch *b, uint64_t index, bool taken)
-{
-	struct msg *m = msg_find(s, index, taken);
-	uint32_t i, end = m ? m->end : 0;
-
-	for (i = 0; i < batch_room(b) && m && m->end == end; i++) {
-		b->desc[i].slot = m->slot;
-		b->desc[i].seq = m->seq;
-		b->desc[i].len = m->len;
-		m->live = false;
-		m = msg_find(s, index, taken);
-	}
-	/* what is missing is nothing or, for a raw index, left as slot 0 */
-	for (; i < batch_room(b) && !(index & RAW); i++)
-		b->desc[i].slot = IPCX_SLOT_NONE;
-	if (i < b->take.count && m && !(index & RAW))
-		b->take.count = i;
-	return end;
-}
-
-static void call_commit(struct state *s, const struct call *c)
-{
-	bool loan = c->arg[3] & IPCX_COMMIT_LOAN;
-	struct batch b;
-	uint32_t end;
-	long i, n;
-
-	batch_begin(&b, sizeof(struct ipcx_queue_commit), c->arg[1], c->arg[5]);
-	end = batch_fill(s, &b, c->arg[0], false);
-	for (i = 0; i < batch_room(&b); i++) {
-		if (c->arg[2])
-			b.desc[i].len = c->arg[2];
-		b.desc[i].prio = c->arg[4];
-		b.desc[i].tag = i;
-		b.desc[i].expires = deadline_of(c->arg[6]);
-	}
-	b.take.flags = c->arg[3];
-	n = batch_do(s, &b, end_fd(s, end), IPCX_IOC_QUEUE_COMMIT);
-	for (i = 0; loan && i < n && i < batch_room(&b); i++) {
-		if (b.desc[i].slot != IPCX_SLOT_NONE)
-			msg_remember(s, end, &b.desc[i], false);
-	}
-}
-
-static void call_take(struct state *s, const struct call *c)
-{
-	uint32_t end = end_find(s, c->arg[0]) ? end_find(s, c->arg[0]) - s->end : 0;
-	struct batch b;
-	long i, n;
-
-	batch_begin(&b, sizeof(struct ipcx_queue_take), c->arg[1], c->arg[6]);
-	if (c->arg[4] & IPCX_TAKE_RELEASE)
-		end = batch_fill(s, &b, c->arg[5], true);
-	b.take.flags = c->arg[4];
-	b.take.deadline = deadline_of(c->arg[2]);
-	b.take.len_max = c->arg[3];
-	n = batch_do(s, &b, end_fd(s, end), IPCX_IOC_QUEUE_TAKE);
-	for (i = 0; i < n && i < batch_room(&b); i++) {
-		if (b.desc[i].slot != IPCX_SLOT_NONE) /* else a peek */
-			msg_remember(s, end, &b.desc[i], true);
-	}
-}
-
-static void call_done(struct state *s, unsigned long cmd, bool taken, const uint64_t *arg,
-		      uint32_t flags, uint64_t bad)
-{
-	struct batch b;
-	uint32_t end;
-
-	batch_begin(&b, sizeof(struct ipcx_queue_release), arg[1], bad);
-	end = batch_fill(s, &b, arg[0], taken);
-	b.take.flags = flags;
-	batch_do(s, &b, end_fd(s, end), cmd);
-}
-
-/* Where a read or write goes: 0 ordinary, 1 and 2 a window, 3 nowhere, 4 the edge of a hole. */
-static char *memory_of(struct state *s, uint64_t how)
-{
-	switch (how) {
-	case 0:
-		return buffer;
-	case 1:
-	case 2:
-		return window_byte(s, how - 1);
-	case 3:
-		return NULL;
-	}
-	return buffer + BUFFER - 5000;
+	if (spoilt_ioctl(s, end_fd(s, c->arg[0]), IPCX_IOC_QUEUE_STAT, q, sizeof(*q), c->arg[1]) ||
+	    c->arg[1] || !e)
+		return;
+	if (q->out_free + q->out_loaned + q->out_queued + q->out_leased + q->out_answers !=
+	    e->depth)
+		shared->broken = "a slot is in no state, or in two";
+	known = q->out_queued + q->out_leased + q->out_released + q->out_dropped_oldest +
+		q->out_dropped_newest + q->out_expired + q->out_poison + q->out_withdrawn;
+	if (q->out_sent < known || q->out_sent > known + q->out_loaned)
+		shared->broken = "what became of the messages is not what was sent";
 }
 
 static void call_io(struct state *s, const struct call *c)
@@ -488,6 +287,8 @@ bool call_may_sleep(const struct call *c)
 	case OP_LOAN:
 		return c->arg[3] == WAIT_FOREVER || c->arg[4];
 	case OP_TAKE:
+	case OP_CALL:
+	case OP_REPLY:
 		return c->arg[2] == WAIT_FOREVER || c->arg[6];
 	}
 	return false;
@@ -513,19 +314,13 @@ uint32_t call_make(struct state *s, const struct call *c)
 		call_unlink(s, c);
 		break;
 	case OP_LOAN:
-		call_loan(s, c);
-		break;
 	case OP_COMMIT:
-		call_commit(s, c);
-		break;
 	case OP_CANCEL:
-		call_done(s, IPCX_IOC_QUEUE_CANCEL, false, c->arg, 0, c->arg[2]);
-		break;
 	case OP_TAKE:
-		call_take(s, c);
-		break;
 	case OP_RELEASE:
-		call_done(s, IPCX_IOC_QUEUE_RELEASE, true, c->arg, c->arg[2], c->arg[3]);
+	case OP_CALL:
+	case OP_REPLY:
+		call_batch(s, c);
 		break;
 	case OP_READ:
 	case OP_WRITE:

@@ -19,6 +19,7 @@
 /* clang-format off */
 enum op {
 	OP_OPEN, OP_DEV, OP_INFO, OP_UNLINK, OP_LOAN, OP_COMMIT, OP_CANCEL, OP_TAKE, OP_RELEASE,
+	OP_CALL, OP_REPLY,
 	OP_READ, OP_WRITE, OP_POLL, OP_EPOLL, OP_NONBLOCK, OP_STAT, OP_IOCTL,
 	OP_MMAP, OP_TOUCH, OP_MUNMAP, OP_MREMAP, OP_MPROTECT, OP_MADVISE, OP_PIN, OP_DRAIN, OP_PEEK,
 	OP_DUP, OP_CLOSE, OP_FORK, OP_SENDFD, OP_RECVFD, OP_KILL, OP_SLEEP,
@@ -76,6 +77,9 @@ extern const struct op_info op_info[OPS];
 /* An index of an endpoint, a mapping or a message: with RAW as it is, else the next that exists. */
 #define RAW		0x80
 
+/* Beside an index of a loan: none, the reply is inline. */
+#define NO_LOAN		0x100
+
 /* Waits and times of messages in milliseconds, and others; 0: none. */
 #define WAIT_PAST	0xfd
 #define WAIT_NEGATIVE	0xfe
@@ -84,6 +88,9 @@ extern const struct op_info op_info[OPS];
 /* What a queue does with messages: policy | dead << 8 | max << 16 | lease << 24, dead is a name. */
 #define RULES(policy, dead, max, lease) \
 	((policy) | (dead) << 8 | (max) << 16 | (uint64_t)(lease) << 24)
+
+/* In the upper half of a commit's, call's or reply's flags: IPCX_MSG_* to be changed. */
+#define CHANGE(msg)	((uint64_t)(msg) << 32)
 
 /* How an ioctl's argument is spoilt: kind | where << 8 | value << 16. */
 enum bad {
@@ -176,19 +183,34 @@ struct map {
 	bool receives;
 };
 
+/* What may be done with a message depends on what it is. */
+enum msg_kind {
+	LOAN = 1 << 0,
+	FOR_REPLY = 1 << 1,	/* a loan too */
+	TAKEN = 1 << 2,
+	REQUEST = 1 << 3,	/* taken and not answered */
+	ANSWER = 1 << 4,
+	SENT = 1 << 5		/* a request that was not answered as far as is known */
+};
+
+#define LOANS	(LOAN | FOR_REPLY)
+#define HELD	(TAKEN | REQUEST | ANSWER)
+
 /**
- * struct msg - a slot on loan or a message taken
+ * struct msg - a slot on loan, a message taken or a request sent
  * @end: index of the endpoint
  * @live: as far as is known it still is
- * @taken: it is a message
+ * @kind: what it is
  * @slot: number
+ * @flags: IPCX_MSG_*, of a loan those that it is meant for
  * @seq: number of the message
  * @len: bytes
  */
 struct msg {
 	uint32_t end;
-	bool live, taken;
-	uint32_t slot;
+	bool live;
+	enum msg_kind kind;
+	uint32_t slot, flags;
 	uint64_t seq, len;
 };
 
@@ -236,17 +258,22 @@ uint32_t name_length(uint32_t i);
 void calls_init(void);
 struct end *end_find(struct state *s, uint64_t index);
 struct map *map_find(struct state *s, uint64_t index);
-struct msg *msg_find(struct state *s, uint64_t index, bool taken);
+struct msg *msg_find(struct state *s, uint64_t index, uint32_t kinds);
 int end_fd(struct state *s, uint64_t index);
 void end_remember(struct state *s, const struct end *e);
-void msg_remember(struct state *s, uint32_t end, const struct ipcx_desc *d, bool taken);
+void msg_remember(struct state *s, uint32_t end, const struct ipcx_desc *d, enum msg_kind kind);
 char *window_byte(struct state *s, uint64_t which);
+char *memory_of(struct state *s, uint64_t how);
+uint64_t inline_length(bool is_inline, uint64_t len);
 int64_t deadline_of(uint64_t wait);
 
-/* calls.c, memory.c: making one call in a process */
+/* batch.c, calls.c, memory.c: making one call in a process */
 
 bool call_may_sleep(const struct call *c);
 uint32_t call_make(struct state *s, const struct call *c);
+long spoilt_ioctl(struct state *s, int fd, unsigned long cmd, void *arg, uint32_t size,
+		  uint64_t bad);
+void call_batch(struct state *s, const struct call *c);
 long call_memory(struct state *s, const struct call *c);
 
 #endif /* FUZZ_H */

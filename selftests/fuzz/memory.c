@@ -93,7 +93,7 @@ static void call_mmap(struct state *s, const struct call *c)
 /* Where the slot of a message is in a mapping, or its beginning. */
 static char *slot_in(struct state *s, const struct map *m, uint64_t index, uint64_t page)
 {
-	struct msg *slot = msg_find(s, index, m->receives);
+	struct msg *slot = msg_find(s, index, m->receives ? HELD : LOANS);
 	uint64_t at = page * PAGE;
 
 	if (slot)

@@ -35,7 +35,7 @@ VALUES(msgs, 0, 0, 0, 1, 1, 2, 3, 5, 8, 13, RAW, RAW + 1, RAW + 2, RAW + 7);
 VALUES(queue_names, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 0, 0, 3, 4, 5, 6, 7, 8, 9);
 VALUES(open_flags, C | S | R, C | S | R, C | S | R, C | S | R, C | S, C | S, C | R, C | R, S, R,
 	S | R, C | E | S | R, C | E | S | R, C | X | S | R, C | X | E | S | R, C | E | S,
-	C | E | R, 0, X | S, E | R, C, 1 << 5, 1U << 31);
+	C | E | R, C | S | R | IPCX_OPEN_SEALED, 0, X | S, E | R, C, 1 << 5, 1U << 31);
 VALUES(depths, 1, 1, 2, 2, 2, 3, 4, 4, 4, 8, 8, 16, 64, 64, 0, 0, 200, 65537, ~0U);
 VALUES(msg_maxes, 1, 100, 4096, 4096, 4097, 8192, 16384, 65536, 65536, 1 << 20, 0, 1 << 30,
 	(1 << 30) + 1, ~0ULL);
@@ -49,16 +49,27 @@ VALUES(rules, 0, 0, 0, 0, RULES(1, 0, 0, 0), RULES(2, 0, 0, 0), RULES(2, 0, 2, 3
 /* and leases_max in the upper half */
 VALUES(modes, 0600, 0600, 0600, 0666, 0666, 0666, 0, 0200, 0400, 0777, 01000, 0600 | 1ULL << 32,
 	0666 | 1ULL << 32, 0666 | 2ULL << 32, 0600 | 3ULL << 32);
-VALUES(lens, 0, 1, 1, 8, 8, 100, 100, 100, 1000, 1000, 4095, 4096, 4096, 4096, 4097, 8192, 10000,
-	16384, 65536, 65537, 1 << 30, (1 << 30) + 1, ~0ULL);
-VALUES(commit_lens, 0, 0, 0, 0, 1, 100, 4096, 4097, 1 << 20, ~0ULL);
+VALUES(lens, 0, 1, 1, 8, 8, 64, 65, 100, 100, 100, 1000, 1000, 4095, 4096, 4096, 4096, 4097,
+	8192, 10000, 16384, 65536, 65537, 1 << 30, (1 << 30) + 1, ~0ULL);
+VALUES(commit_lens, 0, 0, 0, 0, 1, 64, 65, 100, 4096, 4097, 1 << 20, ~0ULL);
 VALUES(counts, 1, 1, 1, 1, 1, 2, 2, 3, 4, 8, 64, 0, 65, ~0U);
 VALUES(waits, 0, 0, 0, 0, 0, 0, 1, 1, 1, 4, WAIT_PAST, WAIT_NEGATIVE, WAIT_FOREVER);
 VALUES(len_maxes, ~0ULL, ~0ULL, ~0ULL, ~0ULL, 65536, 4096, 100, 1, 0);
 VALUES(prios, 0, 0, 0, 0, 1, 5, 31, 31, 32, ~0U);
 VALUES(bits, 0, 1);
 VALUES(rarely, 0, 0, 0, 1);
-VALUES(take_flags, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 1U << 31);
+VALUES(take_flags, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 4, 4, 4, 5, 1U << 31);
+VALUES(loan_flags, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 4, 4, 5, 5, 5, 6, 3, 1U << 31);
+/* and IPCX_MSG_* to be changed in the upper half */
+VALUES(commit_flags, 0, 0, 0, 1, 1, 1, 2, 1U << 31, CHANGE(IPCX_MSG_REQUEST),
+	CHANGE(IPCX_MSG_REQUEST) | 1, CHANGE(IPCX_MSG_INLINE), CHANGE(IPCX_MSG_POISON));
+VALUES(call_flags, 0, 0, 0, 1, 1, 2, 2, 4, 4, 6, 6, 3, 1U << 31, CHANGE(IPCX_MSG_INLINE),
+	CHANGE(IPCX_MSG_CANCELED));
+VALUES(reply_flags, 0, 0, 0, 0, 1, 1, 1, 2, CHANGE(IPCX_MSG_INLINE), CHANGE(IPCX_MSG_REQUEST));
+/* and when a request expires in the upper half */
+VALUES(call_prios, 0, 0, 0, 0, 1, 31, 32, 1ULL << 32, 2ULL << 32,
+	(uint64_t)WAIT_PAST << 32, (uint64_t)WAIT_NEGATIVE << 32);
+VALUES(reply_loans, NO_LOAN, NO_LOAN, 0, 0, 0, 0, 1, 1, 2, RAW, RAW + 1, RAW + 2);
 VALUES(expiries, 0, 0, 0, 0, 0, 0, 1, 1, 2, 4, 15, WAIT_PAST, WAIT_PAST, WAIT_NEGATIVE,
 	WAIT_FOREVER);
 VALUES(flag_bits, 0, 0, 0, 1, 1, 1, 2, 1U << 31);
@@ -76,15 +87,19 @@ VALUES(bads, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, BAD(BAD
 	BAD(BAD_DESCS_WINDOW, 0, 0), BAD(BAD_DESCS_WINDOW, 1, 0), BAD(BAD_DESC_WORD, 0, 1),
 	BAD(BAD_DESC_WORD, 0, 2), BAD(BAD_DESC_WORD, 0, 4), BAD(BAD_DESC_WORD, 0, 0x10000),
 	BAD(BAD_DESC_WORD, 0, ~0U), BAD(BAD_DESC_WORD, 0, 0x7fffffff), BAD(BAD_DESC_WORD, 1, 1),
-	BAD(BAD_DESC_WORD, 6, 7), BAD(BAD_DESC_WORD, 13, 1), BAD(BAD_DESC_WORD, 15, ~0U));
+	BAD(BAD_DESC_WORD, 6, 7), BAD(BAD_DESC_WORD, 13, 1), BAD(BAD_DESC_WORD, 15, ~0U),
+	BAD(BAD_DESC_WORD, 16, 1), BAD(BAD_DESC_WORD, 17, 1));
 VALUES(iov_lens, 0, 1, 8, 100, 4096, 4097, 8192, 20000, 65536);
 /* see memory_of() */
-VALUES(memories, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4);
+VALUES(memories, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5);
+VALUES(inline_places, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5);
+/* and where the reply is */
+VALUES(reply_places, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 5, 1 << 8, 2 << 8, 3 << 8, 4 << 8);
 VALUES(polls, 1, 4, 5, 5, 0x2000, ~0U);
 VALUES(epoll_ops, 0, 0, EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL);
 VALUES(epoll_flags, 5, 5, EPOLLET | 5, EPOLLONESHOT | 5, EPOLLEXCLUSIVE | 1, 1, 4);
 VALUES(ioctls, 0xe780, 0xe781, 0xe782, 0xe783, 0xe784, 0xe785, 0xe786, 0xe787, 0xe788, 0xe789,
-	0x5421, 0);
+	0xe78a, 0xe78b, 0x5421, 0);
 /* see window_range() */
 VALUES(windows, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5);
 VALUES(protections, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_NONE,
@@ -127,20 +142,31 @@ const struct op_info op_info[OPS] = {
 	} },
 	[OP_LOAN] = { "loan", 16, {
 		{ "end", &ends }, { "n", &counts }, { "len", &lens }, { "wait", &waits },
-		{ "bad", &bads }
+		{ "bad", &bads }, { "flags", &loan_flags }
 	} },
 	[OP_COMMIT] = { "commit", 16, {
 		{ "msg", &msgs }, { "n", &counts }, { "len", &commit_lens },
-		{ "flags", &flag_bits }, { "prio", &prios }, { "bad", &bads },
-		{ "expires", &expiries }
+		{ "flags", &commit_flags }, { "prio", &prios }, { "bad", &bads },
+		{ "expires", &expiries }, { "data", &inline_places }
 	} },
 	[OP_CANCEL] = { "cancel", 4, { { "msg", &msgs }, { "n", &counts }, { "bad", &bads } } },
 	[OP_TAKE] = { "take", 16, {
 		{ "end", &ends }, { "n", &counts }, { "wait", &waits }, { "max", &len_maxes },
-		{ "flags", &take_flags }, { "msg", &msgs }, { "bad", &bads }
+		{ "flags", &take_flags }, { "msg", &msgs }, { "bad", &bads },
+		{ "data", &inline_places }
 	} },
 	[OP_RELEASE] = { "release", 10, {
 		{ "msg", &msgs }, { "n", &counts }, { "flags", &flag_bits }, { "bad", &bads }
+	} },
+	[OP_CALL] = { "call", 12, {
+		{ "msg", &msgs }, { "len", &commit_lens }, { "wait", &waits },
+		{ "flags", &call_flags }, { "prio", &call_prios }, { "answer", &msgs },
+		{ "bad", &bads }, { "data", &inline_places }
+	} },
+	[OP_REPLY] = { "reply", 12, {
+		{ "msg", &msgs }, { "loan", &reply_loans }, { "wait", &waits },
+		{ "max", &len_maxes }, { "flags", &reply_flags }, { "len", &commit_lens },
+		{ "bad", &bads }, { "data", &reply_places }
 	} },
 	[OP_READ] = { "read", 7, {
 		{ "end", &ends }, { "len", &iov_lens }, { "mem", &memories }, { "vec", &rarely }

@@ -83,8 +83,8 @@ struct map *map_find(struct state *s, uint64_t index)
 	return NULL;
 }
 
-/* The newest have the lowest index. */
-struct msg *msg_find(struct state *s, uint64_t index, bool taken)
+/* One of @kinds, of which the newest have the lowest index. */
+struct msg *msg_find(struct state *s, uint64_t index, uint32_t kinds)
 {
 	uint32_t i;
 
@@ -93,7 +93,7 @@ struct msg *msg_find(struct state *s, uint64_t index, bool taken)
 	for (i = 0; i < MSGS; i++) {
 		struct msg *m = &s->msg[(s->next_msg - 1 - index - i) % MSGS];
 
-		if (m->live && m->taken == taken)
+		if (m->live && m->kind & kinds)
 			return m;
 	}
 	return NULL;
@@ -110,13 +110,14 @@ void end_remember(struct state *s, const struct end *e)
 	s->end[i] = *e;
 }
 
-void msg_remember(struct state *s, uint32_t end, const struct ipcx_desc *d, bool taken)
+void msg_remember(struct state *s, uint32_t end, const struct ipcx_desc *d, enum msg_kind kind)
 {
 	s->msg[s->next_msg++ % MSGS] = (struct msg){
 		.end = end,
 		.live = true,
-		.taken = taken,
+		.kind = kind,
 		.slot = d->slot,
+		.flags = d->flags,
 		.seq = d->seq,
 		.len = d->len,
 	};
@@ -144,11 +145,37 @@ int64_t deadline_of(uint64_t wait)
 char *window_byte(struct state *s, uint64_t which)
 {
 	struct map *m = map_find(s, which);
-	struct msg *slot = msg_find(s, 0, m && m->receives);
+	struct msg *slot = msg_find(s, 0, m && m->receives ? HELD : LOANS);
 
 	if (!m)
 		return NULL;
 	if (slot && s->end[slot->end].stride * slot->slot < m->len)
 		return m->addr + s->end[slot->end].stride * slot->slot;
 	return m->addr;
+}
+
+/*
+ * Where payload goes, and the places of inline messages are: 0 ordinary memory, 1 and 2
+ * a window, 3 nowhere, 4 the edge of a hole, 5 the same, in the second place.
+ */
+char *memory_of(struct state *s, uint64_t how)
+{
+	switch (how) {
+	case 0:
+		return buffer;
+	case 1:
+	case 2:
+		return window_byte(s, how - 1);
+	case 3:
+		return NULL;
+	case 5:
+		return buffer + BUFFER - IPCX_INLINE_MAX * 3 / 2;
+	}
+	return buffer + BUFFER - 5000;
+}
+
+/* Bytes of a message: what is inline is seldom too long. */
+uint64_t inline_length(bool is_inline, uint64_t len)
+{
+	return is_inline ? len % (IPCX_INLINE_MAX + 2) : len;
 }
