@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "fail_nth.h"
+#include "fail_nth_calls.h"
 
 #include "../kselftest_harness.h"
 
@@ -46,6 +47,14 @@ static int with_device(void)
 		.mode = 0600,
 	};
 	return w.fd < 0 ? -errno : 0;
+}
+
+static int with_device_and_leases(void)
+{
+	int err = with_device();
+
+	w.e.o.leases_max = 2;
+	return err;
 }
 
 static int with_device_and_name(void)
@@ -417,6 +426,7 @@ static const struct call calls[] = {
 	{ "open", empty, run_open, no_device },
 	{ "info", with_device, run_info, no_device },
 	{ "queue_open, anonymous", with_device, run_queue_open, no_device },
+	{ "queue_open, leases_max", with_device_and_leases, run_queue_open, no_device },
 	{ "queue_open, new", with_device_and_name, run_queue_open, no_named_queue },
 	{ "queue_open, existing", with_named_queue, run_queue_open, no_named_queue },
 	{ "queue_open, dead letters", with_device_and_dead_letters, run_queue_open,
@@ -435,6 +445,20 @@ static const struct call calls[] = {
 	{ "queue_release, nack to dead letters", with_doomed_lease, run_nack, no_dead_letters },
 	{ "queue_loan, lease time-out", with_overdue_lease, run_lease_time_out, no_overdue_lease },
 	{ "queue_stat", with_message, run_stat, no_queue },
+	{ "queue_loan, request", with_side, run_loan_request, no_side },
+	{ "queue_loan, inline", with_side, run_loan_inline, no_side },
+	{ "queue_loan, reply", with_held, run_loan_reply, no_side },
+	{ "queue_commit, request", with_request_loan, run_commit_request, no_side },
+	{ "queue_take, inline", with_inline_message, run_take_inline, no_side },
+	{ "queue_take, answer", with_answer, run_take_answer, no_side },
+	{ "queue_release, request", with_held, run_release_request, no_side },
+	{ "queue_release, answer", with_answer_held, run_release_answer, no_side },
+	{ "queue_release, nack an answer", with_answer_held, run_nack_answer, no_side },
+	{ "queue_call", with_request_loan, run_call, no_side },
+	{ "queue_call, wait", with_answer, run_call_wait, no_side },
+	{ "queue_reply", with_reply_loan, run_reply, no_side },
+	{ "queue_reply, inline", with_held, run_reply_inline, no_side },
+	{ "queue_reply, take", with_held_and_queued, run_reply_take, no_side },
 	{ "write", with_queue, run_write, no_queue },
 	{ "read", with_message, run_read, no_queue },
 	{ "poll", with_message, run_poll, no_queue },
