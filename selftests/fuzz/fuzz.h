@@ -250,6 +250,7 @@ struct ipcx_desc;
 
 /* Memory for arguments, with holes behind it. */
 extern char *arg_page, *desc_pages, *readonly_page, *buffer;
+extern int zeros; /* a file that is not writable */
 
 #define NAMES		10
 extern const char *const names[NAMES];

@@ -130,12 +130,13 @@ static void call_touch(struct state *s, const struct call *c)
 	}
 }
 
-/* Nothing else must come to lie in the middle of a mapping that is remembered. */
+/*
+ * Nothing else must come to lie in the middle of a mapping that is remembered, nor
+ * what mprotect() can make writable.
+ */
 static bool fill_hole(char *addr, uint64_t len)
 {
-	return mmap(addr, len, PROT_NONE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
-		    0) == addr;
+	return mmap(addr, len, PROT_NONE, MAP_SHARED | MAP_FIXED_NOREPLACE, zeros, 0) == addr;
 }
 
 static void call_munmap(struct state *s, const struct call *c)

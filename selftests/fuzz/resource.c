@@ -3,6 +3,7 @@
  * What calls name: endpoints, mappings and messages by index, names, deadlines,
  * and memory for arguments with holes behind it.
  */
+#include <fcntl.h>
 #include <linux/ipcx.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 #include "fuzz.h"
 
 char *arg_page, *desc_pages, *readonly_page, *buffer;
+int zeros;
 
 static char long_name[IPCX_NAME_MAX + 2];
 const char *const names[NAMES] = {
@@ -41,6 +43,9 @@ void calls_init(void)
 	readonly_page = with_holes(PAGE, PROT_READ);
 	buffer = with_holes(BUFFER, PROT_READ | PROT_WRITE);
 	memset(long_name, 'n', IPCX_NAME_MAX);
+	zeros = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	if (zeros < 0)
+		_exit(1);
 }
 
 struct end *end_find(struct state *s, uint64_t index)
