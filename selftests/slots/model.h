@@ -70,6 +70,10 @@ static void failed(const char *what, int line);
  * @prio: likewise
  * @deliveries: likewise
  * @late: how many overdue leases there are on it
+ * @caller: who waits for the answer to the request in it, or whose the answer in it is
+ * @request: it is to be answered, or on loan for such a message
+ * @reply: LOANED: for a reply; LEASED: as an answer
+ * @order: ANSWERED: the lowest of the caller's is the first
  */
 struct shadow {
 	enum ipcx_slot_state state;
@@ -81,6 +85,10 @@ struct shadow {
 	u8 prio;
 	u32 deliveries;
 	u32 late;
+	struct ipcx_party *caller;
+	bool request;
+	bool reply;
+	s64 order;
 };
 
 static struct ipcx_slots s;
@@ -120,105 +128,7 @@ static void model_init(u32 slots)
 		party[i] = party_new(i);
 }
 
-/* One slot against its shadow: cheap enough for every step. */
-static void check_slot(const struct ipcx_slot *x)
-{
-	const struct shadow *m = shadow_of(x);
-
-	must(x->state == m->state);
-	must(x->writer == m->writer);
-	must(x->credit == m->credit);
-	if (m->state == IPCX_SLOT_LOANED || m->state == IPCX_SLOT_LEASED)
-		must(x->holder == m->holder);
-	must(!hlist_empty(&x->late) == !!m->late);
-	must(m->state != IPCX_SLOT_FREE || !m->late);
-	if (m->tag)
-		must(x->tag == m->tag && x->seq == m->seq && x->prio == m->prio &&
-		     x->deliveries == m->deliveries);
-}
-
-static void check_counts(void)
-{
-	u32 count[IPCX_SLOT_STATES] = { 0 };
-	u64 pages = 0, queued = 0, live = 0;
-
-	for (u32 i = 0; i < depth; i++) {
-		check_slot(&slot[i]);
-		count[slot[i].state]++;
-		live += !!shadow[i].tag;
-		if (slot[i].state == IPCX_SLOT_FREE)
-			pages += slot[i].pg.npages;
-		if (slot[i].state == IPCX_SLOT_QUEUED)
-			queued += slot[i].pg.npages;
-	}
-	must(!memcmp(count, s.count, sizeof(count)));
-	must(pages == s.free_pages && queued == s.queued_pages);
-	must(live == sent - released);
-	must(s.seq == sent);
-}
-
-/* Each list holds what it may hold; a BUSY slot is in none, any other in one. */
-static void check_lists(void)
-{
-	u8 places[DEPTH_MAX] = { 0 };
-	struct ipcx_slot *x;
-
-	for (u32 b = 0; b < IPCX_BINS; b++) {
-		must(hlist_empty(&s.bin[b]) == !(s.bins & 1U << b));
-		hlist_for_each_entry(x, &s.bin[b], node) {
-			must(x->state == IPCX_SLOT_FREE && fls(x->pg.npages) == (int)b);
-			must(++places[x - slot] == 1);
-		}
-	}
-	for (u32 p = 0; p < IPCX_PRIOS; p++) {
-		u64 last = 0;
-
-		must(list_empty(&s.fifo[p]) == !(s.prios & 1U << p));
-		list_for_each_entry(x, &s.fifo[p], queued) {
-			must(x->state == IPCX_SLOT_QUEUED && x->prio == p && x->seq > last);
-			must(++places[x - slot] == 1);
-			last = x->seq;
-		}
-	}
-	for (u32 i = 0; i < PARTIES; i++) {
-		u32 count[IPCX_SLOT_STATES] = { 0 };
-
-		hlist_for_each_entry(x, &party[i]->held, node) {
-			must(x->state == IPCX_SLOT_LOANED || x->state == IPCX_SLOT_LEASED);
-			must(x->holder == party[i]);
-			must(++places[x - slot] == 1);
-			count[x->state]++;
-		}
-		must(!memcmp(count, party[i]->count, sizeof(count)));
-	}
-	for (u32 i = 0; i < depth; i++)
-		must(places[i] == (slot[i].state != IPCX_SLOT_BUSY));
-}
-
-static void check_writers(void)
-{
-	u32 owned = 0;
-	struct ipcx_slot *x;
-
-	for (u32 i = 0; i < depth; i++)
-		owned += !!slot[i].writer;
-	for (u32 i = 0; i < PARTIES; i++) {
-		must(party[i]->spares <= IPCX_SPARES);
-		list_for_each_entry(x, &party[i]->own, own) {
-			must(x->writer == party[i]);
-			must(owned--);
-		}
-	}
-	must(!owned);
-}
-
-static void check_all(void)
-{
-	check_counts();
-	check_credits();
-	check_lists();
-	check_writers();
-}
+#include "check.h"
 
 static struct ipcx_slot *any(enum ipcx_slot_state state)
 {
@@ -237,8 +147,11 @@ static void moved(struct ipcx_slot *x, enum ipcx_slot_state to, struct ipcx_part
 
 	m->state = to;
 	m->holder = holder;
-	if (to == IPCX_SLOT_FREE)
+	if (to == IPCX_SLOT_FREE) {
 		m->credit = NULL;
+		m->request = false;
+		m->reply = false;
+	}
 	check_slot(x);
 }
 
@@ -251,12 +164,18 @@ static void ended(struct ipcx_slot *x)
 		released++;
 	m->tag = 0;
 	m->credit = NULL;
+	m->request = false;
+	m->reply = false;
 	moved(x, m->late ? IPCX_SLOT_BUSY : IPCX_SLOT_FREE, NULL);
 }
+
+#include "requests.h"
 
 static void put(struct ipcx_slot *x)
 {
 	if (x->ended) /* in nobody's hands */
+		return;
+	if (fail(x))
 		return;
 	ipcx_slot_put(&s, x);
 	ended(x);
@@ -326,7 +245,7 @@ static void grabbed(struct ipcx_slot *x, const struct ipcx_party *p)
 
 static void step_loan(struct ipcx_party *p)
 {
-	bool allowed = may_have(p->credit);
+	bool allowed = may_have(p->credit, 0);
 	u32 n = pages();
 	struct ipcx_slot *x = ipcx_slots_allow(&s, p->credit, 0) ? ipcx_slots_grab(&s, p, n) : NULL;
 
@@ -346,7 +265,7 @@ static void step_loan(struct ipcx_party *p)
 static void step_spare(struct ipcx_party *p)
 {
 	u32 n = pages();
-	struct ipcx_slot *x = ipcx_slots_fit_spare(&s, p, n);
+	struct ipcx_slot *x = may_have(p->credit, 0) ? ipcx_slots_fit_spare(&s, p, n) : NULL;
 
 	if (!x)
 		return;
@@ -430,6 +349,10 @@ static void step_return(void)
 
 	if (!x)
 		return;
+	if (x->reply) {
+		answer_return(x);
+		return;
+	}
 	for (u32 i = 0; i < LATE_MAX; i++)
 		if (!late[i].party)
 			l = &late[i];
@@ -491,6 +414,8 @@ static void step_drop(const struct ipcx_credit *by)
 	put(x);
 }
 
+#include "request_steps.h"
+
 /* The party's slots come back, and its memory goes. */
 static void step_death(u32 i)
 {
@@ -506,8 +431,9 @@ static void step_death(u32 i)
 		if (m->tag)
 			returned(x);
 		else
-			moved(x, IPCX_SLOT_FREE, NULL);
+			ended(x);
 	}
+	step_end_calls(p);
 	for (u32 j = 0; j < LATE_MAX; j++)
 		if (late[j].party == p)
 			end_late(&late[j], true);
@@ -526,7 +452,7 @@ static void step_death(u32 i)
 
 static void step(void)
 {
-	u32 op = pick(20), i = pick(PARTIES);
+	u32 op = pick(32), i = pick(PARTIES);
 	struct ipcx_slot *x = NULL;
 
 	switch (op) {
@@ -535,12 +461,14 @@ static void step(void)
 		break;
 	case 4 ... 6:
 		x = any(IPCX_SLOT_LOANED);
-		if (x)
+		if (x && !x->reply) {
+			may_request(x, pick(3));
 			commit(x, x->len, pick(3) ? 0 : pick(IPCX_PRIOS));
+		}
 		break;
 	case 7:
 		x = any(IPCX_SLOT_LOANED);
-		if (x && pick(2))
+		if (x && (x->reply || pick(2)))
 			put(x);
 		else if (x)
 			discard(x);
@@ -573,6 +501,24 @@ static void step(void)
 	case 19:
 		step_drop(pick(4) ? party[i]->credit : NULL);
 		break;
+	case 20:
+		step_loan_request(party[i]);
+		break;
+	case 21 ... 22:
+		step_loan_reply(i);
+		break;
+	case 23 ... 24:
+		step_reply();
+		break;
+	case 25:
+		step_answer(party[i]);
+		break;
+	case 26:
+		step_give_up(party[i]);
+		break;
+	case 27 ... 31: /* or most slots would be in nobody's hands most of the time */
+		give_back(any(IPCX_SLOT_BUSY));
+		break;
 	}
 }
 
@@ -591,7 +537,7 @@ static void model_end(void)
 		take(NULL, UINT64_MAX);
 		put(x);
 	}
-	must(s.count[IPCX_SLOT_FREE] == depth && sent == released);
+	must(s.count[IPCX_SLOT_FREE] == depth && sent == released && !s.owed);
 	check_all();
 }
 

@@ -56,12 +56,43 @@ static u32 owed_before(const struct ipcx_credit *end)
 	return n;
 }
 
-/* May a user have one more slot? */
-static bool may_have(const struct ipcx_credit *c)
+/* Requests (LEASED), or loans for replies (LOANED), in the party's hands. */
+static u32 holds(const struct ipcx_party *p, enum ipcx_slot_state state)
+{
+	u32 n = 0;
+
+	for (const struct shadow *m = shadow; m < shadow + depth; m++)
+		n += m->state == state && m->holder == p &&
+		     (state == IPCX_SLOT_LEASED ? m->request : m->reply);
+	return n;
+}
+
+/* How many slots the party may still get for replies. */
+static u32 owed_to(const struct ipcx_party *p)
+{
+	u32 requests = holds(p, IPCX_SLOT_LEASED), replies = holds(p, IPCX_SLOT_LOANED);
+
+	return requests > replies ? requests - replies : 0;
+}
+
+/* One for each request that nobody holds, and what is owed to those who hold some. */
+static u32 owed_replies(void)
+{
+	u32 n = 0;
+
+	for (const struct shadow *m = shadow; m < shadow + depth; m++)
+		n += m->request && m->state != IPCX_SLOT_LEASED;
+	for (u32 i = 0; i < PARTIES; i++)
+		n += owed_to(party[i]);
+	return n;
+}
+
+/* May a user have one more slot, and leave @more? */
+static bool may_have(const struct ipcx_credit *c, u32 more)
 {
 	const struct ipcx_credit *before = c && !users_slots(c) ? c : credit + USERS;
 
-	return s.count[IPCX_SLOT_FREE] > owed_before(before);
+	return s.count[IPCX_SLOT_FREE] > owed_before(before) + owed_replies() + more;
 }
 
 static void check_credits(void)
