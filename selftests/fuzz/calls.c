@@ -103,7 +103,7 @@ static void call_stat(struct state *s, const struct call *c)
 
 	*q = (struct ipcx_queue_stat){ .size = sizeof(*q) };
 	if (spoilt_ioctl(s, end_fd(s, c->arg[0]), IPCX_IOC_QUEUE_STAT, q, sizeof(*q), c->arg[1]) ||
-	    c->arg[1] || !e)
+	    c->arg[1] || !e || !e->depth) /* it is not known if what OPEN wrote was elsewhere */
 		return;
 	if (q->out_free + q->out_loaned + q->out_queued + q->out_leased + q->out_answers !=
 	    e->depth)

@@ -54,6 +54,13 @@ static struct range window_range(const struct end *e, uint64_t window)
 	return (struct range){ window << 12, w };
 }
 
+/* What cannot be unmapped, for lack of memory, goes with the process. */
+static void unmap(struct state *s, char *addr, uint64_t len)
+{
+	if (len && munmap(addr, len))
+		s->used_up = true;
+}
+
 static void map_remember(struct state *s, const struct map *m)
 {
 	uint32_t i;
@@ -61,7 +68,7 @@ static void map_remember(struct state *s, const struct map *m)
 	for (i = 0; i < MAPS - 1 && s->map[i].addr; i++)
 		;
 	if (s->map[i].addr)
-		munmap(s->map[i].addr, s->map[i].len);
+		unmap(s, s->map[i].addr, s->map[i].len);
 	s->map[i] = *m;
 }
 
@@ -149,8 +156,10 @@ static void call_munmap(struct state *s, const struct call *c)
 	part = part_of(m->len, c->arg[1]);
 	if (munmap(m->addr + part.start, part.len))
 		return;
-	if (part.len == m->len || !fill_hole(m->addr + part.start, part.len))
-		m->addr = NULL;
+	if (part.len != m->len && fill_hole(m->addr + part.start, part.len))
+		return;
+	unmap(s, m->addr, m->len);
+	m->addr = NULL;
 }
 
 /* 0 may move, 1 shrinks, 2 grows, 3 moves and leaves the old range behind */
@@ -177,8 +186,8 @@ static void remap(struct state *s, const struct call *c)
 		return;
 	if (c->arg[2] != 3) {
 		/* what is left has a hole, where anything may come to lie */
-		munmap(m->addr, part.start);
-		munmap(m->addr + part.start + part.len, m->len - part.start - part.len);
+		unmap(s, m->addr, part.start);
+		unmap(s, m->addr + part.start + part.len, m->len - part.start - part.len);
 		m->addr = NULL;
 	}
 	map_remember(s, &moved);
