@@ -89,7 +89,7 @@ static void call_mmap(struct state *s, const struct call *c)
 	m.receives = m.off >= e->window;
 	if (m.receives && prot == (PROT_READ | PROT_WRITE))
 		prot = PROT_READ; /* else nearly all would fail */
-	m.addr = mmap(NULL, m.len, prot, c->arg[4] & ~MAP_FIXED, e->fd, m.off);
+	m.addr = mmap(NULL, m.len, prot, c->arg[4] & ~(MAP_FIXED | MAP_ANONYMOUS), e->fd, m.off);
 	if (m.addr == MAP_FAILED)
 		return;
 	if (m.receives && prot & PROT_WRITE && c->arg[4] & MAP_SHARED)
