@@ -98,9 +98,15 @@ static int as(const struct who *w, int (*fn)(const struct who *w))
 	return exit_status(pid);
 }
 
+/* All modes, or on a slow kernel some that have each bit in all company. */
+static unsigned int step(void)
+{
+	return scale() > 1 ? 7 : 1;
+}
+
 static int create_all(const struct who *w)
 {
-	for (unsigned int mode = 0; mode <= 0777; mode++) {
+	for (unsigned int mode = 0; mode <= 0777; mode += step()) {
 		int fd = open_mode(name_of(mode), CREATE | IPCX_OPEN_EXCL | SENDRECV, mode);
 
 		if (fd < 0)
@@ -122,7 +128,7 @@ static int open_all(const struct who *w)
 	const unsigned int want[] = { IPCX_OPEN_RECV, IPCX_OPEN_SEND, SENDRECV };
 	int wrong = 0;
 
-	for (unsigned int mode = 0; mode <= 0777; mode++) {
+	for (unsigned int mode = 0; mode <= 0777; mode += step()) {
 		for (int i = 0; i < 3; i++) {
 			int must = allowed(w, mode, want[i]) ? 0 : -EACCES;
 			int fd = open_mode(name_of(mode), want[i], 0);
@@ -140,7 +146,7 @@ static int open_all(const struct who *w)
 
 static int unlink_all(const struct who *w)
 {
-	for (unsigned int mode = 0; mode <= 0777; mode++)
+	for (unsigned int mode = 0; mode <= 0777; mode += step())
 		if (raw_unlink(name_of(mode)))
 			return 1;
 	return 0;
