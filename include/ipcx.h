@@ -130,9 +130,12 @@ enum ipcx_queue_policy {
  * @policy: when the queue is full, IPCX_BLOCK if not set
  * @leases_max: messages that one handle may hold, taken and not released; 0 for no
  *	limit
+ * @prefetch: of this handle: messages that it takes by one system call, 2..64, and
+ *	keeps in hand for the takes that follow; 0 and 1 take one. See ipcx_queue_take().
+ *	Not with IPCX_INHERIT
  *
- * All but @require count only for the one who creates the queue; read what an
- * existing one has with ipcx_queue_attr().
+ * All but @require and @prefetch count only for the one who creates the queue; read
+ * what an existing one has with ipcx_queue_attr().
  */
 struct ipcx_queue_opts {
 	size_t sz;
@@ -146,6 +149,7 @@ struct ipcx_queue_opts {
 	uint32_t lease_ms;
 	enum ipcx_queue_policy policy;
 	uint32_t leases_max;
+	uint32_t prefetch;
 };
 
 #define IPCX_QUEUE_OPTS(name, ...) struct ipcx_queue_opts name = { .sz = sizeof(name), __VA_ARGS__ }
@@ -256,7 +260,8 @@ int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
  * @q: the handle, or NULL
  *
  * Loans are given back, messages taken and not released go back to the front
- * of the queue. Pointers into slots of this handle become invalid.
+ * of the queue, those in hand by opts.prefetch too. Pointers into slots of this
+ * handle become invalid.
  */
 void ipcx_queue_close(struct ipcx_queue *q);
 
@@ -364,6 +369,13 @@ int ipcx_queue_cancel(struct ipcx_queue *q, struct ipcx_msg *m);
  * The message is yours until you release or nack it, or close the handle, or
  * die: the last three deliver it again, with deliveries + 1.
  *
+ * With opts.prefetch the handle takes more messages along, which are in hand: leased, and
+ * handed out in order by later takes. They count for leases_max and keep their slots; a
+ * higher priority that comes later is taken after them; when the process dies or closes
+ * the handle they come back with deliveries + 1, as those do that expire in hand or are
+ * there for half of lease_ms. poll and threads that sleep in a take do not see them: take
+ * until -EAGAIN before you sleep in poll.
+ *
  * Return: 0, or
  * -EAGAIN     empty, and @deadline is IPCX_NOWAIT
  * -EBUSY      this handle holds leases_max messages: release one
@@ -422,6 +434,10 @@ int ipcx_queue_nack(struct ipcx_queue *q, struct ipcx_msg *m);
  *
  * When nothing is taken the old message is released all the same and @m is all
  * zero, so that the call can be repeated.
+ *
+ * With opts.prefetch and no lease_ms the release waits until the next system call of this
+ * handle that takes, releases, nacks, loans, calls, replies or closes: at most as many
+ * wait. If the process dies before, those messages are delivered again.
  *
  * Return: as ipcx_queue_release() and ipcx_queue_take().
  */

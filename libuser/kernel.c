@@ -297,6 +297,24 @@ void ipcx_kernel_fill_taken(struct ipcx_queue *q, struct ipcx_msg *m, const stru
 	m->priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
 }
 
+static inline int accept_taken(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipcx_desc *d,
+			       int done)
+{
+	struct ipcx_kernel_queue *k = ipcx_kernel(q);
+
+	for (int i = 0; i < done; i++) {
+		void *data = ipcx_slot_data(k, &k->rx, d[i].slot, d[i].len,
+					    d[i].flags & IPCX_MSG_INLINE);
+
+		if (ipcx_unlikely(data == MAP_FAILED)) {
+			ipcx_kernel_nack(k, d + i, done - i);
+			return i ? i : -ENOMEM;
+		}
+		ipcx_kernel_fill_taken(q, &m[i], &d[i], data);
+	}
+	return done;
+}
+
 static int kernel_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
 		       int64_t deadline)
 {
@@ -313,19 +331,7 @@ static int kernel_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m,
 	};
 	int done = ioctl(q->fd, IPCX_IOC_QUEUE_TAKE, &arg);
 
-	if (done < 0)
-		return -errno;
-	for (int i = 0; i < done; i++) {
-		void *data = ipcx_slot_data(k, &k->rx, d[i].slot, d[i].len,
-					    d[i].flags & IPCX_MSG_INLINE);
-
-		if (ipcx_unlikely(data == MAP_FAILED)) {
-			ipcx_kernel_nack(k, d + i, done - i);
-			return i ? i : -ENOMEM;
-		}
-		ipcx_kernel_fill_taken(q, &m[i], &d[i], data);
-	}
-	return done;
+	return done < 0 ? -errno : accept_taken(q, m, d, done);
 }
 
 /* Sends a message and brings a spare. */
@@ -409,6 +415,37 @@ static int kernel_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadlin
 	return r;
 }
 
+static int kernel_next_n(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int held,
+			 unsigned int n, int64_t deadline)
+{
+	struct ipcx_kernel_queue *k = ipcx_kernel(q);
+	struct ipcx_desc d[IPCX_BATCH];
+	struct ipcx_queue_take arg = {
+		.size = sizeof(arg),
+		.flags = IPCX_TAKE_RELEASE,
+		.descs = (uintptr_t)d,
+		.count = n,
+		.desc_size = sizeof(d[0]),
+		.deadline = deadline,
+		.len_max = SIZE_MAX,
+		.inline_data = (uintptr_t)k->places,
+	};
+	int done;
+
+	if (ipcx_unlikely(k->maps)) {
+		done = give(q, m, held, release);
+		if (done < (int)held)
+			return done < 0 ? done : -EPERM;
+		return kernel_take(q, SIZE_MAX, m, n, deadline);
+	}
+	for (unsigned int i = 0; i < n; i++)
+		d[i] = i < held ? (struct ipcx_desc){ .slot = m[i].priv[IPCX_PRIV_SLOT],
+						      .seq = m[i].priv[IPCX_PRIV_SEQ] } :
+				  (struct ipcx_desc){ .slot = IPCX_SLOT_NONE };
+	done = ioctl(q->fd, IPCX_IOC_QUEUE_TAKE, &arg);
+	return done < 0 ? -errno : accept_taken(q, m, d, done);
+}
+
 static int kernel_peek(struct ipcx_queue *q, struct ipcx_msg *m)
 {
 	struct ipcx_desc d = { 0 };
@@ -474,6 +511,7 @@ const struct ipcx_transport ipcx_transport_kernel = {
 	.take = kernel_take,
 	.release = kernel_release,
 	.next = kernel_next,
+	.next_n = kernel_next_n,
 	.peek = kernel_peek,
 	.stat = kernel_stat,
 	.call = ipcx_kernel_call,

@@ -82,7 +82,8 @@ static int check_flags(unsigned int flags, const char *name)
 }
 
 /* A longer struct of a newer program will do as long as it asks for nothing unknown. */
-static int copy_opts(struct ipcx_queue_opts *to, const struct ipcx_queue_opts *from)
+static int copy_opts(struct ipcx_queue_opts *to, const struct ipcx_queue_opts *from,
+		     unsigned int flags)
 {
 	const char *bytes = (const char *)from;
 
@@ -100,6 +101,11 @@ static int copy_opts(struct ipcx_queue_opts *to, const struct ipcx_queue_opts *f
 		return ipcx_fail(EINVAL, "mode 0%o has bits outside of 0777", to->mode);
 	if (to->policy > IPCX_DROP_NEWEST)
 		return ipcx_fail(EINVAL, "policy %d is none of enum ipcx_queue_policy", to->policy);
+	if (to->prefetch > IPCX_BATCH)
+		return ipcx_fail(EINVAL, "prefetch %u is more than %d", to->prefetch, IPCX_BATCH);
+	if (to->prefetch > 1 && (flags & IPCX_INHERIT))
+		return ipcx_fail_text(EINVAL, "prefetch does not go with IPCX_INHERIT: two "
+					      "processes cannot share what one has in hand");
 	return 0;
 }
 
@@ -137,7 +143,7 @@ int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
 	if (!r)
 		r = check_flags(flags, rest);
 	if (!r)
-		r = copy_opts(&opts, user_opts);
+		r = copy_opts(&opts, user_opts, flags);
 	if (r)
 		return r;
 	caps = t->caps;
@@ -157,6 +163,8 @@ int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
 		(*q)->flags = flags;
 		(*q)->caps = caps_of(*q, caps);
 		ipcx_fork_add(*q);
+		if (opts.prefetch > 1 && (flags & IPCX_RECV))
+			r = ipcx_prefetch_start(*q, opts.prefetch);
 	}
 	ipcx_fork_unlock();
 	if (!r)

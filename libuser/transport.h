@@ -56,6 +56,9 @@ struct ipcx_queue {
  * @take: receive up to @n messages of at most @len_max bytes
  * @release: give @n messages back, acknowledged or (@nack) to be delivered again
  * @next: release the message held, if any, and receive the next; 1 or an errno
+ * @next_n: release the @held first messages of the array, which has one at least, and
+ *	receive up to @n into it; how many, or an errno. -EPERM and -ESTALE leave
+ *	unreleased what comes behind the first that cannot be
  * @peek: describe the next message; 0 or an errno
  * @stat: fill all but sz; 0 or an errno
  * @call: send @request, unless it was sent before, and wait for its answer; what
@@ -84,6 +87,8 @@ struct ipcx_transport {
 		    int64_t deadline);
 	int (*release)(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, bool nack);
 	int (*next)(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
+	int (*next_n)(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int held, unsigned int n,
+		      int64_t deadline);
 	int (*peek)(struct ipcx_queue *q, struct ipcx_msg *m);
 	int (*stat)(const struct ipcx_queue *q, struct ipcx_queue_stats *stats);
 	int (*call)(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
@@ -110,6 +115,9 @@ enum ipcx_op {
 };
 
 int ipcx_explain(const struct ipcx_queue *q, enum ipcx_op op, int err, size_t len);
+
+/* prefetch.c */
+int ipcx_prefetch_start(struct ipcx_queue *q, unsigned int n);
 
 /* fork.c: the list of open queues, changed only under its lock */
 void ipcx_fork_lock(void);
