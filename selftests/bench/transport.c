@@ -71,6 +71,13 @@ static void queue_attach(struct chan *c, bool sender)
 	must(ipcx_queue_open(&c->q, c->name, sender ? IPCX_SEND : IPCX_RECV, NULL));
 }
 
+static void ahead_attach(struct chan *c, bool sender)
+{
+	IPCX_QUEUE_OPTS(opts, .prefetch = 16);
+
+	must(ipcx_queue_open(&c->q, c->name, sender ? IPCX_SEND : IPCX_RECV, &opts));
+}
+
 static void queue_send(struct chan *c, uint64_t seq)
 {
 	struct ipcx_msg m;
@@ -262,6 +269,8 @@ const struct transport transports[] = {
 		   queue_destroy },
 	[IPCX_NEXT] = { "ipcx, next", 64, true, queue_create, queue_attach, queue_send, queue_next,
 			queue_destroy },
+	[IPCX_PREFETCH] = { "ipcx, prefetch 16", 64, false, queue_create, ahead_attach, queue_send,
+			    queue_next, queue_destroy },
 	[IPCX_BATCH] = { "ipcx, batches of 32", 64, false, queue_create, queue_attach, batch_send,
 			 batch_recv, queue_destroy },
 	[IPCX_SEALED_NEXT] = { "ipcx, sealed, next", 64, true, sealed_create, queue_attach,

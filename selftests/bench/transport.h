@@ -68,6 +68,7 @@ struct transport {
 enum {
 	IPCX,
 	IPCX_NEXT,
+	IPCX_PREFETCH,
 	IPCX_BATCH,
 	IPCX_SEALED_NEXT,
 	IPCX_COPY,
