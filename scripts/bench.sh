@@ -40,4 +40,4 @@ if [ "${1:-}" = --json ]; then
 else
 	echo 'Instructions per message; QEMU TCG with icount, one CPU; scripts/bench.sh'
 fi
-exec "$top/scripts/vm.sh" --icount --mem 3G --timeout 300 -- "$dir/bench" "$@"
+exec "$top/scripts/vm.sh" --icount --mem 3G --timeout 600 -- "$dir/bench" "$@"
