@@ -504,10 +504,7 @@ static const char *check_namespace(void)
 
 #define SLOW 20 /* of so many rounds one: they load modules, make namespaces */
 
-static const struct {
-	struct drill d;
-	int slow;
-} drills[] = {
+static const struct entry drills[] = {
 	{ { "commit/commit", &both, loaned, commit_a, commit_b, check_commits } },
 	{ { "commit/cancel", &both, loaned, commit_a, cancel_b, check_commits } },
 	{ { "take/take", &both, queued, take_e, take_f, check_takes } },
@@ -548,18 +545,6 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	unsigned int n = argc > 1 ? atoi(argv[1]) : rounds(1000), i, todo;
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	ksft_print_header();
-	srandom(1);
 	catch_faults();
-	ksft_set_plan(argc > 2 ? 1 : ARRAY_SIZE(drills));
-	for (i = 0; i < ARRAY_SIZE(drills); i++) {
-		if (argc > 2 && strcmp(argv[2], drills[i].d.name))
-			continue;
-		todo = drills[i].slow ? n / drills[i].slow ?: 1 : n;
-		race_report(&drills[i].d, todo);
-	}
-	ksft_finished();
+	race_main(drills, ARRAY_SIZE(drills), 1000, argc, argv);
 }

@@ -51,6 +51,12 @@ struct drill {
 	const char *(*check)(void);
 };
 
+/* @slow: makes so many times less rounds than others; 0: as many */
+struct entry {
+	struct drill d;
+	unsigned int slow;
+};
+
 /* When a call began and when it was back, in ticks. */
 struct span {
 	uint64_t from, to;
@@ -216,6 +222,21 @@ static inline void race_report(const struct drill *d, unsigned int rounds)
 	ksft_test_result(!wrong, "%s: %s, %u rounds, %u %% overlap, %u too slow, %lld ms\n",
 			 d->name, wrong ?: "good", rounds, (unsigned int)(100ULL * met / rounds),
 			 slow, (long long)(now_ns() - start) / 1000000);
+}
+
+/* All drills, or the one called argv[2]; argv[1] rounds instead of @n for a fast kernel. */
+static inline void race_main(const struct entry *list, unsigned int count, unsigned int n, int argc,
+			     char **argv)
+{
+	n = argc > 1 ? atoi(argv[1]) : rounds(n);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	srandom(1);
+	ksft_set_plan(argc > 2 ? 1 : count);
+	for (unsigned int i = 0; i < count; i++)
+		if (argc <= 2 || !strcmp(argv[2], list[i].d.name))
+			race_report(&list[i].d, list[i].slow ? n / list[i].slow ?: 1 : n);
+	ksft_finished();
 }
 
 #endif /* RACE_H */

@@ -338,10 +338,7 @@ static const char *check_removed(void)
 
 #define SLOW 20 /* of so many rounds one */
 
-static const struct {
-	struct drill d;
-	bool slow;
-} drills[] = {
+static const struct entry drills[] = {
 	{ { "call asleep/reply", &pair, held, wait_long, reply, check_replied } },
 	{ { "answer asleep/reply", &pair, held, answer_long, reply, check_replied } },
 	{ { "call timing out/reply", &pair, held, wait_short, reply, check_maybe_replied } },
@@ -354,7 +351,7 @@ static const struct {
 	    check_caller_gone } },
 	{ { "reply/kill of the caller", &mounted, sleeping_child, reply, kill_child,
 	    check_caller_gone },
-	  true },
+	  SLOW },
 	{ { "call asleep/close of the server", &mounted, new_held, wait_long, close_server,
 	    check_server_gone } },
 	{ { "call/close of the server", &mounted, new_loaned, call_short, close_server,
@@ -367,14 +364,5 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	unsigned int n = argc > 1 ? atoi(argv[1]) : rounds(1000), i;
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	ksft_print_header();
-	srandom(1);
-	ksft_set_plan(argc > 2 ? 1 : ARRAY_SIZE(drills));
-	for (i = 0; i < ARRAY_SIZE(drills); i++)
-		if (argc <= 2 || !strcmp(argv[2], drills[i].d.name))
-			race_report(&drills[i].d, drills[i].slow ? n / SLOW ?: 1 : n);
-	ksft_finished();
+	race_main(drills, ARRAY_SIZE(drills), 1000, argc, argv);
 }

@@ -462,43 +462,31 @@ static const char *check_stat(void)
 
 #define SLOW 20 /* of so many rounds one: they sleep, or wait for times, or make two queues */
 
-static const struct {
-	struct drill d;
-	bool slow;
-} drills[] = {
+static const struct entry drills[] = {
 	{ { "take/remove", &mounted, queued, take_e, remove_it, check_removed_take } },
 	{ { "commit/remove", &mounted, loaned, commit_e, remove_it, check_removed_commit } },
 	{ { "take asleep/remove", &mounted, created, take_long, remove_it, check_removed_taker },
-	  true },
+	  SLOW },
 	{ { "loan asleep/remove", &mounted, all_loaned, loan_long, remove_it,
 	    check_removed_sender },
-	  true },
-	{ { "release/lease time-out", &lease, overdue, release_e, loan_f, check_lease }, true },
-	{ { "nack/lease time-out", &lease_once, overdue, nack_e, loan_f, check_poison }, true },
+	  SLOW },
+	{ { "release/lease time-out", &lease, overdue, release_e, loan_f, check_lease }, SLOW },
+	{ { "nack/lease time-out", &lease_once, overdue, nack_e, loan_f, check_poison }, SLOW },
 	{ { "close/lease time-out", &lease_f, overdue_anew, close_e, loan_f, check_lease_close },
-	  true },
+	  SLOW },
 	{ { "take/expiry", &full, about_to_expire, take_e, loan_f, check_expired } },
 	{ { "take/drop", &dropping, both_queued, take_e, loan_f, check_dropped } },
 	{ { "dead letter/close of its queue", &mounted, doomed, nack_e, close_dead, check_dead },
-	  true },
+	  SLOW },
 	{ { "dead letter/remove of its queue", &mounted, doomed, nack_e, remove_dead, check_dead },
-	  true },
+	  SLOW },
 	{ { "dead letter by death/close of its queue", &mounted, doomed, close_e, close_dead,
 	    check_all_gone },
-	  true },
+	  SLOW },
 	{ { "stat/close", &mounted, leased, stat_e, close_f, check_stat } },
 };
 
 int main(int argc, char **argv)
 {
-	unsigned int n = argc > 1 ? atoi(argv[1]) : rounds(6000), i;
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	ksft_print_header();
-	srandom(1);
-	ksft_set_plan(argc > 2 ? 1 : ARRAY_SIZE(drills));
-	for (i = 0; i < ARRAY_SIZE(drills); i++)
-		if (argc <= 2 || !strcmp(argv[2], drills[i].d.name))
-			race_report(&drills[i].d, drills[i].slow ? n / SLOW ?: 1 : n);
-	ksft_finished();
+	race_main(drills, ARRAY_SIZE(drills), 6000, argc, argv);
 }
