@@ -132,7 +132,7 @@ enum ipcx_queue_policy {
  *	limit
  * @prefetch: of this handle: messages that it takes by one system call, 2..64, and
  *	keeps in hand for the takes that follow; 0 and 1 take one. See ipcx_queue_take().
- *	Not with IPCX_INHERIT
+ *	Not with IPCX_INHERIT; from a queue with max_deliveries it takes one all the same
  *
  * All but @require and @prefetch count only for the one who creates the queue; read
  * what an existing one has with ipcx_queue_attr().
@@ -371,7 +371,7 @@ int ipcx_queue_cancel(struct ipcx_queue *q, struct ipcx_msg *m);
  *
  * With opts.prefetch the handle takes more messages along, which are in hand: leased, and
  * handed out in order by later takes. They count for leases_max and keep their slots; a
- * higher priority that comes later is taken after them; when the process dies or closes
+ * higher priority that comes later, or one that is nacked, is taken after them; when the process dies or closes
  * the handle they come back with deliveries + 1, as those do that expire in hand or are
  * there for half of lease_ms. poll and threads that sleep in a take do not see them: take
  * until -EAGAIN before you sleep in poll.
@@ -435,9 +435,9 @@ int ipcx_queue_nack(struct ipcx_queue *q, struct ipcx_msg *m);
  * When nothing is taken the old message is released all the same and @m is all
  * zero, so that the call can be repeated.
  *
- * With opts.prefetch and no lease_ms the release waits until the next system call of this
- * handle that takes, releases, nacks, loans, calls, replies or closes: at most as many
- * wait. If the process dies before, those messages are delivered again.
+ * With opts.prefetch and no lease_ms the release, but of a request, waits until the next
+ * system call of this handle that takes, releases, nacks, loans, calls, replies or closes: at
+ * most as many wait. If the process dies before, those messages are delivered again.
  *
  * Return: as ipcx_queue_release() and ipcx_queue_take().
  */

@@ -104,6 +104,26 @@ static const struct ipcx_transport *send_held(struct ipcx_queue *q)
 }
 
 /*
+ * The queue gave this thread none, @r. But another may have some in hand by now. Return: how
+ * many it is given, or an errno.
+ */
+static int or_in_hand(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
+		      int r)
+{
+	struct ipcx_prefetch *p = prefetch(q);
+	const struct ipcx_msg *first;
+
+	if (r != -EAGAIN && r != -EBUSY && r != -ETIMEDOUT)
+		return r;
+	pthread_mutex_lock(&p->lock);
+	first = first_in_hand(q);
+	if (first)
+		r = first->len > len_max ? -EMSGSIZE : hand_out(q, m, n);
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+/*
  * Takes as many as there are, up to the array, releases what is held, and hands out up to
  * @n. The lock is held, and nothing in hand.
  */
@@ -112,6 +132,7 @@ static int refill(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsi
 {
 	struct ipcx_prefetch *p = prefetch(q);
 	unsigned int held = p->held;
+	int64_t taken = 0;
 	int r;
 
 	p->filling = true;
@@ -121,12 +142,14 @@ static int refill(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsi
 		   p->below->take(q, len_max, p->m, p->n, deadline);
 	if (ipcx_unlikely(held && (r == -EPERM || r == -ESTALE)))
 		release_all(q, held);
+	if (q->attr.lease_ms)
+		taken = now(); /* before the wait for the lock */
 	pthread_mutex_lock(&p->lock);
 	p->filling = false;
 	p->first = 0;
 	p->count = r > 0 ? r : 0;
 	if (q->attr.lease_ms)
-		p->back = now() + q->attr.lease_ms * 500000LL;
+		p->back = taken + q->attr.lease_ms * 500000LL;
 	return r > 0 ? hand_out(q, m, n) : r;
 }
 
@@ -143,7 +166,8 @@ static int prefetch_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *
 	first = first_in_hand(q);
 	if (!first && (p->filling || n >= p->n)) {
 		pthread_mutex_unlock(&p->lock);
-		return send_held(q)->take(q, len_max, m, n, deadline);
+		r = send_held(q)->take(q, len_max, m, n, deadline);
+		return or_in_hand(q, len_max, m, n, r);
 	}
 	if (first) {
 		r = first->len > len_max ? -EMSGSIZE : hand_out(q, m, n);
@@ -156,7 +180,7 @@ static int prefetch_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *
 	return r;
 }
 
-/* A release that waits might come too late: with leases none does. */
+/* A release that waits might come too late: with leases none does, nor where a caller waits. */
 static int prefetch_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
 {
 	struct ipcx_prefetch *p = prefetch(q);
@@ -166,7 +190,7 @@ static int prefetch_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadl
 
 	if (deadline < 0)
 		return -EINVAL;
-	if (holder && (q->attr.lease_ms || holder != (uintptr_t)q)) {
+	if (holder && (q->attr.lease_ms || m->flags & IPCX_REQUEST || holder != (uintptr_t)q)) {
 		r = p->below->release(q, m, 1, false);
 		if (r < 0)
 			return r;
@@ -174,7 +198,8 @@ static int prefetch_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadl
 	pthread_mutex_lock(&p->lock);
 	if (p->filling) {
 		pthread_mutex_unlock(&p->lock);
-		return p->below->next(q, m, deadline);
+		r = p->below->next(q, m, deadline);
+		return or_in_hand(q, SIZE_MAX, m, 1, r);
 	}
 	old = *m;
 	r = first_in_hand(q) ? hand_out(q, m, 1) : 0;
@@ -235,6 +260,12 @@ static int prefetch_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, u
 	return send_held(q)->loan(q, len, m, n, deadline);
 }
 
+static int prefetch_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request, size_t len,
+			       struct ipcx_msg *reply)
+{
+	return send_held(q)->loan_reply(q, request, len, reply);
+}
+
 static int prefetch_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
 			 int64_t deadline)
 {
@@ -287,6 +318,7 @@ int ipcx_prefetch_start(struct ipcx_queue *q, unsigned int n)
 	p->ops.close = prefetch_close;
 	p->ops.forked = prefetch_forked;
 	p->ops.loan = prefetch_loan;
+	p->ops.loan_reply = prefetch_loan_reply;
 	p->ops.take = prefetch_take;
 	p->ops.release = prefetch_release;
 	p->ops.next = prefetch_next;

@@ -163,7 +163,8 @@ int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
 		(*q)->flags = flags;
 		(*q)->caps = caps_of(*q, caps);
 		ipcx_fork_add(*q);
-		if (opts.prefetch > 1 && (flags & IPCX_RECV))
+		/* what nobody saw must not be given up as taken in vain */
+		if (opts.prefetch > 1 && (flags & IPCX_RECV) && !(*q)->attr.max_deliveries)
 			r = ipcx_prefetch_start(*q, opts.prefetch);
 	}
 	ipcx_fork_unlock();

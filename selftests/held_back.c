@@ -51,6 +51,13 @@ static int by_loan(fix *self)
 	return ipcx_queue_loan(self->q, 8, &self->other, 0);
 }
 
+static int by_loan_reply(fix *self)
+{
+	struct ipcx_msg reply;
+
+	return ipcx_queue_loan_reply(self->q, &self->other, 100, &reply) + EPERM;
+}
+
 static int by_answer(fix *self)
 {
 	return ipcx_queue_answer(self->q, &self->other, 0) + EAGAIN;
@@ -108,6 +115,7 @@ TEST_F(prefetch, held_back_until)
 		{ .name = "release_n", .send = by_release_n, .released = 2 },
 		{ .name = "nack", .send = by_nack, .released = 1 },
 		{ .name = "loan", .send = by_loan, .released = 1 },
+		{ .name = "loan_reply", .send = by_loan_reply, .released = 1 },
 		{ .name = "answer", .send = by_answer, .released = 1 },
 		{ .name = "call", .send = by_call, .released = 1 },
 		{ .name = "reply", .send = by_reply, .released = 1 },

@@ -225,6 +225,31 @@ TEST_F(prefetch, requests)
 	}
 }
 
+/* A request that is let go without a reply: its caller does not wait for the next refill. */
+TEST_F(prefetch, request_let_go)
+{
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(0, ask(self, i));
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(0, ipcx_queue_next(self->q, &self->m, 0));
+	ASSERT_EQ(0, ipcx_queue_answer(self->s, &self->other, 0));
+	EXPECT_EQ(IPCX_CANCELED, self->other.flags);
+}
+
+/* What nobody saw is not given up. */
+TEST_F(prefetch, max_deliveries)
+{
+	IPCX_QUEUE_OPTS(opts, .max_deliveries = 1);
+
+	ASSERT_EQ(0, open_both(self, &opts, N));
+	ASSERT_EQ(0, put(self, 0, 3));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, 0));
+	ipcx_queue_close(self->q);
+	self->q = NULL;
+	EXPECT_EQ(1, stats(self).poison);
+	EXPECT_EQ(2, stats(self).queued);
+}
+
 /* A thread that sleeps in a take is in nobody's way. */
 static void *take_late(void *arg)
 {
