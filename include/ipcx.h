@@ -371,10 +371,10 @@ int ipcx_queue_cancel(struct ipcx_queue *q, struct ipcx_msg *m);
  *
  * With opts.prefetch the handle takes more messages along, which are in hand: leased, and
  * handed out in order by later takes. They count for leases_max and keep their slots; a
- * higher priority that comes later, or one that is nacked, is taken after them; when the process dies or closes
- * the handle they come back with deliveries + 1, as those do that expire in hand or are
- * there for half of lease_ms. poll and threads that sleep in a take do not see them: take
- * until -EAGAIN before you sleep in poll.
+ * higher priority that comes later, or a message that is nacked, is taken after them; when
+ * the process dies or closes the handle they come back with deliveries + 1, as those do
+ * that expire in hand or are there for half of lease_ms. poll and threads that sleep in a
+ * take do not see them: take until -EAGAIN before you sleep in poll.
  *
  * Return: 0, or
  * -EAGAIN     empty, and @deadline is IPCX_NOWAIT
