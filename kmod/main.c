@@ -173,16 +173,17 @@ static void __init abi_check(void)
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_reply) != 64);
 	BUILD_BUG_ON(sizeof(struct ipcx_cell) != 128);
 	BUILD_BUG_ON(sizeof(struct ipcx_ring) != 64);
-	BUILD_BUG_ON(sizeof(struct ipcx_control) != 520);
+	BUILD_BUG_ON(sizeof(struct ipcx_control) != 1024);
 	BUILD_BUG_ON(sizeof(struct ipcx_dir_ring) != 64);
 	BUILD_BUG_ON(sizeof(struct ipcx_dir) != 4096);
-	BUILD_BUG_ON(sizeof(struct ipcx_topic_open) != 176);
+	BUILD_BUG_ON(sizeof(struct ipcx_topic_open) != 184);
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_wait) != 16);
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_kick) != 8);
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_populate) != 32);
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_evict) != 16);
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_leave) != 24);
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_ring) != 32);
+	BUILD_BUG_ON(sizeof(struct ipcx_topic_forget) != 24);
 	BUILD_BUG_ON(IPCX_SLOT_DATA != IPCX_INLINE_MAX);
 }
 

@@ -65,7 +65,14 @@ int ipcx_name_copy(struct ipcx_name *name, u64 user, u32 len)
 	return 0;
 }
 
-static bool owner_or_capable(const struct ipcx_object *obj, const struct cred *cred)
+/**
+ * ipcx_object_owned() - may somebody do with an object what its owner may?
+ * @obj: the object
+ * @cred: who
+ *
+ * Return: whether it is the owner or has a capability.
+ */
+bool ipcx_object_owned(const struct ipcx_object *obj, const struct cred *cred)
 {
 	const struct cred *old = override_creds(cred);
 	bool ok = uid_eq(current_fsuid(), obj->uid) || ns_capable(obj->net->user_ns, CAP_IPC_OWNER);
@@ -311,7 +318,7 @@ int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
 	obj = lookup(in, name, kind);
 	if (IS_ERR(obj))
 		err = PTR_ERR(obj);
-	else if (!owner_or_capable(obj, cred))
+	else if (!ipcx_object_owned(obj, cred))
 		err = -EACCES;
 	else
 		remove_name(in, obj);

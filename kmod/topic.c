@@ -51,11 +51,15 @@ static void topic_show(struct seq_file *m, struct ipcx_object *obj)
 		   bytes + subs * PAGE_SIZE, pubs, subs);
 }
 
-/* It has no member, and so no subscription and no ring that anybody has to read. */
+/* It has no member, and so with its subscriptions all rings go. */
 static void topic_free(struct ipcx_object *obj)
 {
 	struct ipcx_topic *t = container_of(obj, struct ipcx_topic, obj);
+	u32 s;
 
+	for (s = 0; s < IPCX_TOPIC_SUBS; s++)
+		if (t->sub[s])
+			ipcx_sub_leave(t->sub[s]);
 	free_cpumask_var(t->cpus);
 	free_page((unsigned long)t->dir);
 	ipcx_user_uncharge(t->user, PAGE_SIZE);
@@ -171,11 +175,12 @@ static int open_check(const struct ipcx_topic_open *o)
 {
 	u32 flags = o->flags;
 
-	if (o->__reserved)
-		return -EINVAL;
 	if (!(flags & (IPCX_TOPIC_PUBLISH | IPCX_TOPIC_SUBSCRIBE)))
 		return -EINVAL;
-	if ((flags & IPCX_TOPIC_LOSSY || o->history) && !(flags & IPCX_TOPIC_SUBSCRIBE))
+	if ((flags & IPCX_TOPIC_LOSSY || o->history || o->durable) &&
+	    !(flags & IPCX_TOPIC_SUBSCRIBE))
+		return -EINVAL;
+	if (o->durable ? flags & IPCX_TOPIC_LOSSY : o->durable_len)
 		return -EINVAL;
 	if (flags & (IPCX_OPEN_EXCL | IPCX_OPEN_EPHEMERAL | IPCX_TOPIC_OPEN_RELIABLE) &&
 	    !(flags & IPCX_OPEN_CREATE))
@@ -193,7 +198,8 @@ static bool may_gate(struct file *dev, const struct ipcx_topic *t, bool created)
 }
 
 static struct ipcx_member *member_open(struct file *dev, const struct ipcx_topic_open *o,
-				       const struct ipcx_name *name, bool *created)
+				       const struct ipcx_name *name,
+				       const struct ipcx_name *durable, bool *created)
 {
 	struct ipcx_object_how how = {
 		.flags = o->flags,
@@ -210,7 +216,7 @@ static struct ipcx_member *member_open(struct file *dev, const struct ipcx_topic
 	t = container_of(obj, struct ipcx_topic, obj);
 	if (!(o->flags & IPCX_TOPIC_SUBSCRIBE) || o->flags & IPCX_TOPIC_LOSSY ||
 	    may_gate(dev, t, *created))
-		m = ipcx_member_create(dev, t, o);
+		m = ipcx_member_create(dev, t, o, durable);
 	if (IS_ERR(m))
 		ipcx_object_close(obj);
 	return m;
@@ -230,7 +236,7 @@ static void reply_fill(struct ipcx_topic_open *o, const struct ipcx_member *m)
 	o->out_mode = t->obj.mode;
 	o->out_uid = from_kuid_munged(current_user_ns(), t->obj.uid);
 	o->out_gid = from_kgid_munged(current_user_ns(), t->obj.gid);
-	o->out_flags = t->flags;
+	o->out_flags = t->flags | (m->lost ? IPCX_TOPIC_LOST : 0);
 	o->out_ring = m->pub ? m->pub->index : -1;
 	o->out_sub = m->sub ? m->sub->index : -1;
 }
@@ -247,7 +253,7 @@ static void reply_fill(struct ipcx_topic_open *o, const struct ipcx_member *m)
 long ipcx_topic_open(struct file *dev, void __user *arg)
 {
 	struct ipcx_topic_open o, full;
-	struct ipcx_name name = {};
+	struct ipcx_name name = {}, durable = {};
 	struct ipcx_member *m;
 	struct file *file;
 	bool created;
@@ -258,6 +264,8 @@ long ipcx_topic_open(struct file *dev, void __user *arg)
 		err = open_check(&o);
 	if (!err && o.name)
 		err = ipcx_name_copy(&name, o.name, o.name_len);
+	if (!err && o.durable)
+		err = ipcx_name_copy(&durable, o.durable, o.durable_len);
 	full = o; /* with the defaults filled in */
 	if (!err && o.flags & IPCX_OPEN_CREATE)
 		err = attributes_check(&full);
@@ -266,7 +274,7 @@ long ipcx_topic_open(struct file *dev, void __user *arg)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	m = member_open(dev, &full, &name, &created);
+	m = member_open(dev, &full, &name, &durable, &created);
 	err = PTR_ERR_OR_ZERO(m);
 	if (err)
 		goto err_fd;
@@ -282,6 +290,8 @@ long ipcx_topic_open(struct file *dev, void __user *arg)
 	}
 	if (created && !(o.flags & IPCX_OPEN_EPHEMERAL))
 		ipcx_object_keep(&m->topic->obj);
+	if (durable.len)
+		ipcx_durable_keep(m->sub);
 	fd_install(fd, file);
 	return fd;
 

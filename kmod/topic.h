@@ -89,23 +89,27 @@ struct ipcx_pub {
  * struct ipcx_sub - a subscription
  * @topic: of which topic
  * @index: number of its control page
- * @member: whose it is, under lock
+ * @member: whose it is, under mutex and lock; NULL: it is durable, and nobody's
+ * @name: of a durable one, else of no length
+ * @kept: durable: it stays when its member goes, under mutex
  * @lossy: it misses what it is too slow for
  * @id: of each ring that it is a pair with, 0 for none; under mutex
  * @rings: bit r: the pair is with the ring that is there now, under mutex and lock
  * @lost: bit r: the pair's ring had to make place, likewise
  * @proto: bit r: evicted because of a contradiction or skips, likewise
  * @kicked: woken since the last poll that found something, under lock
- * @moved: sum of the cursors at that poll, likewise
+ * @moved: sum of the positions to be taken next at that poll, likewise
  * @wait: who sleeps until there is something to take
  * @control: its page; a hint, for it is the subscriber's
- * @user: who pays for that page
+ * @user: who made it, and pays for that page
  * @unlimited: that user is not bound by the limits
  */
 struct ipcx_sub {
 	struct ipcx_topic *topic;
 	u32 index;
 	struct ipcx_member *member;
+	struct ipcx_name name;
+	bool kept;
 	bool lossy;
 	u64 id[IPCX_TOPIC_RINGS];
 	u64 rings;
@@ -177,20 +181,24 @@ struct ipcx_topic {
  * struct ipcx_member - an open end of a topic
  * @topic: the topic
  * @net: keeps the namespace alive
+ * @cred: of its opener
  * @pub: its ring, or NULL
  * @sub: its subscription, or NULL
  * @map: its windows
  * @mm: through which it may write to its pages, under ipcx_topic::lock; NULL for none yet
  * @many: there are others
+ * @lost: its subscription lost rings while nobody had it
  */
 struct ipcx_member {
 	struct ipcx_topic *topic;
 	struct net *net;
+	const struct cred *cred;
 	struct ipcx_pub *pub;
 	struct ipcx_sub *sub;
 	struct ipcx_map map;
 	struct mm_struct *mm;
 	bool many;
+	bool lost;
 };
 
 /* Positions that lie before @head and are still there, as far as @pub says the truth. */
@@ -207,7 +215,8 @@ void ipcx_topic_changed(struct ipcx_topic *t);
 /* topic_member.c: members and their files */
 
 struct ipcx_member *ipcx_member_create(struct file *dev, struct ipcx_topic *t,
-				       const struct ipcx_topic_open *o);
+				       const struct ipcx_topic_open *o,
+				       const struct ipcx_name *durable);
 struct file *ipcx_member_file(struct ipcx_member *m);
 
 /* topic_ring.c: publishers and their rings */
@@ -228,9 +237,19 @@ struct ipcx_sub *ipcx_sub_create(struct file *dev, struct ipcx_topic *t, bool lo
 int ipcx_sub_join(struct ipcx_sub *sub, struct ipcx_member *m, u32 history);
 void ipcx_sub_leave(struct ipcx_sub *sub);
 void ipcx_pair_attach(struct ipcx_pub *pub, struct ipcx_sub *sub, u64 cursor);
+void ipcx_pair_end(struct ipcx_sub *sub, u32 ring);
+void ipcx_sub_attach(struct ipcx_sub *sub, u64 rings, u32 history);
 void ipcx_pairs_lose(struct ipcx_pub *pub);
 long ipcx_topic_evict(struct ipcx_member *m, void __user *arg);
 long ipcx_topic_leave(struct ipcx_member *m, void __user *arg);
+
+/* topic_durable.c: subscriptions that stay */
+
+struct ipcx_sub *ipcx_durable_find(const struct ipcx_topic *t, const struct ipcx_name *name);
+int ipcx_durable_resume(struct ipcx_member *m, const struct ipcx_name *name);
+void ipcx_durable_keep(struct ipcx_sub *sub);
+bool ipcx_durable_detach(struct ipcx_sub *sub);
+long ipcx_topic_forget(struct ipcx_member *m, void __user *arg);
 
 /* topic_wait.c: sleeping and waking */
 

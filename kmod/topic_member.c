@@ -19,20 +19,41 @@ static void member_close(struct ipcx_member *m)
 	mutex_unlock(&t->mutex);
 	if (m->pub)
 		ipcx_pub_leave(m->pub);
-	if (m->sub)
+	if (m->sub && !ipcx_durable_detach(m->sub))
 		ipcx_sub_leave(m->sub);
 	if (m->mm)
 		mmdrop(m->mm);
+	put_cred(m->cred);
 	kfree(m);
 	ipcx_object_close(&t->obj);
 	put_net(net);
 }
 
-static int member_join(struct file *dev, struct ipcx_member *m, const struct ipcx_topic_open *o)
+/* Goes on with the durable subscription of that name, if there is one, or makes a new one. */
+static int subscribe(struct file *dev, struct ipcx_member *m, const struct ipcx_topic_open *o,
+		     const struct ipcx_name *durable)
+{
+	struct ipcx_sub *sub;
+	int err;
+
+	do {
+		err = durable->len ? ipcx_durable_resume(m, durable) : -ENOENT;
+		if (err != -ENOENT)
+			return err;
+		sub = ipcx_sub_create(dev, m->topic, o->flags & IPCX_TOPIC_LOSSY);
+		if (IS_ERR(sub))
+			return PTR_ERR(sub);
+		sub->name = *durable;
+		err = ipcx_sub_join(sub, m, o->history);
+	} while (err == -EEXIST);
+	return err;
+}
+
+static int member_join(struct file *dev, struct ipcx_member *m, const struct ipcx_topic_open *o,
+		       const struct ipcx_name *durable)
 {
 	struct ipcx_topic *t = m->topic;
 	struct ipcx_pub *pub;
-	struct ipcx_sub *sub;
 	int err;
 
 	if (o->flags & IPCX_TOPIC_PUBLISH) {
@@ -43,13 +64,7 @@ static int member_join(struct file *dev, struct ipcx_member *m, const struct ipc
 		if (err)
 			return err;
 	}
-	if (o->flags & IPCX_TOPIC_SUBSCRIBE) {
-		sub = ipcx_sub_create(dev, t, o->flags & IPCX_TOPIC_LOSSY);
-		if (IS_ERR(sub))
-			return PTR_ERR(sub);
-		return ipcx_sub_join(sub, m, o->history);
-	}
-	return 0;
+	return o->flags & IPCX_TOPIC_SUBSCRIBE ? subscribe(dev, m, o, durable) : 0;
 }
 
 /**
@@ -57,11 +72,13 @@ static int member_join(struct file *dev, struct ipcx_member *m, const struct ipc
  * @dev: /dev/ipcx
  * @t: the topic; its reference is the member's from now on, but not after a failure
  * @o: what it asks for
+ * @durable: name of its subscription, or of no length
  *
- * Return: the member, -EDQUOT, -ENOMEM, -ENOSPC.
+ * Return: the member, -EACCES, -EBUSY, -EDQUOT, -ENOMEM, -ENOSPC.
  */
 struct ipcx_member *ipcx_member_create(struct file *dev, struct ipcx_topic *t,
-				       const struct ipcx_topic_open *o)
+				       const struct ipcx_topic_open *o,
+				       const struct ipcx_name *durable)
 {
 	struct ipcx_member *m = kzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
 	int err;
@@ -69,11 +86,13 @@ struct ipcx_member *ipcx_member_create(struct file *dev, struct ipcx_topic *t,
 	if (!m)
 		return ERR_PTR(-ENOMEM);
 	m->topic = t;
+	m->cred = get_cred(dev->f_cred);
 	ipcx_map_init(&m->map);
-	err = member_join(dev, m, o);
+	err = member_join(dev, m, o, durable);
 	if (err) {
 		if (m->pub)
 			ipcx_pub_leave(m->pub);
+		put_cred(m->cred);
 		kfree(m);
 		return ERR_PTR(err);
 	}
@@ -99,6 +118,8 @@ static long member_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ipcx_topic_leave(m, user);
 	case IPCX_IOC_TOPIC_RING:
 		return ipcx_topic_ring(m, user);
+	case IPCX_IOC_TOPIC_FORGET:
+		return ipcx_topic_forget(m, user);
 	}
 	return -ENOTTY;
 }
@@ -154,8 +175,9 @@ static void member_show_fdinfo(struct seq_file *m, struct file *file)
 	if (member->pub)
 		seq_printf(m, "ipcx-ring:\t%u\n", member->pub->index);
 	if (member->sub)
-		seq_printf(m, "ipcx-sub:\t%u%s\n", member->sub->index,
-			   member->sub->lossy ? " lossy" : "");
+		seq_printf(m, "ipcx-sub:\t%u%s%s\n", member->sub->index,
+			   member->sub->lossy ? " lossy" : "",
+			   member->sub->name.len ? " durable" : "");
 }
 
 static int member_release(struct inode *inode, struct file *file)

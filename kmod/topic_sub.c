@@ -57,6 +57,12 @@ static void sub_free(struct ipcx_sub *sub)
 	kfree(sub);
 }
 
+static void cursor_set(struct ipcx_sub *sub, u32 ring, u64 cursor)
+{
+	WRITE_ONCE(sub->control->cursor[ring], cursor % IPCX_POSITIONS);
+	WRITE_ONCE(sub->control->next[ring], cursor % IPCX_POSITIONS);
+}
+
 /**
  * ipcx_pair_attach() - a subscriber reads a ring from now on
  * @pub: of the ring
@@ -70,7 +76,7 @@ void ipcx_pair_attach(struct ipcx_pub *pub, struct ipcx_sub *sub, u64 cursor)
 	struct ipcx_topic *t = pub->topic;
 
 	lockdep_assert_held(&t->mutex);
-	WRITE_ONCE(sub->control->cursor[pub->index], cursor % IPCX_POSITIONS);
+	cursor_set(sub, pub->index, cursor);
 	spin_lock(&t->lock);
 	sub->id[pub->index] = pub->id;
 	sub->rings |= BIT_ULL(pub->index);
@@ -78,8 +84,14 @@ void ipcx_pair_attach(struct ipcx_pub *pub, struct ipcx_sub *sub, u64 cursor)
 	spin_unlock(&t->lock);
 }
 
-/* The caller writes the directory. */
-static void pair_end(struct ipcx_sub *sub, u32 ring)
+/**
+ * ipcx_pair_end() - a subscriber does not read a ring any more
+ * @sub: the subscriber
+ * @ring: number of the ring; it need not be a pair with it
+ *
+ * The caller writes the directory.
+ */
+void ipcx_pair_end(struct ipcx_sub *sub, u32 ring)
 {
 	struct ipcx_topic *t = sub->topic;
 
@@ -120,13 +132,17 @@ void ipcx_pairs_lose(struct ipcx_pub *pub)
 	spin_unlock(&t->lock);
 }
 
-/*
- * Attaches @sub to the rings of @rings whose publishers live. Until a publisher knows, its
- * ring may go on: so the subscriber first wants everything that may still be there, and only
- * then, when no publisher can have missed that, what it is to have. A publisher that looked
- * before that may still overwrite one position below what it has left.
+/**
+ * ipcx_sub_attach() - attach a subscription to rings
+ * @sub: the subscription
+ * @rings: bit r: to ring r, if it is there and its publisher lives
+ * @history: how many positions before the present one it wants
+ *
+ * Until a publisher knows, its ring may go on: so the subscriber first wants everything that may
+ * still be there, and only then, when no publisher can have missed that, what it is to have. A
+ * publisher that looked before that may still overwrite one position below what it has left.
  */
-static void attach_live(struct ipcx_sub *sub, u64 rings, u32 history)
+void ipcx_sub_attach(struct ipcx_sub *sub, u64 rings, u32 history)
 {
 	struct ipcx_topic *t = sub->topic;
 	struct ipcx_pub *pub;
@@ -150,7 +166,7 @@ static void attach_live(struct ipcx_sub *sub, u64 rings, u32 history)
 		r = __ffs64(left);
 		head = READ_ONCE(t->pub[r]->ring->head);
 		head -= min_t(u64, history, ipcx_pub_kept(t->pub[r], head));
-		WRITE_ONCE(sub->control->cursor[r], head % IPCX_POSITIONS);
+		cursor_set(sub, r, head);
 	}
 	ipcx_room_wake(t);
 }
@@ -184,7 +200,7 @@ static void show_reliable(struct ipcx_topic *t)
  * @m: its member
  * @history: how many positions before the present one of each publisher it wants
  *
- * Return: 0, -ENOSPC.
+ * Return: 0, -ENOSPC, -EEXIST if there is a durable one of its name.
  */
 int ipcx_sub_join(struct ipcx_sub *sub, struct ipcx_member *m, u32 history)
 {
@@ -192,7 +208,7 @@ int ipcx_sub_join(struct ipcx_sub *sub, struct ipcx_member *m, u32 history)
 	int index;
 
 	mutex_lock(&t->mutex);
-	index = sub_index(t, sub);
+	index = ipcx_durable_find(t, &sub->name) ? -EEXIST : sub_index(t, sub);
 	if (index < 0) {
 		mutex_unlock(&t->mutex);
 		sub_free(sub);
@@ -208,7 +224,7 @@ int ipcx_sub_join(struct ipcx_sub *sub, struct ipcx_member *m, u32 history)
 	spin_unlock(&t->lock);
 	ipcx_control_revoke(t, index);
 	show_reliable(t);
-	attach_live(sub, BIT_ULL(IPCX_TOPIC_RINGS) - 1, history);
+	ipcx_sub_attach(sub, BIT_ULL(IPCX_TOPIC_RINGS) - 1, history);
 	mutex_unlock(&t->mutex);
 	return 0;
 }
@@ -227,7 +243,7 @@ void ipcx_sub_leave(struct ipcx_sub *sub)
 	for (r = 0; r < IPCX_TOPIC_RINGS; r++) {
 		bool read = sub->rings & BIT_ULL(r);
 
-		pair_end(sub, r);
+		ipcx_pair_end(sub, r);
 		if (!read)
 			continue;
 		ipcx_pub_show(t, r);
@@ -331,9 +347,9 @@ static void leave(struct ipcx_sub *sub, u32 ring, struct list_head *gone)
 	bool lost = sub->lost & BIT_ULL(ring);
 
 	lockdep_assert_held(&t->mutex);
-	pair_end(sub, ring);
+	ipcx_pair_end(sub, ring);
 	if (lost) {
-		attach_live(sub, BIT_ULL(ring), 0);
+		ipcx_sub_attach(sub, BIT_ULL(ring), 0);
 		spin_lock(&t->lock);
 		ipcx_sub_wake(sub); /* who sleeps has not asked this one for a kick */
 		spin_unlock(&t->lock);

@@ -114,7 +114,8 @@ void ipcx_room_arm(struct ipcx_topic *t)
 		t->armed = true;
 		WRITE_ONCE(t->dir->attention, t->dir->attention + 1);
 		for_each_set_bit(s, t->reliable, IPCX_TOPIC_SUBS)
-			cpus_add(t, t->sub[s]->member);
+			if (t->sub[s]->member)
+				cpus_add(t, t->sub[s]->member);
 		asked = true;
 	}
 	spin_unlock(&t->lock);
@@ -133,7 +134,7 @@ static bool ring_readable(const struct ipcx_sub *sub, u32 ring)
 
 	if (!pub->member || test_bit(sub->index, pub->evicted))
 		return true;
-	pos = READ_ONCE(sub->control->cursor[ring]);
+	pos = READ_ONCE(sub->control->next[ring]);
 	word = READ_ONCE(cell[pos & (sub->topic->depth - 1)].word);
 	ahead = (word & ~3ULL) - (pos << 2);
 	return ahead > 0 || (!ahead && (word & 3) != IPCX_CELL_WRITING);
@@ -150,12 +151,12 @@ static bool sub_readable(const struct ipcx_sub *sub)
 	return sub->lost;
 }
 
-static u64 cursors_sum(const struct ipcx_sub *sub)
+static u64 taken_sum(const struct ipcx_sub *sub)
 {
 	u64 sum = 0, left;
 
 	for (left = sub->rings; left; left &= left - 1)
-		sum += READ_ONCE(sub->control->cursor[__ffs64(left)]);
+		sum += READ_ONCE(sub->control->next[__ffs64(left)]);
 	return sum;
 }
 
@@ -178,7 +179,7 @@ bool ipcx_sub_poll(struct ipcx_sub *sub)
 	spin_lock(&t->lock);
 	found = sub_readable(sub);
 	if (found) {
-		sum = cursors_sum(sub);
+		sum = taken_sum(sub);
 		again = sub->kicked || sub->moved != sum;
 		sub->kicked = false;
 		sub->moved = sum;

@@ -81,6 +81,7 @@
 #define IPCX_IOC_TOPIC_EVICT	_IO(IPCX_IOC_MAGIC, 0x8f)
 #define IPCX_IOC_TOPIC_LEAVE	_IO(IPCX_IOC_MAGIC, 0x90)
 #define IPCX_IOC_TOPIC_RING	_IO(IPCX_IOC_MAGIC, 0x91)
+#define IPCX_IOC_TOPIC_FORGET	_IO(IPCX_IOC_MAGIC, 0x92)
 
 /* What a cell's word says beside the position. */
 #define IPCX_CELL_PUBLISHED	0	/* a message is there */
@@ -170,6 +171,9 @@ struct ipcx_dir {
 	struct ipcx_dir_ring ring[IPCX_TOPIC_RINGS];
 };
 
+/* In out_flags only: a durable subscription lost rings while nobody had it. */
+#define IPCX_TOPIC_LOST		(1U << 16)
+
 /* struct ipcx_topic_open::flags; CREATE, EXCL and EPHEMERAL as in struct ipcx_queue_open */
 #define IPCX_TOPIC_PUBLISH	(1U << 6)	/* the member may publish: it gets a ring */
 #define IPCX_TOPIC_SUBSCRIBE	(1U << 7)	/* the member may subscribe */
@@ -193,9 +197,13 @@ struct ipcx_dir {
  * @bytes_max: payload of each ring of a new topic, whole pages, at least msg_max rounded up to
  *	them; 0: depth times that, at most 256 MiB
  * @first: first position of each ring of a new topic, below 2^62; 0 but in tests
+ * @durable: address of the name of a durable subscription, as @name; 0 for one that goes with the
+ *	member. It is made if there is none, and stays, with its cursors, when the member goes:
+ *	publishers wait for it. The next member that names it goes on behind what was released
  * @history: the member subscribes from so many positions before the present one of each publisher,
- *	as far as they are still there, at most depth - 1
- * @out_lag_max: of the topic
+ *	as far as they are still there, at most depth - 1; not looked at where a durable
+ *	subscription goes on
+ * @durable_len: length of that name, bytes; 0 for none
  * @out_id: number of the topic, never used again
  * @out_msg_max: longest message, bytes
  * @out_bytes_max: of each ring, bytes
@@ -210,21 +218,22 @@ struct ipcx_dir {
  * @out_mode: permission bits of the topic
  * @out_uid: owner of the topic, as seen from the caller's user namespace
  * @out_gid: group of the topic, likewise
- * @out_flags: IPCX_OPEN_EPHEMERAL and IPCX_TOPIC_OPEN_RELIABLE as the topic is
+ * @out_flags: IPCX_OPEN_EPHEMERAL and IPCX_TOPIC_OPEN_RELIABLE as the topic is; IPCX_TOPIC_LOST
  * @out_ring: number of the member's ring, -1 for none
  * @out_sub: number of its subscription, -1 for none
- * @__reserved: must be 0
+ * @out_lag_max: of the topic
  *
  * The returned file descriptor is the member, close-on-exec. Closing its last copy ends its ring
- * and its subscription. A ring stays for those who have not read it to its end.
+ * and its subscription, but a durable one. A ring stays for those who have not read it to its end.
  *
  * Return: the file descriptor, or
  *	EACCES        the mode does not allow it; or reliable, and neither the right to publish nor
- *		      OPEN_RELIABLE
+ *		      OPEN_RELIABLE; or the durable subscription is another user's
+ *	EBUSY         a member has the durable subscription
  *	EDQUOT        the opener's limit on queues and topics, or on bytes, is reached
  *	EEXIST        CREATE and EXCL, and the name is taken
- *	EINVAL        neither PUBLISH nor SUBSCRIBE; LOSSY or history without SUBSCRIBE; anonymous,
- *		      EXCL, EPHEMERAL or OPEN_RELIABLE without CREATE
+ *	EINVAL        neither PUBLISH nor SUBSCRIBE; LOSSY, history or durable without SUBSCRIBE;
+ *		      LOSSY with durable; anonymous, EXCL, EPHEMERAL or OPEN_RELIABLE without CREATE
  *	EMFILE        too many files open in the process; ENFILE in the system
  *	ENOENT        no such name and no CREATE
  *	ENOMEM        no memory, or the memory cgroup's limit is reached
@@ -243,8 +252,9 @@ struct ipcx_topic_open {
 	__aligned_u64 msg_max;
 	__aligned_u64 bytes_max;
 	__aligned_u64 first;
+	__aligned_u64 durable;
 	__u32 history;
-	__u32 out_lag_max;
+	__u32 durable_len;
 	__aligned_u64 out_id;
 	__aligned_u64 out_msg_max;
 	__aligned_u64 out_bytes_max;
@@ -262,7 +272,7 @@ struct ipcx_topic_open {
 	__u32 out_flags;
 	__s32 out_ring;
 	__s32 out_sub;
-	__u32 __reserved;
+	__u32 out_lag_max;
 };
 
 /* struct ipcx_topic_wait::flags */
@@ -403,6 +413,27 @@ struct ipcx_topic_ring {
 	__aligned_u64 id;
 	__u32 out_uid;
 	__u32 out_gid;
+};
+
+/**
+ * struct ipcx_topic_forget - end a durable subscription that no member has
+ * @size: sizeof(struct ipcx_topic_forget) of the caller
+ * @flags: must be 0
+ * @name: address of its name
+ * @name_len: length of the name, 1..IPCX_NAME_MAX bytes
+ * @__reserved: must be 0
+ *
+ * Return: 0, or
+ *	EACCES        the member's opener neither made it, nor owns the topic, nor has CAP_IPC_OWNER
+ *	EBUSY         a member has it
+ *	ENOENT        no such durable subscription of the member's topic
+ */
+struct ipcx_topic_forget {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 name;
+	__u32 name_len;
+	__u32 __reserved;
 };
 
 #endif /* _UAPI_LINUX_IPCX_TOPIC_H */
