@@ -118,10 +118,15 @@ struct ipcx_ring {
 /**
  * struct ipcx_control - the page of a subscriber
  * @cursor: of each ring
+ * @next: of each ring, the position to be taken next: at this one the kernel looks whether there
+ *	is something, for what lies at the cursor may have been taken and not released
  * @hold: of a lossy subscriber, 0 or 1 + ring * IPCX_TOPIC_DEPTH_MAX + cell
+ *
+ * When a ring and a subscriber meet, the kernel sets cursor and next.
  */
 struct ipcx_control {
 	__aligned_u64 cursor[IPCX_TOPIC_RINGS];
+	__aligned_u64 next[IPCX_TOPIC_RINGS];
 	__u32 hold[IPCX_TOPIC_HOLDS];
 };
 

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Rings of topics, in user space: what publishers and subscribers share.
+ *
+ * The picture and the letters of the barriers are in <linux/ipcx_topic.h>. Nothing here calls the
+ * system or allocates: who maps the pages, waits and wakes is elsewhere. One thread at a time works
+ * on a struct ipcx_ring_pub or ipcx_ring_sub.
+ */
+#ifndef IPCX_RING_H
+#define IPCX_RING_H
+
+#include <linux/ipcx_topic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define IPCX_POS_MASK ((UINT64_C(1) << 62) - 1)
+
+/* a - b, positions both */
+static inline int64_t ipcx_pos_diff(uint64_t a, uint64_t b)
+{
+	return (int64_t)((a - b) << 2) >> 2;
+}
+
+static inline uint64_t ipcx_pos_add(uint64_t pos, int64_t n)
+{
+	return (pos + n) & IPCX_POS_MASK;
+}
+
+static inline uint64_t ipcx_word(uint64_t pos, unsigned int state)
+{
+	return pos << 2 | state;
+}
+
+static inline uint64_t ipcx_word_pos(uint64_t word)
+{
+	return word >> 2;
+}
+
+static inline unsigned int ipcx_word_state(uint64_t word)
+{
+	return word & 3;
+}
+
+/* What a hold says of a cell; 0 is none. */
+static inline uint32_t ipcx_hold_word(uint32_t ring, uint32_t cell)
+{
+	return 1 + ring * IPCX_TOPIC_DEPTH_MAX + cell;
+}
+
+/*
+ * ThreadSanitizer does not know fences. None is needed for what it knows: all that two sides
+ * touch at one time is atomic. An exchange is as good to the machine.
+ */
+#ifdef __SANITIZE_THREAD__
+static inline void ipcx_fence_full(void)
+{
+	int unshared;
+
+	__atomic_exchange_n(&unshared, 0, __ATOMIC_SEQ_CST);
+}
+
+static inline void ipcx_fence_acquire(void)
+{
+	ipcx_fence_full();
+}
+#else
+static inline void ipcx_fence_full(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void ipcx_fence_acquire(void)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+#endif
+
+/* For the compiler only: the other side makes this CPU serialise before it sleeps, [D]. */
+static inline void ipcx_fence_compiler(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+#endif /* IPCX_RING_H */

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The publisher's side of its ring.
+ */
+#ifndef IPCX_RING_PUB_H
+#define IPCX_RING_PUB_H
+
+#include <errno.h>
+#include <string.h>
+
+#include "ring.h"
+
+/**
+ * struct ipcx_ring_pub - a ring that is written
+ * @ring: its first page
+ * @cells: the others
+ * @dir: the directory
+ * @controls: control page of subscriber 0
+ * @control_stride: bytes to the next
+ * @index: of the ring
+ * @depth: cells
+ * @lag_max: of the topic
+ * @nr: number of the next message
+ * @head: next position to be loaned
+ * @gate: up to here, head need not look at cursors
+ * @generation: of the directory when the masks were read
+ * @kicked: attention that was answered with a kick
+ * @kick: TOPIC_KICK SUBSCRIBERS is due because of positions skipped; who does so clears it
+ * @skipped: some of @skips are not 0
+ * @subs: who reads the ring
+ * @reliable: which of all are reliable
+ * @skips: positions skipped because of each since the last that was not
+ */
+struct ipcx_ring_pub {
+	struct ipcx_ring *ring;
+	struct ipcx_cell *cells;
+	const struct ipcx_dir *dir;
+	const char *controls;
+	size_t control_stride;
+	uint32_t index;
+	uint32_t depth;
+	uint32_t lag_max;
+	uint32_t nr;
+	uint64_t head;
+	uint64_t gate;
+	uint32_t generation;
+	uint32_t kicked;
+	bool kick;
+	bool skipped;
+	uint64_t subs[2];
+	uint64_t reliable[2];
+	uint8_t skips[IPCX_TOPIC_SUBS];
+};
+
+/* The masks, of this generation or a newer one. */
+static inline void ipcx_pub_read_masks(struct ipcx_ring_pub *p)
+{
+	const struct ipcx_dir_ring *entry = &p->dir->ring[p->index];
+
+	/* [I]: what changed before the generation [H] is seen */
+	p->generation = __atomic_load_n(&p->dir->generation, __ATOMIC_ACQUIRE);
+	for (int i = 0; i < 2; i++) {
+		p->subs[i] = __atomic_load_n(&entry->subs[i], __ATOMIC_RELAXED);
+		p->reliable[i] = __atomic_load_n(&p->dir->reliable[i], __ATOMIC_RELAXED);
+	}
+}
+
+/**
+ * ipcx_pub_init() - begin to publish on a new ring
+ * @p: all zero
+ * @ring: the member's ring as mapped, the cells one page behind
+ * @depth: cells
+ * @index: number of the ring
+ * @first: first position
+ * @lag_max: positions after which a reliable subscriber is to be evicted, or 0
+ * @dir: the directory
+ * @controls: control page of subscriber 0
+ * @control_stride: bytes to the next; a page
+ */
+static inline void ipcx_pub_init(struct ipcx_ring_pub *p, struct ipcx_ring *ring, uint32_t depth,
+				 uint32_t index, uint64_t first, uint32_t lag_max,
+				 const struct ipcx_dir *dir, const void *controls,
+				 size_t control_stride)
+{
+	p->ring = ring;
+	p->cells = (struct ipcx_cell *)((char *)ring + control_stride);
+	p->dir = dir;
+	p->controls = controls;
+	p->control_stride = control_stride;
+	p->index = index;
+	p->depth = depth;
+	p->lag_max = lag_max;
+	p->head = first;
+	p->gate = first;
+	ipcx_pub_read_masks(p);
+}
+
+/* The cell of a position, for its data. */
+static inline struct ipcx_cell *ipcx_pub_cell(const struct ipcx_ring_pub *p, uint64_t pos)
+{
+	return &p->cells[pos & (p->depth - 1)];
+}
+
+static inline const struct ipcx_control *ipcx_pub_control(const struct ipcx_ring_pub *p, uint32_t s)
+{
+	return (const struct ipcx_control *)(p->controls + s * p->control_stride);
+}
+
+/* The lowest number from @from on that is in the mask; IPCX_TOPIC_SUBS: none. */
+static inline uint32_t ipcx_next_sub(const uint64_t mask[2], uint32_t from)
+{
+	for (; from < IPCX_TOPIC_SUBS; from = (from | 63) + 1) {
+		uint64_t rest = mask[from / 64] >> from % 64;
+
+		if (rest)
+			return from + __builtin_ctzll(rest);
+	}
+	return IPCX_TOPIC_SUBS;
+}
+
+/*
+ * Looks at all cursors. Return: 0: nobody wants what head is going to overwrite; 1: a lossy one
+ * may; or as ipcx_pub_loan().
+ */
+static inline int ipcx_pub_look(struct ipcx_ring_pub *p, uint32_t *who)
+{
+	int64_t left = p->depth;
+	bool full = false, wanted = false;
+
+	for (uint32_t s = 0; (s = ipcx_next_sub(p->subs, s)) < IPCX_TOPIC_SUBS; s++) {
+		/* [K]: who moved it [J] has read all below */
+		uint64_t cursor = __atomic_load_n(&ipcx_pub_control(p, s)->cursor[p->index],
+						  __ATOMIC_ACQUIRE);
+		int64_t lag = ipcx_pos_diff(p->head, cursor), limit = p->depth;
+
+		if (p->reliable[s / 64] >> s % 64 & 1) {
+			*who = s;
+			if (lag < 0 || lag > p->depth)
+				return -EPROTO;
+			if (p->lag_max && lag >= p->lag_max)
+				return -EPIPE;
+			if (p->lag_max)
+				limit = p->lag_max;
+			full |= lag >= limit;
+		} else {
+			wanted |= lag >= limit;
+		}
+		if (limit - lag < left)
+			left = limit - lag;
+	}
+	p->gate = ipcx_pos_add(p->head, left > 0 ? left : 0);
+	return full ? -EAGAIN : wanted;
+}
+
+/* Who holds the cell, or IPCX_TOPIC_SUBS. */
+static inline uint32_t ipcx_pub_holder(const struct ipcx_ring_pub *p, uint64_t pos)
+{
+	uint32_t hold = ipcx_hold_word(p->index, pos & (p->depth - 1)), s;
+	const uint64_t lossy[2] = { p->subs[0] & ~p->reliable[0], p->subs[1] & ~p->reliable[1] };
+
+	for (s = 0; (s = ipcx_next_sub(lossy, s)) < IPCX_TOPIC_SUBS; s++)
+		for (int i = 0; i < IPCX_TOPIC_HOLDS; i++)
+			if (__atomic_load_n(&ipcx_pub_control(p, s)->hold[i], __ATOMIC_ACQUIRE) ==
+			    hold)
+				return s;
+	return s;
+}
+
+/* Something happened: does anybody sleep who was not told yet? */
+static inline bool ipcx_pub_attention(struct ipcx_ring_pub *p)
+{
+	uint32_t attention;
+
+	/* [C]: who has changed it [D] sees the word, or is seen here */
+	ipcx_fence_compiler();
+	attention = __atomic_load_n(&p->dir->ring[p->index].attention, __ATOMIC_RELAXED);
+	if (attention == p->kicked)
+		return false;
+	p->kicked = attention;
+	return true;
+}
+
+static inline void ipcx_pub_set_word(struct ipcx_ring_pub *p, uint64_t pos, unsigned int state)
+{
+	/* [A]: who reads it [B] sees all that was written before */
+	__atomic_store_n(&ipcx_pub_cell(p, pos)->word, ipcx_word(pos, state), __ATOMIC_RELEASE);
+}
+
+/*
+ * A lossy subscriber may be reading what lies in the cell of @pos. Return: 0: it is
+ * overwritten for it; 1: it is held, so the position is skipped; or -EBADMSG.
+ */
+static inline int ipcx_pub_seize(struct ipcx_ring_pub *p, uint64_t pos, uint32_t *who)
+{
+	uint32_t s;
+
+	ipcx_pub_set_word(p, pos, IPCX_CELL_WRITING);
+	/* [F]: who sets a hold [E] sees the word, or is seen here; [G]: so does who has copied */
+	ipcx_fence_full();
+	s = ipcx_pub_holder(p, pos);
+	if (s == IPCX_TOPIC_SUBS)
+		return 0;
+	ipcx_pub_set_word(p, pos, IPCX_CELL_SKIPPED);
+	p->kick |= ipcx_pub_attention(p);
+	p->skipped = true;
+	if (++p->skips[s] <= IPCX_TOPIC_HOLDS)
+		return 1;
+	p->skips[s] = 0;
+	*who = s;
+	return -EBADMSG;
+}
+
+/* What is wanted, for the next position. Return: as ipcx_pub_look(). */
+static inline int ipcx_pub_gate(struct ipcx_ring_pub *p, uint32_t *who)
+{
+	/* [I]: a relaxed look is enough to see that nothing has changed */
+	if (__atomic_load_n(&p->dir->generation, __ATOMIC_RELAXED) != p->generation)
+		ipcx_pub_read_masks(p);
+	else if (ipcx_pos_diff(p->gate, p->head) > 0)
+		return 0;
+	return ipcx_pub_look(p, who);
+}
+
+/**
+ * ipcx_pub_loan() - get the next position
+ * @p: the ring
+ * @pos: set to it
+ * @who: set to the subscriber who is to be evicted
+ *
+ * When @p->kick is set after -EAGAIN, a subscriber has to be woken, to step over positions that
+ * were skipped, before it makes sense to wait for it.
+ *
+ * Return: 0, or
+ *	-EAGAIN       a reliable subscriber has not released what lies there
+ *	-EBADMSG      the holds of @who make it skip too often: evict it, and try again
+ *	-ENOBUFS      what lies there is still on loan itself
+ *	-EPIPE        @who is lag_max behind: evict it, and try again
+ *	-EPROTO       the cursor of @who cannot be: likewise. It can, after all, while @who
+ *		      joins: then the kernel does not evict it
+ */
+static inline int ipcx_pub_loan(struct ipcx_ring_pub *p, uint64_t *pos, uint32_t *who)
+{
+	struct ipcx_cell *cell;
+	uint64_t word;
+	int r;
+
+	do {
+		cell = ipcx_pub_cell(p, p->head);
+		word = __atomic_load_n(&cell->word, __ATOMIC_RELAXED);
+		if (ipcx_pos_diff(p->head, ipcx_word_pos(word)) != p->depth ||
+		    ipcx_word_state(word) == IPCX_CELL_WRITING)
+			return -ENOBUFS;
+		r = ipcx_pub_gate(p, who);
+		if (r < 0)
+			return r;
+		*pos = p->head;
+		p->head = ipcx_pos_add(p->head, 1);
+		__atomic_store_n(&p->ring->head, p->head, __ATOMIC_RELAXED);
+		if (r)
+			r = ipcx_pub_seize(p, *pos, who);
+	} while (r > 0);
+	if (r < 0)
+		return r;
+	if (p->skipped)
+		memset(p->skips, 0, sizeof(p->skips));
+	p->skipped = false;
+	__atomic_store_n(&cell->nr, p->nr++, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static inline bool ipcx_pub_kick(struct ipcx_ring_pub *p)
+{
+	bool kick = ipcx_pub_attention(p) || p->kick;
+
+	p->kick = false;
+	return kick;
+}
+
+/**
+ * ipcx_pub_commit() - publish
+ * @p: the ring
+ * @pos: a position on loan, not necessarily the oldest
+ * @len: length of the message
+ * @tag: the application's word
+ *
+ * Return: whether TOPIC_KICK SUBSCRIBERS is due.
+ */
+static inline bool ipcx_pub_commit(struct ipcx_ring_pub *p, uint64_t pos, uint32_t len,
+				   uint64_t tag)
+{
+	struct ipcx_cell *cell = ipcx_pub_cell(p, pos);
+
+	__atomic_store_n(&cell->len, len, __ATOMIC_RELAXED);
+	__atomic_store_n(&cell->tag, tag, __ATOMIC_RELAXED);
+	ipcx_pub_set_word(p, pos, IPCX_CELL_PUBLISHED);
+	return ipcx_pub_kick(p);
+}
+
+/**
+ * ipcx_pub_cancel() - publish nothing at a position
+ * @p: the ring
+ * @pos: a position on loan, not necessarily the oldest
+ *
+ * Return: whether TOPIC_KICK SUBSCRIBERS is due: they have to step over it.
+ */
+static inline bool ipcx_pub_cancel(struct ipcx_ring_pub *p, uint64_t pos)
+{
+	if (ipcx_pos_add(pos, 1) == p->head) {
+		p->nr--;
+		ipcx_pub_set_word(p, pos, IPCX_CELL_SKIPPED);
+	} else {
+		ipcx_pub_set_word(p, pos, IPCX_CELL_CANCELED);
+	}
+	return ipcx_pub_kick(p);
+}
+
+#endif /* IPCX_RING_PUB_H */

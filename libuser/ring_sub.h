@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * A subscriber's side of a ring that it reads.
+ */
+#ifndef IPCX_RING_SUB_H
+#define IPCX_RING_SUB_H
+
+#include <errno.h>
+
+#include "ring.h"
+
+/**
+ * struct ipcx_ring_sub - a ring that is read
+ * @ring: its first page
+ * @cells: the others
+ * @control: the subscriber's own page
+ * @dir: the directory
+ * @index: of the ring
+ * @depth: cells
+ * @pos: next position to be looked at
+ * @cursor: the oldest that was not released, as @control has it
+ * @missed: messages that were overwritten before they were taken, or lost with their publisher
+ * @leapt: positions passed over since the last message taken
+ * @expected: number of the message at @pos, if nothing was passed over
+ * @kicked: attention that was answered with a kick
+ * @held: messages taken and not released, less those that were copied
+ * @lossy: it may be overtaken
+ * @known: @expected is
+ * @kick: TOPIC_KICK PUBLISHERS is due because of positions stepped over; who does so clears it
+ * @holds: lossy: bit i: hold i is on this ring
+ * @hold_pos: lossy: and on this position
+ * @released: reliable: bit i: cell i was released before an older one was
+ */
+struct ipcx_ring_sub {
+	const struct ipcx_ring *ring;
+	const struct ipcx_cell *cells;
+	struct ipcx_control *control;
+	const struct ipcx_dir *dir;
+	uint32_t index;
+	uint32_t depth;
+	uint64_t pos;
+	uint64_t cursor;
+	uint64_t missed;
+	uint64_t leapt;
+	uint32_t expected;
+	uint32_t kicked;
+	uint32_t held;
+	bool lossy;
+	bool known;
+	bool kick;
+	uint8_t holds;
+	uint64_t hold_pos[IPCX_TOPIC_HOLDS];
+	uint64_t released[];
+};
+
+/**
+ * struct ipcx_taken - a message taken from a ring
+ * @pos: its position
+ * @tag: the application's word
+ * @cell: its data if it is no longer than IPCX_CELL_DATA: in the ring, or @copy
+ * @len: its length, not looked at yet
+ * @nr: its number
+ * @hold: 0, or 1 + number of the hold that is on it
+ * @copy: of a lossy subscriber
+ */
+struct ipcx_taken {
+	uint64_t pos;
+	uint64_t tag;
+	const void *cell;
+	uint32_t len;
+	uint32_t nr;
+	uint32_t hold;
+	uint64_t copy[IPCX_CELL_DATA / 8];
+};
+
+/* Bytes of a struct ipcx_ring_sub. */
+static inline size_t ipcx_sub_size(uint32_t depth)
+{
+	return offsetof(struct ipcx_ring_sub, released) + (depth + 63) / 64 * sizeof(uint64_t);
+}
+
+/**
+ * ipcx_sub_init() - begin to read a ring, where the kernel has put the cursor
+ * @s: ipcx_sub_size() bytes, all zero
+ * @ring: the ring as mapped, the cells one page behind
+ * @depth: cells
+ * @index: number of the ring
+ * @page_size: bytes of a page
+ * @control: the subscriber's own page
+ * @dir: the directory
+ * @lossy: the subscription is
+ */
+static inline void ipcx_sub_init(struct ipcx_ring_sub *s, const struct ipcx_ring *ring,
+				 uint32_t depth, uint32_t index, size_t page_size,
+				 struct ipcx_control *control, const struct ipcx_dir *dir,
+				 bool lossy)
+{
+	s->ring = ring;
+	s->cells = (const struct ipcx_cell *)((const char *)ring + page_size);
+	s->control = control;
+	s->dir = dir;
+	s->index = index;
+	s->depth = depth;
+	s->lossy = lossy;
+	s->cursor = __atomic_load_n(&control->cursor[index], __ATOMIC_RELAXED) & IPCX_POS_MASK;
+	s->pos = s->cursor;
+	__atomic_store_n(&control->next[index], s->pos, __ATOMIC_RELAXED);
+}
+
+static inline const struct ipcx_cell *ipcx_sub_cell(const struct ipcx_ring_sub *s, uint64_t pos)
+{
+	return &s->cells[pos & (s->depth - 1)];
+}
+
+/* The cursor has moved: does a publisher sleep who was not told yet? */
+static inline bool ipcx_sub_attention(struct ipcx_ring_sub *s)
+{
+	uint32_t attention;
+
+	/* [L]: who has changed it [D] sees the cursor, or is seen here */
+	ipcx_fence_compiler();
+	attention = __atomic_load_n(&s->dir->attention, __ATOMIC_RELAXED);
+	if (attention == s->kicked)
+		return false;
+	s->kicked = attention;
+	return true;
+}
+
+static inline bool ipcx_sub_test(const struct ipcx_ring_sub *s, uint64_t pos)
+{
+	uint32_t cell = pos & (s->depth - 1);
+
+	return s->released[cell / 64] >> cell % 64 & 1;
+}
+
+static inline void ipcx_sub_flip(struct ipcx_ring_sub *s, uint64_t pos)
+{
+	uint32_t cell = pos & (s->depth - 1);
+
+	s->released[cell / 64] ^= UINT64_C(1) << cell % 64;
+}
+
+/* Moves the cursor to the oldest position that is still wanted. */
+static inline void ipcx_sub_move(struct ipcx_ring_sub *s)
+{
+	uint64_t cursor = s->cursor;
+
+	if (s->lossy) {
+		cursor = s->pos;
+		for (int i = 0; i < IPCX_TOPIC_HOLDS; i++)
+			if (s->holds >> i & 1 && ipcx_pos_diff(s->hold_pos[i], cursor) < 0)
+				cursor = s->hold_pos[i];
+	} else {
+		for (; cursor != s->pos && ipcx_sub_test(s, cursor);
+		     cursor = ipcx_pos_add(cursor, 1))
+			ipcx_sub_flip(s, cursor);
+	}
+	if (cursor == s->cursor)
+		return;
+	s->cursor = cursor;
+	/* [J]: who reads it [K] may overwrite what was read until now */
+	__atomic_store_n(&s->control->cursor[s->index], cursor, __ATOMIC_RELEASE);
+}
+
+/* Goes on, and tells the kernel what it sleeps for. */
+static inline void ipcx_sub_advance(struct ipcx_ring_sub *s, int64_t n)
+{
+	s->pos = ipcx_pos_add(s->pos, n);
+	__atomic_store_n(&s->control->next[s->index], s->pos, __ATOMIC_RELAXED);
+}
+
+/* There is no message at the present position. */
+static inline void ipcx_sub_step(struct ipcx_ring_sub *s, bool counted)
+{
+	s->expected += counted;
+	if (!s->lossy)
+		ipcx_sub_flip(s, s->pos);
+	ipcx_sub_advance(s, 1);
+	ipcx_sub_move(s);
+	s->kick |= !s->lossy && ipcx_sub_attention(s);
+}
+
+/*
+ * Goes on at a newer position than that of @word, @far behind the newest. Return: whether it can
+ * be.
+ */
+static inline bool ipcx_sub_leap(struct ipcx_ring_sub *s, uint64_t word, uint32_t far)
+{
+	uint64_t head = __atomic_load_n(&s->ring->head, __ATOMIC_RELAXED) & IPCX_POS_MASK;
+	int64_t leap = ipcx_pos_diff(ipcx_pos_add(head, -(int64_t)far), s->pos);
+
+	if (!s->lossy || leap <= 0 || ipcx_pos_diff(head, ipcx_word_pos(word)) <= 0)
+		return false;
+	s->leapt += leap;
+	ipcx_sub_advance(s, leap);
+	ipcx_sub_move(s);
+	return true;
+}
+
+/* Missed are the numbers passed over, no more than positions were. Return: whether it can be. */
+static inline bool ipcx_sub_count(struct ipcx_ring_sub *s, uint32_t nr)
+{
+	uint32_t gap = s->known ? nr - s->expected : 0;
+
+	if (gap > s->leapt)
+		return false;
+	s->missed += gap;
+	s->known = true;
+	s->expected = nr + 1;
+	s->leapt = 0;
+	return true;
+}
+
+static inline void ipcx_sub_header(const struct ipcx_cell *cell, struct ipcx_taken *t)
+{
+	t->len = __atomic_load_n(&cell->len, __ATOMIC_RELAXED);
+	t->nr = __atomic_load_n(&cell->nr, __ATOMIC_RELAXED);
+	t->tag = __atomic_load_n(&cell->tag, __ATOMIC_RELAXED);
+}
+
+/* Copies a short message while it may be overwritten. Return: 1, or 0 if it was. */
+static inline int ipcx_sub_copy(const struct ipcx_cell *cell, uint64_t word, struct ipcx_taken *t)
+{
+	typedef uint64_t __attribute__((may_alias)) any64;
+	const any64 *from = (const any64 *)cell->data;
+
+	for (uint32_t i = 0; i < (t->len + 7) / 8; i++)
+		t->copy[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	t->cell = t->copy;
+	t->hold = 0;
+	/* [G]: who saw anything that was written after WRITING [F] sees that */
+	ipcx_fence_acquire();
+	return __atomic_load_n(&cell->word, __ATOMIC_RELAXED) == word;
+}
+
+/* Keeps a message from being overwritten. Return: 1; 0 if it was; or -EMFILE. */
+static inline int ipcx_sub_hold(struct ipcx_ring_sub *s, const struct ipcx_cell *cell,
+				uint64_t word, struct ipcx_taken *t)
+{
+	uint32_t *hold = s->control->hold;
+	int i;
+
+	for (i = 0; i < IPCX_TOPIC_HOLDS && hold[i]; i++)
+		;
+	if (i == IPCX_TOPIC_HOLDS)
+		return -EMFILE;
+	__atomic_store_n(&hold[i], ipcx_hold_word(s->index, s->pos & (s->depth - 1)),
+			 __ATOMIC_RELAXED);
+	/* [E]: who says WRITING [F] sees the hold, or is seen here */
+	ipcx_fence_full();
+	if (__atomic_load_n(&cell->word, __ATOMIC_ACQUIRE) != word) {
+		__atomic_store_n(&hold[i], 0, __ATOMIC_RELAXED);
+		return 0;
+	}
+	ipcx_sub_header(cell, t);
+	t->cell = cell->data;
+	t->hold = i + 1;
+	return 1;
+}
+
+/* Takes what was seen at the present position. Return: as ipcx_sub_take(); 0: it is gone. */
+static inline int ipcx_sub_get(struct ipcx_ring_sub *s, const struct ipcx_cell *cell, uint64_t word,
+			       struct ipcx_taken *t)
+{
+	int r = 1;
+
+	ipcx_sub_header(cell, t);
+	t->pos = s->pos;
+	t->cell = cell->data;
+	t->hold = 0;
+	if (s->lossy)
+		r = t->len <= IPCX_CELL_DATA ? ipcx_sub_copy(cell, word, t) :
+					       ipcx_sub_hold(s, cell, word, t);
+	if (r <= 0)
+		return r;
+	if (!ipcx_sub_count(s, t->nr)) {
+		if (t->hold)
+			__atomic_store_n(&s->control->hold[t->hold - 1], 0, __ATOMIC_RELAXED);
+		return -EPROTO;
+	}
+	if (t->hold) {
+		s->holds |= 1U << (t->hold - 1);
+		s->hold_pos[t->hold - 1] = t->pos;
+	}
+	s->held += !s->lossy || t->hold;
+	ipcx_sub_advance(s, 1);
+	if (s->lossy)
+		ipcx_sub_move(s);
+	return 1;
+}
+
+/**
+ * ipcx_sub_take() - get the next message of a ring
+ * @s: the ring
+ * @t: set to it; a copy is in it, so that it stays where it is until the message is released
+ *
+ * Positions without a message are stepped over. If @s->kick is set thereafter, publishers have to
+ * be woken, whatever this returns.
+ *
+ * A reliable subscriber that was evicted is overtaken, and finds a contradiction: what the
+ * directory says of it comes first.
+ *
+ * Return: 1; 0: there is none; or
+ *	-EMFILE       all holds are in use
+ *	-EPROTO       the ring says what cannot be; it must be left
+ */
+static inline int ipcx_sub_take(struct ipcx_ring_sub *s, struct ipcx_taken *t)
+{
+	uint32_t far = s->depth;
+
+	/* whatever the publisher does meanwhile, some time it is enough */
+	for (uint32_t n = 2 * s->depth; n; n--) {
+		const struct ipcx_cell *cell = ipcx_sub_cell(s, s->pos);
+		/* [B]: what was written before [A] is seen */
+		uint64_t word = __atomic_load_n(&cell->word, __ATOMIC_ACQUIRE);
+		int64_t ahead = ipcx_pos_diff(ipcx_word_pos(word), s->pos);
+		unsigned int state = ipcx_word_state(word);
+		int r;
+
+		if (ahead & (s->depth - 1))
+			return -EPROTO;
+		if (ahead > 0) {
+			if (!ipcx_sub_leap(s, word, far))
+				return -EPROTO;
+			far /= 2;
+			continue;
+		}
+		if (ahead < 0 || state == IPCX_CELL_WRITING)
+			return 0;
+		/* what was not released was overwritten */
+		if (!s->lossy && ipcx_pos_diff(s->pos, s->cursor) >= s->depth)
+			return -EPROTO;
+		if (state != IPCX_CELL_PUBLISHED) {
+			ipcx_sub_step(s, state == IPCX_CELL_CANCELED);
+			continue;
+		}
+		r = ipcx_sub_get(s, cell, word, t);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/**
+ * ipcx_sub_release() - let a message go
+ * @s: the ring
+ * @t: what was taken from it, in any order; what is not held is left alone
+ *
+ * Return: whether TOPIC_KICK PUBLISHERS is due.
+ */
+static inline bool ipcx_sub_release(struct ipcx_ring_sub *s, const struct ipcx_taken *t)
+{
+	int64_t age = ipcx_pos_diff(t->pos, s->cursor);
+	uint32_t hold = t->hold - 1;
+	bool kick;
+
+	if (s->lossy) {
+		if (!t->hold || !(s->holds >> hold & 1) || s->hold_pos[hold] != t->pos)
+			return false;
+		s->holds &= ~(1U << hold);
+		s->held--;
+		/* [J]: who finds it free [F] may overwrite what was read until now */
+		__atomic_store_n(&s->control->hold[hold], 0, __ATOMIC_RELEASE);
+		ipcx_sub_move(s);
+		return false;
+	}
+	if (age < 0 || age >= ipcx_pos_diff(s->pos, s->cursor) || ipcx_sub_test(s, t->pos))
+		return false;
+	s->held--;
+	ipcx_sub_flip(s, t->pos);
+	ipcx_sub_move(s);
+	kick = ipcx_sub_attention(s) || s->kick;
+	s->kick = false;
+	return kick;
+}
+
+/**
+ * ipcx_sub_drained() - has the ring of a dead publisher been read to its end?
+ * @s: the ring; ipcx_sub_take() finds nothing there
+ * @end: the first position that was never loaned, as the publisher had it
+ *
+ * What was loaned and never committed is stepped over, and counted as missed.
+ *
+ * Return: true: nothing will come, and nothing is held; false: take again, or release first.
+ */
+static inline bool ipcx_sub_drained(struct ipcx_ring_sub *s, uint64_t end)
+{
+	int64_t left = ipcx_pos_diff(end & IPCX_POS_MASK, s->pos), room = s->depth;
+
+	if (!s->lossy)
+		room -= ipcx_pos_diff(s->pos, s->cursor);
+	if (left > room)
+		left = room;
+	for (; left > 0; left--) {
+		uint64_t word = __atomic_load_n(&ipcx_sub_cell(s, s->pos)->word, __ATOMIC_ACQUIRE);
+		unsigned int state = ipcx_word_state(word);
+		bool hole = ipcx_word_pos(word) != s->pos || state == IPCX_CELL_WRITING;
+
+		if (!hole && state == IPCX_CELL_PUBLISHED)
+			return false;
+		s->missed += hole;
+		ipcx_sub_step(s, hole || state == IPCX_CELL_CANCELED);
+	}
+	return !s->held;
+}
+
+#endif /* IPCX_RING_SUB_H */
