@@ -2,7 +2,7 @@
 /* Topics by the library: members that stop, die, fork, share a handle, or write nonsense. */
 #include <pthread.h>
 
-#include "topic_util.h"
+#include "topic_lib_util.h"
 
 #include "../kselftest_harness.h"
 

@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "topic_util.h"
+#include "topic_lib_util.h"
 
 #include "../kselftest_harness.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Topics by the library: who gets what, in which order, and what is missed. */
-#include "topic_util.h"
+#include "topic_lib_util.h"
 
 #include "../kselftest_harness.h"
 

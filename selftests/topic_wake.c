@@ -9,7 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "topic_util.h"
+#include "topic_lib_util.h"
 
 #include "../kselftest_harness.h"
 
