@@ -173,7 +173,7 @@ static void __init abi_check(void)
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_reply) != 64);
 	BUILD_BUG_ON(sizeof(struct ipcx_cell) != 128);
 	BUILD_BUG_ON(sizeof(struct ipcx_ring) != 64);
-	BUILD_BUG_ON(sizeof(struct ipcx_control) != 520);
+	BUILD_BUG_ON(sizeof(struct ipcx_control) != 1024);
 	BUILD_BUG_ON(sizeof(struct ipcx_dir_ring) != 64);
 	BUILD_BUG_ON(sizeof(struct ipcx_dir) != 4096);
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_open) != 176);

@@ -96,7 +96,7 @@ struct ipcx_pub {
  * @lost: bit r: the pair's ring had to make place, likewise
  * @proto: bit r: evicted because of a contradiction or skips, likewise
  * @kicked: woken since the last poll that found something, under lock
- * @moved: sum of the cursors at that poll, likewise
+ * @moved: sum of the positions to be taken next at that poll, likewise
  * @wait: who sleeps until there is something to take
  * @control: its page; a hint, for it is the subscriber's
  * @user: who pays for that page

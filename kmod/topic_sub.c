@@ -57,6 +57,12 @@ static void sub_free(struct ipcx_sub *sub)
 	kfree(sub);
 }
 
+static void set_cursor(struct ipcx_sub *sub, u32 ring, u64 cursor)
+{
+	WRITE_ONCE(sub->control->cursor[ring], cursor % IPCX_POSITIONS);
+	WRITE_ONCE(sub->control->next[ring], cursor % IPCX_POSITIONS);
+}
+
 /**
  * ipcx_pair_attach() - a subscriber reads a ring from now on
  * @pub: of the ring
@@ -70,7 +76,7 @@ void ipcx_pair_attach(struct ipcx_pub *pub, struct ipcx_sub *sub, u64 cursor)
 	struct ipcx_topic *t = pub->topic;
 
 	lockdep_assert_held(&t->mutex);
-	WRITE_ONCE(sub->control->cursor[pub->index], cursor % IPCX_POSITIONS);
+	set_cursor(sub, pub->index, cursor);
 	spin_lock(&t->lock);
 	sub->id[pub->index] = pub->id;
 	sub->rings |= BIT_ULL(pub->index);
@@ -150,7 +156,7 @@ static void attach_live(struct ipcx_sub *sub, u64 rings, u32 history)
 		r = __ffs64(left);
 		head = READ_ONCE(t->pub[r]->ring->head);
 		head -= min_t(u64, history, ipcx_pub_kept(t->pub[r], head));
-		WRITE_ONCE(sub->control->cursor[r], head % IPCX_POSITIONS);
+		set_cursor(sub, r, head);
 	}
 	ipcx_room_wake(t);
 }

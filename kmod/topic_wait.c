@@ -123,17 +123,21 @@ void ipcx_room_arm(struct ipcx_topic *t)
 	mutex_unlock(&t->arm_lock);
 }
 
-/* Is there something to take from a ring, or is the ring to be left? */
+/*
+ * Is there something to take from a ring, or is the ring to be left? A dead one is when nothing
+ * of it is held any more.
+ */
 static bool ring_readable(const struct ipcx_sub *sub, u32 ring)
 {
 	const struct ipcx_pub *pub = sub->topic->pub[ring];
 	const struct ipcx_cell *cell = (void *)pub->ring + PAGE_SIZE;
-	u64 pos, word;
+	u64 pos = READ_ONCE(sub->control->next[ring]), word;
 	s64 ahead;
 
-	if (!pub->member || test_bit(sub->index, pub->evicted))
+	if (test_bit(sub->index, pub->evicted))
 		return true;
-	pos = READ_ONCE(sub->control->cursor[ring]);
+	if (!pub->member)
+		return pos != pub->end || pos == READ_ONCE(sub->control->cursor[ring]);
 	word = READ_ONCE(cell[pos & (sub->topic->depth - 1)].word);
 	ahead = (word & ~3ULL) - (pos << 2);
 	return ahead > 0 || (!ahead && (word & 3) != IPCX_CELL_WRITING);
@@ -150,12 +154,12 @@ static bool sub_readable(const struct ipcx_sub *sub)
 	return sub->lost;
 }
 
-static u64 cursors_sum(const struct ipcx_sub *sub)
+static u64 taken_sum(const struct ipcx_sub *sub)
 {
 	u64 sum = 0, left;
 
 	for (left = sub->rings; left; left &= left - 1)
-		sum += READ_ONCE(sub->control->cursor[__ffs64(left)]);
+		sum += READ_ONCE(sub->control->next[__ffs64(left)]);
 	return sum;
 }
 
@@ -178,7 +182,7 @@ bool ipcx_sub_poll(struct ipcx_sub *sub)
 	spin_lock(&t->lock);
 	found = sub_readable(sub);
 	if (found) {
-		sum = cursors_sum(sub);
+		sum = taken_sum(sub);
 		again = sub->kicked || sub->moved != sum;
 		sub->kicked = false;
 		sub->moved = sum;

@@ -31,11 +31,6 @@ static int open_value(int dev, const struct ipcx_topic_open *arg, const char *na
 				 PARAMETERS "queue_msg_max",
 				 name, (unsigned long long)arg->msg_max,
 				 (unsigned long long)info.out_msg_max);
-	if (arg->history)
-		return ipcx_fail(EINVAL,
-				 "topic %s: history %u is not less than its depth, or another "
-				 "attribute is outside of its range",
-				 name, arg->history);
 	if (arg->bytes_max)
 		return ipcx_fail(EINVAL,
 				 "topic %s: bytes_max %llu is not a number of whole pages that "
