@@ -10,10 +10,10 @@
  * failure and sets errno too; ipcx_error() then says in words what was wrong.
  * Sizes are bytes. Times are absolute CLOCK_MONOTONIC nanoseconds, or
  * IPCX_NOWAIT, or IPCX_FOREVER. All functions may be called from any thread;
- * a queue must not be used while another thread closes it.
+ * a queue or topic must not be used while another thread closes it.
  *
- * In a child made by fork() a queue opened without IPCX_INHERIT is closed:
- * sending and receiving fail with -EBADF there, ipcx_queue_close() works.
+ * In a child made by fork() a queue or topic opened without IPCX_INHERIT is closed:
+ * sending and receiving fail with -EBADF there, closing it works.
  */
 #ifndef IPCX_H
 #define IPCX_H
@@ -552,5 +552,6 @@ const char *ipcx_error(void);
 #endif
 
 #include "ipcx_call.h"
+#include "ipcx_topic.h"
 
 #endif /* IPCX_H */

@@ -57,7 +57,7 @@ static void sub_free(struct ipcx_sub *sub)
 	kfree(sub);
 }
 
-static void cursor_set(struct ipcx_sub *sub, u32 ring, u64 cursor)
+static void set_cursor(struct ipcx_sub *sub, u32 ring, u64 cursor)
 {
 	WRITE_ONCE(sub->control->cursor[ring], cursor % IPCX_POSITIONS);
 	WRITE_ONCE(sub->control->next[ring], cursor % IPCX_POSITIONS);
@@ -76,7 +76,7 @@ void ipcx_pair_attach(struct ipcx_pub *pub, struct ipcx_sub *sub, u64 cursor)
 	struct ipcx_topic *t = pub->topic;
 
 	lockdep_assert_held(&t->mutex);
-	cursor_set(sub, pub->index, cursor);
+	set_cursor(sub, pub->index, cursor);
 	spin_lock(&t->lock);
 	sub->id[pub->index] = pub->id;
 	sub->rings |= BIT_ULL(pub->index);
@@ -166,7 +166,7 @@ void ipcx_sub_attach(struct ipcx_sub *sub, u64 rings, u32 history)
 		r = __ffs64(left);
 		head = READ_ONCE(t->pub[r]->ring->head);
 		head -= min_t(u64, history, ipcx_pub_kept(t->pub[r], head));
-		cursor_set(sub, r, head);
+		set_cursor(sub, r, head);
 	}
 	ipcx_room_wake(t);
 }

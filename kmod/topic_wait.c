@@ -124,17 +124,21 @@ void ipcx_room_arm(struct ipcx_topic *t)
 	mutex_unlock(&t->arm_lock);
 }
 
-/* Is there something to take from a ring, or is the ring to be left? */
+/*
+ * Is there something to take from a ring, or is the ring to be left? A dead one is when nothing
+ * of it is held any more.
+ */
 static bool ring_readable(const struct ipcx_sub *sub, u32 ring)
 {
 	const struct ipcx_pub *pub = sub->topic->pub[ring];
 	const struct ipcx_cell *cell = (void *)pub->ring + PAGE_SIZE;
-	u64 pos, word;
+	u64 pos = READ_ONCE(sub->control->next[ring]), word;
 	s64 ahead;
 
-	if (!pub->member || test_bit(sub->index, pub->evicted))
+	if (test_bit(sub->index, pub->evicted))
 		return true;
-	pos = READ_ONCE(sub->control->next[ring]);
+	if (!pub->member)
+		return pos != pub->end || pos == READ_ONCE(sub->control->cursor[ring]);
 	word = READ_ONCE(cell[pos & (sub->topic->depth - 1)].word);
 	ahead = (word & ~3ULL) - (pos << 2);
 	return ahead > 0 || (!ahead && (word & 3) != IPCX_CELL_WRITING);

@@ -1,31 +1,49 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * What becomes of open queues in a forked child.
+ * What becomes of open handles in a forked child.
  *
  * An endpoint lives as long as any copy of its descriptor does. Were children
  * to keep it unasked, killing the parent would not give its loans and messages
  * back. So all handles are in a list, and the child walks it.
  *
- * LOCKS: lock protects the list; it is held across fork().
+ * LOCKS: lock protects the list; it is held across fork(), and outside of the
+ * lock of any handle.
  */
 #include <pthread.h>
 
-#include "transport.h"
+#include "fork.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct ipcx_queue *queues;
+static struct ipcx_fork *handles;
+
+static void tell_all(enum ipcx_fork_when when)
+{
+	for (struct ipcx_fork *f = handles; f; f = f->next)
+		f->tell(f, when);
+}
+
+static void before(void)
+{
+	ipcx_fork_lock();
+	tell_all(IPCX_FORK_BEFORE);
+}
+
+static void after_in_parent(void)
+{
+	tell_all(IPCX_FORK_PARENT);
+	ipcx_fork_unlock();
+}
 
 static void after_in_child(void)
 {
-	for (struct ipcx_queue *q = queues; q; q = q->next)
-		q->ops->forked(q);
+	tell_all(IPCX_FORK_CHILD);
 	ipcx_fork_unlock();
 }
 
 static void install(void)
 {
-	pthread_atfork(ipcx_fork_lock, ipcx_fork_unlock, after_in_child);
+	pthread_atfork(before, after_in_parent, after_in_child);
 }
 
 /* Opening and closing are inside of it too: no child inherits half a handle. */
@@ -40,18 +58,18 @@ void ipcx_fork_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
-void ipcx_fork_add(struct ipcx_queue *q)
+void ipcx_fork_add(struct ipcx_fork *f)
 {
-	q->next = queues;
-	q->pprev = &queues;
-	if (queues)
-		queues->pprev = &q->next;
-	queues = q;
+	f->next = handles;
+	f->pprev = &handles;
+	if (handles)
+		handles->pprev = &f->next;
+	handles = f;
 }
 
-void ipcx_fork_del(struct ipcx_queue *q)
+void ipcx_fork_del(struct ipcx_fork *f)
 {
-	*q->pprev = q->next;
-	if (q->next)
-		q->next->pprev = q->pprev;
+	*f->pprev = f->next;
+	if (f->next)
+		f->next->pprev = f->pprev;
 }

@@ -84,13 +84,20 @@ int ipcx_kernel_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipc
 /* kernel_open.c */
 int ipcx_kernel_open(struct ipcx_queue **q, const char *name, unsigned int flags,
 		     const struct ipcx_queue_opts *opts);
+int ipcx_kernel_device(void); /* a descriptor, or what the contract has for its failure */
+int ipcx_kernel_check_name(const char *name);
 int ipcx_kernel_unlink(const char *name, bool now);
+int ipcx_kernel_unlink_kind(const char *name, bool now, uint32_t kind);
+void *ipcx_kernel_map_again(int fd, void *addr, size_t len, int prot, uint64_t offset);
 void ipcx_kernel_close(struct ipcx_queue *q);
 void ipcx_kernel_forked(struct ipcx_queue *q);
 
-/* kernel_error.c: all return -err, or the errno that the contract has for it */
+/* kernel_error.c: those with a result return -err, or the errno that the contract has for it */
 int ipcx_kernel_no_device(int err);
 int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const char *name, int err);
-int ipcx_kernel_unlink_failed(const char *name, int err);
+int ipcx_kernel_unlink_failed(const char *name, uint32_t kind, int err);
+/* "; its owner ..." or ": its owner ...", to be put behind a sentence */
+void ipcx_kernel_owner_of(char *to, size_t size, const char *name);
+extern const char ipcx_kernel_too_old[];
 
 #endif /* IPCX_KERNEL_H */

@@ -15,7 +15,7 @@
 
 #define PARAMETERS "/sys/module/ipcx/parameters/"
 
-static const char too_old[] = "the loaded module ipcx is older than this library; load the one "
+const char ipcx_kernel_too_old[] = "the loaded module ipcx is older than this library; load the one "
 			      "that belongs to it";
 
 int ipcx_kernel_no_device(int err)
@@ -89,7 +89,7 @@ static int column_of(const char *header, const char *title)
 }
 
 /* ": its owner is uid ..., its mode ..."; the module lists nobody what is none of his business */
-static void owner_of(char *to, size_t size, const char *name)
+void ipcx_kernel_owner_of(char *to, size_t size, const char *name)
 {
 	char escaped[IPCX_QUOTED_MAX], *line = NULL;
 	FILE *f = fopen("/proc/net/ipcx", "re");
@@ -169,11 +169,11 @@ static int open_denied(const struct ipcx_queue_open *arg, const char *name, cons
 	char owner[80], buf[IPCX_QUOTED_MAX];
 
 	if (dead && arg->flags & IPCX_OPEN_EXCL) {
-		owner_of(owner, sizeof(owner), dead);
+		ipcx_kernel_owner_of(owner, sizeof(owner), dead);
 		return ipcx_fail(EACCES, "queue %s: you may not send to its dead-letter queue %s%s",
 				 quoted, ipcx_quote(buf, dead), owner);
 	}
-	owner_of(owner, sizeof(owner), name);
+	ipcx_kernel_owner_of(owner, sizeof(owner), name);
 	if (dead && arg->flags & IPCX_OPEN_CREATE)
 		return ipcx_fail(EACCES,
 				 "queue %s: there is one already that you may not use so, or you "
@@ -239,30 +239,31 @@ int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const ch
 	case E2BIG:
 	case EOPNOTSUPP:
 	case ENOTTY:
-		return ipcx_fail_text(EOPNOTSUPP, too_old);
+		return ipcx_fail_text(EOPNOTSUPP, ipcx_kernel_too_old);
 	default:
 		return ipcx_fail(err, "queue %s: cannot be opened: %s", quoted, strerror(err));
 	}
 }
 
-int ipcx_kernel_unlink_failed(const char *name, int err)
+int ipcx_kernel_unlink_failed(const char *name, uint32_t kind, int err)
 {
+	const char *what = kind == IPCX_KIND_QUEUE ? "queue" : "topic";
 	char buf[IPCX_QUOTED_MAX], owner[80];
 	const char *quoted = ipcx_quote(buf, name);
 
 	switch (err) {
 	case EACCES:
-		owner_of(owner, sizeof(owner), name);
-		return ipcx_fail(err, "queue %s: only its owner may unlink it%s", quoted, owner);
+		ipcx_kernel_owner_of(owner, sizeof(owner), name);
+		return ipcx_fail(err, "%s %s: only its owner may unlink it%s", what, quoted, owner);
 	case ENOENT:
-		return ipcx_fail(err, "queue %s: there is none of this name", quoted);
+		return ipcx_fail(err, "%s %s: there is none of this name", what, quoted);
 	case EPROTOTYPE:
-		return ipcx_fail(err, "%s is not a queue", quoted);
+		return ipcx_fail(err, "%s is not a %s", quoted, what);
 	case E2BIG:
 	case EOPNOTSUPP:
 	case ENOTTY:
-		return ipcx_fail_text(EOPNOTSUPP, too_old);
+		return ipcx_fail_text(EOPNOTSUPP, ipcx_kernel_too_old);
 	default:
-		return ipcx_fail(err, "queue %s: cannot be unlinked: %s", quoted, strerror(err));
+		return ipcx_fail(err, "%s %s: cannot be unlinked: %s", what, quoted, strerror(err));
 	}
 }

@@ -33,14 +33,14 @@ static_assert(IPCX_REQUEST == IPCX_MSG_REQUEST, "handed on as it is");
 static_assert(IPCX_CANCELED == IPCX_MSG_CANCELED, "handed on as it is");
 static_assert(IPCX_OWNERDEAD == IPCX_MSG_OWNERDEAD, "handed on as it is");
 
-static int open_device(void)
+int ipcx_kernel_device(void)
 {
 	int fd = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? ipcx_kernel_no_device(errno) : fd;
 }
 
-static int check_name(const char *name)
+int ipcx_kernel_check_name(const char *name)
 {
 	char buf[IPCX_QUOTED_MAX];
 	size_t len = strlen(name);
@@ -60,7 +60,7 @@ static int check_dead_letter(const char *name)
 	if (!*name)
 		return ipcx_fail_text(EINVAL, "the name of the dead-letter queue is empty; leave "
 					      "dead_letter NULL for none");
-	return check_name(name);
+	return ipcx_kernel_check_name(name);
 }
 
 /* Leaves the base NULL where only the address space is too small for the whole. */
@@ -169,13 +169,13 @@ int ipcx_kernel_open(struct ipcx_queue **q, const char *name, unsigned int flags
 		.lease_ms = opts->lease_ms,
 		.leases_max = opts->leases_max,
 	};
-	int dev, fd, r = check_name(name);
+	int dev, fd, r = ipcx_kernel_check_name(name);
 
 	if (!r && opts->dead_letter)
 		r = check_dead_letter(opts->dead_letter);
 	if (r)
 		return r;
-	dev = open_device();
+	dev = ipcx_kernel_device();
 	if (dev < 0)
 		return dev;
 	fd = ioctl(dev, IPCX_IOC_QUEUE_OPEN, &arg);
@@ -185,26 +185,31 @@ int ipcx_kernel_open(struct ipcx_queue **q, const char *name, unsigned int flags
 	return r ? r : make_handle(q, fd, name, flags, &arg);
 }
 
-int ipcx_kernel_unlink(const char *name, bool now)
+int ipcx_kernel_unlink_kind(const char *name, bool now, uint32_t kind)
 {
 	struct ipcx_unlink arg = {
 		.size = sizeof(arg),
 		.flags = now ? IPCX_UNLINK_NOW : 0,
 		.name = (uintptr_t)name,
 		.name_len = strlen(name),
-		.kind = IPCX_KIND_QUEUE,
+		.kind = kind,
 	};
-	int dev, r = check_name(name);
+	int dev, r = ipcx_kernel_check_name(name);
 
 	if (r)
 		return r;
-	dev = open_device();
+	dev = ipcx_kernel_device();
 	if (dev < 0)
 		return dev;
 	if (ioctl(dev, IPCX_IOC_UNLINK, &arg) < 0)
-		r = ipcx_kernel_unlink_failed(name, errno);
+		r = ipcx_kernel_unlink_failed(name, kind, errno);
 	close(dev);
 	return r;
+}
+
+int ipcx_kernel_unlink(const char *name, bool now)
+{
+	return ipcx_kernel_unlink_kind(name, now, IPCX_KIND_QUEUE);
 }
 
 /* A mapping that stays holds the endpoint, and with it all that was loaned or taken. */
@@ -242,13 +247,12 @@ void ipcx_kernel_close(struct ipcx_queue *q)
 }
 
 /* The kernel does not copy windows to a child: maps at @addr again, or returns NULL. */
-static void *map_again(const struct ipcx_kernel_queue *k, const struct ipcx_window *w, void *addr,
-		       size_t len, uint64_t offset)
+void *ipcx_kernel_map_again(int fd, void *addr, size_t len, int prot, uint64_t offset)
 {
 	void *again;
 
-	again = mmap(addr, len, w->prot, MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
-		     k->base.fd, offset);
+	again = mmap(addr, len, prot, MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd,
+		     offset);
 	if (again == addr)
 		return addr;
 	if (again != MAP_FAILED)
@@ -263,7 +267,8 @@ static bool map_all_again(struct ipcx_kernel_queue *k)
 	for (struct ipcx_window *w = &k->tx; w; w = w == &k->tx ? &k->rx : NULL) {
 		if (!w->base)
 			continue;
-		w->base = map_again(k, w, w->base, k->window_size, w->offset);
+		w->base = ipcx_kernel_map_again(k->base.fd, w->base, k->window_size, w->prot,
+						w->offset);
 		lost |= !w->base;
 	}
 	for (uint32_t i = 0; k->maps && i < k->base.attr.depth; i++) {
@@ -271,8 +276,8 @@ static bool map_all_again(struct ipcx_kernel_queue *k)
 
 		if (!s->addr)
 			continue;
-		s->addr =
-			map_again(k, s->window, s->addr, s->len, s->window->offset + i * k->stride);
+		s->addr = ipcx_kernel_map_again(k->base.fd, s->addr, s->len, s->window->prot,
+						s->window->offset + i * k->stride);
 		lost |= !s->addr;
 	}
 	return !lost;

@@ -41,8 +41,7 @@ static int unknown_transport(const char *name, size_t len, const char *origin)
 			 origin, ipcx_quote(buf, shown));
 }
 
-/* Splits a URI; *rest is "" for a queue without a name. */
-static int pick(const char *uri, const struct ipcx_transport **t, const char **rest)
+int ipcx_pick(const char *uri, const struct ipcx_transport **t, const char **rest)
 {
 	const char *colon = uri ? strchr(uri, ':') : NULL;
 	const char *forced = NULL;
@@ -53,8 +52,8 @@ static int pick(const char *uri, const struct ipcx_transport **t, const char **r
 		return *t ? 0 : unknown_transport(uri, colon - uri, "the URI");
 	}
 	if (uri && !*uri)
-		return ipcx_fail_text(EINVAL, "a queue's name cannot be empty; a queue without a "
-					      "name is opened with NULL or \"kernel:\"");
+		return ipcx_fail_text(EINVAL, "a name cannot be empty; what has no name is opened "
+					      "with NULL or \"kernel:\"");
 	*t = transports[0];
 	forced = secure_getenv("IPCX_TRANSPORT");
 	if (forced && *forced) {
@@ -129,6 +128,14 @@ static uint64_t caps_of(const struct ipcx_queue *q, uint64_t caps)
 	return caps;
 }
 
+static void tell_forked(struct ipcx_fork *f, enum ipcx_fork_when when)
+{
+	struct ipcx_queue *q = (struct ipcx_queue *)((char *)f - offsetof(struct ipcx_queue, fork));
+
+	if (when == IPCX_FORK_CHILD)
+		q->ops->forked(q);
+}
+
 int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
 		    const struct ipcx_queue_opts *user_opts)
 {
@@ -139,7 +146,7 @@ int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
 	int r;
 
 	*q = NULL;
-	r = pick(uri, &t, &rest);
+	r = ipcx_pick(uri, &t, &rest);
 	if (!r)
 		r = check_flags(flags, rest);
 	if (!r)
@@ -162,7 +169,8 @@ int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
 		(*q)->ops = t;
 		(*q)->flags = flags;
 		(*q)->caps = caps_of(*q, caps);
-		ipcx_fork_add(*q);
+		(*q)->fork.tell = tell_forked;
+		ipcx_fork_add(&(*q)->fork);
 		/* what nobody saw must not be given up as taken in vain */
 		if (opts.prefetch > 1 && (flags & IPCX_RECV) && !(*q)->attr.max_deliveries)
 			r = ipcx_prefetch_start(*q, opts.prefetch);
@@ -182,7 +190,7 @@ void ipcx_queue_close(struct ipcx_queue *q)
 	if (!q)
 		return;
 	ipcx_fork_lock();
-	ipcx_fork_del(q);
+	ipcx_fork_del(&q->fork);
 	q->ops->close(q);
 	ipcx_fork_unlock();
 }
@@ -191,7 +199,7 @@ static int unlink_uri(const char *uri, bool now)
 {
 	const struct ipcx_transport *t;
 	const char *rest;
-	int r = pick(uri, &t, &rest);
+	int r = ipcx_pick(uri, &t, &rest);
 
 	if (r)
 		return r;

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "fork.h"
 #include "internal.h"
 
 #define IPCX_BATCH 64 /* longest array that a transport is given */
@@ -25,8 +26,7 @@
  * @flags: as given to ipcx_queue_open()
  * @caps: IPCX_CAP_* that this queue enforces
  * @attr: what ipcx_queue_attr() returns
- * @next: list of open queues, fork.c
- * @pprev: likewise
+ * @fork: so that @ops->forked is called
  * @name: without the transport, "" for a queue without a name
  */
 struct ipcx_queue {
@@ -35,7 +35,7 @@ struct ipcx_queue {
 	unsigned int flags;
 	uint64_t caps;
 	struct ipcx_queue_attr attr;
-	struct ipcx_queue *next, **pprev;
+	struct ipcx_fork fork;
 	char name[256];
 };
 
@@ -116,13 +116,10 @@ enum ipcx_op {
 
 int ipcx_explain(const struct ipcx_queue *q, enum ipcx_op op, int err, size_t len);
 
+/* queue.c: splits a URI; *rest is "" for what has no name */
+int ipcx_pick(const char *uri, const struct ipcx_transport **t, const char **rest);
+
 /* prefetch.c */
 int ipcx_prefetch_start(struct ipcx_queue *q, unsigned int n);
-
-/* fork.c: the list of open queues, changed only under its lock */
-void ipcx_fork_lock(void);
-void ipcx_fork_unlock(void);
-void ipcx_fork_add(struct ipcx_queue *q);
-void ipcx_fork_del(struct ipcx_queue *q);
 
 #endif /* IPCX_TRANSPORT_H */

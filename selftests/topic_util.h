@@ -183,6 +183,7 @@ static inline int cursor_set(struct member *m, unsigned int ring, uint64_t pos)
 	uint32_t attention;
 
 	__atomic_store_n(&m->control->cursor[ring], position(pos), __ATOMIC_RELEASE);
+	__atomic_store_n(&m->control->next[ring], position(pos), __ATOMIC_RELAXED);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	attention = __atomic_load_n(&m->dir->attention, __ATOMIC_RELAXED);
 	if (attention == m->kicked)

@@ -8,10 +8,12 @@
 #include "util.h"
 
 static const struct command *const commands[] = {
-	/* the queue */
+	/* objects */
 	&cmd_doctor, &cmd_create, &cmd_ls, &cmd_show, &cmd_stat, &cmd_rm,
-	/* its messages */
-	&cmd_send, &cmd_recv, &cmd_call, &cmd_serve
+	/* messages of queues */
+	&cmd_send, &cmd_recv, &cmd_call, &cmd_serve,
+	/* topics */
+	&cmd_pub, &cmd_sub
 };
 
 static int run_help(int argc, char **argv);
@@ -38,7 +40,8 @@ static void put_overview(FILE *f)
 	fputs("usage: ipcx COMMAND [NAME] [OPTIONS]\n"
 	      "\n"
 	      "Messages between processes that are not copied. A queue holds them until\n"
-	      "somebody receives them; it stays when its users have gone.\n"
+	      "somebody receives them; it stays when its users have gone. What is published in\n"
+	      "a topic goes to everybody who subscribes to it.\n"
 	      "\n",
 	      f);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
@@ -48,6 +51,7 @@ static void put_overview(FILE *f)
 	      "Is everything ready?      ipcx doctor\n"
 	      "Send a message:           ipcx send hello -c -m 'Good morning'\n"
 	      "Receive it elsewhere:     ipcx recv hello -n 1\n"
+	      "Tell many at once:        ipcx sub news -c, and elsewhere ipcx pub news -m rain\n"
 	      "\n"
 	      "--json with any command writes one JSON object a line. Exit codes: 0 done,\n"
 	      "1 failed, 2 wrong usage, 3 doctor found something wrong, 4 timed out or empty.\n",

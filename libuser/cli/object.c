@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * create, ls, show, rm: objects as a whole.
+ * ls, show, rm: objects as a whole.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -13,147 +13,13 @@
 #include "procfile.h"
 #include "util.h"
 
-enum {
-	OPT_DEPTH = OPT_FIRST,
-	OPT_MSG_MAX,
-	OPT_BYTES_MAX,
-	OPT_MODE,
-	OPT_POLICY,
-	OPT_MAX_DELIVERIES,
-	OPT_LEASE,
-	OPT_LEASES_MAX,
-	OPT_DEAD_LETTER,
-	OPT_NOW,
-};
+enum { OPT_NOW = OPT_FIRST };
 
-static const char *without_transport(const char *uri)
+const char *without_transport(const char *uri)
 {
 	static const char kernel[] = "kernel:";
 
 	return strncmp(uri, kernel, strlen(kernel)) ? uri : uri + strlen(kernel);
-}
-
-static void report_created(struct ipcx_queue *q, const char *name)
-{
-	printf("{");
-	json_member(stdout, "name", name, strlen(name));
-	json_attributes(q);
-	printf("}\n");
-}
-
-/* Milliseconds where there is no unit; more than the library takes is for it to refuse */
-static bool parse_lease(const char *text, uint32_t *ms)
-{
-	char with_unit[64];
-	size_t len = strlen(text);
-	int64_t ns;
-
-	if (!len || len > sizeof(with_unit) - 3)
-		return false;
-	snprintf(with_unit, sizeof(with_unit), "%s%s", text,
-		 strchr("0123456789.", text[len - 1]) ? "ms" : "");
-	if (!parse_duration(with_unit, &ns) || ns < 1000000)
-		return false;
-	*ms = ns / 1000000 < UINT32_MAX ? ns / 1000000 : UINT32_MAX;
-	return true;
-}
-
-static bool parse_policy(const char *text, enum ipcx_queue_policy *policy)
-{
-	for (*policy = IPCX_BLOCK; *policy <= IPCX_DROP_NEWEST; ++*policy)
-		if (!strcmp(policy_text(*policy), text))
-			return true;
-	return false;
-}
-
-static bool parse_positive(const char *text, uint32_t *value)
-{
-	uint64_t v;
-
-	if (!parse_number(text, 10, UINT32_MAX, &v) || !v)
-		return false;
-	*value = v;
-	return true;
-}
-
-/* Returns NULL, or what the option takes */
-static const char *create_option(int c, struct ipcx_queue_opts *opts)
-{
-	static const char size[] = "a size is a number of bytes from 1, or has K, M, G or T behind";
-	uint64_t v;
-
-	switch (c) {
-	case OPT_DEPTH:
-		return parse_positive(optarg, &opts->depth) ? NULL : "a depth is a number from 1";
-	case OPT_MODE:
-		if (!parse_number(optarg, 8, 0777, &v) || !v)
-			return "a mode is an octal number from 0001 to 0777";
-		opts->mode = v;
-		return NULL;
-	case OPT_POLICY:
-		return parse_policy(optarg, &opts->policy) ?
-			       NULL :
-			       "a policy is block, fail, drop-oldest or drop-newest";
-	case OPT_MAX_DELIVERIES:
-		return parse_positive(optarg, &opts->max_deliveries) ?
-			       NULL :
-			       "a limit is a number from 1; leave the option out for none";
-	case OPT_LEASE:
-		return parse_lease(optarg, &opts->lease_ms) ?
-			       NULL :
-			       "a lease is 1 ms or longer: 500 (milliseconds), 30s, 5m";
-	case OPT_LEASES_MAX:
-		return parse_positive(optarg, &opts->leases_max) ?
-			       NULL :
-			       "a limit is a number from 1; leave the option out for none";
-	case OPT_DEAD_LETTER:
-		opts->dead_letter = without_transport(optarg);
-		return NULL;
-	case OPT_MSG_MAX:
-		return parse_size(optarg, &opts->msg_max) && opts->msg_max ? NULL : size;
-	default:
-		return parse_size(optarg, &opts->bytes_max) && opts->bytes_max ? NULL : size;
-	}
-}
-
-static int run_create(int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "depth", required_argument, NULL, OPT_DEPTH },
-		{ "msg-max", required_argument, NULL, OPT_MSG_MAX },
-		{ "bytes-max", required_argument, NULL, OPT_BYTES_MAX },
-		{ "mode", required_argument, NULL, OPT_MODE },
-		{ "policy", required_argument, NULL, OPT_POLICY },
-		{ "max-deliveries", required_argument, NULL, OPT_MAX_DELIVERIES },
-		{ "lease", required_argument, NULL, OPT_LEASE },
-		{ "leases-max", required_argument, NULL, OPT_LEASES_MAX },
-		{ "dead-letter", required_argument, NULL, OPT_DEAD_LETTER },
-		COMMON_OPTIONS,
-		{ 0 },
-	};
-	IPCX_QUEUE_OPTS(opts);
-	const char *wrong = NULL;
-	struct ipcx_queue *q;
-	bool json = false;
-	int c, r;
-
-	while ((c = next_option(argc, argv, "", longs)) != -1) {
-		if (c == OPT_JSON)
-			json = true;
-		else
-			wrong = create_option(c, &opts);
-		if (wrong)
-			return usage_error("\"%s\": %s", optarg, wrong);
-	}
-	if (argc - optind != 1)
-		return usage_error("give one name");
-	r = ipcx_queue_open(&q, argv[optind], IPCX_CREATE | IPCX_EXCL | IPCX_RECV, &opts);
-	if (r)
-		return fail_ipcx(r);
-	if (json)
-		report_created(q, argv[optind]);
-	ipcx_queue_close(q);
-	return CLI_OK;
 }
 
 static int read_objects(struct table *t)
@@ -330,6 +196,14 @@ static int run_show(int argc, char **argv)
 	return fail("there is no object of this name; \"ipcx ls\" lists what there is");
 }
 
+/* Whatever has the name */
+static int remove_name(const char *name, bool now)
+{
+	int r = now ? ipcx_queue_remove(name) : ipcx_queue_unlink(name);
+
+	return r == -EPROTOTYPE && !now ? ipcx_topic_unlink(name) : r;
+}
+
 static int run_rm(int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -347,7 +221,7 @@ static int run_rm(int argc, char **argv)
 	if (optind == argc)
 		return usage_error("give a name");
 	for (; optind < argc; optind++) {
-		r = now ? ipcx_queue_remove(argv[optind]) : ipcx_queue_unlink(argv[optind]);
+		r = remove_name(argv[optind], now);
 		if (r)
 			code = fail_ipcx(r);
 		if (!json)
@@ -359,40 +233,6 @@ static int run_rm(int argc, char **argv)
 	return code;
 }
 
-const struct command cmd_create = {
-	"create", run_create, "make a queue that stays until it is removed",
-	"usage: ipcx create NAME [--depth N] [--msg-max SIZE] [--bytes-max SIZE]\n"
-	"                        [--mode OCTAL] [--policy POLICY] [--max-deliveries N]\n"
-	"                        [--lease DUR] [--leases-max N] [--dead-letter NAME]\n"
-	"                        [--json]\n"
-	"\n"
-	"Makes a queue. It is an error if there is something of this name already.\n"
-	"\n"
-	"  --depth N           messages that it holds, 64 if not given\n"
-	"  --msg-max SIZE      longest message, 64M if not given\n"
-	"  --bytes-max SIZE    memory that its messages may take, 256M if not given\n"
-	"  --mode OCTAL        who may receive (r) and send (w), 0600 if not given\n"
-	"  --policy POLICY     what sending does when the queue is full:\n"
-	"                        block        wait, if not given\n"
-	"                        fail         fail at once\n"
-	"                        drop-oldest  drop the oldest message of the lowest priority\n"
-	"                        drop-newest  drop the message sent; one slot stays empty\n"
-	"  --max-deliveries N  give a message up that was taken N times and came back\n"
-	"  --lease DUR         a message comes back that is not done so long after it was\n"
-	"                      taken: 500ms, 30s, 5m; milliseconds without a unit\n"
-	"  --leases-max N      messages that one receiver may hold at a time\n"
-	"  --dead-letter NAME  the queue that gets what is given up or expires; it must be\n"
-	"                      there, you must be allowed to send to it, and it must have\n"
-	"                      no dead-letter queue itself. If not given, that is dropped\n"
-	"\n"
-	"A SIZE is in bytes, or has K, M, G or T behind it.\n"
-	"\n"
-	"examples: ipcx create jobs --depth 1000 --mode 0660\n"
-	"          ipcx create failed\n"
-	"          ipcx create work --lease 30s --max-deliveries 3 --dead-letter failed\n"
-	"          ipcx create latest --depth 3 --policy drop-oldest\n"
-};
-
 const struct command cmd_ls = {
 	"ls", run_ls, "list what there is",
 	"usage: ipcx ls [--json]\n"
@@ -400,7 +240,7 @@ const struct command cmd_ls = {
 	"Lists the objects of this network namespace that you may send to or receive\n"
 	"from. QUEUED messages wait for a receiver, LOANED slots are being written,\n"
 	"LEASED messages were taken and not released yet. BYTES is the memory in use.\n"
-	"SEND and RECV count open ends.\n"
+	"SEND and RECV count open ends, of a topic its publishers and subscribers.\n"
 };
 
 const struct command cmd_show = {
@@ -412,13 +252,13 @@ const struct command cmd_show = {
 };
 
 const struct command cmd_rm = {
-	"rm", run_rm, "remove queues by name",
+	"rm", run_rm, "remove queues and topics by name",
 	"usage: ipcx rm NAME... [--now] [--json]\n"
 	"\n"
-	"Takes the names away. Those who have a queue open go on with it; it is gone\n"
-	"with the last of them, and the messages in it too.\n"
+	"Takes the names away. Those who have a queue or topic open go on with it; it is\n"
+	"gone with the last of them, and the messages in it too.\n"
 	"\n"
-	"  --now  nobody sends or receives any more: those who wait, or try to, are told\n"
+	"  --now  queues only: nobody sends or receives any more: those who wait, or try to, are told\n"
 	"         that the queue was removed. A message that was taken can be finished\n"
 	"\n"
 	"example: ipcx rm jobs --now\n"

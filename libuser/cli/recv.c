@@ -14,21 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <ipcx.h>
-
-#include "util.h"
-
-enum { OPT_RAW = OPT_FIRST, OPT_TIMEOUT, OPT_SYNC, OPT_PEEK };
-
-struct receiver {
-	struct ipcx_queue *q;
-	const char *name, *dir;
-	int dir_fd;
-	uint64_t count, done, bytes;	/* count 0: until interrupted */
-	int64_t timeout;
-	int delimiter;			/* -1: none */
-	bool create, json, sync, peek;
-};
+#include "recv.h"
 
 static volatile sig_atomic_t stop;
 
@@ -104,7 +90,7 @@ static void json_message(const struct ipcx_msg *m)
 
 static int to_json(const struct receiver *r, const struct ipcx_msg *m, const char *file)
 {
-	json_message(m);
+	r->from->json(m);
 	putchar(',');
 	if (file) {
 		char path[4096];
@@ -203,11 +189,11 @@ static int hand_on(struct receiver *r, struct ipcx_msg *m)
 	else
 		err = r->json ? to_json(r, m, NULL) : to_stdout(r, m);
 	if (err) {
-		ipcx_queue_nack(r->q, m);
+		r->from->give_back(r->handle, m);
 		return err;
 	}
 	r->bytes += m->len;
-	err = ipcx_queue_release(r->q, m);
+	err = r->from->release(r->handle, m);
 	if (err)
 		return fail_ipcx(err);
 	r->done++;
@@ -234,6 +220,8 @@ static bool time_left(int64_t deadline, struct timespec *left)
 	return ns > 0;
 }
 
+#define NOBODY_READS 1
+
 /*
  * Waits for a message and takes it. Standard output is watched too: behind a
  * pipe that nobody reads any more, this program would wait for ever. Signals
@@ -243,19 +231,19 @@ static int wait_and_take(const struct receiver *r, struct ipcx_msg *m, int64_t d
 			 const sigset_t *open_mask)
 {
 	struct pollfd p[2] = {
-		{ .fd = ipcx_queue_fd(r->q), .events = POLLIN },
+		{ .fd = r->from->fd(r->handle), .events = POLLIN },
 		{ .fd = r->dir ? -1 : STDOUT_FILENO },
 	};
 	struct timespec left;
 
 	for (;;) {
-		int err = ipcx_queue_take(r->q, m, IPCX_NOWAIT);
+		int err = r->from->take(r->handle, m, IPCX_NOWAIT);
 
 		if (err != -EAGAIN || stop || !time_left(deadline, &left))
 			return err;
 		if (ppoll(p, 2, &left, open_mask) > 0 && (p[1].revents & (POLLERR | POLLHUP))) {
 			raise(SIGPIPE);
-			return -EPIPE;
+			return NOBODY_READS;
 		}
 	}
 }
@@ -285,7 +273,7 @@ static int receive(struct receiver *r)
 			err = hand_on(r, &m);
 		else if (stop)
 			return CLI_OK;
-		else if (err == -EPIPE)
+		else if (err == NOBODY_READS)
 			return fail_file("standard output", EPIPE);
 		else if (err == -EAGAIN && r->done && !r->count)
 			return CLI_OK;
@@ -299,7 +287,7 @@ static int receive(struct receiver *r)
 static int peek(const struct receiver *r)
 {
 	struct ipcx_msg m;
-	int err = ipcx_queue_peek(r->q, &m);
+	int err = ipcx_queue_peek(r->handle, &m);
 
 	if (err)
 		return fail_ipcx(err);
@@ -319,17 +307,10 @@ static int peek(const struct receiver *r)
 	return CLI_OK;
 }
 
-static int receive_all(struct receiver *r)
+int receive_all(struct receiver *r)
 {
-	int err = ipcx_queue_open(&r->q, r->name, IPCX_RECV | (r->create ? IPCX_CREATE : 0), NULL);
+	int err = 0;
 
-	if (err)
-		return fail_ipcx(err);
-	if (r->peek) {
-		err = peek(r);
-		ipcx_queue_close(r->q);
-		return err;
-	}
 	if (r->dir) {
 		if (mkdir(r->dir, 0777) && errno != EEXIST)
 			err = fail_file(r->dir, errno);
@@ -342,7 +323,7 @@ static int receive_all(struct receiver *r)
 		err = receive(r);
 	}
 	progress_end();
-	ipcx_queue_close(r->q);
+	r->from->close(r->handle);
 	if (stop) {
 		signal(stop, SIG_DFL);
 		raise(stop);
@@ -350,7 +331,7 @@ static int receive_all(struct receiver *r)
 	return err;
 }
 
-static int option(struct receiver *r, int c)
+int receive_option(struct receiver *r, int c)
 {
 	switch (c) {
 	case 'n':
@@ -386,27 +367,57 @@ static int option(struct receiver *r, int c)
 }
 
 static const struct option longs[] = {
-	{ "count", required_argument, NULL, 'n' },
+	RECV_OPTIONS,
 	{ "output", required_argument, NULL, 'o' },
-	{ "null", no_argument, NULL, '0' },
-	{ "create", no_argument, NULL, 'c' },
-	{ "raw", no_argument, NULL, OPT_RAW },
 	{ "sync", no_argument, NULL, OPT_SYNC },
-	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "peek", no_argument, NULL, OPT_PEEK },
 	COMMON_OPTIONS,
 	{ 0 },
 };
 
+static int queue_take(void *handle, struct ipcx_msg *m, int64_t deadline)
+{
+	return ipcx_queue_take(handle, m, deadline);
+}
+
+static int queue_release(void *handle, struct ipcx_msg *m)
+{
+	return ipcx_queue_release(handle, m);
+}
+
+static int queue_give_back(void *handle, struct ipcx_msg *m)
+{
+	return ipcx_queue_nack(handle, m);
+}
+
+static int queue_fd(void *handle)
+{
+	return ipcx_queue_fd(handle);
+}
+
+static void queue_close(void *handle)
+{
+	ipcx_queue_close(handle);
+}
+
+static const struct origin queue_origin = {
+	.take = queue_take,
+	.release = queue_release,
+	.give_back = queue_give_back,
+	.fd = queue_fd,
+	.close = queue_close,
+	.json = json_message,
+};
+
 static int run_recv(int argc, char **argv)
 {
-	struct receiver r = { .timeout = -1, .delimiter = '\n', .dir_fd = -1 };
+	struct receiver r = { .from = &queue_origin, .timeout = -1, .delimiter = '\n', .dir_fd = -1 };
 	bool takes = false;
 	int c, err = CLI_OK;
 
 	while (!err && (c = next_option(argc, argv, "n:o:0c", longs)) != -1) {
 		takes |= c != OPT_PEEK && c != OPT_JSON;
-		err = option(&r, c);
+		err = receive_option(&r, c);
 	}
 	if (err)
 		return err;
@@ -414,8 +425,15 @@ static int run_recv(int argc, char **argv)
 		return usage_error("--peek looks once and takes nothing: only --json goes with it");
 	if (argc - optind != 1)
 		return usage_error("give the name of one queue");
-	r.name = argv[optind];
-	return receive_all(&r);
+	err = ipcx_queue_open((struct ipcx_queue **)&r.handle, argv[optind],
+			      IPCX_RECV | (r.create ? IPCX_CREATE : 0), NULL);
+	if (err)
+		return fail_ipcx(err);
+	if (!r.peek)
+		return receive_all(&r);
+	err = peek(&r);
+	ipcx_queue_close(r.handle);
+	return err;
 }
 
 const struct command cmd_recv = {

@@ -9,28 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <ipcx.h>
-
-#include "util.h"
-
-enum { OPT_PRIO = OPT_FIRST, OPT_TAG, OPT_TIMEOUT, OPT_EXPIRES };
-
-struct source {
-	const char *value;
-	bool file;
-};
-
-struct sender {
-	struct ipcx_queue *q;
-	const char *name;
-	struct source *sources;		/* none: standard input */
-	size_t nsources;
-	uint32_t prio;
-	uint64_t tag, sent, bytes;
-	int64_t timeout, expires;	/* expires 0: never */
-	int delimiter;
-	bool create, json;
-};
+#include "send.h"
 
 static int commit(struct sender *s, struct ipcx_msg *m)
 {
@@ -40,7 +19,7 @@ static int commit(struct sender *s, struct ipcx_msg *m)
 	m->prio = s->prio;
 	m->tag = s->tag;
 	m->expires = s->expires ? deadline_in(s->expires) : 0;
-	r = ipcx_queue_commit(s->q, m);
+	r = s->to->commit(s->handle, m);
 	if (r)
 		return fail_ipcx(r);
 	s->sent++;
@@ -51,7 +30,7 @@ static int commit(struct sender *s, struct ipcx_msg *m)
 static int send_bytes(struct sender *s, const char *bytes, size_t len)
 {
 	struct ipcx_msg m;
-	int r = ipcx_queue_loan(s->q, len, &m, deadline_in(s->timeout));
+	int r = s->to->loan(s->handle, len, &m, deadline_in(s->timeout));
 
 	if (r)
 		return fail_ipcx(r);
@@ -66,7 +45,7 @@ static int send_regular(struct sender *s, const char *path, int fd, size_t size)
 	struct ipcx_msg m;
 	ssize_t n;
 	char more;
-	int r = ipcx_queue_loan(s->q, size, &m, deadline_in(s->timeout));
+	int r = s->to->loan(s->handle, size, &m, deadline_in(s->timeout));
 
 	if (r)
 		return fail_ipcx(r);
@@ -74,7 +53,7 @@ static int send_regular(struct sender *s, const char *path, int fd, size_t size)
 	if (n == (ssize_t)size && read_full(fd, &more, 1) > 0)
 		n = -EBUSY;
 	if (n < 0) {
-		ipcx_queue_cancel(s->q, &m);
+		s->to->cancel(s->handle, &m);
 		if (n == -EBUSY)
 			return fail("the file grew while it was read; it was not sent");
 		return fail_file(path, -n);
@@ -149,15 +128,15 @@ static int send_lines(struct sender *s)
 
 static int send_all(struct sender *s)
 {
-	int r = ipcx_queue_open(&s->q, s->name, IPCX_SEND | (s->create ? IPCX_CREATE : 0), NULL);
+	int r = s->to->open(s);
 
 	if (r)
 		return fail_ipcx(r);
 	r = s->nsources ? send_sources(s) : send_lines(s);
 	progress_end();
-	ipcx_queue_close(s->q);
+	s->to->close(s->handle);
 	if (r && s->sent)
-		fprintf(stderr, "ipcx: send: messages sent before that: %llu\n",
+		fprintf(stderr, "ipcx: %s: messages sent before that: %llu\n", command->name,
 			(unsigned long long)s->sent);
 	if (s->json) {
 		printf("{");
@@ -223,23 +202,11 @@ static int option(struct sender *s, int c)
 
 static int parse(struct sender *s, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{ "message", required_argument, NULL, 'm' },
-		{ "file", required_argument, NULL, 'f' },
-		{ "null", no_argument, NULL, '0' },
-		{ "create", no_argument, NULL, 'c' },
-		{ "prio", required_argument, NULL, OPT_PRIO },
-		{ "tag", required_argument, NULL, OPT_TAG },
-		{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-		{ "expires", required_argument, NULL, OPT_EXPIRES },
-		COMMON_OPTIONS,
-		{ 0 },
-	};
 	bool files = false;
 	int c, r = CLI_OK;
 
 	/* "-": words come in their order, as option 1 */
-	while (!r && (c = next_option(argc, argv, "-m:f:0c", longs)) != -1) {
+	while (!r && (c = next_option(argc, argv, "-m:f:0c", s->to->options)) != -1) {
 		if (c == 1 && !add_word(s, optarg, files))
 			r = usage_error("give the name first, then -f with the files");
 		else if (c == 'm' || c == 'f')
@@ -252,13 +219,13 @@ static int parse(struct sender *s, int argc, char **argv)
 		if (!add_word(s, argv[optind], files))
 			r = usage_error("give the name first, then -f with the files");
 	if (!r && !s->name)
-		r = usage_error("give the name of a queue");
+		r = usage_error("give the name of a %s", s->to->what);
 	return r;
 }
 
-static int run_send(int argc, char **argv)
+int send_main(int argc, char **argv, const struct target *to)
 {
-	struct sender s = { .timeout = -1, .delimiter = '\n' };
+	struct sender s = { .to = to, .timeout = -1, .delimiter = '\n' };
 	int r;
 
 	s.sources = calloc(argc, sizeof(*s.sources));
@@ -269,6 +236,55 @@ static int run_send(int argc, char **argv)
 		r = send_all(&s);
 	free(s.sources);
 	return r;
+}
+
+static int queue_open(struct sender *s)
+{
+	return ipcx_queue_open((struct ipcx_queue **)&s->handle, s->name,
+			       IPCX_SEND | (s->create ? IPCX_CREATE : 0), NULL);
+}
+
+static int queue_loan(void *handle, size_t len, struct ipcx_msg *m, int64_t deadline)
+{
+	return ipcx_queue_loan(handle, len, m, deadline);
+}
+
+static int queue_commit(void *handle, struct ipcx_msg *m)
+{
+	return ipcx_queue_commit(handle, m);
+}
+
+static int queue_cancel(void *handle, struct ipcx_msg *m)
+{
+	return ipcx_queue_cancel(handle, m);
+}
+
+static void queue_close(void *handle)
+{
+	ipcx_queue_close(handle);
+}
+
+static const struct option queue_options[] = {
+	SEND_OPTIONS,
+	{ "prio", required_argument, NULL, OPT_PRIO },
+	{ "expires", required_argument, NULL, OPT_EXPIRES },
+	COMMON_OPTIONS,
+	{ 0 },
+};
+
+static const struct target queue_target = {
+	.what = "queue",
+	.options = queue_options,
+	.open = queue_open,
+	.loan = queue_loan,
+	.commit = queue_commit,
+	.cancel = queue_cancel,
+	.close = queue_close,
+};
+
+static int run_send(int argc, char **argv)
+{
+	return send_main(argc, argv, &queue_target);
 }
 
 const struct command cmd_send = {

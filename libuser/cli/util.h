@@ -38,7 +38,7 @@ struct command {
 };
 
 extern const struct command cmd_doctor, cmd_create, cmd_ls, cmd_show, cmd_stat, cmd_rm, cmd_send,
-	cmd_recv, cmd_call, cmd_serve;
+	cmd_recv, cmd_call, cmd_serve, cmd_pub, cmd_sub;
 extern const struct command *command;	/* the one that runs */
 
 /* An option without a short form gets a number that is no character. */
@@ -79,6 +79,9 @@ void json_member(FILE *f, const char *key, const void *bytes, size_t len);
 
 #define SIZE_TEXT	16
 const char *size_text(char buf[SIZE_TEXT], uint64_t bytes);	/* 64 MiB */
+
+/* object.c: the name in a URI */
+const char *without_transport(const char *uri);
 
 /* stat.c */
 struct ipcx_queue;

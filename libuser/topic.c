@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Topics: what publishers and subscribers share.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "topic.h"
+
+int ipcx_topic_fd(const struct ipcx_topic *t)
+{
+	return t->fd;
+}
+
+uint64_t ipcx_topic_caps(const struct ipcx_topic *t)
+{
+	return t->caps;
+}
+
+int ipcx_topic_attr(const struct ipcx_topic *t, struct ipcx_topic_attr *attr)
+{
+	size_t sz = attr->sz;
+
+	if (sz < sizeof(sz))
+		return ipcx_fail_text(EINVAL, "sz of the attributes is not set; it is the size of "
+					      "their struct");
+	memset(attr, 0, sz);
+	memcpy(attr, &t->attr, sz < sizeof(*attr) ? sz : sizeof(*attr));
+	attr->sz = sz;
+	return 0;
+}
+
+int ipcx_topic_sleep(const struct ipcx_topic *t, uint32_t until, int64_t deadline)
+{
+	struct ipcx_topic_wait arg = { .size = sizeof(arg), .flags = until, .deadline = deadline };
+
+	return ioctl(t->fd, IPCX_IOC_TOPIC_WAIT, &arg) < 0 ? -errno : 0;
+}
+
+/* Who sleeps looks again by itself should this fail. */
+void ipcx_topic_kick(const struct ipcx_topic *t, uint32_t whom)
+{
+	struct ipcx_topic_kick arg = { .size = sizeof(arg), .flags = whom };
+	int err = errno;
+
+	ioctl(t->fd, IPCX_IOC_TOPIC_KICK, &arg);
+	errno = err;
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Topics: opening, mapping, unlinking, forking, closing.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernel.h"
+#include "topic.h"
+
+static_assert(IPCX_PUBLISH == IPCX_TOPIC_PUBLISH, "handed on as it is");
+static_assert(IPCX_SUBSCRIBE == IPCX_TOPIC_SUBSCRIBE, "handed on as it is");
+static_assert(IPCX_LOSSY == IPCX_TOPIC_LOSSY, "handed on as it is");
+static_assert(IPCX_OPEN_RELIABLE == IPCX_TOPIC_OPEN_RELIABLE, "handed on as it is");
+
+#define FLAGS_CREATE	(IPCX_EXCL | IPCX_EPHEMERAL | IPCX_OPEN_RELIABLE)
+#define CAPS \
+	(IPCX_CAP_ZERO_COPY | IPCX_CAP_RECLAIM | IPCX_CAP_IDENTITY | IPCX_CAP_WALLS | \
+	 IPCX_CAP_ACCOUNTING | IPCX_CAP_MANY_SENDERS | IPCX_CAP_POLL | IPCX_CAP_FAN_OUT)
+
+static int check_flags(unsigned int flags, const char *name, const struct ipcx_topic_opts *opts)
+{
+	unsigned int unknown = flags & ~(IPCX_TOPIC_VALID_FLAGS | IPCX_INHERIT);
+
+	if (unknown)
+		return ipcx_fail(EOPNOTSUPP, "unknown flags 0x%x; a newer library may know them",
+				 unknown);
+	if (!(flags & (IPCX_PUBLISH | IPCX_SUBSCRIBE)))
+		return ipcx_fail_text(EINVAL, "neither IPCX_PUBLISH nor IPCX_SUBSCRIBE was asked "
+					      "for");
+	if (((flags & IPCX_LOSSY) || opts->history) && !(flags & IPCX_SUBSCRIBE))
+		return ipcx_fail_text(EINVAL, "IPCX_LOSSY and history need IPCX_SUBSCRIBE");
+	if ((flags & FLAGS_CREATE) && !(flags & IPCX_CREATE))
+		return ipcx_fail_text(EINVAL, "IPCX_EXCL, IPCX_EPHEMERAL and IPCX_OPEN_RELIABLE "
+					      "need IPCX_CREATE");
+	if (!*name && !(flags & IPCX_CREATE))
+		return ipcx_fail_text(EINVAL, "a topic without a name cannot be looked up; create "
+					      "one with IPCX_CREATE");
+	return 0;
+}
+
+/* A longer struct of a newer program will do as long as it asks for nothing unknown. */
+static int copy_opts(struct ipcx_topic_opts *to, const struct ipcx_topic_opts *from)
+{
+	const char *bytes = (const char *)from;
+
+	if (!from)
+		return 0;
+	if (from->sz < sizeof(from->sz))
+		return ipcx_fail_text(EINVAL, "sz of struct ipcx_topic_opts is not set; declare it "
+					      "with IPCX_TOPIC_OPTS()");
+	for (size_t i = sizeof(*to); i < from->sz; i++)
+		if (bytes[i])
+			return ipcx_fail_text(EOPNOTSUPP, "an option is set that this version of "
+							  "the library does not know");
+	memcpy(to, from, from->sz < sizeof(*to) ? from->sz : sizeof(*to));
+	if (to->mode > 0777)
+		return ipcx_fail(EINVAL, "mode 0%o has bits outside of 0777", to->mode);
+	if (to->require & ~CAPS)
+		return ipcx_fail(EOPNOTSUPP, "a topic does not enforce the required capabilities "
+				 "0x%llx", (unsigned long long)(to->require & ~CAPS));
+	return 0;
+}
+
+static int pick_name(const char *uri, const char **name)
+{
+	const struct ipcx_transport *transport;
+	int r = ipcx_pick(uri, &transport, name);
+
+	return r ? r : ipcx_kernel_check_name(*name);
+}
+
+int ipcx_topic_map(struct ipcx_topic *t, unsigned int which, uint64_t offset, uint64_t len, int prot)
+{
+	struct ipcx_topic_map *m = &t->map[which];
+	void *addr;
+
+	if (m->addr)
+		return 0;
+	if (len > SIZE_MAX)
+		return -ENOMEM;
+	addr = mmap(NULL, len, prot, MAP_SHARED | MAP_NORESERVE, t->fd, offset);
+	if (addr == MAP_FAILED)
+		return errno == EAGAIN ? -ENOMEM : -errno; /* mlockall() and its limit */
+	*m = (struct ipcx_topic_map){ addr, len, offset, prot };
+	return 0;
+}
+
+/* Maps a ring as @which, and its payload as the one behind. */
+int ipcx_topic_map_ring(struct ipcx_topic *t, unsigned int which, unsigned int ring, int prot)
+{
+	const struct ipcx_topic_open *o = &t->o;
+	uint64_t cells = o->out_depth * sizeof(struct ipcx_cell);
+	int r = ipcx_topic_map(t, which, o->out_ring_offset + ring * o->out_ring_window,
+			       t->page + (cells + t->page - 1) / t->page * t->page, prot);
+
+	if (r)
+		return r;
+	return ipcx_topic_map(t, which + 1, o->out_data_offset + ring * o->out_data_window,
+			      o->out_depth * o->out_stride, prot);
+}
+
+static int map_publisher(struct ipcx_topic *t)
+{
+	const struct ipcx_topic_open *o = &t->o;
+	int r = ipcx_topic_map(t, IPCX_TOPIC_MAP_CONTROLS, o->out_control_offset,
+			       IPCX_TOPIC_SUBS * t->page, PROT_READ);
+
+	if (!r)
+		r = ipcx_topic_map_ring(t, IPCX_TOPIC_MAP_RING, o->out_ring,
+					PROT_READ | PROT_WRITE);
+	if (r)
+		return r;
+	t->places = calloc(o->out_depth, sizeof(*t->places));
+	if (!t->places)
+		return -ENOMEM;
+	ipcx_pub_init(&t->pub, t->map[IPCX_TOPIC_MAP_RING].addr, o->out_depth, o->out_ring,
+		      o->out_first, o->out_lag_max, t->map[IPCX_TOPIC_MAP_DIR].addr,
+		      t->map[IPCX_TOPIC_MAP_CONTROLS].addr, t->page);
+	return 0;
+}
+
+static int map_subscriber(struct ipcx_topic *t)
+{
+	const struct ipcx_dir *dir = t->map[IPCX_TOPIC_MAP_DIR].addr;
+	int r = ipcx_topic_map(t, IPCX_TOPIC_MAP_CONTROL,
+			       t->o.out_control_offset + t->o.out_sub * t->page, t->page,
+			       PROT_READ | PROT_WRITE);
+
+	if (r)
+		return r;
+	t->generation = __atomic_load_n(&dir->generation, __ATOMIC_RELAXED) - 1; /* look there */
+	if (!(t->flags & IPCX_LOSSY))
+		return 0;
+	t->copies = calloc(IPCX_TOPIC_COPIES, sizeof(*t->copies));
+	return t->copies ? 0 : -ENOMEM;
+}
+
+static int map_all(struct ipcx_topic *t)
+{
+	int r = ipcx_topic_map(t, IPCX_TOPIC_MAP_DIR, 0, sizeof(struct ipcx_dir), PROT_READ);
+
+	if (!r && t->o.out_ring >= 0)
+		r = map_publisher(t);
+	if (!r && t->o.out_sub >= 0)
+		r = map_subscriber(t);
+	return r;
+}
+
+/* A mapping that stays holds the member. */
+static void unmap_all(struct ipcx_topic *t)
+{
+	for (unsigned int i = 0; i < IPCX_TOPIC_MAPS; i++) {
+		if (t->map[i].addr)
+			munmap(t->map[i].addr, t->map[i].len);
+		t->map[i].addr = NULL;
+	}
+}
+
+static void free_handle(struct ipcx_topic *t)
+{
+	unmap_all(t);
+	if (t->fd >= 0)
+		close(t->fd);
+	for (unsigned int i = 0; i < IPCX_TOPIC_RINGS; i++)
+		free(t->reader[i].sub);
+	free(t->copies);
+	free(t->places);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+/* The kernel does not copy the mappings to a child. */
+static bool map_all_again(struct ipcx_topic *t)
+{
+	bool lost = false;
+
+	for (unsigned int i = 0; i < IPCX_TOPIC_MAPS; i++) {
+		struct ipcx_topic_map *m = &t->map[i];
+
+		if (!m->addr)
+			continue;
+		m->addr = ipcx_kernel_map_again(t->fd, m->addr, m->len, m->prot, m->offset);
+		lost |= !m->addr;
+	}
+	return !lost;
+}
+
+static void forget_maps(struct ipcx_topic *t)
+{
+	for (unsigned int i = 0; i < IPCX_TOPIC_MAPS; i++)
+		t->map[i].addr = NULL;
+}
+
+static void in_child(struct ipcx_topic *t)
+{
+	if (t->flags & IPCX_INHERIT) {
+		pthread_mutex_unlock(&t->lock);
+		if (map_all_again(t))
+			return;
+		unmap_all(t);
+	} else {
+		forget_maps(t);
+	}
+	close(t->fd);
+	t->fd = -1;
+}
+
+/* Who inherits gets a handle that no other thread was about to change. */
+static void tell(struct ipcx_fork *f, enum ipcx_fork_when when)
+{
+	struct ipcx_topic *t = (struct ipcx_topic *)((char *)f - offsetof(struct ipcx_topic, fork));
+
+	if (t->fd < 0)
+		return;
+	if (when == IPCX_FORK_CHILD)
+		in_child(t);
+	else if (!(t->flags & IPCX_INHERIT))
+		return;
+	else if (when == IPCX_FORK_BEFORE)
+		pthread_mutex_lock(&t->lock);
+	else
+		pthread_mutex_unlock(&t->lock);
+}
+
+static void set_attr(struct ipcx_topic *t)
+{
+	const struct ipcx_topic_open *o = &t->o;
+
+	t->attr = (struct ipcx_topic_attr){
+		.id = o->out_id,
+		.msg_max = o->out_msg_max,
+		.bytes_max = o->out_bytes_max,
+		.first = o->out_first,
+		.depth = o->out_depth,
+		.lag_max = o->out_lag_max,
+		.mode = o->out_mode,
+		.uid = o->out_uid,
+		.gid = o->out_gid,
+		.flags = o->out_flags,
+	};
+}
+
+/* Looking again and again is for who has another CPU to wait for. */
+#define SPINS 200
+
+static int make_handle(struct ipcx_topic **to, int fd, const char *name, unsigned int flags,
+		       const struct ipcx_topic_open *arg)
+{
+	struct ipcx_topic *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!t) {
+		close(fd);
+		return ipcx_fail_text(ENOMEM, "no memory for the handle of a topic");
+	}
+	t->fd = fd;
+	t->flags = flags;
+	t->caps = CAPS;
+	t->o = *arg;
+	t->page = sysconf(_SC_PAGESIZE);
+	t->fork.tell = tell;
+	t->spins = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPINS : 0;
+	pthread_mutex_init(&t->lock, NULL);
+	memcpy(t->name, name, strlen(name) + 1);
+	set_attr(t);
+	r = map_all(t);
+	if (r) {
+		free_handle(t);
+		return ipcx_fail(-r, "the pages of the topic cannot be mapped: %s", strerror(-r));
+	}
+	*to = t;
+	return 0;
+}
+
+static int open_member(struct ipcx_topic **t, const char *name, unsigned int flags,
+		       const struct ipcx_topic_opts *opts)
+{
+	struct ipcx_topic_open arg = {
+		.size = sizeof(arg),
+		.flags = flags & IPCX_TOPIC_VALID_FLAGS,
+		.name = *name ? (uintptr_t)name : 0,
+		.name_len = strlen(name),
+		.mode = opts->mode ? opts->mode : 0600,
+		.depth = opts->depth,
+		.lag_max = opts->lag_max,
+		.msg_max = opts->msg_max,
+		.bytes_max = opts->bytes_max,
+		.first = opts->first,
+		.history = opts->history,
+	};
+	int fd, r = 0, dev = ipcx_kernel_device();
+
+	if (dev < 0)
+		return dev;
+	fd = ioctl(dev, IPCX_IOC_TOPIC_OPEN, &arg);
+	if (fd < 0)
+		r = ipcx_topic_open_failed(dev, &arg, name, errno);
+	close(dev);
+	return r ? r : make_handle(t, fd, name, flags, &arg);
+}
+
+int ipcx_topic_open(struct ipcx_topic **t, const char *uri, unsigned int flags,
+		    const struct ipcx_topic_opts *user_opts)
+{
+	struct ipcx_topic_opts opts = { 0 };
+	const char *name;
+	int r;
+
+	*t = NULL;
+	r = pick_name(uri, &name);
+	if (!r)
+		r = copy_opts(&opts, user_opts);
+	if (!r)
+		r = check_flags(flags, name, &opts);
+	if (r)
+		return r;
+	ipcx_fork_lock();
+	r = open_member(t, name, flags, &opts);
+	if (!r)
+		ipcx_fork_add(&(*t)->fork);
+	ipcx_fork_unlock();
+	return r;
+}
+
+void ipcx_topic_close(struct ipcx_topic *t)
+{
+	if (!t)
+		return;
+	ipcx_fork_lock();
+	ipcx_fork_del(&t->fork);
+	free_handle(t);
+	ipcx_fork_unlock();
+}
+
+int ipcx_topic_unlink(const char *uri)
+{
+	const char *name;
+	int r = pick_name(uri, &name);
+
+	if (r)
+		return r;
+	if (!*name)
+		return ipcx_fail_text(EINVAL, "a topic without a name has nothing to unlink");
+	return ipcx_kernel_unlink_kind(name, false, IPCX_KIND_TOPIC);
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Topics: which rings a subscriber reads. The directory tells; this looks there only when its
+ * generation has changed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "topic.h"
+
+static const struct ipcx_dir *dir_of(const struct ipcx_topic *t)
+{
+	return t->map[IPCX_TOPIC_MAP_DIR].addr;
+}
+
+static bool has_bit(const __u64 *mask, unsigned int bit)
+{
+	return __atomic_load_n(&mask[bit / 64], __ATOMIC_RELAXED) >> bit % 64 & 1;
+}
+
+static void forget(struct ipcx_topic *t, unsigned int ring)
+{
+	struct ipcx_topic_reader *reader = &t->reader[ring];
+	struct ipcx_ring_sub *sub = reader->sub;
+	unsigned int i = 0;
+
+	while (t->rings[i] != ring)
+		i++;
+	t->rings[i] = t->rings[--t->nrings];
+	/* what comes to this index after it must not find holds there */
+	for (i = 0; i < IPCX_TOPIC_HOLDS; i++)
+		if (sub->holds >> i & 1)
+			__atomic_store_n(&sub->control->hold[i], 0, __ATOMIC_RELEASE);
+	t->missed += sub->missed;
+	free(sub);
+	*reader = (struct ipcx_topic_reader){ 0 };
+}
+
+/*
+ * What is held of it can still be read, but a publisher that comes after may write there.
+ * @broken: it contradicts itself.
+ */
+void ipcx_topic_leave(struct ipcx_topic *t, unsigned int ring, bool broken)
+{
+	struct ipcx_topic_leave arg = {
+		.size = sizeof(arg),
+		.ring = ring,
+		.id = t->reader[ring].id,
+	};
+
+	forget(t, ring);
+	if (ioctl(t->fd, IPCX_IOC_TOPIC_LEAVE, &arg) < 0)
+		arg.out_flags = 0;
+	if (broken || arg.out_flags & IPCX_LEFT_PROTO)
+		t->broken++;
+	else if (arg.out_flags & IPCX_LEFT_EVICTED)
+		t->cut++;
+}
+
+/* Whoever is gone already has no name. */
+static void ask_who(struct ipcx_topic *t, unsigned int ring, struct ipcx_topic_reader *reader)
+{
+	reader->who = (struct ipcx_topic_ring){
+		.size = sizeof(reader->who),
+		.ring = ring,
+		.id = reader->id,
+	};
+	if (ioctl(t->fd, IPCX_IOC_TOPIC_RING, &reader->who) < 0) {
+		reader->who.out_uid = -1;
+		reader->who.out_gid = -1;
+	}
+}
+
+/* Begins to read a ring, from where the kernel has put the cursor. */
+static int attach(struct ipcx_topic *t, unsigned int ring, uint64_t id)
+{
+	struct ipcx_topic_reader *reader = &t->reader[ring];
+	unsigned int which = IPCX_TOPIC_MAP_READER + 2 * ring;
+	int r = ipcx_topic_map_ring(t, which, ring, PROT_READ);
+
+	if (r)
+		return r;
+	reader->sub = calloc(1, ipcx_sub_size(t->o.out_depth));
+	if (!reader->sub)
+		return -ENOMEM;
+	reader->id = id;
+	reader->payload = t->map[which + 1].addr;
+	ask_who(t, ring, reader);
+	ipcx_sub_init(reader->sub, t->map[which].addr, t->o.out_depth, ring, t->page,
+		      t->map[IPCX_TOPIC_MAP_CONTROL].addr, dir_of(t), t->flags & IPCX_LOSSY);
+	t->rings[t->nrings++] = ring;
+	return 0;
+}
+
+static int look_at(struct ipcx_topic *t, unsigned int ring)
+{
+	const struct ipcx_dir_ring *entry = &dir_of(t)->ring[ring];
+	struct ipcx_topic_reader *reader = &t->reader[ring];
+	uint64_t id = __atomic_load_n(&entry->id, __ATOMIC_RELAXED);
+	unsigned int sub = t->o.out_sub;
+
+	if (reader->id && (reader->id != id || has_bit(entry->evicted, sub)))
+		ipcx_topic_leave(t, ring, false);
+	if (!id || !has_bit(entry->subs, sub))
+		return 0;
+	if (!reader->id) {
+		int r = attach(t, ring, id);
+
+		if (r)
+			return r;
+	}
+	if (__atomic_load_n(&entry->flags, __ATOMIC_RELAXED) & IPCX_RING_DEAD) {
+		reader->end = __atomic_load_n(&entry->end, __ATOMIC_RELAXED);
+		reader->dead = true;
+	}
+	return 0;
+}
+
+int ipcx_topic_look(struct ipcx_topic *t)
+{
+	uint32_t generation = __atomic_load_n(&dir_of(t)->generation, __ATOMIC_ACQUIRE); /* [I] */
+	int r = 0;
+
+	if (generation == t->generation)
+		return 0;
+	for (unsigned int ring = 0; !r && ring < IPCX_TOPIC_RINGS; ring++)
+		r = look_at(t, ring);
+	if (!r)
+		t->generation = generation;
+	return r;
+}

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Topics by the library: members that stop, die, fork, share a handle, or write nonsense. */
+#include <pthread.h>
+
+#include "topic_lib_util.h"
+
+#include "../kselftest_harness.h"
+
+FIXTURE(death)
+{
+	struct ipcx_topic *pub, *sub;
+};
+
+static int open_both(FIXTURE_DATA(death) *self, const struct ipcx_topic_opts *opts)
+{
+	int r = ipcx_topic_open(&self->pub, NAME, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_PUBLISH, opts);
+
+	return r ? r : ipcx_topic_open(&self->sub, NAME, IPCX_SUBSCRIBE, NULL);
+}
+
+FIXTURE_SETUP(death)
+{
+	IPCX_TOPIC_OPTS(opts, .depth = DEPTH);
+
+	memset(self, 0, sizeof(*self));
+	ASSERT_EQ(0, open_both(self, &opts));
+}
+
+FIXTURE_TEARDOWN(death)
+{
+	ipcx_topic_close(self->pub);
+	ipcx_topic_close(self->sub);
+}
+
+static struct counts counts_of_topic(const struct ipcx_topic *t)
+{
+	struct ipcx_topic_attr attr = { .sz = sizeof(attr) };
+	struct counts c = {};
+
+	if (!ipcx_topic_attr(t, &attr))
+		counts_of(attr.id, &c);
+	return c;
+}
+
+/* Publishes five, loans a sixth, publishes a seventh, and is killed. */
+static void publish_and_wait(const struct child *c)
+{
+	struct ipcx_topic *pub;
+	struct ipcx_msg m;
+
+	if (ipcx_topic_open(&pub, NAME, IPCX_PUBLISH, NULL))
+		_exit(1);
+	for (int i = 0; i < 5; i++)
+		if (send_nr(pub, i, 0))
+			_exit(2);
+	if (ipcx_topic_loan(pub, 8, &m, 0) || send_nr(pub, 6, 0) || !say(c))
+		_exit(3);
+	pause();
+}
+
+TEST_F(death, publisher_killed)
+{
+	struct child c;
+
+	if (child_start(&c))
+		publish_and_wait(&c);
+	ASSERT_TRUE(hear(&c));
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(i, recv_nr(self->sub, IPCX_NOWAIT));
+	ASSERT_EQ(128 + SIGKILL, child_kill(&c));
+	EXPECT_EQ(3, recv_nr(self->sub, IPCX_NOWAIT));
+	EXPECT_EQ(4, recv_nr(self->sub, IPCX_NOWAIT));
+	EXPECT_EQ(6, recv_nr(self->sub, IPCX_NOWAIT));
+	EXPECT_EQ(-EAGAIN, recv_nr(self->sub, IPCX_NOWAIT));
+	EXPECT_EQ(1, ipcx_topic_missed(self->sub));
+	ASSERT_EQ(0, send_nr(self->pub, 9, IPCX_NOWAIT));
+	EXPECT_EQ(9, recv_nr(self->sub, IPCX_NOWAIT));
+}
+
+/* What is held of a dead publisher stays until it is released. */
+TEST_F(death, held_of_the_dead)
+{
+	struct pollfd p = { .fd = ipcx_topic_fd(self->sub), .events = POLLIN };
+	struct ipcx_topic *pubs[IPCX_TOPIC_RINGS];
+	char text[LONG] = "held";
+	struct ipcx_msg m;
+	int i;
+
+	ASSERT_EQ(0, ipcx_topic_open(&pubs[0], NAME, IPCX_PUBLISH, NULL));
+	ASSERT_EQ(0, ipcx_topic_send(pubs[0], text, LONG, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_take(self->sub, &m, IPCX_NOWAIT));
+	ipcx_topic_close(pubs[0]);
+	EXPECT_EQ(-EAGAIN, recv_nr(self->sub, IPCX_NOWAIT));
+	EXPECT_EQ(0, poll(&p, 1, 0));
+	EXPECT_STREQ("held", m.data);
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, ipcx_topic_open(&pubs[i], NAME, IPCX_PUBLISH, NULL));
+		ASSERT_EQ(0, ipcx_topic_send(pubs[i], "other", 6, IPCX_NOWAIT));
+	}
+	EXPECT_STREQ("held", m.data);
+	while (i)
+		ipcx_topic_close(pubs[--i]);
+	EXPECT_STREQ("held", m.data);
+	ASSERT_EQ(0, ipcx_topic_release(self->sub, &m));
+	while (recv_nr(self->sub, IPCX_NOWAIT) != -EAGAIN)
+		i++;
+	EXPECT_EQ(10, i);
+}
+
+/* One publisher after the other: those that were read to their end leave their place. */
+TEST_F_TIMEOUT(death, many_publishers, 120)
+{
+	for (int i = 0; i < 3 * IPCX_TOPIC_RINGS; i++) {
+		struct ipcx_topic *pub;
+
+		ASSERT_EQ(0, ipcx_topic_open(&pub, NAME, IPCX_PUBLISH, NULL));
+		ASSERT_EQ(0, send_nr(pub, i, IPCX_NOWAIT));
+		if (i % 2)
+			ASSERT_EQ(i, recv_nr(self->sub, IPCX_NOWAIT));
+		ipcx_topic_close(pub);
+		if (!(i % 2))
+			ASSERT_EQ(i, recv_nr(self->sub, IPCX_NOWAIT));
+		ASSERT_EQ(-EAGAIN, recv_nr(self->sub, IPCX_NOWAIT));
+	}
+	EXPECT_EQ(0, ipcx_topic_missed(self->sub));
+}
+
+/* Subscribes, takes some, and is killed or stopped. */
+static void subscribe_and_wait(const struct child *c)
+{
+	struct ipcx_topic *sub;
+	struct ipcx_msg m;
+
+	if (ipcx_topic_open(&sub, NAME, IPCX_SUBSCRIBE, NULL) || !say(c) || !hear(c))
+		_exit(1);
+	for (int i = 0; i < 3; i++)
+		if (ipcx_topic_take(sub, &m, 0))
+			_exit(2);
+	if (!say(c) || !hear(c))
+		_exit(3);
+	/* what stopped it was the test */
+	for (int i = 0; i < 2; i++)
+		if (ipcx_topic_take(sub, &m, 0) != (i ? -EAGAIN : -EPIPE))
+			_exit(4 + i);
+	if (!say(c) || !hear(c))
+		_exit(6);
+	_exit(recv_nr(sub, 0) == -EAGAIN ? 0 : 7);
+}
+
+static void *send_main(void *arg)
+{
+	return send_nr(arg, 100, in_ms(10000)) ? arg : NULL;
+}
+
+TEST_F(death, subscriber_killed)
+{
+	pthread_t thread;
+	struct child c;
+	void *failed;
+
+	if (child_start(&c))
+		subscribe_and_wait(&c);
+	ASSERT_TRUE(hear(&c));
+	EXPECT_EQ(2, counts_of_topic(self->sub).receivers);
+	for (int i = 0; i < DEPTH; i++) {
+		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));
+		ASSERT_EQ(i, recv_nr(self->sub, IPCX_NOWAIT));
+	}
+	ASSERT_TRUE(say(&c));
+	ASSERT_TRUE(hear(&c));
+	ASSERT_EQ(-EAGAIN, send_nr(self->pub, 0, IPCX_NOWAIT));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, send_main, self->pub));
+	usleep(50000);
+	ASSERT_EQ(128 + SIGKILL, child_kill(&c));
+	pthread_join(thread, &failed);
+	EXPECT_EQ(NULL, failed);
+	EXPECT_EQ(100, recv_nr(self->sub, IPCX_NOWAIT));
+	EXPECT_EQ(1, counts_of_topic(self->sub).receivers);
+}
+
+/* A subscriber that is stopped is cut off at lag_max; the others go on. */
+TEST_F(death, subscriber_stopped)
+{
+	IPCX_TOPIC_OPTS(opts, .depth = DEPTH, .lag_max = DEPTH - 2);
+	struct child c;
+
+	ipcx_topic_close(self->pub);
+	ipcx_topic_close(self->sub);
+	ASSERT_EQ(0, open_both(self, &opts));
+	if (child_start(&c))
+		subscribe_and_wait(&c);
+	ASSERT_TRUE(hear(&c));
+	for (int i = 0; i < 5; i++) {
+		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));
+		ASSERT_EQ(i, recv_nr(self->sub, IPCX_NOWAIT));
+	}
+	ASSERT_TRUE(say(&c));
+	ASSERT_TRUE(hear(&c));
+	kill(c.pid, SIGSTOP);
+	for (int i = 5; i < 100; i++) {
+		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));
+		ASSERT_EQ(i, recv_nr(self->sub, IPCX_NOWAIT));
+	}
+	kill(c.pid, SIGCONT);
+	ASSERT_TRUE(say(&c));
+	ASSERT_TRUE(hear(&c));
+	ASSERT_EQ(0, send_nr(self->pub, 100, IPCX_NOWAIT));
+	ASSERT_TRUE(say(&c));
+	EXPECT_EQ(0, exit_status(c.pid));
+}
+
+/* A member that writes into its own ring what cannot be */
+static int scribble(const struct child *c)
+{
+	struct ipcx_topic_open o = {
+		.size = sizeof(o),
+		.flags = IPCX_TOPIC_PUBLISH,
+		.name = (uintptr_t)NAME,
+		.name_len = strlen(NAME),
+	};
+	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC), fd = xioctl(dev, IPCX_IOC_TOPIC_OPEN, &o);
+	struct ipcx_cell *cells;
+	char *ring;
+
+	if (fd < 0)
+		return 1;
+	ring = mmap(NULL, 4096 + o.out_depth * 128, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		    o.out_ring_offset + o.out_ring * o.out_ring_window);
+	if (ring == MAP_FAILED)
+		return 2;
+	cells = (struct ipcx_cell *)(ring + 4096);
+	for (int i = 0; i < o.out_depth; i++) {
+		cells[i].len = UINT32_MAX;
+		cells[i].word = (o.out_first + i + 1) << 2;
+	}
+	return say(c) && hear(c) ? 0 : 3;
+}
+
+TEST_F(death, nonsense)
+{
+	struct child c;
+
+	if (child_start(&c))
+		_exit(scribble(&c));
+	ASSERT_TRUE(hear(&c));
+	ASSERT_EQ(0, send_nr(self->pub, 1, IPCX_NOWAIT));
+	ASSERT_EQ(0, send_nr(self->pub, 2, IPCX_NOWAIT));
+	/* once, and nothing else is lost */
+	for (int i = 0, proto = 0, next = 1; i < 3; i++) {
+		int64_t nr = recv_nr(self->sub, IPCX_NOWAIT);
+
+		if (nr == -EPROTO)
+			proto++;
+		else
+			ASSERT_EQ(next++, nr);
+		ASSERT_GE(1, proto);
+	}
+	EXPECT_EQ(-EAGAIN, recv_nr(self->sub, IPCX_NOWAIT));
+	ASSERT_TRUE(say(&c));
+	EXPECT_EQ(0, exit_status(c.pid));
+	ASSERT_EQ(0, send_nr(self->pub, 3, IPCX_NOWAIT));
+	EXPECT_EQ(3, recv_nr(self->sub, IPCX_NOWAIT));
+}
+
+/* In a forked child a handle is closed: each function says so. */
+static int all_closed(struct ipcx_topic *pub, struct ipcx_topic *sub, struct ipcx_msg loan,
+		      struct ipcx_msg taken)
+{
+	struct ipcx_msg m = {};
+	char c;
+	int r[] = {
+		ipcx_topic_loan(pub, 1, &m, 0),	      ipcx_topic_commit(pub, &loan),
+		ipcx_topic_cancel(pub, &loan),	      ipcx_topic_send(pub, "x", 1, 0),
+		ipcx_topic_take(sub, &m, 0),	      ipcx_topic_release(sub, &taken),
+		ipcx_topic_next(sub, &m, 0),	      ipcx_topic_recv(sub, &c, 1, 0),
+	};
+
+	for (int i = 0; i < sizeof(r) / sizeof(r[0]); i++) {
+		if (r[i] == -EBADF)
+			continue;
+		fprintf(stderr, "# function %d: %d\n", i, r[i]);
+		return 1;
+	}
+	if (ipcx_topic_fd(pub) != -1 || probe(taken.data, false) != SIGSEGV)
+		return 2;
+	ipcx_topic_close(pub);
+	ipcx_topic_close(sub);
+	return 0;
+}
+
+TEST_F(death, forked)
+{
+	struct ipcx_msg loan, taken;
+	pid_t pid;
+
+	ASSERT_EQ(0, send_nr(self->pub, 1, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_take(self->sub, &taken, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_loan(self->pub, 8, &loan, IPCX_NOWAIT));
+	pid = fork();
+	if (!pid)
+		_exit(all_closed(self->pub, self->sub, loan, taken));
+	EXPECT_EQ(0, exit_status(pid));
+	*(uint64_t *)loan.data = 2;
+	ASSERT_EQ(0, ipcx_topic_commit(self->pub, &loan));
+	ASSERT_EQ(0, ipcx_topic_release(self->sub, &taken));
+	EXPECT_EQ(2, recv_nr(self->sub, IPCX_NOWAIT));
+}
+
+/* A child that inherits goes on where its parent stopped. */
+TEST_F(death, inherited)
+{
+	struct ipcx_topic *pub, *sub;
+	struct ipcx_msg loan, taken;
+	pid_t pid;
+
+	ASSERT_EQ(0, ipcx_topic_open(&pub, NAME, IPCX_PUBLISH | IPCX_INHERIT, NULL));
+	ASSERT_EQ(0, ipcx_topic_open(&sub, NAME, IPCX_SUBSCRIBE | IPCX_INHERIT, NULL));
+	ASSERT_EQ(0, send_nr(pub, 1, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_take(sub, &taken, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_loan(pub, 8, &loan, IPCX_NOWAIT));
+	pid = fork();
+	if (!pid) {
+		*(uint64_t *)loan.data = 2;
+		if (*(uint64_t *)taken.data != 1 || ipcx_topic_commit(pub, &loan) ||
+		    ipcx_topic_release(sub, &taken) || recv_nr(sub, 0) != 2)
+			_exit(1);
+		for (int i = 3; i < 3 * DEPTH; i++)
+			if (send_nr(pub, i, in_ms(5000)) || recv_nr(sub, 0) != i)
+				_exit(2);
+		_exit(0);
+	}
+	for (int i = 1; i < 3 * DEPTH; i++)
+		EXPECT_EQ(i, recv_nr(self->sub, in_ms(5000)));
+	EXPECT_EQ(0, exit_status(pid));
+	ipcx_topic_close(pub);
+	ipcx_topic_close(sub);
+}
+
+#define THREADS	3
+
+struct shared {
+	struct ipcx_topic *t;
+	int n;
+	uint64_t sum;
+	int failed;
+};
+
+static void *publish_main(void *arg)
+{
+	struct shared *s = arg;
+
+	for (int i = 1; i <= s->n; i++)
+		if (send_nr(s->t, i, in_ms(20000)))
+			s->failed++;
+	return NULL;
+}
+
+static void *take_main(void *arg)
+{
+	struct shared *s = arg;
+	struct ipcx_msg m;
+
+	while (!ipcx_topic_take(s->t, &m, in_ms(20000))) {
+		uint64_t nr = *(uint64_t *)m.data;
+
+		if (ipcx_topic_release(s->t, &m))
+			s->failed++;
+		s->sum += nr;
+		if (!nr)
+			return NULL;
+	}
+	s->failed++;
+	return NULL;
+}
+
+/* Threads share handles: each message once, each loan whole. */
+TEST_F_TIMEOUT(death, threads, 120)
+{
+	struct shared pub[THREADS] = {}, sub[THREADS] = {};
+	pthread_t pubs[THREADS], subs[THREADS];
+	uint64_t n = rounds(10000), sum = 0;
+
+	for (int i = 0; i < THREADS; i++) {
+		pub[i] = (struct shared){ .t = self->pub, .n = n };
+		sub[i] = (struct shared){ .t = self->sub };
+		ASSERT_EQ(0, pthread_create(&subs[i], NULL, take_main, &sub[i]));
+		ASSERT_EQ(0, pthread_create(&pubs[i], NULL, publish_main, &pub[i]));
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(pubs[i], NULL);
+	for (int i = 0; i < THREADS; i++)
+		ASSERT_EQ(0, send_nr(self->pub, 0, in_ms(20000)));
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(subs[i], NULL);
+		EXPECT_EQ(0, pub[i].failed + sub[i].failed);
+		sum += sub[i].sum;
+	}
+	EXPECT_EQ(THREADS * (n * (n + 1) / 2), sum);
+	EXPECT_EQ(0, ipcx_topic_missed(self->sub));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Topics by the library: who gets what, in which order, and what is missed. */
+#include "topic_lib_util.h"
+
+#include "../kselftest_harness.h"
+
+FIXTURE(topic)
+{
+	struct ipcx_topic *pub, *sub, *lossy;
+};
+
+FIXTURE_VARIANT(topic)
+{
+	uint64_t first;
+};
+
+FIXTURE_VARIANT_ADD(topic, zero){};
+/* positions wrap in between */
+FIXTURE_VARIANT_ADD(topic, wrap){ .first = (1ULL << 62) - 5 };
+
+FIXTURE_SETUP(topic)
+{
+	IPCX_TOPIC_OPTS(opts, .depth = DEPTH, .msg_max = 1 << 20, .first = variant->first);
+
+	memset(self, 0, sizeof(*self));
+	ASSERT_EQ(0, ipcx_topic_open(&self->pub, NAME, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_PUBLISH,
+				     &opts));
+	ASSERT_EQ(0, ipcx_topic_open(&self->sub, NAME, IPCX_SUBSCRIBE, NULL));
+	ASSERT_EQ(0, ipcx_topic_open(&self->lossy, NAME, SUBSCRIBE_LOSSY, NULL));
+}
+
+FIXTURE_TEARDOWN(topic)
+{
+	ipcx_topic_close(self->pub);
+	ipcx_topic_close(self->sub);
+	ipcx_topic_close(self->lossy);
+}
+
+TEST_F(topic, all_get_each)
+{
+	struct ipcx_topic *subs[] = { self->sub, self->lossy };
+	struct ipcx_msg m;
+
+	for (int i = 0; i < 3 * DEPTH; i++) {
+		ASSERT_EQ(0, ipcx_topic_loan(self->pub, 6, &m, IPCX_NOWAIT));
+		memcpy(m.data, "hello", 6);
+		m.tag = i;
+		ASSERT_EQ(0, ipcx_topic_commit(self->pub, &m));
+		ASSERT_EQ(NULL, m.data);
+		for (int s = 0; s < 2; s++) {
+			ASSERT_EQ(0, ipcx_topic_take(subs[s], &m, IPCX_NOWAIT));
+			EXPECT_EQ(6, m.len);
+			EXPECT_STREQ("hello", m.data);
+			EXPECT_EQ(i, m.tag);
+			EXPECT_EQ(i, m.seq);
+			EXPECT_EQ(getpid(), m.pid);
+			EXPECT_EQ(getuid(), m.uid);
+			EXPECT_EQ(getgid(), m.gid);
+			ASSERT_EQ(0, ipcx_topic_release(subs[s], &m));
+			ASSERT_EQ(-EAGAIN, ipcx_topic_take(subs[s], &m, IPCX_NOWAIT));
+		}
+	}
+	EXPECT_EQ(0, ipcx_topic_missed(self->lossy));
+}
+
+/* Lengths about those where a message changes its place */
+TEST_F(topic, lengths)
+{
+	static const size_t lengths[] = { 0,	1,    8,    103,     104,	105,
+					  4095, 4096, 4097, 1000000, 1 << 20 };
+	struct ipcx_topic *subs[] = { self->sub, self->lossy };
+	char *buf = malloc(1 << 20), *got = malloc(1 << 20);
+
+	for (int i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		for (size_t j = 0; j < lengths[i]; j++)
+			buf[j] = i * 7 + j * 13;
+		ASSERT_EQ(0, ipcx_topic_send(self->pub, buf, lengths[i], IPCX_NOWAIT));
+		for (int s = 0; s < 2; s++) {
+			ASSERT_EQ(lengths[i], ipcx_topic_recv(subs[s], got, 1 << 20, IPCX_NOWAIT));
+			ASSERT_EQ(0, memcmp(buf, got, lengths[i]));
+		}
+	}
+	ASSERT_EQ(-EMSGSIZE, ipcx_topic_send(self->pub, buf, (1 << 20) + 1, IPCX_NOWAIT));
+	free(buf);
+	free(got);
+}
+
+/* A message that became shorter than a cell is in the cell. */
+TEST_F(topic, made_shorter)
+{
+	struct ipcx_msg m;
+	char buf[LONG];
+
+	ASSERT_EQ(0, ipcx_topic_loan(self->pub, LONG, &m, IPCX_NOWAIT));
+	memset(m.data, 's', LONG);
+	m.len = 10;
+	ASSERT_EQ(0, ipcx_topic_commit(self->pub, &m));
+	ASSERT_EQ(10, ipcx_topic_recv(self->sub, buf, LONG, IPCX_NOWAIT));
+	EXPECT_EQ(0, memcmp("ssssssssss", buf, 10));
+	ASSERT_EQ(10, ipcx_topic_recv(self->lossy, buf, LONG, IPCX_NOWAIT));
+	EXPECT_EQ(0, memcmp("ssssssssss", buf, 10));
+	ASSERT_EQ(0, ipcx_topic_loan(self->pub, 10, &m, IPCX_NOWAIT));
+	m.len = 11;
+	ASSERT_EQ(-EMSGSIZE, ipcx_topic_commit(self->pub, &m));
+	ASSERT_EQ(0, ipcx_topic_cancel(self->pub, &m));
+}
+
+TEST_F(topic, zero_copy)
+{
+	struct ipcx_topic *subs[] = { self->sub, self->lossy };
+	struct ipcx_msg loan, m;
+	uint64_t pfn;
+
+	ASSERT_EQ(0, ipcx_topic_loan(self->pub, 1 << 20, &loan, IPCX_NOWAIT));
+	memset(loan.data, 'z', 1 << 20);
+	pfn = pfn_of(loan.data);
+	ASSERT_NE(0, pfn);
+	ASSERT_EQ(0, ipcx_topic_commit(self->pub, &loan));
+	for (int s = 0; s < 2; s++) {
+		ASSERT_EQ(0, ipcx_topic_take(subs[s], &m, IPCX_NOWAIT));
+		ASSERT_EQ('z', *((volatile char *)m.data + (1 << 20) - 1));
+		ASSERT_EQ('z', *(volatile char *)m.data);
+		EXPECT_EQ(pfn, pfn_of(m.data));
+		EXPECT_EQ(SIGSEGV, probe(m.data, true));
+		ASSERT_EQ(0, ipcx_topic_release(subs[s], &m));
+	}
+}
+
+/* Loans are seen in their order, cancelled ones never. */
+TEST_F(topic, order_of_loans)
+{
+	struct ipcx_msg m[4];
+
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(0, ipcx_topic_loan(self->pub, 8, &m[i], IPCX_NOWAIT));
+		*(uint64_t *)m[i].data = i;
+	}
+	ASSERT_EQ(0, ipcx_topic_commit(self->pub, &m[3]));
+	ASSERT_EQ(0, ipcx_topic_commit(self->pub, &m[1]));
+	EXPECT_EQ(-EAGAIN, recv_nr(self->sub, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_commit(self->pub, &m[0]));
+	EXPECT_EQ(0, recv_nr(self->sub, IPCX_NOWAIT));
+	EXPECT_EQ(1, recv_nr(self->sub, IPCX_NOWAIT));
+	EXPECT_EQ(-EAGAIN, recv_nr(self->sub, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_cancel(self->pub, &m[2]));
+	EXPECT_EQ(3, recv_nr(self->sub, IPCX_NOWAIT));
+	EXPECT_EQ(-EPERM, ipcx_topic_cancel(self->pub, &m[2]));
+	EXPECT_EQ(-EPERM, ipcx_topic_commit(self->pub, &m[0]));
+	EXPECT_EQ(0, ipcx_topic_missed(self->sub));
+	for (int i = 0; i < 2; i++)
+		EXPECT_EQ(i, recv_nr(self->lossy, IPCX_NOWAIT));
+	EXPECT_EQ(3, recv_nr(self->lossy, IPCX_NOWAIT));
+	EXPECT_EQ(0, ipcx_topic_missed(self->lossy));
+}
+
+/* Several publishers: each in order, none forgotten. */
+TEST_F(topic, many_publishers)
+{
+	struct ipcx_topic *pubs[5] = { self->pub };
+	uint64_t next[5] = {}, nr;
+	int got = 0;
+
+	for (int i = 1; i < 5; i++)
+		ASSERT_EQ(0, ipcx_topic_open(&pubs[i], NAME, IPCX_PUBLISH, NULL));
+	for (int i = 0; i < 5 * DEPTH; i++)
+		ASSERT_EQ(0, send_nr(pubs[i % 5], i / 5 << 8 | i % 5, IPCX_NOWAIT));
+	for (; got < 5 * DEPTH; got++) {
+		nr = recv_nr(self->sub, IPCX_NOWAIT);
+		ASSERT_GT(5, nr & 0xff);
+		EXPECT_EQ(next[nr & 0xff]++, nr >> 8);
+		/* in turn: none is far before another */
+		EXPECT_GE(got / 5, nr >> 8);
+	}
+	EXPECT_EQ(-EAGAIN, recv_nr(self->sub, IPCX_NOWAIT));
+	for (int i = 1; i < 5; i++)
+		ipcx_topic_close(pubs[i]);
+	/* what they left is still there for who has not read it */
+	for (got = 0; recv_nr(self->lossy, IPCX_NOWAIT) >= 0; got++)
+		;
+	EXPECT_EQ(5 * DEPTH, got);
+}
+
+/* Whatever is missed is counted. */
+TEST_F(topic, missed)
+{
+	uint64_t got = 0;
+	int64_t nr, last = -1;
+
+	ipcx_topic_close(self->sub);
+	self->sub = NULL;
+	ASSERT_EQ(0, send_nr(self->pub, 0, IPCX_NOWAIT));
+	ASSERT_EQ(0, recv_nr(self->lossy, IPCX_NOWAIT));
+	for (int i = 1; i <= 1000; i++) {
+		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));
+		if (i % 50)
+			continue;
+		while ((nr = recv_nr(self->lossy, IPCX_NOWAIT)) >= 0) {
+			EXPECT_LT(last, nr);
+			last = nr;
+			got++;
+			EXPECT_EQ(nr, got + ipcx_topic_missed(self->lossy));
+		}
+		EXPECT_EQ(-EAGAIN, nr);
+		EXPECT_EQ(i, last);
+	}
+	EXPECT_LE(20 * (DEPTH - 1), got);
+	EXPECT_EQ(1000, got + ipcx_topic_missed(self->lossy));
+}
+
+/* What a lossy subscriber holds stays as it is, however much is published. */
+TEST_F(topic, lossy_holds)
+{
+	char long_text[LONG], *data[IPCX_TOPIC_HOLDS];
+	struct ipcx_msg m[IPCX_TOPIC_HOLDS], n;
+
+	ipcx_topic_close(self->sub);
+	self->sub = NULL;
+	for (int i = 0; i < IPCX_TOPIC_HOLDS; i++) {
+		memset(long_text, 'a' + i, LONG);
+		ASSERT_EQ(0, ipcx_topic_send(self->pub, long_text, LONG, IPCX_NOWAIT));
+		ASSERT_EQ(0, ipcx_topic_take(self->lossy, &m[i], IPCX_NOWAIT));
+	}
+	memset(long_text, 'x', LONG);
+	for (int i = 0; i < 100; i++)
+		ASSERT_EQ(0, ipcx_topic_send(self->pub, long_text, LONG, IPCX_NOWAIT));
+	EXPECT_EQ(-EMFILE, ipcx_topic_take(self->lossy, &n, IPCX_NOWAIT));
+	for (int i = 0; i < IPCX_TOPIC_HOLDS; i++) {
+		data[i] = m[i].data;
+		for (int j = 0; j < LONG; j++)
+			ASSERT_EQ('a' + i, data[i][j]);
+		ASSERT_EQ(0, ipcx_topic_release(self->lossy, &m[i]));
+	}
+	ASSERT_EQ(0, ipcx_topic_take(self->lossy, &n, IPCX_NOWAIT));
+	EXPECT_EQ('x', *(char *)n.data);
+	ASSERT_EQ(0, ipcx_topic_release(self->lossy, &n));
+}
+
+/* A reliable one gates: in whatever order it releases, the oldest counts. */
+TEST_F(topic, gate)
+{
+	struct ipcx_msg m[DEPTH];
+	int64_t deadline;
+
+	for (int i = 0; i < DEPTH; i++)
+		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));
+	ASSERT_EQ(-EAGAIN, send_nr(self->pub, DEPTH, IPCX_NOWAIT));
+	deadline = in_ms(50);
+	ASSERT_EQ(-ETIMEDOUT, send_nr(self->pub, DEPTH, deadline));
+	EXPECT_LE(deadline, now_ns());
+	for (int i = 0; i < DEPTH; i++)
+		ASSERT_EQ(0, ipcx_topic_take(self->sub, &m[i], IPCX_NOWAIT));
+	for (int i = DEPTH - 1; i > 0; i--)
+		ASSERT_EQ(0, ipcx_topic_release(self->sub, &m[i]));
+	ASSERT_EQ(-EAGAIN, send_nr(self->pub, DEPTH, IPCX_NOWAIT));
+	EXPECT_EQ(0, *(uint64_t *)m[0].data);
+	ASSERT_EQ(0, ipcx_topic_release(self->sub, &m[0]));
+	for (int i = 0; i < DEPTH; i++)
+		ASSERT_EQ(0, send_nr(self->pub, DEPTH + i, IPCX_NOWAIT));
+	ASSERT_EQ(-EAGAIN, send_nr(self->pub, 0, IPCX_NOWAIT));
+	for (int i = 0; i < DEPTH; i++)
+		EXPECT_EQ(DEPTH + i, recv_nr(self->sub, IPCX_NOWAIT));
+}
+
+TEST_F(topic, history)
+{
+	IPCX_TOPIC_OPTS(opts, .history = 3);
+	struct ipcx_topic *late;
+
+	for (int i = 0; i < 6; i++)
+		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_open(&late, NAME, IPCX_SUBSCRIBE, &opts));
+	for (int i = 3; i < 6; i++)
+		EXPECT_EQ(i, recv_nr(late, IPCX_NOWAIT));
+	EXPECT_EQ(-EAGAIN, recv_nr(late, IPCX_NOWAIT));
+	ipcx_topic_close(late);
+	opts.history = DEPTH - 1;
+	ASSERT_EQ(0, ipcx_topic_open(&late, NAME, SUBSCRIBE_LOSSY, &opts));
+	for (int i = 0; i < 6; i++)
+		EXPECT_EQ(i, recv_nr(late, IPCX_NOWAIT));
+	ipcx_topic_close(late);
+	ASSERT_EQ(0, ipcx_topic_open(&late, NAME, SUBSCRIBE_LOSSY, NULL));
+	EXPECT_EQ(-EAGAIN, recv_nr(late, IPCX_NOWAIT));
+	ipcx_topic_close(late);
+	/* more than there can be is what there is */
+	opts.history = 100 * DEPTH;
+	ASSERT_EQ(0, ipcx_topic_open(&late, NAME, SUBSCRIBE_LOSSY, &opts));
+	for (int i = 0; i < 6; i++)
+		EXPECT_EQ(i, recv_nr(late, IPCX_NOWAIT));
+	ipcx_topic_close(late);
+}
+
+/* A member that does both gets its own messages. */
+TEST_F(topic, both)
+{
+	struct ipcx_topic *both;
+
+	ASSERT_EQ(0, ipcx_topic_open(&both, NAME, IPCX_PUBLISH | IPCX_SUBSCRIBE, NULL));
+	for (int i = 0; i < 3 * DEPTH; i++) {
+		ASSERT_EQ(0, send_nr(both, i, IPCX_NOWAIT));
+		EXPECT_EQ(i, recv_nr(both, IPCX_NOWAIT));
+		EXPECT_EQ(i, recv_nr(self->sub, IPCX_NOWAIT));
+	}
+	ipcx_topic_close(both);
+}
+
+TEST_F(topic, next)
+{
+	struct ipcx_msg m = {};
+
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ipcx_topic_next(self->sub, &m, IPCX_NOWAIT));
+		EXPECT_EQ(i, *(uint64_t *)m.data);
+	}
+	ASSERT_EQ(-EAGAIN, ipcx_topic_next(self->sub, &m, IPCX_NOWAIT));
+	EXPECT_EQ(NULL, m.data);
+	EXPECT_EQ(-EAGAIN, ipcx_topic_next(self->sub, &m, IPCX_NOWAIT));
+}
+
+/* What is too long for a buffer is there for the next call. */
+TEST_F(topic, short_buffer)
+{
+	char buf[LONG] = "";
+	struct ipcx_msg m;
+
+	ASSERT_EQ(0, ipcx_topic_send(self->pub, "long enough", 12, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_send(self->pub, "2", 2, IPCX_NOWAIT));
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(-EMSGSIZE, ipcx_topic_recv(self->sub, buf, 11, IPCX_NOWAIT));
+	EXPECT_NE(NULL, strstr(ipcx_error(), "buffer of 11 bytes"));
+	ASSERT_EQ(12, ipcx_topic_recv(self->sub, buf, 12, IPCX_NOWAIT));
+	EXPECT_STREQ("long enough", buf);
+	ASSERT_EQ(2, ipcx_topic_recv(self->sub, buf, 12, IPCX_NOWAIT));
+	ASSERT_EQ(-EMSGSIZE, ipcx_topic_recv(self->lossy, buf, 2, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_take(self->lossy, &m, IPCX_NOWAIT));
+	EXPECT_STREQ("long enough", m.data);
+	ASSERT_EQ(0, ipcx_topic_release(self->lossy, &m));
+	EXPECT_EQ(-EPERM, ipcx_topic_release(self->lossy, &m));
+}
+
+TEST_F(topic, attributes)
+{
+	struct ipcx_topic_attr attr = { .sz = sizeof(attr) };
+
+	ASSERT_EQ(0, ipcx_topic_attr(self->sub, &attr));
+	EXPECT_NE(0, attr.id);
+	EXPECT_EQ(DEPTH, attr.depth);
+	EXPECT_EQ(1 << 20, attr.msg_max);
+	EXPECT_EQ(DEPTH << 20, attr.bytes_max);
+	EXPECT_EQ(variant->first, attr.first);
+	EXPECT_EQ(0600, attr.mode);
+	EXPECT_EQ(IPCX_EPHEMERAL, attr.flags);
+	EXPECT_EQ(0, attr.lag_max);
+	EXPECT_TRUE(ipcx_topic_caps(self->sub) & IPCX_CAP_FAN_OUT);
+	attr.sz = 0;
+	EXPECT_EQ(-EINVAL, ipcx_topic_attr(self->sub, &attr));
+}
+
+TEST_F(topic, unlink)
+{
+	struct ipcx_topic *t;
+
+	ASSERT_EQ(0, ipcx_topic_unlink(NAME));
+	ASSERT_EQ(-ENOENT, ipcx_topic_unlink(NAME));
+	ASSERT_EQ(-ENOENT, ipcx_topic_open(&t, NAME, IPCX_SUBSCRIBE, NULL));
+	EXPECT_NE(NULL, strstr(ipcx_error(), "IPCX_CREATE"));
+	ASSERT_EQ(0, send_nr(self->pub, 5, IPCX_NOWAIT));
+	EXPECT_EQ(5, recv_nr(self->sub, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_open(&t, NAME, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_SUBSCRIBE, NULL));
+	ASSERT_EQ(0, send_nr(self->pub, 6, IPCX_NOWAIT));
+	EXPECT_EQ(-EAGAIN, recv_nr(t, IPCX_NOWAIT));
+	ipcx_topic_close(t);
+}
+
+TEST_HARNESS_MAIN

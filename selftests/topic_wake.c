@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Topics by the library: who sleeps is woken, and who does not makes no system call. */
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "topic_lib_util.h"
+
+#include "../kselftest_harness.h"
+
+FIXTURE(wake)
+{
+	struct ipcx_topic *pub, *sub;
+};
+
+FIXTURE_VARIANT(wake)
+{
+	unsigned int flags;
+};
+
+FIXTURE_VARIANT_ADD(wake, reliable){};
+FIXTURE_VARIANT_ADD(wake, lossy){ .flags = IPCX_LOSSY };
+
+FIXTURE_SETUP(wake)
+{
+	IPCX_TOPIC_OPTS(opts, .depth = DEPTH);
+
+	memset(self, 0, sizeof(*self));
+	ASSERT_EQ(0, ipcx_topic_open(&self->pub, NAME, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_PUBLISH,
+				     &opts));
+	ASSERT_EQ(0, ipcx_topic_open(&self->sub, NAME, IPCX_SUBSCRIBE | variant->flags, NULL));
+}
+
+FIXTURE_TEARDOWN(wake)
+{
+	ipcx_topic_close(self->pub);
+	ipcx_topic_close(self->sub);
+}
+
+/* From now on the end of the process is the only system call. */
+static int no_calls(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
+}
+
+#define STEADY	100000
+
+/* Publishes and receives, alone. */
+static int steady(unsigned int flags)
+{
+	struct ipcx_topic *pub, *sub;
+	char text[LONG] = "long";
+
+	if (ipcx_topic_open(&pub, NAME, IPCX_PUBLISH, NULL) ||
+	    ipcx_topic_open(&sub, NAME, IPCX_SUBSCRIBE | flags, NULL))
+		return 1;
+	/* pages for the payload slots, and the ring becomes known */
+	for (int i = 0; i < DEPTH; i++)
+		if (ipcx_topic_send(pub, text, LONG, 0) || ipcx_topic_recv(sub, text, LONG, 0) != LONG)
+			return 2;
+	if (no_calls())
+		return 3;
+	for (int i = 0; i < STEADY; i++) {
+		size_t len = i % 2 ? LONG : 8;
+
+		if (ipcx_topic_send(pub, text, len, IPCX_FOREVER))
+			return 4;
+		if (ipcx_topic_recv(sub, text, LONG, IPCX_FOREVER) != len)
+			return 5;
+	}
+	return 0;
+}
+
+TEST_F(wake, no_system_call_alone)
+{
+	pid_t pid;
+
+	/* or these would have to read as well */
+	ipcx_topic_close(self->sub);
+	self->sub = NULL;
+	pid = fork();
+	if (!pid)
+		_exit(steady(variant->flags));
+	EXPECT_EQ(0, exit_status(pid));
+}
+
+/* It does make one to wait: the proof proves something. */
+TEST_F(wake, no_system_call_would_show)
+{
+	pid_t pid = fork();
+	int64_t deadline = in_ms(10);
+
+	if (!pid) {
+		struct ipcx_topic *sub;
+
+		if (ipcx_topic_open(&sub, NAME, IPCX_SUBSCRIBE, NULL) || no_calls())
+			_exit(1);
+		ipcx_topic_take(sub, &(struct ipcx_msg){}, deadline);
+		_exit(0);
+	}
+	EXPECT_EQ(128 + SIGSYS, exit_status(pid));
+}
+
+/* Reads on and on until all have come; never sleeps. */
+static int read_busily(unsigned int flags, const struct child *c)
+{
+	struct ipcx_topic *sub;
+	int64_t nr, got = 0;
+
+	if (ipcx_topic_open(&sub, NAME, IPCX_SUBSCRIBE | flags, NULL) || !say(c))
+		return 1;
+	do {
+		nr = recv_nr(sub, IPCX_NOWAIT);
+	} while (nr == -EAGAIN);
+	if (nr || no_calls())
+		return 2;
+	while (nr < STEADY - 1) {
+		nr = recv_nr(sub, IPCX_NOWAIT);
+		if (nr == -EAGAIN)
+			continue;
+		if (nr != ++got + ipcx_topic_missed(sub))
+			return 3;
+	}
+	return flags || !ipcx_topic_missed(sub) ? 0 : 4;
+}
+
+static int write_busily(void)
+{
+	struct ipcx_topic *pub;
+	int r;
+
+	if (ipcx_topic_open(&pub, NAME, IPCX_PUBLISH, NULL) || send_nr(pub, 0, 0) || no_calls())
+		return 1;
+	for (int i = 1; i < STEADY; i++) {
+		while ((r = send_nr(pub, i, IPCX_NOWAIT)) == -EAGAIN)
+			;
+		if (r)
+			return 2;
+	}
+	/* who ends is seen to end only when all were read */
+	return 0;
+}
+
+/* Two processes that run at the same time, neither of which sleeps */
+TEST_F_TIMEOUT(wake, no_system_call_between, 200)
+{
+	struct child c;
+	pid_t pid;
+
+	ipcx_topic_close(self->sub);
+	self->sub = NULL;
+	if (child_start(&c))
+		_exit(read_busily(variant->flags, &c));
+	ASSERT_TRUE(hear(&c));
+	pid = fork();
+	if (!pid)
+		_exit(write_busily());
+	EXPECT_EQ(0, exit_status(pid));
+	EXPECT_EQ(0, exit_status(c.pid));
+}
+
+/* A subscriber that sleeps between any two messages */
+static int read_asleep(unsigned int flags, const struct child *c, int n)
+{
+	struct ipcx_topic *sub;
+
+	if (ipcx_topic_open(&sub, NAME, IPCX_SUBSCRIBE | flags, NULL) || !say(c))
+		return 1;
+	for (int i = 0; i < n; i++)
+		if (recv_nr(sub, in_ms(20000)) != i || !say(c))
+			return 2;
+	return recv_nr(sub, in_ms(20)) == -ETIMEDOUT ? 0 : 3;
+}
+
+TEST_F_TIMEOUT(wake, sleeper_is_woken, 200)
+{
+	int n = rounds(500);
+	struct child c;
+
+	ipcx_topic_close(self->sub);
+	self->sub = NULL;
+	if (child_start(&c))
+		_exit(read_asleep(variant->flags, &c, n));
+	ASSERT_TRUE(hear(&c));
+	for (int i = 0; i < n; i++) {
+		if (i < 5)
+			until_asleep(c.pid);
+		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));
+		ASSERT_TRUE(hear(&c));
+	}
+	EXPECT_EQ(0, exit_status(c.pid));
+}
+
+/* Both sleep at any time, as it happens: nothing is lost. */
+TEST_F_TIMEOUT(wake, ping_pong, 200)
+{
+	struct ipcx_topic *back, *answers;
+	int n = rounds(5000);
+	pid_t pid;
+
+	ASSERT_EQ(0, ipcx_topic_open(&back, "back", IPCX_CREATE | IPCX_EPHEMERAL | IPCX_SUBSCRIBE,
+				     NULL));
+	ipcx_topic_close(self->sub);
+	self->sub = NULL;
+	pid = fork();
+	if (!pid) {
+		struct ipcx_topic *sub;
+
+		if (ipcx_topic_open(&answers, "back", IPCX_PUBLISH, NULL) ||
+		    ipcx_topic_open(&sub, NAME, IPCX_SUBSCRIBE | variant->flags, NULL) ||
+		    send_nr(answers, 0, 0))
+			_exit(1);
+		for (int i = 0; i < n; i++)
+			if (recv_nr(sub, in_ms(20000)) != i || send_nr(answers, i, in_ms(20000)))
+				_exit(2);
+		_exit(0);
+	}
+	ASSERT_EQ(0, recv_nr(back, in_ms(20000)));
+	for (int i = 0; i < n; i++) {
+		ASSERT_EQ(0, send_nr(self->pub, i, in_ms(20000)));
+		ASSERT_EQ(i, recv_nr(back, in_ms(20000)));
+	}
+	EXPECT_EQ(0, exit_status(pid));
+	ipcx_topic_close(back);
+}
+
+/* A publisher that waits for room, message after message */
+TEST_F_TIMEOUT(wake, room, 200)
+{
+	int n = rounds(2000);
+	pid_t pid;
+
+	if (variant->flags)
+		SKIP(return, "nobody waits for a lossy one");
+	pid = fork();
+	if (!pid) {
+		struct ipcx_topic *pub;
+
+		if (ipcx_topic_open(&pub, NAME, IPCX_PUBLISH, NULL))
+			_exit(1);
+		for (int i = 0; i < n; i++)
+			if (send_nr(pub, i, in_ms(20000)))
+				_exit(2);
+		_exit(0);
+	}
+	until_asleep(pid);
+	for (int i = 0; i < n; i++)
+		ASSERT_EQ(i, recv_nr(self->sub, in_ms(20000)));
+	EXPECT_EQ(0, exit_status(pid));
+}
+
+/* What is held does not keep a take from sleeping, nor poll. */
+TEST_F(wake, held)
+{
+	struct pollfd p = { .fd = ipcx_topic_fd(self->sub), .events = POLLIN };
+	struct timespec before, after;
+	struct ipcx_msg m, n;
+	char text[LONG] = "";
+
+	ASSERT_EQ(0, ipcx_topic_send(self->pub, text, LONG, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_take(self->sub, &m, IPCX_NOWAIT));
+	EXPECT_EQ(0, poll(&p, 1, 0));
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+	EXPECT_EQ(-ETIMEDOUT, ipcx_topic_take(self->sub, &n, in_ms(300)));
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+	EXPECT_GT(100000000, (after.tv_sec - before.tv_sec) * 1000000000LL + after.tv_nsec -
+				     before.tv_nsec);
+	ASSERT_EQ(0, send_nr(self->pub, 1, IPCX_NOWAIT));
+	EXPECT_EQ(1, poll(&p, 1, 0));
+	ASSERT_EQ(0, ipcx_topic_release(self->sub, &m));
+	EXPECT_EQ(1, recv_nr(self->sub, IPCX_NOWAIT));
+	EXPECT_EQ(0, poll(&p, 1, 0));
+}
+
+static void *interrupt_main(void *arg)
+{
+	usleep(50000);
+	pthread_kill(*(pthread_t *)arg, SIGUSR1);
+	return NULL;
+}
+
+static void nothing(int sig)
+{
+}
+
+TEST_F(wake, interrupted)
+{
+	struct sigaction sa = { .sa_handler = nothing };
+	pthread_t self_thread = pthread_self(), thread;
+	struct ipcx_msg m;
+
+	sigaction(SIGUSR1, &sa, NULL);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, interrupt_main, &self_thread));
+	EXPECT_EQ(-EINTR, ipcx_topic_take(self->sub, &m, in_ms(5000)));
+	pthread_join(thread, NULL);
+}
+
+/* One loop over a topic and a queue that takes one message for each time it is told. */
+static int one_at_a_time(int ep, struct ipcx_topic *t, struct ipcx_queue *q, int n)
+{
+	struct epoll_event ev[2];
+	int from_topic = 0, from_queue = 0;
+	uint64_t nr;
+
+	while (from_topic < n || from_queue < n) {
+		int told = epoll_wait(ep, ev, 2, 10000);
+
+		if (told <= 0)
+			return 1;
+		for (int i = 0; i < told; i++) {
+			if (ev[i].data.u32) {
+				if (ipcx_queue_recv(q, &nr, sizeof(nr), 0) != sizeof(nr) ||
+				    nr != from_queue++)
+					return 2;
+			} else {
+				int64_t got = recv_nr(t, 0);
+
+				/* told once too often is no fault */
+				if (got != -EAGAIN && got != from_topic++)
+					return 3;
+			}
+		}
+	}
+	return 0;
+}
+
+static int publish_both(int n)
+{
+	struct ipcx_topic *t;
+	struct ipcx_queue *q;
+
+	if (ipcx_topic_open(&t, NAME, IPCX_PUBLISH, NULL) ||
+	    ipcx_queue_open(&q, "both", IPCX_SEND, NULL))
+		return 1;
+	for (uint64_t i = 0; i < n; i++)
+		if (send_nr(t, i, in_ms(20000)) ||
+		    ipcx_queue_send(q, &i, sizeof(i), in_ms(20000)))
+			return 2;
+	return 0;
+}
+
+static void watch_both(struct __test_metadata *_metadata, struct ipcx_topic *sub, uint32_t how)
+{
+	struct epoll_event t = { .events = EPOLLIN | how },
+			   q = { .events = EPOLLIN, .data.u32 = 1 };
+	int n = rounds(3000), ep = epoll_create1(0);
+	struct ipcx_queue *queue;
+	pid_t pid;
+
+	ASSERT_EQ(0, ipcx_queue_open(&queue, "both", IPCX_CREATE | IPCX_EPHEMERAL | IPCX_RECV,
+				     NULL));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, ipcx_topic_fd(sub), &t));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, ipcx_queue_fd(queue), &q));
+	pid = fork();
+	if (!pid)
+		_exit(publish_both(n));
+	EXPECT_EQ(0, one_at_a_time(ep, sub, queue, n));
+	EXPECT_EQ(0, exit_status(pid));
+	ipcx_queue_close(queue);
+	close(ep);
+}
+
+/* Only a reliable one gets each number. */
+TEST_F_TIMEOUT(wake, level_triggered, 200)
+{
+	if (variant->flags)
+		SKIP(return, "a lossy one would miss some");
+	watch_both(_metadata, self->sub, 0);
+}
+
+TEST_F_TIMEOUT(wake, edge_triggered, 200)
+{
+	if (variant->flags)
+		SKIP(return, "a lossy one would miss some");
+	watch_both(_metadata, self->sub, EPOLLET);
+}
+
+TEST_F(wake, poll_for_room)
+{
+	struct pollfd p = { .fd = ipcx_topic_fd(self->pub), .events = POLLOUT };
+
+	for (int i = 0; i < DEPTH; i++) {
+		EXPECT_EQ(1, poll(&p, 1, 0));
+		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));
+	}
+	EXPECT_EQ(!!variant->flags, poll(&p, 1, 0));
+	EXPECT_EQ(0, recv_nr(self->sub, IPCX_NOWAIT));
+	EXPECT_EQ(1, poll(&p, 1, 0));
+}
+
+TEST_HARNESS_MAIN
