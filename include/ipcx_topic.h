@@ -221,8 +221,8 @@ int ipcx_topic_cancel(struct ipcx_topic *t, struct ipcx_msg *m);
  * -EAGAIN     nothing there, and @deadline is IPCX_NOWAIT
  * -EINTR      a signal came while waiting
  * -EINVAL     @deadline is negative
- * -EMFILE     this handle is lossy and holds 4 messages, or a message is longer than 104 bytes
- *             and there is no way to hold it: release one
+ * -EMFILE     this handle is lossy and holds 64 messages, or 4 of more than 104 bytes and the
+ *             next one is so long too: release one
  * -ENOMEM     the address space is too small for the ring of a publisher
  * -EPERM      the topic was not opened with IPCX_SUBSCRIBE
  * -EPIPE      a publisher has cut this subscriber off, because it was lag_max behind
@@ -275,15 +275,16 @@ int ipcx_topic_send(struct ipcx_topic *t, const void *buf, size_t len, int64_t d
  * @deadline: how long to wait while there is none
  *
  * Return: the message's length, or -EMSGSIZE if it is longer than @cap (it is there for the next
- * call), or as ipcx_topic_take().
+ * call, though poll does not tell), or as ipcx_topic_take().
  */
 ssize_t ipcx_topic_recv(struct ipcx_topic *t, void *buf, size_t cap, int64_t deadline);
 
 /**
- * ipcx_topic_missed() - how many messages a lossy subscriber was too slow for
+ * ipcx_topic_missed() - how many messages this subscriber missed
  * @t: the topic
  *
- * Exact for each publisher up to the last message taken from it.
+ * Exact for each publisher between the first and the last message taken from it. What a publisher
+ * that died had loaned and not committed counts, for reliable subscribers too.
  *
  * Return: their number since the handle was opened.
  */

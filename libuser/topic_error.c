@@ -166,9 +166,9 @@ static int explain_take(const struct ipcx_topic *t, const char *name, int err, s
 	switch (err) {
 	case EMFILE:
 		return ipcx_fail(err,
-				 "topic %s: a lossy subscriber can hold %d messages; release one "
-				 "before you take the next",
-				 name, IPCX_TOPIC_HOLDS);
+				 "topic %s: a lossy subscriber can hold %d messages, %d of them "
+				 "longer than %d bytes; release one before you take the next",
+				 name, IPCX_TOPIC_COPIES, IPCX_TOPIC_HOLDS, IPCX_CELL_DATA);
 	case EMSGSIZE:
 		return ipcx_fail(err,
 				 "topic %s: the next message is longer than the buffer of %zu bytes; "

@@ -157,5 +157,46 @@ check "ends who waits" is "$?" 1
 check "and says why" grep -q 'was removed' "$dir/removed"
 check "rm takes no other option" gives 2 "$ipcx" rm work --later
 "$ipcx" rm work failed latest short calls
+
+check "create a topic" json 'j["depth"] == 16 and j["lag_max"] == 8 and j["mode"] == "0644" and j["open_reliable"] and j["msg_max"] == 1048576' \
+	"$ipcx" create news --topic --depth 16 --lag-max 8 --mode 0644 --open-reliable --json
+check "ls knows its kind" sh -c "'$ipcx' ls | grep -q '^topic .*news$'"
+check "a topic has no policy" says 2 'for queues only' "$ipcx" create x --topic --policy fail
+check "a queue has no lag" says 2 'for --topic' "$ipcx" create x --lag-max 3
+check "a depth of a topic" says 1 'power of two' "$ipcx" create x --topic --depth 10
+subscribed() { timeout 10 sh -c "until '$ipcx' show $1 --json | grep -q '\"receivers\":$2'; do sleep 0.05; done"; }
+timeout 20 "$ipcx" sub news -n 4 >"$dir/sub1" &
+one=$!
+timeout 20 "$ipcx" sub news -n 4 --reliable --json >"$dir/sub2" &
+two=$!
+check "two subscribe" subscribed news 2
+check "pub" json 'j["sent"] == 3 and j["bytes"] == 11' "$ipcx" pub news --tag 7 -m one -m two -m three --json
+check "pub a line" sh -c "printf 'last' | '$ipcx' pub news"
+wait "$one"
+check "a subscriber ends after its count" is "$?" 0
+wait "$two"
+check "and so does the other" is "$?" 0
+check "one has all of them" is "$(tr '\n' , <"$dir/sub1")" "one,two,three,last,"
+check "and the other, with who published them" sh -c "python3 -c '
+import json
+m = [json.loads(l) for l in open(\"$dir/sub2\")]
+assert [x[\"data\"] for x in m] == [\"one\", \"two\", \"three\", \"last\"]
+assert [x[\"tag\"] for x in m] == [7, 7, 7, 0] and m[0][\"seq\"] == 0 and m[0][\"uid\"] == 0 and m[0][\"pid\"] > 0'"
+timeout 20 "$ipcx" sub news -n 1 --raw >"$dir/sub1" &
+one=$!
+check "one subscribes" subscribed news 1
+"$ipcx" pub news -f "$dir/a"
+wait "$one"
+check "a file arrives" cmp "$dir/a" "$dir/sub1"
+check "nothing in a topic exits 4" gives 4 "$ipcx" sub news --timeout 50ms
+check "no such topic" says 1 'pub -c' "$ipcx" sub nowhere
+check "a topic is no queue" says 1 'not a queue' "$ipcx" send news -m x
+"$ipcx" create plain
+check "a queue is no topic" says 1 'not a topic' "$ipcx" pub plain -m x
+check "others may not publish" says 1 'may not publish' setpriv --reuid 1000 --clear-groups "$ipcx" pub news -m x
+check "but subscribe" gives 4 setpriv --reuid 1000 --clear-groups "$ipcx" sub news --reliable --timeout 0
+check "rm finds its kind" json 'j["removed"]' "$ipcx" rm news --json
+check "and it is gone" says 1 'none of this name' "$ipcx" rm news
+"$ipcx" rm plain
 echo "1..$n"
 exit $bad

@@ -147,6 +147,29 @@ TEST_F(error, all_on_loan)
 	EXPECT_EQ(1, recv_nr(self->sub, IPCX_NOWAIT));
 }
 
+/* A lossy subscriber holds copies, but not without end. */
+TEST_F(error, lossy_holds)
+{
+	struct ipcx_msg m[64];
+	struct ipcx_topic *t;
+
+	ASSERT_EQ(0, ipcx_topic_open(&t, NAME, SUBSCRIBE_LOSSY, NULL));
+	for (int i = 0; i < 64; i++) {
+		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));
+		ASSERT_EQ(i, recv_nr(self->sub, IPCX_NOWAIT));
+		ASSERT_EQ(0, ipcx_topic_take(t, &m[i], IPCX_NOWAIT));
+	}
+	ASSERT_EQ(0, send_nr(self->pub, 64, IPCX_NOWAIT));
+	EXPECT_EQ(-EMFILE, ipcx_topic_take(t, &self->m, IPCX_NOWAIT));
+	EXPECT_TRUE(says("64 messages, 4 of them longer than 104 bytes"));
+	for (int i = 0; i < 64; i++) {
+		EXPECT_EQ(i, *(uint64_t *)m[i].data);
+		ASSERT_EQ(0, ipcx_topic_release(t, &m[i]));
+	}
+	EXPECT_EQ(64, recv_nr(t, IPCX_NOWAIT));
+	ipcx_topic_close(t);
+}
+
 /* Where there are no bytes for a message no position is used up, and shorter ones still go. */
 TEST_F(error, no_bytes)
 {
