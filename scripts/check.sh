@@ -143,6 +143,11 @@ slots_random() {
 		"$out/slots_random" 300000
 }
 
+# ring NAME: the user side of topics' rings, which needs no kernel
+ring() {
+	make -s -C selftests/ring KSFT="$source/tools/testing/selftests" O="$out" "$out/$1" && "$out/$1"
+}
+
 if [ -n "$only" ] && [ "$kernel" = stock ] && grep -qxF "$only" < <(scripts/lint.sh --list); then
 	exec scripts/lint.sh "$only"
 fi
@@ -162,6 +167,9 @@ if [ "$kernel" = stock ]; then
 	[ -n "$only" ] || lint
 	run slots slots_random
 	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
+	run ring ring ring
+	run ring_tsan ring ring_tsan
+	run ring_model selftests/ring/ring_model.sh
 fi
 programs="abi topic topic_abi topic_durable fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death answer inline policy credit leases expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak many uring topic_lib topic_error topic_wake topic_death death kill race race_time race_call storm flip cli.sh"
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32"

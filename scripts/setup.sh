@@ -32,6 +32,8 @@ packages+=" gcc-multilib"
 packages+=" sparse coccinelle clang-format g++ dwarves abigail-tools shellcheck mandoc codespell"
 # fuzzing what compiles in user space: libFuzzer is part of clang's run-time library
 packages+=" clang-14 libclang-rt-14-dev"
+# going through all states of a model of the rings
+packages+=" spin"
 # debug kernels are built once and rebuilt from the compiler cache
 packages+=" ccache"
 # putting bugs in on purpose
