@@ -5,6 +5,9 @@
 
 #include <linux/mm.h>
 #include <linux/version.h>
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#include <linux/pfn_t.h>
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void vm_flags_mod(struct vm_area_struct *vma, vm_flags_t set, vm_flags_t clear)
@@ -19,6 +22,18 @@ static inline int ipcx_page_mapcount(struct page *page)
 	return page_mapcount(page);
 #else
 	return folio_mapcount(page_folio(page));
+#endif
+}
+
+/* The kernel's own page of zeros counts no references: any number of windows may show it. */
+static inline vm_fault_t ipcx_insert_zero_page(struct vm_area_struct *vma, unsigned long addr)
+{
+	unsigned long pfn = page_to_pfn(ZERO_PAGE(addr));
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+	return vmf_insert_mixed(vma, addr, __pfn_to_pfn_t(pfn, 0));
+#else
+	return vmf_insert_mixed(vma, addr, pfn);
 #endif
 }
 

@@ -260,6 +260,32 @@ static const struct file_operations endpoint_fops = {
 };
 
 /**
+ * ipcx_file() - make a file that has an inode of its own
+ * @name: what /proc/PID/fd shows
+ * @fops: its operations
+ * @private_data: what they find it by
+ *
+ * Return: the file or an ERR_PTR.
+ */
+struct file *ipcx_file(const char *name, const struct file_operations *fops, void *private_data)
+{
+	struct inode *inode = alloc_anon_inode(ipcx_mnt->mnt_sb);
+	struct file *file;
+
+	if (IS_ERR(inode))
+		return ERR_CAST(inode);
+	__module_get(THIS_MODULE); /* given back by the last fput */
+	file = alloc_file_pseudo(inode, ipcx_mnt, name, O_RDWR, fops);
+	if (IS_ERR(file)) {
+		iput(inode);
+		module_put(THIS_MODULE);
+		return file;
+	}
+	file->private_data = private_data;
+	return file;
+}
+
+/**
  * ipcx_endpoint_file() - make the file of an endpoint
  * @ep: the endpoint, owned by the file from now on; closed on failure
  *
@@ -267,25 +293,13 @@ static const struct file_operations endpoint_fops = {
  */
 struct file *ipcx_endpoint_file(struct ipcx_endpoint *ep)
 {
-	struct inode *inode = alloc_anon_inode(ipcx_mnt->mnt_sb);
-	struct file *file;
+	struct file *file = ipcx_file("ipcx:queue", &endpoint_fops, ep);
 
-	if (IS_ERR(inode)) {
+	if (IS_ERR(file))
+		/* after the inode: the queue may hold the last pin on its file system */
 		ipcx_endpoint_close(ep);
-		return ERR_CAST(inode);
-	}
-	ipcx_arena_attach(&ep->q->arena, &ep->map, inode->i_mapping);
-	__module_get(THIS_MODULE); /* given back by the last fput */
-	file = alloc_file_pseudo(inode, ipcx_mnt, "ipcx:queue", O_RDWR, &endpoint_fops);
-	if (IS_ERR(file)) {
-		/* the inode before the queue, which may hold the last pin on its file system */
-		ipcx_arena_detach(&ep->q->arena, &ep->map);
-		iput(inode);
-		ipcx_endpoint_close(ep);
-		module_put(THIS_MODULE);
-		return file;
-	}
-	file->private_data = ep;
+	else
+		ipcx_arena_attach(&ep->q->arena, &ep->map, file->f_mapping);
 	return file;
 }
 

@@ -83,12 +83,14 @@ struct seq_file;
 /**
  * struct ipcx_object_ops - what the kinds of objects do differently
  * @kind: IPCX_KIND_*
+ * @create: make one that has no name yet, by the argument of its open
  * @show: print the columns of /proc/net/ipcx that the kind knows
- * @remove: by IPCX_UNLINK_NOW
+ * @remove: by IPCX_UNLINK_NOW, if the kind can
  * @free: the last reference is gone
  */
 struct ipcx_object_ops {
 	u32 kind;
+	struct ipcx_object *(*create)(struct file *dev, const void *open);
 	void (*show)(struct seq_file *m, struct ipcx_object *obj);
 	void (*remove)(struct ipcx_object *obj);
 	void (*free)(struct ipcx_object *obj);
@@ -126,11 +128,25 @@ struct ipcx_object {
 	u32 users;
 };
 
+/**
+ * struct ipcx_object_how - how an object is opened
+ * @flags: IPCX_OPEN_CREATE, IPCX_OPEN_EXCL
+ * @mode: of a new object
+ * @want: rights, see ipcx_object_permits()
+ */
+struct ipcx_object_how {
+	u32 flags;
+	u32 mode;
+	u32 want;
+};
+
 int ipcx_name_copy(struct ipcx_name *name, u64 user, u32 len);
 struct ipcx_object *ipcx_object_open(struct net *net, const struct ipcx_name *name, u32 kind,
 				     const struct cred *cred, u32 want);
-int ipcx_object_publish(struct net *net, struct ipcx_object *obj);
-bool ipcx_object_exists(struct net *net, const struct ipcx_name *name);
+bool ipcx_object_permits(const struct ipcx_object *obj, const struct cred *cred, u32 want);
+struct ipcx_object *ipcx_object_get(struct file *dev, const struct ipcx_name *name,
+				    const struct ipcx_object_ops *ops, const void *open,
+				    const struct ipcx_object_how *how, bool *created);
 void ipcx_object_keep(struct ipcx_object *obj);
 void ipcx_object_close(struct ipcx_object *obj);
 int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
@@ -424,6 +440,7 @@ int ipcx_cancel_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d);
 long ipcx_queue_loan(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_commit(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_cancel(struct ipcx_endpoint *ep, void __user *arg);
+pid_t ipcx_pid_visible(struct pid *pid);
 long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_release(struct ipcx_endpoint *ep, void __user *arg);
 
@@ -440,6 +457,7 @@ long ipcx_queue_reply(struct ipcx_endpoint *ep, void __user *arg);
 
 /* endpoint.c: the file of an endpoint */
 
+struct file *ipcx_file(const char *name, const struct file_operations *fops, void *private_data);
 struct file *ipcx_endpoint_file(struct ipcx_endpoint *ep);
 int ipcx_endpoint_pin(void);
 void ipcx_endpoint_unpin(void);

@@ -12,6 +12,7 @@
 
 #include "copy.h"
 #include "ipcx.h"
+#include "topic.h"
 
 /**
  * ipcx_copy_in_other() - ipcx_copy_in() of a struct that has another size
@@ -82,7 +83,7 @@ static long ipcx_info(struct file *file, void __user *arg)
 		return -ENOMEM;
 	info.out_abi = IPCX_ABI_VERSION;
 	info.out_depth_max = ipcx_queue_depth_max();
-	info.out_features = IPCX_FEATURE_QUEUE | IPCX_FEATURE_CALL;
+	info.out_features = IPCX_FEATURE_QUEUE | IPCX_FEATURE_CALL | IPCX_FEATURE_TOPIC;
 	info.out_msg_max = ipcx_queue_msg_max();
 	info.out_user_bytes = atomic64_read(&user->bytes);
 	info.out_user_bytes_max = ipcx_user_bytes_max();
@@ -103,8 +104,10 @@ static long ipcx_unlink(struct file *file, void __user *arg)
 		err = ipcx_name_copy(&name, u.name, u.name_len);
 	if (err)
 		return err;
-	if (u.kind != IPCX_KIND_QUEUE)
+	if (u.kind != IPCX_KIND_QUEUE && u.kind != IPCX_KIND_TOPIC)
 		return -EINVAL;
+	if (u.kind == IPCX_KIND_TOPIC && u.flags & IPCX_UNLINK_NOW)
+		return -EOPNOTSUPP;
 	return ipcx_object_unlink(file->private_data, &name, u.kind, file->f_cred,
 				  u.flags & IPCX_UNLINK_NOW);
 }
@@ -120,6 +123,8 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ipcx_queue_open(file, user);
 	case IPCX_IOC_UNLINK:
 		return ipcx_unlink(file, user);
+	case IPCX_IOC_TOPIC_OPEN:
+		return ipcx_topic_open(file, user);
 	}
 	return -ENOTTY;
 }
@@ -166,6 +171,18 @@ static void __init abi_check(void)
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_stat) != 128);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_call) != 48);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_reply) != 64);
+	BUILD_BUG_ON(sizeof(struct ipcx_cell) != 128);
+	BUILD_BUG_ON(sizeof(struct ipcx_ring) != 64);
+	BUILD_BUG_ON(sizeof(struct ipcx_control) != 520);
+	BUILD_BUG_ON(sizeof(struct ipcx_dir_ring) != 64);
+	BUILD_BUG_ON(sizeof(struct ipcx_dir) != 4096);
+	BUILD_BUG_ON(sizeof(struct ipcx_topic_open) != 176);
+	BUILD_BUG_ON(sizeof(struct ipcx_topic_wait) != 16);
+	BUILD_BUG_ON(sizeof(struct ipcx_topic_kick) != 8);
+	BUILD_BUG_ON(sizeof(struct ipcx_topic_populate) != 32);
+	BUILD_BUG_ON(sizeof(struct ipcx_topic_evict) != 16);
+	BUILD_BUG_ON(sizeof(struct ipcx_topic_leave) != 24);
+	BUILD_BUG_ON(sizeof(struct ipcx_topic_ring) != 32);
 	BUILD_BUG_ON(IPCX_SLOT_DATA != IPCX_INLINE_MAX);
 }
 

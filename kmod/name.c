@@ -74,8 +74,15 @@ static bool owner_or_capable(const struct ipcx_object *obj, const struct cred *c
 	return ok;
 }
 
-/* @want: 4 to receive, 2 to send, as in a mode */
-static bool permitted(const struct ipcx_object *obj, const struct cred *cred, u32 want)
+/**
+ * ipcx_object_permits() - may somebody use an object?
+ * @obj: the object
+ * @cred: who
+ * @want: 4 to receive or subscribe, 2 to send or publish, as in a mode
+ *
+ * Return: whether the mode or a capability says so.
+ */
+bool ipcx_object_permits(const struct ipcx_object *obj, const struct cred *cred, u32 want)
 {
 	const struct cred *old = override_creds(cred);
 	u32 mode = obj->mode;
@@ -109,7 +116,7 @@ static struct ipcx_object *lookup(struct ipcx_net *in, const struct ipcx_name *n
  * @name: its name
  * @kind: what it must be
  * @cred: who opens it
- * @want: 4 to receive, 2 to send, both or'ed
+ * @want: see ipcx_object_permits()
  *
  * Return: the object, to be given to ipcx_object_close(); -ENOENT, -EPROTOTYPE,
  * -EACCES.
@@ -123,7 +130,7 @@ struct ipcx_object *ipcx_object_open(struct net *net, const struct ipcx_name *na
 	mutex_lock(&in->lock);
 	obj = lookup(in, name, kind);
 	if (!IS_ERR(obj)) {
-		if (permitted(obj, cred, want)) {
+		if (ipcx_object_permits(obj, cred, want)) {
 			refcount_inc(&obj->refs);
 			obj->users++;
 		} else {
@@ -134,16 +141,9 @@ struct ipcx_object *ipcx_object_open(struct net *net, const struct ipcx_name *na
 	return obj;
 }
 
-/**
- * ipcx_object_publish() - give a new object its number, name and first user
- * @net: where it shall live
- * @obj: complete but for what this fills; refs is 1, the first user's
- *
- * Return: 0, -EEXIST if the name is taken, -ENOMEM.
- */
-int ipcx_object_publish(struct net *net, struct ipcx_object *obj)
+/* Gives a new object its number and its name. Return: 0, -EEXIST if that is taken, -ENOMEM. */
+static int publish(struct ipcx_net *in, struct ipcx_object *obj)
 {
-	struct ipcx_net *in = net_generic(net, ipcx_net_id);
 	int err;
 
 	obj->net = in;
@@ -167,22 +167,75 @@ out:
 	return err;
 }
 
-/**
- * ipcx_object_exists() - is a name taken?
- * @net: where to look
- * @name: the name
- *
- * Return: whether it is, by whatever kind.
- */
-bool ipcx_object_exists(struct net *net, const struct ipcx_name *name)
+static bool name_taken(struct ipcx_net *in, const struct ipcx_name *name)
 {
-	struct ipcx_net *in = net_generic(net, ipcx_net_id);
 	bool found;
 
 	mutex_lock(&in->lock);
 	found = rhashtable_lookup_fast(&in->names, name, names_params);
 	mutex_unlock(&in->lock);
 	return found;
+}
+
+/* Makes an object; its first user has the only reference. */
+static struct ipcx_object *create(struct file *dev, const struct ipcx_name *name,
+				  const struct ipcx_object_ops *ops, const void *open, u32 mode)
+{
+	struct ipcx_object *obj = ops->create(dev, open);
+	int err;
+
+	if (IS_ERR(obj))
+		return obj;
+	refcount_set(&obj->refs, 1);
+	obj->ops = ops;
+	obj->name = *name;
+	obj->uid = dev->f_cred->euid;
+	obj->gid = dev->f_cred->egid;
+	obj->mode = mode;
+	obj->ephemeral = true; /* until the opener has its descriptor */
+	err = publish(net_generic(dev->private_data, ipcx_net_id), obj);
+	if (!err)
+		return obj;
+	ops->free(obj);
+	return ERR_PTR(err);
+}
+
+/**
+ * ipcx_object_get() - open what is there; else create it
+ * @dev: /dev/ipcx, with the namespace and the credentials
+ * @name: its name, of no length if it is to be anonymous
+ * @ops: its kind
+ * @open: the argument of @ops->create
+ * @how: flags, mode and rights
+ * @created: set to whether it was created; then it is ephemeral until ipcx_object_keep()
+ *
+ * Return: the object, to be given to ipcx_object_close(); -EEXIST, -ENOENT, -EPROTOTYPE,
+ * -EACCES, -ENOMEM, or what creating it failed with.
+ */
+struct ipcx_object *ipcx_object_get(struct file *dev, const struct ipcx_name *name,
+				    const struct ipcx_object_ops *ops, const void *open,
+				    const struct ipcx_object_how *how, bool *created)
+{
+	struct net *net = dev->private_data;
+	bool excl = how->flags & IPCX_OPEN_EXCL;
+	struct ipcx_object *obj;
+
+	for (;;) {
+		*created = false;
+		if (excl) {
+			if (name->len && name_taken(net_generic(net, ipcx_net_id), name))
+				return ERR_PTR(-EEXIST);
+		} else if (name->len) {
+			obj = ipcx_object_open(net, name, ops->kind, dev->f_cred, how->want);
+			if (obj != ERR_PTR(-ENOENT) || !(how->flags & IPCX_OPEN_CREATE))
+				return obj;
+		}
+		obj = create(dev, name, ops, open, how->mode);
+		*created = !IS_ERR(obj);
+		/* if somebody else was faster, start again */
+		if (obj != ERR_PTR(-EEXIST) || excl)
+			return obj;
+	}
 }
 
 /**
@@ -219,7 +272,7 @@ static void remove_name(struct ipcx_net *in, struct ipcx_object *obj)
 
 /**
  * ipcx_object_close() - one user less
- * @obj: from ipcx_object_open() or ipcx_object_publish()
+ * @obj: from ipcx_object_open() or ipcx_object_get()
  */
 void ipcx_object_close(struct ipcx_object *obj)
 {
@@ -329,10 +382,10 @@ static int list_show(struct seq_file *m, void *v)
 			 "id kind mode uid gid depth msg_max bytes_max bytes queued loaned leased free senders receivers flags name\n");
 		return 0;
 	}
-	if (!permitted(obj, m->file->f_cred, 4) && !permitted(obj, m->file->f_cred, 2))
+	if (!ipcx_object_permits(obj, m->file->f_cred, 4) && !ipcx_object_permits(obj, m->file->f_cred, 2))
 		return SEQ_SKIP;
 	seq_printf(m, "%llu ", obj->id);
-	seq_printf(m, "%s ", obj->ops->kind == IPCX_KIND_QUEUE ? "queue" : "?");
+	seq_printf(m, "%s ", obj->ops->kind == IPCX_KIND_TOPIC ? "topic" : "queue");
 	seq_printf(m, "%04o %u %u ", obj->mode, from_kuid_munged(ns, obj->uid),
 		   from_kgid_munged(ns, obj->gid));
 	obj->ops->show(m, obj);

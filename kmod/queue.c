@@ -97,13 +97,6 @@ static void queue_free(struct ipcx_object *obj)
 	ipcx_endpoint_unpin();
 }
 
-static const struct ipcx_object_ops queue_ops = {
-	.kind = IPCX_KIND_QUEUE,
-	.show = queue_show,
-	.remove = ipcx_queue_remove,
-	.free = queue_free,
-};
-
 /* Fills in the defaults and refuses what is out of range. */
 static int attributes_check(struct ipcx_queue_open *a)
 {
@@ -141,8 +134,7 @@ static void arena_init(struct ipcx_arena *a, const struct ipcx_queue_open *o)
 	a->memcg = get_mem_cgroup_from_mm(current->mm);
 }
 
-static struct ipcx_queue *queue_create(struct file *dev, const struct ipcx_queue_open *o,
-				       const struct ipcx_name *name)
+static struct ipcx_queue *queue_create(struct file *dev, const struct ipcx_queue_open *o)
 {
 	struct ipcx_queue *q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
 	struct ipcx_slot *table;
@@ -183,13 +175,6 @@ static struct ipcx_queue *queue_create(struct file *dev, const struct ipcx_queue
 	q->lease_ms = o->lease_ms;
 	q->leases_max = o->leases_max;
 	q->flags = o->flags & (IPCX_OPEN_EPHEMERAL | IPCX_OPEN_SEALED);
-	refcount_set(&q->obj.refs, 1);
-	q->obj.ops = &queue_ops;
-	q->obj.name = *name;
-	q->obj.uid = dev->f_cred->euid;
-	q->obj.gid = dev->f_cred->egid;
-	q->obj.mode = o->mode;
-	q->obj.ephemeral = true; /* until the opener has its descriptor */
 	return q;
 
 err_charge:
@@ -229,43 +214,28 @@ static int dead_letter_open(struct file *dev, struct ipcx_queue *q, const struct
 	return 0;
 }
 
-/*
- * Open what is there; else create it; if somebody else was faster, start again.
- * @created is set to whether it was created.
- */
-static struct ipcx_queue *queue_get(struct file *dev, const struct ipcx_queue_open *o,
-				    const struct ipcx_name *name, bool *created)
+static struct ipcx_object *queue_create_whole(struct file *dev, const void *open)
 {
-	u32 want = (o->flags & IPCX_OPEN_RECV ? 4 : 0) | (o->flags & IPCX_OPEN_SEND ? 2 : 0);
-	struct net *net = dev->private_data;
-	struct ipcx_object *obj;
-	struct ipcx_queue *q;
+	struct ipcx_queue *q = queue_create(dev, open);
 	int err;
 
-	for (;;) {
-		*created = false;
-		if (o->flags & IPCX_OPEN_EXCL) {
-			if (name->len && ipcx_object_exists(net, name))
-				return ERR_PTR(-EEXIST);
-		} else if (name->len) {
-			obj = ipcx_object_open(net, name, IPCX_KIND_QUEUE, dev->f_cred, want);
-			if (!IS_ERR(obj))
-				return container_of(obj, struct ipcx_queue, obj);
-			if (obj != ERR_PTR(-ENOENT) || !(o->flags & IPCX_OPEN_CREATE))
-				return ERR_CAST(obj);
-		}
-		q = queue_create(dev, o, name);
-		if (IS_ERR(q))
-			return q;
-		err = dead_letter_open(dev, q, o) ?: ipcx_object_publish(net, &q->obj);
-		*created = !err;
-		if (!err)
-			return q;
+	if (IS_ERR(q))
+		return ERR_CAST(q);
+	err = dead_letter_open(dev, q, open);
+	if (err) {
 		queue_free(&q->obj);
-		if (err != -EEXIST || o->flags & IPCX_OPEN_EXCL)
-			return ERR_PTR(err);
+		return ERR_PTR(err);
 	}
+	return &q->obj;
 }
+
+static const struct ipcx_object_ops queue_ops = {
+	.kind = IPCX_KIND_QUEUE,
+	.create = queue_create_whole,
+	.show = queue_show,
+	.remove = ipcx_queue_remove,
+	.free = queue_free,
+};
 
 static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue *q, u32 flags)
 {
@@ -348,8 +318,10 @@ static int open_check(const struct ipcx_queue_open *o)
 long ipcx_queue_open(struct file *dev, void __user *arg)
 {
 	struct ipcx_queue_open o, full;
+	struct ipcx_object_how how;
 	struct ipcx_name name = {};
 	struct ipcx_endpoint *ep;
+	struct ipcx_object *obj;
 	struct ipcx_queue *q;
 	struct file *file;
 	bool created;
@@ -369,10 +341,14 @@ long ipcx_queue_open(struct file *dev, void __user *arg)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	q = queue_get(dev, &full, &name, &created);
-	err = PTR_ERR_OR_ZERO(q);
+	how.want = (o.flags & IPCX_OPEN_RECV ? 4 : 0) | (o.flags & IPCX_OPEN_SEND ? 2 : 0);
+	how.flags = o.flags;
+	how.mode = o.mode;
+	obj = ipcx_object_get(dev, &name, &queue_ops, &full, &how, &created);
+	err = PTR_ERR_OR_ZERO(obj);
 	if (err)
 		goto err_fd;
+	q = container_of(obj, struct ipcx_queue, obj);
 	ep = endpoint_create(dev, q, o.flags);
 	err = PTR_ERR_OR_ZERO(ep);
 	if (err) {

@@ -118,8 +118,13 @@ long ipcx_queue_release(struct ipcx_endpoint *ep, void __user *arg)
 			       r.flags & IPCX_RELEASE_NACK ? nack_one : release_one);
 }
 
-/* The sender's process as the caller sees it; 0 when it does not or when it is gone. */
-static pid_t visible_pid(struct pid *pid)
+/**
+ * ipcx_pid_visible() - the number of a process as the caller sees it
+ * @pid: the process, or NULL
+ *
+ * Return: its number, 0 when it is not visible or gone.
+ */
+pid_t ipcx_pid_visible(struct pid *pid)
 {
 	return pid && pid_has_task(pid, PIDTYPE_TGID) ? pid_vnr(pid) : 0;
 }
@@ -142,7 +147,7 @@ void ipcx_taken_fill(struct ipcx_taken *t, struct ipcx_queue *q, const struct ip
 	d->seq = slot->seq;
 	d->prio = slot->prio;
 	d->deliveries = slot->deliveries;
-	d->pid = visible_pid(slot->pid);
+	d->pid = ipcx_pid_visible(slot->pid);
 	/* the initial namespace maps each id to itself */
 	d->uid = ns == &init_user_ns ? __kuid_val(slot->uid) : from_kuid_munged(ns, slot->uid);
 	d->gid = ns == &init_user_ns ? __kgid_val(slot->gid) : from_kgid_munged(ns, slot->gid);

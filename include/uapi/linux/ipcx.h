@@ -58,11 +58,12 @@
 #define IPCX_IOC_QUEUE_CALL	_IO(IPCX_IOC_MAGIC, 0x89)
 #define IPCX_IOC_QUEUE_REPLY	_IO(IPCX_IOC_MAGIC, 0x8a)
 
-enum ipcx_kind { IPCX_KIND_QUEUE = 1 }; /* what a name stands for */
+enum ipcx_kind { IPCX_KIND_QUEUE = 1, IPCX_KIND_TOPIC }; /* what a name stands for */
 
 /* struct ipcx_info::out_features */
 #define IPCX_FEATURE_QUEUE	(1ULL << 0)
 #define IPCX_FEATURE_CALL	(1ULL << 1)
+#define IPCX_FEATURE_TOPIC	(1ULL << 2)
 
 /**
  * struct ipcx_info - what this kernel module can do and how much of it
@@ -218,7 +219,8 @@ struct ipcx_queue_open {
  * struct ipcx_unlink - take a name away
  * @size: sizeof(struct ipcx_unlink) of the caller
  * @flags: 0, or IPCX_UNLINK_NOW: from now on LOAN, COMMIT and TAKE of those who have the queue
- *	open fail with EIDRM, and so do the sleeping ones; poll tells EPOLLHUP and EPOLLERR
+ *	open fail with EIDRM, and so do the sleeping ones; poll tells EPOLLHUP and EPOLLERR. Of
+ *	a topic: EOPNOTSUPP
  * @name: address of the name, not NUL-terminated
  * @name_len: length of the name, 1..IPCX_NAME_MAX bytes
  * @kind: IPCX_KIND_* that the name must stand for

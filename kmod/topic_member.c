@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Members of a topic and their files: ioctl, poll, fdinfo, release.
+ */
+#include <linux/poll.h>
+#include <linux/sched/mm.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "topic.h"
+
+static void member_close(struct ipcx_member *m)
+{
+	struct ipcx_topic *t = m->topic;
+	struct net *net = m->net;
+
+	mutex_lock(&t->mutex);
+	list_del_init(&m->map.node); /* no VMA maps them: each holds the file */
+	mutex_unlock(&t->mutex);
+	if (m->pub)
+		ipcx_pub_leave(m->pub);
+	if (m->sub)
+		ipcx_sub_leave(m->sub);
+	if (m->mm)
+		mmdrop(m->mm);
+	kfree(m);
+	ipcx_object_close(&t->obj);
+	put_net(net);
+}
+
+static int member_join(struct file *dev, struct ipcx_member *m, const struct ipcx_topic_open *o)
+{
+	struct ipcx_topic *t = m->topic;
+	struct ipcx_pub *pub;
+	struct ipcx_sub *sub;
+	int err;
+
+	if (o->flags & IPCX_TOPIC_PUBLISH) {
+		pub = ipcx_pub_create(dev, t);
+		if (IS_ERR(pub))
+			return PTR_ERR(pub);
+		err = ipcx_pub_join(pub, m);
+		if (err)
+			return err;
+	}
+	if (o->flags & IPCX_TOPIC_SUBSCRIBE) {
+		sub = ipcx_sub_create(dev, t, o->flags & IPCX_TOPIC_LOSSY);
+		if (IS_ERR(sub))
+			return PTR_ERR(sub);
+		return ipcx_sub_join(sub, m, o->history);
+	}
+	return 0;
+}
+
+/**
+ * ipcx_member_create() - one more member, with what it asks for
+ * @dev: /dev/ipcx
+ * @t: the topic; its reference is the member's from now on, but not after a failure
+ * @o: what it asks for
+ *
+ * Return: the member, -EDQUOT, -ENOMEM, -ENOSPC.
+ */
+struct ipcx_member *ipcx_member_create(struct file *dev, struct ipcx_topic *t,
+				       const struct ipcx_topic_open *o)
+{
+	struct ipcx_member *m = kzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!m)
+		return ERR_PTR(-ENOMEM);
+	m->topic = t;
+	ipcx_map_init(&m->map);
+	err = member_join(dev, m, o);
+	if (err) {
+		if (m->pub)
+			ipcx_pub_leave(m->pub);
+		kfree(m);
+		return ERR_PTR(err);
+	}
+	m->net = get_net(dev->private_data);
+	return m;
+}
+
+static long member_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct ipcx_member *m = file->private_data;
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case IPCX_IOC_TOPIC_WAIT:
+		return ipcx_topic_wait(m, user);
+	case IPCX_IOC_TOPIC_KICK:
+		return ipcx_topic_kick(m, user);
+	case IPCX_IOC_TOPIC_POPULATE:
+		return ipcx_topic_populate(m, user);
+	case IPCX_IOC_TOPIC_EVICT:
+		return ipcx_topic_evict(m, user);
+	case IPCX_IOC_TOPIC_LEAVE:
+		return ipcx_topic_leave(m, user);
+	case IPCX_IOC_TOPIC_RING:
+		return ipcx_topic_ring(m, user);
+	}
+	return -ENOTTY;
+}
+
+/*
+ * Who is told of something may take it without a call, and then sleep: so each poll asks for
+ * a kick, whatever it finds, and for what it is going to be asked about only.
+ */
+static __poll_t member_poll(struct file *file, poll_table *wait)
+{
+	struct ipcx_member *m = file->private_data;
+	__poll_t asked = poll_requested_events(wait), events = 0;
+
+	if (m->sub) {
+		poll_wait(file, &m->sub->wait, wait);
+		if (asked & (EPOLLIN | EPOLLRDNORM)) {
+			ipcx_sub_arm(m->sub);
+			if (ipcx_sub_poll(m->sub))
+				events |= EPOLLIN | EPOLLRDNORM;
+		}
+	}
+	if (m->pub) {
+		poll_wait(file, &m->topic->room, wait);
+		if (asked & (EPOLLOUT | EPOLLWRNORM)) {
+			ipcx_room_arm(m->topic);
+			if (ipcx_pub_has_room(m->pub))
+				events |= EPOLLOUT | EPOLLWRNORM;
+		}
+	}
+	return events;
+}
+
+static const char *rights_text(const struct ipcx_member *m)
+{
+	if (!m->sub)
+		return "publish";
+	return m->pub ? "publish,subscribe" : "subscribe";
+}
+
+/* /proc/PID/fdinfo/FD: of which topic this is a member, and which one. */
+static void member_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct ipcx_member *member = file->private_data;
+	const struct ipcx_object *obj = &member->topic->obj;
+	struct user_namespace *ns = seq_user_ns(m);
+
+	seq_printf(m, "ipcx-topic:\t%llu\n", obj->id);
+	seq_puts(m, "ipcx-name:\t");
+	ipcx_object_show_name(m, obj);
+	seq_printf(m, "\nipcx-owner:\t%u:%u %04o\n", from_kuid_munged(ns, obj->uid),
+		   from_kgid_munged(ns, obj->gid), obj->mode);
+	seq_printf(m, "ipcx-rights:\t%s\n", rights_text(member));
+	if (member->pub)
+		seq_printf(m, "ipcx-ring:\t%u\n", member->pub->index);
+	if (member->sub)
+		seq_printf(m, "ipcx-sub:\t%u%s\n", member->sub->index,
+			   member->sub->lossy ? " lossy" : "");
+}
+
+static int member_release(struct inode *inode, struct file *file)
+{
+	member_close(file->private_data);
+	return 0;
+}
+
+static const struct file_operations member_fops = {
+	.owner = THIS_MODULE,
+	.poll = member_poll,
+	.unlocked_ioctl = member_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = ipcx_member_mmap,
+	.show_fdinfo = member_show_fdinfo,
+	.release = member_release,
+};
+
+/**
+ * ipcx_member_file() - make the file of a member
+ * @m: the member, owned by the file from now on; closed on failure
+ *
+ * Return: the file or an ERR_PTR.
+ */
+struct file *ipcx_member_file(struct ipcx_member *m)
+{
+	struct file *file = ipcx_file("ipcx:topic", &member_fops, m);
+
+	if (IS_ERR(file)) {
+		member_close(m);
+		return file;
+	}
+	m->map.mapping = file->f_mapping;
+	mutex_lock(&m->topic->mutex);
+	list_add_tail(&m->map.node, &m->topic->maps);
+	mutex_unlock(&m->topic->mutex);
+	return file;
+}
