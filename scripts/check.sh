@@ -82,7 +82,7 @@ guest() {
 	local name=$1 prog=$out/$1 count=''
 	[ "${name%.sh}" = "$name" ] || prog=$top/selftests/$name
 	case $name in
-	answer | call | server_death | caller_death | death | epoll | fdinfo | flip | fork | kill | held_back | prefetch | queue | race | race_call | race_time | sealed | storm | topic | topic_lib | topic_error | topic_wake | topic_death | wait) smp=2 ;; # two CPUs, or nothing ever runs at the same moment
+	answer | race_topic | call | server_death | caller_death | death | epoll | fdinfo | flip | fork | kill | held_back | prefetch | queue | race | race_call | race_time | sealed | storm | topic | topic_lib | topic_error | topic_wake | topic_death | wait) smp=2 ;; # two CPUs, or nothing ever runs at the same moment
 	*) smp=1 ;;
 	esac
 	case $kernel in
@@ -171,11 +171,11 @@ if [ "$kernel" = stock ]; then
 	run ring_tsan ring ring_tsan
 	run ring_model selftests/ring/ring_model.sh
 fi
-programs="abi topic topic_abi topic_durable fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death answer inline policy credit leases expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak many uring topic_lib topic_error topic_wake topic_death death kill race race_time race_call storm flip cli.sh"
+programs="abi topic topic_abi topic_durable fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death answer inline policy credit leases expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak many uring topic_lib topic_error topic_wake topic_death death kill race race_time race_call race_topic storm flip cli.sh"
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32"
 case $kernel in
 debug) programs="${programs/ uring/} fail_nth" ;; # the kernels built here have no aio
-kcsan) [ -n "$only" ] || programs="topic wait wake epoll fdinfo call server_death caller_death answer death kill race race_time race_call storm flip" ;; # where threads meet
+kcsan) [ -n "$only" ] || programs="topic wait wake epoll fdinfo call server_death caller_death answer death kill race race_time race_call race_topic storm flip" ;; # where threads meet
 esac
 for t in $programs; do
 	guest "$t"

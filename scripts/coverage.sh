@@ -42,7 +42,7 @@ make -s -C selftests KSFT="$source/tools/testing/selftests" OUTPUT="$top/build/s
 cat >"$out/run" <<END
 export IPCX_TEST_SCALE=20
 status=0
-for t in abi fdinfo queue policy expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak death kill race race_time race_call storm fail_nth cli.sh; do
+for t in abi fdinfo queue policy expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak death kill race race_time race_call race_topic storm fail_nth cli.sh; do
 	prog=build/selftests/\$t
 	[ "\${t%.sh}" = "\$t" ] || prog=selftests/\$t
 	[ ! -t 2 ] || echo "coverage: \$t" >&2

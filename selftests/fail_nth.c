@@ -11,6 +11,7 @@
 
 #include "fail_nth.h"
 #include "fail_nth_calls.h"
+#include "fail_nth_topics.h"
 
 #include "../kselftest_harness.h"
 
@@ -459,6 +460,32 @@ static const struct call calls[] = {
 	{ "queue_reply", with_reply_loan, run_reply, no_side },
 	{ "queue_reply, inline", with_held, run_reply_inline, no_side },
 	{ "queue_reply, take", with_held_and_queued, run_reply_take, no_side },
+	{ "topic_open, new", with_topic_device, run_topic_create, no_topic },
+	{ "topic_open, anonymous", with_topic_device, run_topic_anonymous, no_topic },
+	{ "topic_open, publisher", with_reader, run_join_publish, no_topic },
+	{ "topic_open, subscriber", with_publisher, run_join_subscribe, no_topic },
+	{ "topic_open, lossy", with_publisher, run_join_lossy, no_topic },
+	{ "topic_open, both", with_members, run_join_both, no_topic },
+	{ "topic_wait, message", with_sent, run_wait_message, no_topic },
+	{ "topic_wait, nothing", with_members, run_wait_message, no_topic },
+	{ "topic_wait, no room", with_lag, run_wait_room, no_topic },
+	{ "topic_kick, subscribers", with_sent, run_kick_subscribers, no_topic },
+	{ "topic_kick, publishers", with_members, run_kick_publishers, no_topic },
+	{ "topic_populate", with_members, run_populate, no_topic },
+	{ "topic_evict", with_lag, run_evict, no_topic },
+	{ "topic_leave", with_members, run_leave, no_topic },
+	{ "topic_leave, dead", with_dead_ring, run_leave, no_topic },
+	{ "topic_ring", with_members, run_ring, no_topic },
+	{ "unlink, topic", with_publisher, run_topic_unlink, no_topic },
+	{ "poll, topic", with_members, run_poll_message, no_topic },
+	{ "mmap and fault, directory", with_members, run_map_directory, no_topic },
+	{ "mmap and fault, control", with_members, run_map_control, no_topic },
+	{ "mmap and fault, own control", with_members, run_map_own_control, no_topic },
+	{ "mmap and fault, ring", with_members, run_map_ring, no_topic },
+	{ "mmap and fault, own ring", with_members, run_map_own_ring, no_topic },
+	{ "mmap and fault, no ring", with_members, run_map_dead_page, no_topic },
+	{ "fault, own payload", with_own_payload, run_write_payload, no_payload },
+	{ "fault, payload", with_seen_payload, run_read_payload, no_payload },
 	{ "write", with_queue, run_write, no_queue },
 	{ "read", with_message, run_read, no_queue },
 	{ "poll", with_message, run_poll, no_queue },

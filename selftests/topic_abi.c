@@ -246,6 +246,24 @@ TEST_F(topic_abi, who_publishes)
 	EXPECT_EQ(-EINVAL, xioctl(self->sub.fd, IPCX_IOC_TOPIC_RING, &r));
 }
 
+/* Who opened the device is who it is said to be, whoever makes the call. */
+TEST_F(topic_abi, publisher_is_the_opener)
+{
+	struct ipcx_topic_open o = { .size = sizeof(o), .flags = CREATE | PUBLISH | SUBSCRIBE };
+	struct ipcx_topic_ring r = { .size = sizeof(r), .id = 1 };
+	pid_t pid = fork();
+	int fd;
+
+	if (!pid) {
+		if (setgroups(0, NULL) || setgid(OTHER) || setuid(OTHER))
+			_exit(98);
+		fd = xioctl(self->dev, IPCX_IOC_TOPIC_OPEN, &o);
+		_exit(fd < 0 || xioctl(fd, IPCX_IOC_TOPIC_RING, &r) || r.out_uid || r.out_gid ||
+		      r.out_pid != getpid());
+	}
+	EXPECT_EQ(0, exit_status(pid));
+}
+
 /* Return: 0 or a negative errno. */
 static int try_map(int fd, int prot, int flags, uint64_t offset, size_t len)
 {
@@ -294,6 +312,16 @@ TEST_F(topic_abi, walls)
 	EXPECT_EQ(-1, mprotect(sub->rings, ring, rw));
 	EXPECT_EQ(EACCES, errno);
 	EXPECT_EQ(-1, mprotect(pub->ring, ring, rw | PROT_EXEC));
+}
+
+TEST_F(topic_abi, child_has_no_windows)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(!probe(self->pub.dir, false) || !probe(self->pub.ring, false) ||
+		      !probe(self->sub.control, false) || !probe(self->sub.rings, false));
+	EXPECT_EQ(0, exit_status(pid));
 }
 
 TEST_F(topic_abi, nothing_there)

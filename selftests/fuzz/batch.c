@@ -132,7 +132,7 @@ static long batch_do(struct state *s, struct batch *b, int fd, unsigned long cmd
 
 static void call_loan(struct state *s, const struct call *c)
 {
-	struct end *e = end_find(s, c->arg[0]);
+	struct end *e = end_of_kind(s, c->arg[0], false);
 	bool reply = c->arg[5] & IPCX_LOAN_REPLY;
 	struct batch b;
 	long i, n;
@@ -142,7 +142,7 @@ static void call_loan(struct state *s, const struct call *c)
 		b.desc[i].len = inline_length(c->arg[5] & IPCX_LOAN_INLINE, c->arg[2]);
 	b.take.flags = c->arg[5];
 	b.take.deadline = deadline_of(c->arg[3]);
-	n = batch_do(s, &b, end_fd(s, c->arg[0]), IPCX_IOC_QUEUE_LOAN);
+	n = batch_do(s, &b, queue_fd(s, c->arg[0]), IPCX_IOC_QUEUE_LOAN);
 	for (i = 0; e && i < n && i < batch_room(&b); i++) {
 		b.desc[i].flags = (c->arg[5] & IPCX_LOAN_REQUEST ? IPCX_MSG_REQUEST : 0) |
 				  (c->arg[5] & IPCX_LOAN_INLINE ? IPCX_MSG_INLINE : 0);
@@ -207,7 +207,7 @@ static void call_commit(struct state *s, const struct call *c)
 	}
 	b.take.flags = c->arg[3];
 	b.take.deadline = (uintptr_t)memory_of(s, c->arg[7]);
-	n = batch_do(s, &b, end_fd(s, end), IPCX_IOC_QUEUE_COMMIT);
+	n = batch_do(s, &b, queue_fd(s, end), IPCX_IOC_QUEUE_COMMIT);
 	for (i = 0; i < n && i < batch_room(&b); i++)
 		sent_remember(s, end, &b.desc[i], c->arg[3] & IPCX_COMMIT_LOAN);
 }
@@ -220,7 +220,7 @@ static void taken_remember(struct state *s, uint32_t end, const struct ipcx_desc
 
 static void call_take(struct state *s, const struct call *c)
 {
-	uint32_t end = end_find(s, c->arg[0]) ? end_find(s, c->arg[0]) - s->end : 0;
+	uint32_t end = end_of_kind(s, c->arg[0], false) ? end_of_kind(s, c->arg[0], false) - s->end : 0;
 	struct batch b;
 	long i, n;
 
@@ -231,7 +231,7 @@ static void call_take(struct state *s, const struct call *c)
 	b.take.deadline = deadline_of(c->arg[2]);
 	b.take.len_max = c->arg[3];
 	b.take.inline_data = (uintptr_t)memory_of(s, c->arg[7]);
-	n = batch_do(s, &b, end_fd(s, end), IPCX_IOC_QUEUE_TAKE);
+	n = batch_do(s, &b, queue_fd(s, end), IPCX_IOC_QUEUE_TAKE);
 	for (i = 0; i < n && i < batch_room(&b); i++) {
 		if (c->arg[4] & IPCX_TAKE_ANSWER)
 			msg_remember(s, end, &b.desc[i], ANSWER);
@@ -274,7 +274,7 @@ static void call_call(struct state *s, const struct call *c)
 		.deadline = deadline_of(c->arg[2]),
 		.inline_data = (uintptr_t)memory_of(s, c->arg[7]),
 	};
-	ret = spoilt_ioctl(s, end_fd(s, end), IPCX_IOC_QUEUE_CALL, q, sizeof(*q), c->arg[6]);
+	ret = spoilt_ioctl(s, queue_fd(s, end), IPCX_IOC_QUEUE_CALL, q, sizeof(*q), c->arg[6]);
 	batch_fetch(&b);
 	memcpy(d, b.desc, batch_room(&b) * sizeof(*d));
 	if (!ret)
@@ -317,7 +317,7 @@ static void call_reply(struct state *s, const struct call *c)
 		.inline_data = (uintptr_t)memory_of(s, c->arg[7] & 0xff),
 		.reply_data = (uintptr_t)memory_of(s, c->arg[7] >> 8),
 	};
-	ret = spoilt_ioctl(s, end_fd(s, end), IPCX_IOC_QUEUE_REPLY, q, sizeof(*q), c->arg[6]);
+	ret = spoilt_ioctl(s, queue_fd(s, end), IPCX_IOC_QUEUE_REPLY, q, sizeof(*q), c->arg[6]);
 	batch_fetch(&b);
 	if (!ret && c->arg[4] & IPCX_REPLY_TAKE && batch_room(&b))
 		taken_remember(s, end, &b.desc[0]);
@@ -332,7 +332,7 @@ static void call_done(struct state *s, unsigned long cmd, uint32_t kinds, const 
 	batch_begin(&b, sizeof(struct ipcx_queue_release), c->arg[1], bad);
 	end = batch_fill(s, &b, c->arg[0], kinds);
 	b.take.flags = flags;
-	batch_do(s, &b, end_fd(s, end), cmd);
+	batch_do(s, &b, queue_fd(s, end), cmd);
 }
 
 /* Makes one call that is about messages. */

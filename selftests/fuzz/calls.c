@@ -97,12 +97,12 @@ static void call_unlink(struct state *s, const struct call *c)
 
 static void call_stat(struct state *s, const struct call *c)
 {
-	struct end *e = end_find(s, c->arg[0]);
+	struct end *e = end_of_kind(s, c->arg[0], false);
 	struct ipcx_queue_stat *q = (void *)arg_page;
 	uint64_t known;
 
 	*q = (struct ipcx_queue_stat){ .size = sizeof(*q) };
-	if (spoilt_ioctl(s, end_fd(s, c->arg[0]), IPCX_IOC_QUEUE_STAT, q, sizeof(*q), c->arg[1]) ||
+	if (spoilt_ioctl(s, queue_fd(s, c->arg[0]), IPCX_IOC_QUEUE_STAT, q, sizeof(*q), c->arg[1]) ||
 	    c->arg[1] || !e || !e->depth) /* it is not known if what OPEN wrote was elsewhere */
 		return;
 	if (q->out_free + q->out_loaned + q->out_queued + q->out_leased + q->out_answers !=
@@ -122,7 +122,7 @@ static void call_io(struct state *s, const struct call *c)
 		{ buffer, len / 3 },
 		{ buffer, len - len / 3 * 2 },
 	};
-	int fd = end_fd(s, c->arg[0]);
+	int fd = queue_fd(s, c->arg[0]);
 
 	if (c->op == OP_READ && c->arg[3])
 		(void)!readv(fd, v, 3);
@@ -290,6 +290,8 @@ bool call_may_sleep(const struct call *c)
 	case OP_CALL:
 	case OP_REPLY:
 		return c->arg[2] == WAIT_FOREVER || c->arg[6];
+	case OP_WAIT:
+		return c->arg[2] == WAIT_FOREVER || c->arg[3];
 	}
 	return false;
 }
@@ -376,7 +378,10 @@ uint32_t call_make(struct state *s, const struct call *c)
 		call_drop(s);
 		break;
 	default:
-		call_memory(s, c);
+		if (c->op >= OP_JOIN)
+			call_topic(s, c);
+		else
+			call_memory(s, c);
 	}
 	return 0;
 }

@@ -185,10 +185,14 @@ static void make_calls(struct state *s, const struct program *p, uint32_t first,
 		__atomic_fetch_add(&shared->ops[s->index], 1, __ATOMIC_RELAXED);
 		if (call_may_sleep(c))
 			tick(TICK_MS, true);
-		if (!sigsetjmp(fault_env, 0)) {
+		switch (sigsetjmp(fault_env, 0)) {
+		case 0:
 			if (c->fail)
 				fail_set(s, c->fail);
 			child = call_make(s, c);
+			break;
+		case SIGBUS:
+			topic_bus_error(s, c);
 		}
 		if (c->fail)
 			fail_set(s, 0);
@@ -419,7 +423,7 @@ static uint32_t unescape(char *name)
 /* Takes away every name in the list that list_read() read. */
 static void unlink_names(void)
 {
-	struct ipcx_unlink u = { .size = sizeof(u), .kind = IPCX_KIND_QUEUE };
+	struct ipcx_unlink u = { .size = sizeof(u) };
 	char *save, *line;
 
 	strtok_r(buffer, "\n", &save);
@@ -428,7 +432,8 @@ static void unlink_names(void)
 
 		u.name = (uintptr_t)name;
 		u.name_len = unescape(name);
-		ioctl(devs[0], IPCX_IOC_UNLINK, &u);
+		for (u.kind = IPCX_KIND_QUEUE; u.kind <= IPCX_KIND_TOPIC; u.kind++)
+			ioctl(devs[0], IPCX_IOC_UNLINK, &u);
 	}
 }
 
@@ -455,5 +460,5 @@ const char *exec_check(void)
 		if (!left && same_account(0) && same_account(1))
 			return NULL;
 	} while (now_ms() < end);
-	return left ? "queues are left behind" : "an account is not what it was";
+	return left ? "queues or topics are left behind" : "an account is not what it was";
 }

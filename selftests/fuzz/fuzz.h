@@ -24,6 +24,8 @@ enum op {
 	OP_MMAP, OP_TOUCH, OP_MUNMAP, OP_MREMAP, OP_MPROTECT, OP_MADVISE, OP_PIN, OP_DRAIN, OP_PEEK,
 	OP_DUP, OP_CLOSE, OP_FORK, OP_SENDFD, OP_RECVFD, OP_KILL, OP_SLEEP,
 	OP_LIST, OP_EXIT, OP_UNSHARE, OP_DROP,
+	OP_JOIN, OP_WAIT, OP_KICK, OP_POPULATE, OP_EVICT, OP_LEAVE, OP_RING, OP_WINDOW, OP_PUBLISH,
+	OP_CONSUME, OP_STORE,
 	OPS
 };
 
@@ -66,8 +68,15 @@ struct arg_info {
 	const struct values *values;
 };
 
+/* What a call works on; 0: on anything. */
+enum kinds {
+	QUEUES = 1 << 0,
+	TOPICS = 1 << 1
+};
+
 struct op_info {
 	const char *name;
+	enum kinds kinds;
 	uint32_t weight;
 	struct arg_info arg[ARGS_MAX];
 };
@@ -164,23 +173,34 @@ void exec_end(void);
 /* resource.c: what a process has */
 
 #define ENDS		8
-#define MAPS		8
+#define MAPS		12
 #define MSGS		32
 #define BUFFER		65536
 #define PAGE		4096UL
+#define POPULATE_MAX	(4UL << 20) /* of a topic's windows at once: there is a page everywhere */
 #define USER		1000	/* who has no privileges */
 
 struct end {
 	int fd;		/* 0: none */
+	bool topic;
 	uint32_t depth;
-	uint64_t stride, window, msg_max;
+	uint64_t stride, window, msg_max; /* of a topic the window of a ring */
+	int32_t ring, sub; /* of a topic, or -1 */
+	uint32_t kicked, released; /* attention that was kicked for last */
+	uint64_t control_offset, ring_offset, data_offset, data_window;
 };
 
 struct map {
 	char *addr;	/* NULL: none */
 	uint64_t len, off;
 	uint32_t end;
-	bool receives;
+	bool topic;
+	bool receives;	/* nothing can be stored there */
+	bool readable;	/* of a topic: nothing can, so there is always something to read */
+};
+
+struct range {
+	uint64_t start, len;
 };
 
 /* What may be done with a message depends on what it is. */
@@ -258,9 +278,11 @@ uint32_t name_length(uint32_t i);
 
 void calls_init(void);
 struct end *end_find(struct state *s, uint64_t index);
+struct end *end_of_kind(struct state *s, uint64_t index, bool topic);
 struct map *map_find(struct state *s, uint64_t index);
 struct msg *msg_find(struct state *s, uint64_t index, uint32_t kinds);
 int end_fd(struct state *s, uint64_t index);
+int queue_fd(struct state *s, uint64_t index);
 void end_remember(struct state *s, const struct end *e);
 void msg_remember(struct state *s, uint32_t end, const struct ipcx_desc *d, enum msg_kind kind);
 char *window_byte(struct state *s, uint64_t which);
@@ -268,7 +290,7 @@ char *memory_of(struct state *s, uint64_t how);
 uint64_t inline_length(bool is_inline, uint64_t len);
 int64_t deadline_of(uint64_t wait);
 
-/* batch.c, calls.c, memory.c: making one call in a process */
+/* batch.c, calls.c, memory.c, topic.c: making one call in a process */
 
 bool call_may_sleep(const struct call *c);
 uint32_t call_make(struct state *s, const struct call *c);
@@ -276,5 +298,9 @@ long spoilt_ioctl(struct state *s, int fd, unsigned long cmd, void *arg, uint32_
 		  uint64_t bad);
 void call_batch(struct state *s, const struct call *c);
 long call_memory(struct state *s, const struct call *c);
+struct range part_of(uint64_t len, uint64_t part);
+void map_remember(struct state *s, const struct map *m);
+void call_topic(struct state *s, const struct call *c);
+void topic_bus_error(struct state *s, const struct call *c);
 
 #endif /* FUZZ_H */

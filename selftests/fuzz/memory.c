@@ -14,12 +14,8 @@
 
 #include "fuzz.h"
 
-struct range {
-	uint64_t start, len;
-};
-
 /* 0 the whole; 1 the first page; 2 the second half; 3 a page in the middle */
-static struct range part_of(uint64_t len, uint64_t part)
+struct range part_of(uint64_t len, uint64_t part)
 {
 	uint64_t half = len / 2 & ~(PAGE - 1);
 
@@ -61,7 +57,7 @@ static void unmap(struct state *s, char *addr, uint64_t len)
 		s->used_up = true;
 }
 
-static void map_remember(struct state *s, const struct map *m)
+void map_remember(struct state *s, const struct map *m)
 {
 	uint32_t i;
 
@@ -74,12 +70,12 @@ static void map_remember(struct state *s, const struct map *m)
 
 static void call_mmap(struct state *s, const struct call *c)
 {
-	struct end *e = end_find(s, c->arg[0]);
+	struct end *e = end_of_kind(s, c->arg[0], false);
 	struct range window, part;
 	int prot = c->arg[3];
 	struct map m = {};
 
-	if (!e || !e->window)
+	if (!e || e->topic || !e->window)
 		return;
 	window = window_range(e, c->arg[1]);
 	part = part_of(window.len, c->arg[2]);
@@ -103,6 +99,8 @@ static char *slot_in(struct state *s, const struct map *m, uint64_t index, uint6
 	struct msg *slot = msg_find(s, index, m->receives ? HELD : LOANS);
 	uint64_t at = page * PAGE;
 
+	if (m->topic)
+		return m->addr + at % m->len;
 	if (slot)
 		at += s->end[slot->end].stride * slot->slot;
 	at += m->receives ? s->end[m->end].window : 0;
@@ -133,7 +131,7 @@ static void call_touch(struct state *s, const struct call *c)
 	} else {
 		memset(at, c->proc + 1, len);
 		if (len && m->receives)
-			shared->broken = "a store through the RX window succeeded";
+			shared->broken = "a store through a read-only window succeeded";
 	}
 }
 
@@ -212,6 +210,8 @@ static void call_madvise(struct state *s, const struct call *c)
 	if (!m)
 		return;
 	part = part_of(m->len, c->arg[1]);
+	if (m->topic && part.len > POPULATE_MAX)
+		part.len = POPULATE_MAX;
 	madvise(m->addr + part.start, part.len, c->arg[2]);
 }
 
@@ -248,7 +248,7 @@ static void call_peek(struct state *s, const struct call *c)
 	if (!c->arg[3])
 		process_vm_readv(getpid(), &mine, 1, &other, 1, 0);
 	else if (process_vm_writev(getpid(), &mine, 1, &other, 1, 0) > 0 && m->receives)
-		shared->broken = "process_vm_writev wrote through the RX window";
+		shared->broken = "process_vm_writev wrote through a read-only window";
 }
 
 long call_memory(struct state *s, const struct call *c)

@@ -7,7 +7,7 @@
  * Resources are indices; who runs a program turns an index into the next
  * resource that exists, so that most calls of any mixture are valid.
  */
-#include <linux/ipcx.h>
+#include <linux/ipcx_topic.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -58,6 +58,7 @@ VALUES(len_maxes, ~0ULL, ~0ULL, ~0ULL, ~0ULL, 65536, 4096, 100, 1, 0);
 VALUES(prios, 0, 0, 0, 0, 1, 5, 31, 31, 32, ~0U);
 VALUES(bits, 0, 1);
 VALUES(rarely, 0, 0, 0, 1);
+VALUES(unlink_kinds, 0, 0, 0, 1, 1, 2);
 VALUES(take_flags, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 4, 4, 4, 5, 1U << 31);
 VALUES(loan_flags, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 4, 4, 5, 5, 5, 6, 3, 1U << 31);
 /* and IPCX_MSG_* to be changed in the upper half */
@@ -99,7 +100,7 @@ VALUES(polls, 1, 4, 5, 5, 0x2000, ~0U);
 VALUES(epoll_ops, 0, 0, EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL);
 VALUES(epoll_flags, 5, 5, EPOLLET | 5, EPOLLONESHOT | 5, EPOLLEXCLUSIVE | 1, 1, 4);
 VALUES(ioctls, 0xe780, 0xe781, 0xe782, 0xe783, 0xe784, 0xe785, 0xe786, 0xe787, 0xe788, 0xe789,
-	0xe78a, 0xe78b, 0x5421, 0);
+	0xe78a, 0xe78b, 0xe78c, 0xe78d, 0xe78e, 0xe78f, 0xe790, 0xe791, 0xe792, 0x5421, 0);
 /* see window_range() */
 VALUES(windows, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5);
 VALUES(protections, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_NONE,
@@ -123,6 +124,45 @@ VALUES(sleeps, 0, 10, 100, 1000, 3000);
 VALUES(unshares, CLONE_NEWNET, CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWUSER | CLONE_NEWNET,
 	CLONE_FILES, 0x80 /* CLONE_NEWTIME */, CLONE_NEWPID);
 
+#define P	IPCX_TOPIC_PUBLISH
+#define B	IPCX_TOPIC_SUBSCRIBE
+#define Y	IPCX_TOPIC_LOSSY
+
+VALUES(join_flags, C | P | B, C | P | B, C | P | B, C | P, C | P, C | P, C | B, C | B, C | B,
+	C | B | Y, C | B | Y, C | P | B | Y, P, P, B, B, P | B, B | Y, C | E | P, C | E | B,
+	C | E | P | B, C | X | P | B, C | B | IPCX_TOPIC_OPEN_RELIABLE, C, 0, P | Y, X | P, E | B,
+	C | S | P, 1U << 31);
+/* and lag_max in the upper half */
+VALUES(topic_depths, 8, 8, 8, 8, 8, 16, 16, 64, 0, 8 | 1ULL << 32, 8 | 4ULL << 32, 8 | 8ULL << 32,
+	16 | 1ULL << 32, 1024, 65536, 4, 9, 131072, 8 | 9ULL << 32, 8 | ~0ULL << 32);
+VALUES(topic_msg_maxes, 1, 104, 105, 4096, 4096, 4096, 8192, 8192, 65536, 0, 1 << 20, 1 << 30,
+	(1 << 30) + 1, ~0ULL);
+VALUES(topic_bytes_maxes, 4096, 8192, 16384, 65536, 65536, 1 << 18, 1 << 20, 0, 0, 1, 4097, ~0ULL);
+/* and history in the upper half */
+VALUES(topic_modes, 0600, 0600, 0600, 0666, 0666, 0666, 0666, 0400, 0200, 0, 01000,
+	0666 | 1ULL << 32, 0666 | 4ULL << 32, 0666 | 7ULL << 32, 0600 | 8ULL << 32, ~0ULL << 32);
+VALUES(firsts, 0, 0, 0, 0, (1ULL << 62) - 1, (1ULL << 62) - 5, 1, 7, 1ULL << 62, ~0ULL);
+VALUES(wait_flags, 1, 1, 1, 1, 2, 2, 2, 2, 0, 3, 4, 1U << 31);
+VALUES(slots, 0, 0, 0, 1, 1, 2, 3, 7, 7, 8, 63, 65535, ~0U);
+VALUES(subs, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 127, 128, ~0U);
+VALUES(rings, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 62, 63, ~0U);
+VALUES(ids, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, ~0ULL);
+/* see window_range() in topic.c */
+VALUES(topic_windows, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 4, 5, 6, 7, 8);
+/* with RAW that, else the member's own */
+VALUES(indices, 0, 0, 0, 0, RAW, RAW, RAW, RAW + 1, RAW + 1, RAW + 2, RAW + 62, RAW + 63, RAW + 127);
+VALUES(words, 0, 0, 0, 0, 0, 0, 1, 2, 3);
+VALUES(kicks, 0, 0, 0, 0, 1, 2);
+/* head and cursors, holds, words and lengths of cells */
+VALUES(stores, 0, 0, 0, 0, 1, 1, 2, 3, 62, 63, 63, 64, 64, 65, 512, 512, 512, 513, 513, 514, 528,
+	528, 529, 544, 545);
+VALUES(hostile, 0, 1, 1, 2, 4, 7, 8, 9, 16, 64, ~0ULL, ~0ULL, -8ULL, -9ULL, 1ULL << 61,
+	(1ULL << 62) - 1, 1ULL << 62, 1ULL << 63, 1 | 1ULL << 32, 65537 | 65538ULL << 32,
+	104 | 1ULL << 32, 105, 1 << 20, ~0U);
+
+#undef P
+#undef B
+#undef Y
 #undef C
 #undef S
 #undef R
@@ -130,91 +170,128 @@ VALUES(unshares, CLONE_NEWNET, CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWUSER | CLON
 #undef X
 
 const struct op_info op_info[OPS] = {
-	[OP_OPEN] = { "open", 8, {
+	[OP_OPEN] = { "open", QUEUES, 8, {
 		{ "name", &queue_names }, { "flags", &open_flags }, { "depth", &depths },
 		{ "msg", &msg_maxes }, { "bytes", &bytes_maxes }, { "mode", &modes },
 		{ "rules", &rules }, { "bad", &bads }
 	} },
-	[OP_DEV] = { "dev", 2, { { "user", &users } } },
-	[OP_INFO] = { "info", 1, { { "bad", &bads } } },
-	[OP_UNLINK] = { "unlink", 2, {
-		{ "name", &queue_names }, { "kind", &rarely }, { "bad", &bads }, { "now", &bits }
+	[OP_DEV] = { "dev", 0, 2, { { "user", &users } } },
+	[OP_INFO] = { "info", 0, 1, { { "bad", &bads } } },
+	[OP_UNLINK] = { "unlink", 0, 2, {
+		{ "name", &queue_names }, { "kind", &unlink_kinds }, { "bad", &bads }, { "now", &bits }
 	} },
-	[OP_LOAN] = { "loan", 16, {
+	[OP_LOAN] = { "loan", QUEUES, 16, {
 		{ "end", &ends }, { "n", &counts }, { "len", &lens }, { "wait", &waits },
 		{ "bad", &bads }, { "flags", &loan_flags }
 	} },
-	[OP_COMMIT] = { "commit", 16, {
+	[OP_COMMIT] = { "commit", QUEUES, 16, {
 		{ "msg", &msgs }, { "n", &counts }, { "len", &commit_lens },
 		{ "flags", &commit_flags }, { "prio", &prios }, { "bad", &bads },
 		{ "expires", &expiries }, { "data", &inline_places }
 	} },
-	[OP_CANCEL] = { "cancel", 4, { { "msg", &msgs }, { "n", &counts }, { "bad", &bads } } },
-	[OP_TAKE] = { "take", 16, {
+	[OP_CANCEL] = { "cancel", QUEUES, 4, { { "msg", &msgs }, { "n", &counts }, { "bad", &bads } } },
+	[OP_TAKE] = { "take", QUEUES, 16, {
 		{ "end", &ends }, { "n", &counts }, { "wait", &waits }, { "max", &len_maxes },
 		{ "flags", &take_flags }, { "msg", &msgs }, { "bad", &bads },
 		{ "data", &inline_places }
 	} },
-	[OP_RELEASE] = { "release", 10, {
+	[OP_RELEASE] = { "release", QUEUES, 10, {
 		{ "msg", &msgs }, { "n", &counts }, { "flags", &flag_bits }, { "bad", &bads }
 	} },
-	[OP_CALL] = { "call", 12, {
+	[OP_CALL] = { "call", QUEUES, 12, {
 		{ "msg", &msgs }, { "len", &commit_lens }, { "wait", &waits },
 		{ "flags", &call_flags }, { "prio", &call_prios }, { "answer", &msgs },
 		{ "bad", &bads }, { "data", &inline_places }
 	} },
-	[OP_REPLY] = { "reply", 12, {
+	[OP_REPLY] = { "reply", QUEUES, 12, {
 		{ "msg", &msgs }, { "loan", &reply_loans }, { "wait", &waits },
 		{ "max", &len_maxes }, { "flags", &reply_flags }, { "len", &commit_lens },
 		{ "bad", &bads }, { "data", &reply_places }
 	} },
-	[OP_READ] = { "read", 7, {
+	[OP_READ] = { "read", QUEUES, 7, {
 		{ "end", &ends }, { "len", &iov_lens }, { "mem", &memories }, { "vec", &rarely }
 	} },
-	[OP_WRITE] = { "write", 7, {
+	[OP_WRITE] = { "write", QUEUES, 7, {
 		{ "end", &ends }, { "len", &iov_lens }, { "mem", &memories }, { "vec", &rarely }
 	} },
-	[OP_POLL] = { "poll", 3, { { "end", &ends }, { "events", &polls }, { "wait", &bits } } },
-	[OP_EPOLL] = { "epoll", 4, {
+	[OP_POLL] = { "poll", 0, 3, { { "end", &ends }, { "events", &polls }, { "wait", &bits } } },
+	[OP_EPOLL] = { "epoll", 0, 4, {
 		{ "end", &ends }, { "op", &epoll_ops }, { "flags", &epoll_flags }
 	} },
-	[OP_NONBLOCK] = { "nonblock", 2, { { "end", &ends }, { "on", &bits } } },
-	[OP_STAT] = { "stat", 2, { { "end", &ends }, { "bad", &bads } } },
-	[OP_IOCTL] = { "ioctl", 1, { { "end", &ends }, { "cmd", &ioctls } } },
-	[OP_MMAP] = { "mmap", 10, {
+	[OP_NONBLOCK] = { "nonblock", 0, 2, { { "end", &ends }, { "on", &bits } } },
+	[OP_STAT] = { "stat", QUEUES, 2, { { "end", &ends }, { "bad", &bads } } },
+	[OP_IOCTL] = { "ioctl", 0, 1, { { "end", &ends }, { "cmd", &ioctls } } },
+	[OP_MMAP] = { "mmap", QUEUES, 10, {
 		{ "end", &ends }, { "window", &windows }, { "part", &parts },
 		{ "prot", &protections }, { "flags", &map_flags }
 	} },
-	[OP_TOUCH] = { "touch", 16, {
+	[OP_TOUCH] = { "touch", 0, 16, {
 		{ "map", &maps }, { "msg", &msgs }, { "page", &places }, { "len", &touch_lens },
 		{ "write", &bits }
 	} },
-	[OP_MUNMAP] = { "munmap", 4, { { "map", &maps }, { "part", &parts } } },
-	[OP_MREMAP] = { "mremap", 3, {
+	[OP_MUNMAP] = { "munmap", 0, 4, { { "map", &maps }, { "part", &parts } } },
+	[OP_MREMAP] = { "mremap", 0, 3, {
 		{ "map", &maps }, { "part", &parts }, { "how", &remaps }
 	} },
-	[OP_MPROTECT] = { "mprotect", 2, {
+	[OP_MPROTECT] = { "mprotect", 0, 2, {
 		{ "map", &maps }, { "part", &parts }, { "prot", &protections }
 	} },
-	[OP_MADVISE] = { "madvise", 2, {
+	[OP_MADVISE] = { "madvise", 0, 2, {
 		{ "map", &maps }, { "part", &parts }, { "advice", &advices }
 	} },
-	[OP_PIN] = { "pin", 4, { { "map", &maps }, { "msg", &msgs }, { "len", &touch_lens } } },
-	[OP_DRAIN] = { "drain", 2, { { "len", &iov_lens } } },
-	[OP_PEEK] = { "peek", 2, {
+	[OP_PIN] = { "pin", QUEUES, 4, { { "map", &maps }, { "msg", &msgs }, { "len", &touch_lens } } },
+	[OP_DRAIN] = { "drain", 0, 2, { { "len", &iov_lens } } },
+	[OP_PEEK] = { "peek", 0, 2, {
 		{ "map", &maps }, { "msg", &msgs }, { "len", &touch_lens }, { "write", &bits }
 	} },
-	[OP_DUP] = { "dup", 2, { { "end", &ends } } },
-	[OP_CLOSE] = { "close", 6, { { "end", &ends } } },
-	[OP_FORK] = { "fork", 0, { { "calls", &small } } },
-	[OP_SENDFD] = { "sendfd", 3, { { "end", &ends } } },
-	[OP_RECVFD] = { "recvfd", 3, { } },
-	[OP_KILL] = { "kill", 0, { { "proc", &procs } } },
-	[OP_SLEEP] = { "sleep", 1, { { "us", &sleeps } } },
-	[OP_LIST] = { "list", 1, { { "len", &iov_lens }, { "end", &ends } } },
-	[OP_EXIT] = { "exit", 0, { } },
-	[OP_UNSHARE] = { "unshare", 0, { { "flags", &unshares } } },
-	[OP_DROP] = { "drop", 0, { } },
+	[OP_DUP] = { "dup", 0, 2, { { "end", &ends } } },
+	[OP_CLOSE] = { "close", 0, 6, { { "end", &ends } } },
+	[OP_FORK] = { "fork", 0, 0, { { "calls", &small } } },
+	[OP_SENDFD] = { "sendfd", 0, 3, { { "end", &ends } } },
+	[OP_RECVFD] = { "recvfd", 0, 3, { } },
+	[OP_KILL] = { "kill", 0, 0, { { "proc", &procs } } },
+	[OP_SLEEP] = { "sleep", 0, 1, { { "us", &sleeps } } },
+	[OP_LIST] = { "list", 0, 1, { { "len", &iov_lens }, { "end", &ends } } },
+	[OP_EXIT] = { "exit", 0, 0, { } },
+	[OP_UNSHARE] = { "unshare", 0, 0, { { "flags", &unshares } } },
+	[OP_DROP] = { "drop", 0, 0, { } },
+	[OP_JOIN] = { "join", TOPICS, 9, {
+		{ "name", &queue_names }, { "flags", &join_flags }, { "depth", &topic_depths },
+		{ "msg", &topic_msg_maxes }, { "bytes", &topic_bytes_maxes },
+		{ "mode", &topic_modes }, { "first", &firsts }, { "bad", &bads }
+	} },
+	[OP_WAIT] = { "wait", TOPICS, 8, {
+		{ "end", &ends }, { "flags", &wait_flags }, { "wait", &waits }, { "bad", &bads }
+	} },
+	[OP_KICK] = { "kick", TOPICS, 6, {
+		{ "end", &ends }, { "flags", &wait_flags }, { "bad", &bads }
+	} },
+	[OP_POPULATE] = { "populate", TOPICS, 8, {
+		{ "end", &ends }, { "slot", &slots }, { "len", &lens }, { "bad", &bads }
+	} },
+	[OP_EVICT] = { "evict", TOPICS, 8, {
+		{ "end", &ends }, { "sub", &subs }, { "flags", &rarely }, { "bad", &bads }
+	} },
+	[OP_LEAVE] = { "leave", TOPICS, 8, {
+		{ "end", &ends }, { "ring", &rings }, { "id", &ids }, { "bad", &bads }
+	} },
+	[OP_RING] = { "ring", TOPICS, 2, {
+		{ "end", &ends }, { "ring", &rings }, { "id", &ids }, { "bad", &bads }
+	} },
+	[OP_WINDOW] = { "window", TOPICS, 16, {
+		{ "end", &ends }, { "window", &topic_windows }, { "index", &indices },
+		{ "part", &parts }, { "prot", &protections }, { "flags", &map_flags }
+	} },
+	[OP_PUBLISH] = { "publish", TOPICS, 24, {
+		{ "end", &ends }, { "n", &counts }, { "len", &lens }, { "word", &words },
+		{ "kick", &kicks }
+	} },
+	[OP_CONSUME] = { "consume", TOPICS, 16, {
+		{ "end", &ends }, { "ring", &rings }, { "n", &counts }, { "kick", &kicks }
+	} },
+	[OP_STORE] = { "store", TOPICS, 10, {
+		{ "map", &maps }, { "at", &stores }, { "value", &hostile }, { "add", &bits }
+	} },
 };
 
 /* clang-format on */
@@ -252,6 +329,18 @@ static const enum op endings[] = {
 	OP_FORK, OP_FORK, OP_KILL, OP_KILL, OP_EXIT, OP_EXIT, OP_UNSHARE, OP_DROP,
 };
 
+/* What the program that is made or changed works on. */
+static enum kinds kinds;
+
+static uint32_t weight_of(enum op op)
+{
+	const struct op_info *i = &op_info[op];
+
+	if (i->kinds && !(i->kinds & kinds))
+		return 0;
+	return i->weight;
+}
+
 static enum op random_op(void)
 {
 	uint64_t sum = 0, r;
@@ -261,10 +350,10 @@ static enum op random_op(void)
 	if (!random_below(160))
 		return endings[random_below(sizeof(endings) / sizeof(*endings))];
 	for (op = 0; op < OPS; op++)
-		sum += op_info[op].weight;
+		sum += weight_of(op);
 	r = random_below(sum);
-	for (op = 0; r >= op_info[op].weight; op++)
-		r -= op_info[op].weight;
+	for (op = 0; r >= weight_of(op); op++)
+		r -= weight_of(op);
 	return op;
 }
 
@@ -281,12 +370,10 @@ static struct call *call_fill(struct call *c, uint8_t proc, enum op op)
 }
 
 /* What nearly every process begins with: a queue that others use too, and its windows. */
-static void generate_start(struct program *p, uint8_t proc)
+static void start_queue(struct program *p, uint8_t proc)
 {
 	struct call *c;
 
-	if (!random_below(40))
-		call_fill(&p->call[p->n++], proc, OP_DROP);
 	if (!random_below(4)) { /* where most dead letters go */
 		c = call_fill(&p->call[p->n++], proc, OP_OPEN);
 		c->arg[0] = 2;
@@ -304,8 +391,42 @@ static void generate_start(struct program *p, uint8_t proc)
 	c->arg[1] = 1;
 }
 
-/* All shapes of a queue's attributes must meet, not only those of the first opener. */
-static void same_attributes(struct program *p)
+/* The same of a topic; its own pages, and the ring of the first who publishes. */
+static void start_topic(struct program *p, uint8_t proc)
+{
+	static const struct {
+		uint64_t window, index;
+	} windows[] = { { 0, 0 }, { 1, 0 }, { 2, 0 }, { 2, RAW }, { 3, 0 } };
+	struct call *c = call_fill(&p->call[p->n++], proc, OP_JOIN);
+	uint32_t i;
+
+	if (random_below(8)) {
+		c->arg[0] = 3;
+		c->arg[1] |= IPCX_OPEN_CREATE;
+		c->arg[7] = 0;
+	}
+	for (i = 0; i < sizeof(windows) / sizeof(*windows); i++) {
+		c = call_fill(&p->call[p->n++], proc, OP_WINDOW);
+		c->arg[1] = windows[i].window;
+		c->arg[2] = windows[i].index;
+		c->arg[3] = 0;
+		c->arg[4] = PROT_READ | PROT_WRITE;
+		c->arg[5] = MAP_SHARED;
+	}
+}
+
+static void generate_start(struct program *p, uint8_t proc)
+{
+	if (!random_below(40))
+		call_fill(&p->call[p->n++], proc, OP_DROP);
+	if (kinds & QUEUES)
+		start_queue(p, proc);
+	if (kinds & TOPICS)
+		start_topic(p, proc);
+}
+
+/* All shapes of an object's attributes must meet, not only those of the first opener. */
+static void same_attributes(struct program *p, enum op op, uint64_t name)
 {
 	struct call *first = NULL;
 	uint32_t i, j;
@@ -313,7 +434,7 @@ static void same_attributes(struct program *p)
 	for (i = 0; i < p->n; i++) {
 		struct call *c = &p->call[i];
 
-		if (c->op != OP_OPEN || c->arg[0] != 1 || !random_below(8))
+		if (c->op != op || c->arg[0] != name || !random_below(8))
 			continue;
 		if (!first)
 			first = c;
@@ -322,15 +443,29 @@ static void same_attributes(struct program *p)
 	}
 }
 
+static enum kinds kinds_of(const struct program *p)
+{
+	uint32_t i, found = 0;
+
+	for (i = 0; i < p->n; i++)
+		found |= op_info[p->call[i].op].kinds;
+	return found ?: QUEUES | TOPICS;
+}
+
 void program_generate(struct program *p)
 {
+	static const enum kinds usual[] = {
+		QUEUES, QUEUES, QUEUES, TOPICS, TOPICS, QUEUES | TOPICS,
+	};
 	uint32_t i, calls;
 
 	p->n = 0;
+	kinds = usual[random_below(sizeof(usual) / sizeof(*usual))];
 	p->procs = 2 + (random_below(3) ? random_below(2) : random_below(PROCS_MAX - 1));
 	for (i = 0; i < p->procs; i++)
 		generate_start(p, i);
-	same_attributes(p);
+	same_attributes(p, OP_OPEN, 1);
+	same_attributes(p, OP_JOIN, 3);
 	calls = p->n + p->procs * (16 + random_below(112));
 	if (calls > CALLS_MAX)
 		calls = CALLS_MAX;
@@ -396,6 +531,7 @@ void program_mutate(struct program *p, const struct program *other)
 	uint32_t rounds = 1 + random_below(6), from, n;
 	struct call some[16];
 
+	kinds = kinds_of(p);
 	while (rounds--) {
 		switch (random_below(8)) {
 		case 0:

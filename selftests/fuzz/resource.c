@@ -63,14 +63,39 @@ struct end *end_find(struct state *s, uint64_t index)
 	return NULL;
 }
 
-/* What is no endpoint is the device or no file: never a file of the fuzzer's own. */
-int end_fd(struct state *s, uint64_t index)
+/* A member of a topic or an endpoint of a queue; with RAW either. */
+struct end *end_of_kind(struct state *s, uint64_t index, bool topic)
 {
-	struct end *e = end_find(s, index);
+	uint32_t i;
 
+	if (index & RAW)
+		return end_find(s, index);
+	for (i = 0; i < ENDS; i++) {
+		struct end *e = &s->end[(index + i) % ENDS];
+
+		if (e->fd && e->topic == topic)
+			return e;
+	}
+	return NULL;
+}
+
+/* What is no endpoint is the device or no file: never a file of the fuzzer's own. */
+static int fd_of(struct state *s, const struct end *e, uint64_t index)
+{
 	if (e)
 		return e->fd;
 	return index & 1 ? s->dev : -1;
+}
+
+int end_fd(struct state *s, uint64_t index)
+{
+	return fd_of(s, end_find(s, index), index);
+}
+
+/* An endpoint of a queue, if there is one; else a member of a topic will do. */
+int queue_fd(struct state *s, uint64_t index)
+{
+	return fd_of(s, end_of_kind(s, index, false) ?: end_find(s, index), index);
 }
 
 struct map *map_find(struct state *s, uint64_t index)
@@ -154,7 +179,7 @@ char *window_byte(struct state *s, uint64_t which)
 
 	if (!m)
 		return NULL;
-	if (slot && s->end[slot->end].stride * slot->slot < m->len)
+	if (slot && !m->topic && s->end[slot->end].stride * slot->slot < m->len)
 		return m->addr + s->end[slot->end].stride * slot->slot;
 	return m->addr;
 }
