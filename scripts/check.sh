@@ -77,29 +77,61 @@ lint() {
 	fi
 }
 
+# cpus NAME: how many the guest of a program has; 2, or nothing ever runs at the same moment
+cpus() {
+	case $kernel/$1 in
+	kcsan/*) echo 2 ;;
+	stock/server_death) echo 1 ;; # it compares times, see guest()
+	*/answer | */call | */server_death | */caller_death | */death | */epoll | */fdinfo | */flip | \
+		*/fork | */kill | */held_back | */prefetch | */queue | */race | */race_call | */race_time | \
+		*/sealed | */storm | */wait) echo 2 ;;
+	*) echo 1 ;;
+	esac
+}
+
 # guest NAME: a kselftest program, in a guest of its own
 guest() {
-	local name=$1 prog=$out/$1 count=''
+	local name=$1 prog=$out/$1 smp count=''
 	[ "${name%.sh}" = "$name" ] || prog=$top/selftests/$name
-	case $name in
-	answer | call | server_death | caller_death | death | epoll | fdinfo | flip | fork | kill | held_back | prefetch | queue | race | race_call | race_time | sealed | storm | wait) smp=2 ;; # two CPUs, or nothing ever runs at the same moment
-	*) smp=1 ;;
-	esac
+	smp=$(cpus "$name")
 	case $kernel in
 	debug)
-		run "$name" scripts/vm.sh --kernel debug --smp "$smp" --mem 3G --timeout 600 -- \
+		scripts/vm.sh --kernel debug --smp "$smp" --mem 3G --timeout 600 -- \
 			selftests/vm/with-leak-scan.sh "$prog"
 		;;
 	kcsan)
-		run "$name" scripts/vm.sh --kernel kcsan --smp 2 --timeout 600 -- env IPCX_TEST_SCALE=20 "$prog"
+		scripts/vm.sh --kernel kcsan --smp 2 --timeout 600 -- env IPCX_TEST_SCALE=20 "$prog"
 		;;
 	*)
 		case $name in
-		many | server_death) count=--icount smp=1 ;; # they compare times
+		many | server_death) count=--icount ;; # they compare times
 		esac
-		run "$name" scripts/vm.sh --smp "$smp" ${count:+"$count"} --timeout 600 -- "$prog"
+		scripts/vm.sh --smp "$smp" ${count:+"$count"} --timeout 600 -- "$prog"
 		;;
 	esac
+}
+
+# guests NAME...: each of them; first those of one CPU, two at a time
+guests() {
+	local t status
+	for t; do
+		[ "$(cpus "$t")" -eq 1 ] && wanted "$t" || continue
+		[ "$(jobs -rp | wc -l)" -lt 2 ] || wait -n
+		{
+			status=0
+			guest "$t" >"$logs/$t" 2>&1 || status=$?
+			echo "$status" >"$logs/$t.status"
+		} &
+	done
+	wait
+	for t; do
+		if [ "$(cpus "$t")" -ne 1 ]; then
+			run "$t" guest "$t"
+		elif wanted "$t"; then
+			count "$t" "$(cat "$logs/$t.status")" "$logs/$t"
+			rm -f "$logs/$t.status"
+		fi
+	done
 }
 
 # guest32: those of programs32 that are wanted, built for 32 bits, in one guest
@@ -169,9 +201,8 @@ case $kernel in
 debug) programs="${programs/ uring/} fail_nth" ;; # the kernels built here have no aio
 kcsan) [ -n "$only" ] || programs="wait wake epoll fdinfo call server_death caller_death answer death kill race race_time race_call storm flip" ;; # where threads meet
 esac
-for t in $programs; do
-	guest "$t"
-done
+# shellcheck disable=SC2086 # one word a program
+guests $programs
 [ "$kernel" != stock ] || guest32
 if [ "$kernel" = debug ]; then
 	run fuzz tap fuzz
