@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# check.sh [--debug | --kcsan] [NAME]: build and run every test, or the one called NAME. Each
-# prints TAP; the last line is "N passed, N failed". A test that is skipped has failed: nothing
-# may be missing here. With --debug only what runs in a guest, on the debug kernel, leaks looked
-# for; with --kcsan on the kernel that detects data races.
+# check.sh [--debug | --kcsan] [--list | NAME]: build and run every test, or the one called NAME.
+# --list prints the programs that run in a guest. Each prints TAP; the last line is "N passed, N
+# failed". A test that is skipped has failed: nothing may be missing here. With --debug only what
+# runs in a guest, on the debug kernel, leaks looked for; with --kcsan on the kernel that detects
+# data races.
 set -uo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
@@ -115,7 +116,8 @@ guest() {
 guests() {
 	local t status
 	for t; do
-		[ "$(cpus "$t")" -eq 1 ] && wanted "$t" || continue
+		[ "$(cpus "$t")" -eq 1 ] || continue
+		wanted "$t" || continue
 		[ "$(jobs -rp | wc -l)" -lt 2 ] || wait -n
 		{
 			status=0
@@ -175,6 +177,16 @@ slots_random() {
 		"$out/slots_random" 300000
 }
 
+programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death answer inline policy credit leases expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak many uring death kill race race_time race_call storm flip cli.sh"
+programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32"
+case $kernel in
+debug) programs="${programs/ uring/} fail_nth" ;; # the kernels built here have no aio
+kcsan) [ -n "${only#--list}" ] || programs="wait wake epoll fdinfo call server_death caller_death answer death kill race race_time race_call storm flip" ;; # where threads meet
+esac
+if [ "$only" = --list ]; then
+	printf '%s\n' "$programs"
+	exit
+fi
 if [ -n "$only" ] && [ "$kernel" = stock ] && grep -qxF "$only" < <(scripts/lint.sh --list); then
 	exec scripts/lint.sh "$only"
 fi
@@ -195,12 +207,6 @@ if [ "$kernel" = stock ]; then
 	run slots slots_random
 	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
 fi
-programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death answer inline policy credit leases expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak many uring death kill race race_time race_call storm flip cli.sh"
-programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32"
-case $kernel in
-debug) programs="${programs/ uring/} fail_nth" ;; # the kernels built here have no aio
-kcsan) [ -n "$only" ] || programs="wait wake epoll fdinfo call server_death caller_death answer death kill race race_time race_call storm flip" ;; # where threads meet
-esac
 # shellcheck disable=SC2086 # one word a program
 guests $programs
 [ "$kernel" != stock ] || guest32
