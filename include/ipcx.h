@@ -433,7 +433,7 @@ int ipcx_queue_nack(struct ipcx_queue *q, struct ipcx_msg *m);
  * @deadline: how long to wait while the queue is empty
  *
  * When nothing is taken the old message is released all the same and @m is all
- * zero, so that the call can be repeated.
+ * zero, so that the call can be repeated. A negative @deadline changes nothing.
  *
  * With opts.prefetch and no lease_ms the release, but of a request, waits until the next
  * system call of this handle that takes, releases, nacks, loans, calls, replies or closes: at

@@ -354,8 +354,11 @@ int ipcx_queue_nack(struct ipcx_queue *q, struct ipcx_msg *m)
 int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
 {
 	bool held = m->priv[IPCX_PRIV_HOLDER];
-	int r = q->ops->next(q, m, deadline);
+	int r;
 
+	if (ipcx_unlikely(deadline < 0)) /* the transport has not released it */
+		return ipcx_explain(q, IPCX_OP_TAKE, EINVAL, 0);
+	r = q->ops->next(q, m, deadline);
 	if (r >= 0)
 		return 0;
 	memset(m, 0, sizeof(*m));

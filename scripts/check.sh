@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# check.sh [--debug | --kcsan] [NAME]: build and run every test, or the one called NAME. Each
-# prints TAP; the last line is "N passed, N failed". A test that is skipped has failed: nothing
-# may be missing here. With --debug only what runs in a guest, on the debug kernel, leaks looked
-# for; with --kcsan on the kernel that detects data races.
+# check.sh [--debug | --kcsan] [--list | NAME]: build and run every test, or the one called NAME.
+# --list prints the programs that run in a guest. Each prints TAP; the last line is "N passed, N
+# failed". A test that is skipped has failed: nothing may be missing here. With --debug only what
+# runs in a guest, on the debug kernel, leaks looked for; with --kcsan on the kernel that detects
+# data races.
 set -uo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
@@ -77,29 +78,64 @@ lint() {
 	fi
 }
 
+# cpus NAME: how many the guest of a program has; 2, or nothing ever runs at the same moment
+cpus() {
+	case $kernel/$1 in
+	kcsan/*) echo 2 ;;
+	stock/server_death) echo 1 ;; # it compares times, see guest()
+	*/answer | */call | */server_death | */caller_death | */death | */epoll | */fdinfo | */flip | \
+		*/fork | */kill | */held_back | */prefetch | */queue | */race | */race_* | */sealed | \
+		*/storm | */topic | */topic_lib | */topic_error | */topic_wake | */topic_death | */wait)
+		echo 2
+		;;
+	*) echo 1 ;;
+	esac
+}
+
 # guest NAME: a kselftest program, in a guest of its own
 guest() {
-	local name=$1 prog=$out/$1 count=''
+	local name=$1 prog=$out/$1 smp count=''
 	[ "${name%.sh}" = "$name" ] || prog=$top/selftests/$name
-	case $name in
-	answer | race_topic | call | server_death | caller_death | death | epoll | fdinfo | flip | fork | kill | held_back | prefetch | queue | race | race_call | race_time | sealed | storm | topic | topic_lib | topic_error | topic_wake | topic_death | wait) smp=2 ;; # two CPUs, or nothing ever runs at the same moment
-	*) smp=1 ;;
-	esac
+	smp=$(cpus "$name")
 	case $kernel in
 	debug)
-		run "$name" scripts/vm.sh --kernel debug --smp "$smp" --mem 3G --timeout 600 -- \
+		scripts/vm.sh --kernel debug --smp "$smp" --mem 3G --timeout 600 -- \
 			selftests/vm/with-leak-scan.sh "$prog"
 		;;
 	kcsan)
-		run "$name" scripts/vm.sh --kernel kcsan --smp 2 --timeout 600 -- env IPCX_TEST_SCALE=20 "$prog"
+		scripts/vm.sh --kernel kcsan --smp 2 --timeout 600 -- env IPCX_TEST_SCALE=20 "$prog"
 		;;
 	*)
 		case $name in
-		many | server_death) count=--icount smp=1 ;; # they compare times
+		many | server_death) count=--icount ;; # they compare times
 		esac
-		run "$name" scripts/vm.sh --smp "$smp" ${count:+"$count"} --timeout 600 -- "$prog"
+		scripts/vm.sh --smp "$smp" ${count:+"$count"} --timeout 600 -- "$prog"
 		;;
 	esac
+}
+
+# guests NAME...: each of them; first those of one CPU, two at a time
+guests() {
+	local t status
+	for t; do
+		[ "$(cpus "$t")" -eq 1 ] || continue
+		wanted "$t" || continue
+		[ "$(jobs -rp | wc -l)" -lt 2 ] || wait -n
+		{
+			status=0
+			guest "$t" >"$logs/$t" 2>&1 || status=$?
+			echo "$status" >"$logs/$t.status"
+		} &
+	done
+	wait
+	for t; do
+		if [ "$(cpus "$t")" -ne 1 ]; then
+			run "$t" guest "$t"
+		elif wanted "$t"; then
+			count "$t" "$(cat "$logs/$t.status")" "$logs/$t"
+			rm -f "$logs/$t.status"
+		fi
+	done
 }
 
 # guest32: those of programs32 that are wanted, built for 32 bits, in one guest
@@ -148,6 +184,24 @@ ring() {
 	make -s -C selftests/ring KSFT="$source/tools/testing/selftests" O="$out" "$out/$1" && "$out/$1"
 }
 
+programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death
+	answer inline policy credit leases expire dead_letter remove sealed wait spare wake epoll map
+	inherit fork name owner timens limit memcg leak many uring death kill
+	topic topic_abi topic_durable topic_lib topic_error topic_wake topic_death
+	race race_time race_call race_topic storm flip cli.sh"
+programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32"
+case $kernel in
+debug) programs="${programs/ uring/} fail_nth" ;; # the kernels built here have no aio
+kcsan) # where threads meet
+	[ -n "${only#--list}" ] || programs="wait wake epoll fdinfo call server_death caller_death
+	answer death kill topic topic_wake race race_time race_call race_topic storm flip"
+	;;
+esac
+if [ "$only" = --list ]; then
+	# shellcheck disable=SC2086 # one word a program
+	echo $programs
+	exit
+fi
 if [ -n "$only" ] && [ "$kernel" = stock ] && grep -qxF "$only" < <(scripts/lint.sh --list); then
 	exec scripts/lint.sh "$only"
 fi
@@ -171,15 +225,8 @@ if [ "$kernel" = stock ]; then
 	run ring_tsan ring ring_tsan
 	run ring_model selftests/ring/ring_model.sh
 fi
-programs="abi topic topic_abi topic_durable fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death answer inline policy credit leases expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak many uring topic_lib topic_error topic_wake topic_death death kill race race_time race_call race_topic storm flip cli.sh"
-programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32"
-case $kernel in
-debug) programs="${programs/ uring/} fail_nth" ;; # the kernels built here have no aio
-kcsan) [ -n "$only" ] || programs="topic wait wake epoll fdinfo call server_death caller_death answer death kill race race_time race_call race_topic storm flip" ;; # where threads meet
-esac
-for t in $programs; do
-	guest "$t"
-done
+# shellcheck disable=SC2086 # one word a program
+guests $programs
 [ "$kernel" != stock ] || guest32
 if [ "$kernel" = debug ]; then
 	run fuzz tap fuzz

@@ -33,6 +33,7 @@ out=$top/build/coverage
 tree=$top/build/kbuild/debug-gcov
 module=$top/build/debug-gcov/ipcx.ko
 source=$(scripts/kernel.sh source)
+programs=$(scripts/check.sh --debug --list)
 rm -rf "$out"
 mkdir -p "$out"
 make -s module user KERNEL=debug GCOV=1
@@ -42,7 +43,7 @@ make -s -C selftests KSFT="$source/tools/testing/selftests" OUTPUT="$top/build/s
 cat >"$out/run" <<END
 export IPCX_TEST_SCALE=20
 status=0
-for t in abi fdinfo queue policy expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak death kill race race_time race_call race_topic storm fail_nth cli.sh; do
+for t in $programs; do
 	prog=build/selftests/\$t
 	[ "\${t%.sh}" = "\$t" ] || prog=selftests/\$t
 	[ ! -t 2 ] || echo "coverage: \$t" >&2
@@ -55,7 +56,7 @@ done
 exit \$status
 END
 status=0
-scripts/vm.sh --kernel debug --module "$module" --smp 2 --mem 3G --timeout 1500 --out "$out" -- sh "$out/run" || status=$?
+scripts/vm.sh --kernel debug --module "$module" --smp 2 --mem 3G --timeout 3600 --out "$out" -- sh "$out/run" || status=$?
 
 # the counts beside the notes that the compiler made
 cp "$tree"/kmod/*.gcno "$out/"

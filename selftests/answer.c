@@ -496,4 +496,23 @@ TEST_F(overdue, server_reads_no_more)
 	}
 }
 
+/* Two answers are there: who waits for the second is not given the first. */
+TEST_F(answer, wait_for_one_of_two)
+{
+	struct side *c = &self->caller, *s = &self->server;
+	struct ipcx_desc ask[2];
+
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(1, side_send_inline(c, &ask[i], 4, 'q', IPCX_MSG_REQUEST));
+		ASSERT_EQ(1, side_take(s, &self->got, 0, 0));
+		ASSERT_EQ(0, side_reply(s, &self->got, NULL, "ab" + i, 1));
+	}
+	for (int i = 1; i >= 0; i--) {
+		ASSERT_EQ(0, side_call(c, &ask[i], &self->answer, 0, IPCX_CALL_WAIT));
+		EXPECT_EQ(ask[i].seq, self->answer.seq);
+		EXPECT_EQ("ab"[i], c->place[self->answer.slot][0]);
+		ASSERT_EQ(1, raw_release(c->e.fd, &self->answer));
+	}
+}
+
 TEST_HARNESS_MAIN

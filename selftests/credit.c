@@ -373,4 +373,28 @@ TEST_F(credit, answers)
 	EXPECT_EQ(1, raw_send(&self->polite, 8, 'p'));
 }
 
+/* Who answered is owed a slot as before. */
+TEST_F(credit, who_replies)
+{
+	struct ipcx_desc got, loan;
+	struct ipcx_queue_reply r = {
+		.size = sizeof(r),
+		.request = (uintptr_t)&got,
+		.reply = (uintptr_t)&loan,
+		.desc_size = sizeof(loan),
+	};
+
+	ASSERT_EQ(0, open_flood(&self->flood, (struct ipcx_queue_open){ .depth = DEPTH }));
+	ASSERT_EQ(0, open_as(&self->polite, POLITE, SENDRECV));
+	ASSERT_EQ(1, raw_loan_kind(self->flood.fd, &self->d, 8, 0, IPCX_LOAN_REQUEST));
+	self->d.flags = IPCX_MSG_REQUEST;
+	ASSERT_EQ(1, raw_commit(self->flood.fd, &self->d));
+	ASSERT_EQ(1, raw_take(self->polite.fd, &got, 0));
+	ASSERT_EQ(1, raw_loan_kind(self->polite.fd, &loan, 8, 0, IPCX_LOAN_REPLY));
+	ASSERT_EQ(0, xioctl(self->polite.fd, IPCX_IOC_QUEUE_REPLY, &r));
+	/* the answer lies in one slot, and another is kept */
+	EXPECT_EQ(DEPTH - 2, send_all(&self->flood, 8));
+	EXPECT_EQ(1, raw_send(&self->polite, 8, 'p'));
+}
+
 TEST_HARNESS_MAIN

@@ -343,6 +343,9 @@ TEST_F(queue, next)
 	ASSERT_EQ(0, send_int(self->q, 9, 0));
 	EXPECT_EQ(0, ipcx_queue_next(self->q, &self->m, 0));
 	EXPECT_EQ(9, value(&self->m));
+	/* what is asked for wrongly releases nothing */
+	EXPECT_EQ(-EINVAL, ipcx_queue_next(self->q, &self->m, -1));
+	EXPECT_EQ(0, ipcx_queue_release(self->q, &self->m));
 }
 
 /* The loan that a commit brings back must neither be lost nor stand in the way. */
