@@ -99,8 +99,7 @@ trap 'progress ""; rm -rf "$copy"' EXIT
 tar -C "$top" --exclude=./build --exclude=./.git -c . | tar -C "$copy" -x
 logs=$top/build/seeded
 mkdir -p "$logs"
-all_tests=$(sed -n 's/^TEST_\(GEN_\)\?PROGS := //p' "$top/selftests/Makefile" | tr '\n' ' ')
-all_tests+=slots
+all_tests="$("$top/scripts/check.sh" --list) slots"
 
 for bug; do
 	[ -e "$bugs/$bug.patch" ] || die "there is no bug called $bug; --list shows them"
