@@ -163,7 +163,7 @@ if [ "$kernel" = stock ]; then
 	run slots slots_random
 	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
 fi
-programs="abi topic fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death answer inline policy credit leases expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak many uring topic_lib topic_error topic_wake topic_death death kill race race_time race_call storm flip cli.sh"
+programs="abi topic topic_abi fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death answer inline policy credit leases expire dead_letter remove sealed wait spare wake epoll map inherit fork name owner timens limit memcg leak many uring topic_lib topic_error topic_wake topic_death death kill race race_time race_call storm flip cli.sh"
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32"
 case $kernel in
 debug) programs="${programs/ uring/} fail_nth" ;; # the kernels built here have no aio
