@@ -204,7 +204,7 @@ man_examples() {
 # what a test has seen a function fail with, its page names; ipcx.4 has those of the ioctls
 errnos() {
 	local function errno page
-	grep -rhoE 'EQ\(-E[A-Z0-9]+, *(ipcx_queue_[a-z_]+|raw_[a-z_]+|end_open|xioctl)\(' selftests/*.c |
+	grep -rhoE 'EQ\(-E[A-Z0-9]+, *(ipcx_(queue|topic)_[a-z_]+|raw_[a-z_]+|end_open|xioctl)\(' selftests/*.c |
 		sed -E 's/EQ\(-//; s/, */ /; s/\($//' | sort -u | while read -r errno function; do
 		case $function in
 		ipcx_*) page=$function.3 ;;

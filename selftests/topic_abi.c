@@ -20,13 +20,14 @@ static const struct op {
 	size_t size;
 	__u32 flags;
 } ops[] = {
-	{ "TOPIC_OPEN", IPCX_IOC_TOPIC_OPEN, 176, IPCX_TOPIC_VALID_FLAGS },
+	{ "TOPIC_OPEN", IPCX_IOC_TOPIC_OPEN, 184, IPCX_TOPIC_VALID_FLAGS },
 	{ "TOPIC_WAIT", IPCX_IOC_TOPIC_WAIT, 16, IPCX_WAIT_VALID_FLAGS },
 	{ "TOPIC_KICK", IPCX_IOC_TOPIC_KICK, 8, IPCX_KICK_VALID_FLAGS },
 	{ "TOPIC_POPULATE", IPCX_IOC_TOPIC_POPULATE, 32, 0 },
 	{ "TOPIC_EVICT", IPCX_IOC_TOPIC_EVICT, 16, IPCX_EVICT_VALID_FLAGS },
 	{ "TOPIC_LEAVE", IPCX_IOC_TOPIC_LEAVE, 24, 0 },
 	{ "TOPIC_RING", IPCX_IOC_TOPIC_RING, 32, 0 },
+	{ "TOPIC_FORGET", IPCX_IOC_TOPIC_FORGET, 24, 0 },
 };
 
 #define for_each_op(op) for (const struct op *op = ops; op < ops + ARRAY_SIZE(ops); op++)
@@ -133,7 +134,6 @@ TEST_F(topic_abi, open_attributes)
 		{ { .flags = both | IPCX_TOPIC_OPEN_RELIABLE, .name_len = 3 }, -EINVAL },
 		{ { .flags = PUBLISH | LOSSY, .name_len = 3 }, -EINVAL },
 		{ { .flags = PUBLISH, .name_len = 3, .history = 1 }, -EINVAL },
-		{ { .flags = CREATE | both, .__reserved = 1 }, -EINVAL },
 		{ { .flags = CREATE | both, .depth = 7 }, -EINVAL },
 		{ { .flags = CREATE | both, .depth = 4 }, -EINVAL },
 		{ { .flags = CREATE | both, .depth = 12 }, -EINVAL },
