@@ -13,9 +13,9 @@
 #include "world.h"
 
 #ifdef __SANITIZE_THREAD__
-#define MESSAGES 20000
+#define MESSAGES 5000
 #else
-#define MESSAGES 200000
+#define MESSAGES 40000
 #endif
 #define HANDS 6 /* messages that a subscriber has in hand at most */
 
