@@ -48,6 +48,9 @@ static inline uint32_t ipcx_hold_word(uint32_t ring, uint32_t cell)
 	return 1 + ring * IPCX_TOPIC_DEPTH_MAX + cell;
 }
 
+/* What is rare keeps out of the way of what is not. */
+#define ipcx_ring_rare static __attribute__((noinline, cold, unused))
+
 /*
  * ThreadSanitizer does not know fences. None is needed for what it knows: all that two sides
  * touch at one time is atomic. An exchange is as good to the machine.

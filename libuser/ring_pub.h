@@ -60,7 +60,8 @@ static inline void ipcx_pub_read_masks(struct ipcx_ring_pub *p)
 	/* [I]: what changed before the generation [H] is seen */
 	p->generation = __atomic_load_n(&p->dir->generation, __ATOMIC_ACQUIRE);
 	for (int i = 0; i < 2; i++) {
-		p->subs[i] = __atomic_load_n(&entry->subs[i], __ATOMIC_RELAXED);
+		/* they may be newer: who is seen to have left has done with what it read */
+		p->subs[i] = __atomic_load_n(&entry->subs[i], __ATOMIC_ACQUIRE);
 		p->reliable[i] = __atomic_load_n(&p->dir->reliable[i], __ATOMIC_RELAXED);
 	}
 }
@@ -122,11 +123,12 @@ static inline uint32_t ipcx_next_sub(const uint64_t mask[2], uint32_t from)
  * Looks at all cursors. Return: 0: nobody wants what head is going to overwrite; 1: a lossy one
  * may; or as ipcx_pub_loan().
  */
-static inline int ipcx_pub_look(struct ipcx_ring_pub *p, uint32_t *who)
+ipcx_ring_rare int ipcx_pub_look(struct ipcx_ring_pub *p, uint32_t *who)
 {
 	int64_t left = p->depth;
 	bool full = false, wanted = false;
 
+	p->gate = p->head; /* closed, until all were looked at */
 	for (uint32_t s = 0; (s = ipcx_next_sub(p->subs, s)) < IPCX_TOPIC_SUBS; s++) {
 		/* [K]: who moved it [J] has read all below */
 		uint64_t cursor = __atomic_load_n(&ipcx_pub_control(p, s)->cursor[p->index],
@@ -190,7 +192,7 @@ static inline void ipcx_pub_set_word(struct ipcx_ring_pub *p, uint64_t pos, unsi
  * A lossy subscriber may be reading what lies in the cell of @pos. Return: 0: it is
  * overwritten for it; 1: it is held, so the position is skipped; or -EBADMSG.
  */
-static inline int ipcx_pub_seize(struct ipcx_ring_pub *p, uint64_t pos, uint32_t *who)
+ipcx_ring_rare int ipcx_pub_seize(struct ipcx_ring_pub *p, uint64_t pos, uint32_t *who)
 {
 	uint32_t s;
 
@@ -261,9 +263,10 @@ static inline int ipcx_pub_loan(struct ipcx_ring_pub *p, uint64_t *pos, uint32_t
 	} while (r > 0);
 	if (r < 0)
 		return r;
-	if (p->skipped)
+	if (p->skipped) {
 		memset(p->skips, 0, sizeof(p->skips));
-	p->skipped = false;
+		p->skipped = false;
+	}
 	__atomic_store_n(&cell->nr, p->nr++, __ATOMIC_RELAXED);
 	return 0;
 }

@@ -147,7 +147,7 @@ static inline void ipcx_sub_move(struct ipcx_ring_sub *s)
 
 	if (s->lossy) {
 		cursor = s->pos;
-		for (int i = 0; i < IPCX_TOPIC_HOLDS; i++)
+		for (int i = 0; s->holds >> i; i++)
 			if (s->holds >> i & 1 && ipcx_pos_diff(s->hold_pos[i], cursor) < 0)
 				cursor = s->hold_pos[i];
 	} else {
@@ -170,7 +170,7 @@ static inline void ipcx_sub_advance(struct ipcx_ring_sub *s, int64_t n)
 }
 
 /* There is no message at the present position. */
-static inline void ipcx_sub_step(struct ipcx_ring_sub *s, bool counted)
+ipcx_ring_rare void ipcx_sub_step(struct ipcx_ring_sub *s, bool counted)
 {
 	s->expected += counted;
 	if (!s->lossy)
@@ -184,7 +184,7 @@ static inline void ipcx_sub_step(struct ipcx_ring_sub *s, bool counted)
  * Goes on at a newer position than that of @word, @far behind the newest. Return: whether it can
  * be.
  */
-static inline bool ipcx_sub_leap(struct ipcx_ring_sub *s, uint64_t word, uint32_t far)
+ipcx_ring_rare bool ipcx_sub_leap(struct ipcx_ring_sub *s, uint64_t word, uint32_t far)
 {
 	uint64_t head = __atomic_load_n(&s->ring->head, __ATOMIC_RELAXED) & IPCX_POS_MASK;
 	int64_t leap = ipcx_pos_diff(ipcx_pos_add(head, -(int64_t)far), s->pos);
@@ -227,15 +227,14 @@ static inline int ipcx_sub_copy(const struct ipcx_cell *cell, uint64_t word, str
 	for (uint32_t i = 0; i < (t->len + 7) / 8; i++)
 		t->copy[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 	t->cell = t->copy;
-	t->hold = 0;
 	/* [G]: who saw anything that was written after WRITING [F] sees that */
 	ipcx_fence_acquire();
 	return __atomic_load_n(&cell->word, __ATOMIC_RELAXED) == word;
 }
 
 /* Keeps a message from being overwritten. Return: 1; 0 if it was; or -EMFILE. */
-static inline int ipcx_sub_hold(struct ipcx_ring_sub *s, const struct ipcx_cell *cell,
-				uint64_t word, struct ipcx_taken *t)
+ipcx_ring_rare int ipcx_sub_hold(struct ipcx_ring_sub *s, const struct ipcx_cell *cell,
+				 uint64_t word, struct ipcx_taken *t)
 {
 	uint32_t *hold = s->control->hold;
 	int i;
@@ -258,19 +257,13 @@ static inline int ipcx_sub_hold(struct ipcx_ring_sub *s, const struct ipcx_cell 
 	return 1;
 }
 
-/* Takes what was seen at the present position. Return: as ipcx_sub_take(); 0: it is gone. */
-static inline int ipcx_sub_get(struct ipcx_ring_sub *s, const struct ipcx_cell *cell, uint64_t word,
-			       struct ipcx_taken *t)
+/* Takes what may be overwritten meanwhile: copies it or holds it. Return: as ipcx_sub_get(). */
+static inline int ipcx_sub_catch(struct ipcx_ring_sub *s, const struct ipcx_cell *cell,
+				 uint64_t word, struct ipcx_taken *t)
 {
-	int r = 1;
+	int r = t->len <= IPCX_CELL_DATA ? ipcx_sub_copy(cell, word, t) :
+					   ipcx_sub_hold(s, cell, word, t);
 
-	ipcx_sub_header(cell, t);
-	t->pos = s->pos;
-	t->cell = cell->data;
-	t->hold = 0;
-	if (s->lossy)
-		r = t->len <= IPCX_CELL_DATA ? ipcx_sub_copy(cell, word, t) :
-					       ipcx_sub_hold(s, cell, word, t);
 	if (r <= 0)
 		return r;
 	if (!ipcx_sub_count(s, t->nr)) {
@@ -281,11 +274,55 @@ static inline int ipcx_sub_get(struct ipcx_ring_sub *s, const struct ipcx_cell *
 	if (t->hold) {
 		s->holds |= 1U << (t->hold - 1);
 		s->hold_pos[t->hold - 1] = t->pos;
+		s->held++;
 	}
-	s->held += !s->lossy || t->hold;
 	ipcx_sub_advance(s, 1);
+	ipcx_sub_move(s);
+	return 1;
+}
+
+/* A reliable one has not released what lies in the cell that is next. */
+static inline bool ipcx_sub_all_held(const struct ipcx_ring_sub *s)
+{
+	return ipcx_pos_diff(s->pos, s->cursor) >= s->depth;
+}
+
+/* Takes what was seen at the present position. Return: as ipcx_sub_take(); 0: it is gone. */
+static inline int ipcx_sub_get(struct ipcx_ring_sub *s, const struct ipcx_cell *cell, uint64_t word,
+			       struct ipcx_taken *t)
+{
+	t->pos = s->pos;
+	t->cell = cell->data;
+	t->hold = 0;
+	ipcx_sub_header(cell, t);
 	if (s->lossy)
-		ipcx_sub_move(s);
+		return ipcx_sub_catch(s, cell, word, t);
+	if (ipcx_sub_all_held(s) || !ipcx_sub_count(s, t->nr))
+		return -EPROTO;
+	s->held++;
+	ipcx_sub_advance(s, 1);
+	return 1;
+}
+
+/* Finds no message at the present position. Return: 1: look at another; 0; or -EPROTO. */
+ipcx_ring_rare int ipcx_sub_pass(struct ipcx_ring_sub *s, uint64_t word, uint32_t *far)
+{
+	int64_t ahead = ipcx_pos_diff(ipcx_word_pos(word), s->pos);
+	unsigned int state = ipcx_word_state(word);
+
+	if (ahead & (s->depth - 1))
+		return -EPROTO;
+	if (ahead > 0) {
+		if (!ipcx_sub_leap(s, word, *far))
+			return -EPROTO;
+		*far /= 2;
+		return 1;
+	}
+	if (ahead < 0 || state == IPCX_CELL_WRITING)
+		return 0;
+	if (!s->lossy && ipcx_sub_all_held(s))
+		return -EPROTO;
+	ipcx_sub_step(s, state == IPCX_CELL_CANCELED);
 	return 1;
 }
 
@@ -313,30 +350,17 @@ static inline int ipcx_sub_take(struct ipcx_ring_sub *s, struct ipcx_taken *t)
 		const struct ipcx_cell *cell = ipcx_sub_cell(s, s->pos);
 		/* [B]: what was written before [A] is seen */
 		uint64_t word = __atomic_load_n(&cell->word, __ATOMIC_ACQUIRE);
-		int64_t ahead = ipcx_pos_diff(ipcx_word_pos(word), s->pos);
-		unsigned int state = ipcx_word_state(word);
 		int r;
 
-		if (ahead & (s->depth - 1))
-			return -EPROTO;
-		if (ahead > 0) {
-			if (!ipcx_sub_leap(s, word, far))
-				return -EPROTO;
-			far /= 2;
-			continue;
+		if (word == ipcx_word(s->pos, IPCX_CELL_PUBLISHED)) {
+			r = ipcx_sub_get(s, cell, word, t);
+			if (r)
+				return r;
+		} else {
+			r = ipcx_sub_pass(s, word, &far);
+			if (r <= 0)
+				return r;
 		}
-		if (ahead < 0 || state == IPCX_CELL_WRITING)
-			return 0;
-		/* what was not released was overwritten */
-		if (!s->lossy && ipcx_pos_diff(s->pos, s->cursor) >= s->depth)
-			return -EPROTO;
-		if (state != IPCX_CELL_PUBLISHED) {
-			ipcx_sub_step(s, state == IPCX_CELL_CANCELED);
-			continue;
-		}
-		r = ipcx_sub_get(s, cell, word, t);
-		if (r)
-			return r;
 	}
 	return 0;
 }
@@ -383,7 +407,7 @@ static inline bool ipcx_sub_release(struct ipcx_ring_sub *s, const struct ipcx_t
  *
  * Return: true: nothing will come, and nothing is held; false: take again, or release first.
  */
-static inline bool ipcx_sub_drained(struct ipcx_ring_sub *s, uint64_t end)
+ipcx_ring_rare bool ipcx_sub_drained(struct ipcx_ring_sub *s, uint64_t end)
 {
 	int64_t left = ipcx_pos_diff(end & IPCX_POS_MASK, s->pos), room = s->depth;
 

@@ -13,9 +13,9 @@
 #include "world.h"
 
 #ifdef __SANITIZE_THREAD__
-#define MESSAGES 20000
+#define MESSAGES 5000
 #else
-#define MESSAGES 200000
+#define MESSAGES 40000
 #endif
 #define HANDS 6 /* messages that a subscriber has in hand at most */
 
@@ -243,7 +243,8 @@ static inline const char *meet(struct world *w, int rings, int reliable, int los
 			sub[i].sub = subscribe(w, i % rings, i, sub[i].lossy, 0);
 	}
 	for (i = 0; i < rings && sleeps; i++) {
-		pub[i].sleeps = sub[i].sleeps = true;
+		pub[i].sleeps = true;
+		sub[i].sleeps = true;
 		pub[i].peer = &sub[i];
 		sub[i].peer = &pub[i];
 		sem_init(&pub[i].kicked, 0, 0);

@@ -6,7 +6,8 @@
 
 #define DEPTH 8
 
-FIXTURE(ring) {
+FIXTURE(ring)
+{
 	struct world w;
 	struct ipcx_ring_pub p;
 	struct ipcx_taken t;
@@ -14,20 +15,21 @@ FIXTURE(ring) {
 	uint64_t pos[2 * DEPTH];
 };
 
-FIXTURE_VARIANT(ring) {
+FIXTURE_VARIANT(ring)
+{
 	uint64_t first;
 };
 
 /* The last of each lets its positions wrap, in the middle of a ring. */
-FIXTURE_VARIANT_ADD(ring, zero) {
+FIXTURE_VARIANT_ADD(ring, zero){
 	.first = 0,
 };
 
-FIXTURE_VARIANT_ADD(ring, wrap32) {
+FIXTURE_VARIANT_ADD(ring, wrap32){
 	.first = (UINT64_C(1) << 32) - 11,
 };
 
-FIXTURE_VARIANT_ADD(ring, wrap62) {
+FIXTURE_VARIANT_ADD(ring, wrap62){
 	.first = (UINT64_C(1) << 62) - 11,
 };
 
@@ -290,6 +292,7 @@ TEST_F(ring, lag)
 		EXPECT_NEXT(s[0], i);
 	}
 	ASSERT_EQ(-EPIPE, LOAN(0));
+	ASSERT_EQ(-EPIPE, LOAN(0));
 	EXPECT_EQ(70 % SUBS, self->who);
 	detach(&self->w, 1, self->who);
 	for (; i < 30; i++) {
@@ -317,6 +320,8 @@ TEST_F(ring, impossible_cursor)
 		new_generation(&self->w);
 		EXPECT_EQ(-EPROTO, LOAN(0));
 		EXPECT_EQ(7, self->who);
+		/* and nothing is overwritten before it is gone */
+		EXPECT_EQ(-EPROTO, LOAN(0));
 	}
 	/* with bits above a position it is the same position */
 	*cursor = self->p.head | ~IPCX_POS_MASK;
@@ -488,8 +493,8 @@ TEST_F(ring, hostile_subscribers)
 	for (int n = 0; n < 200000; n++) {
 		struct ipcx_control *c = control_of(&self->w, random() % SUBS);
 
-		c->cursor[1] = ipcx_pos_add(self->p.head, random() % 8 ? -(random() % DEPTH) :
-									 random());
+		c->cursor[1] =
+			ipcx_pos_add(self->p.head, random() % 8 ? -(random() % DEPTH) : random());
 		c->hold[random() % IPCX_TOPIC_HOLDS] =
 			random() % 8 ? ipcx_hold_word(1, random() % DEPTH) : random();
 		r = LOAN(0);

@@ -88,9 +88,9 @@ static inline void new_generation(const struct world *w)
 static inline void set_bit_of(__u64 *mask, uint32_t s, bool on)
 {
 	if (on)
-		__atomic_fetch_or(&mask[s / 64], UINT64_C(1) << s % 64, __ATOMIC_RELAXED);
+		__atomic_fetch_or(&mask[s / 64], UINT64_C(1) << s % 64, __ATOMIC_RELEASE);
 	else
-		__atomic_fetch_and(&mask[s / 64], ~(UINT64_C(1) << s % 64), __ATOMIC_RELAXED);
+		__atomic_fetch_and(&mask[s / 64], ~(UINT64_C(1) << s % 64), __ATOMIC_RELEASE);
 }
 
 static inline void world_open(struct world *w, uint32_t depth, uint64_t first, uint32_t lag_max)
@@ -131,8 +131,8 @@ static inline void publish(const struct world *w, struct ipcx_ring_pub *p, uint3
 }
 
 /* A subscriber joins, while the publisher is at work. */
-static inline struct ipcx_ring_sub *subscribe(struct world *w, uint32_t r, uint32_t s,
-					      bool lossy, uint32_t history)
+static inline struct ipcx_ring_sub *subscribe(struct world *w, uint32_t r, uint32_t s, bool lossy,
+					      uint32_t history)
 {
 	struct ipcx_ring_sub *sub = calloc(1, ipcx_sub_size(w->depth));
 	__u64 *cursor = &control_of(w, s)->cursor[r];

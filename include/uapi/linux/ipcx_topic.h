@@ -45,9 +45,10 @@
  * barrier on the side that is awake. Publishers are waited for at attention of each ring,
  * subscribers, by publishers without room, at attention of the directory.
  *
- * JOIN and LEAVE: the kernel changes masks, and then [H] generation. Who sees a generation that it
- * does not know [I] reads masks and entries again. A new subscriber starts, after the CPUs of
- * publishers were made to serialise, at least one position above what may be being overwritten.
+ * JOIN and LEAVE: the kernel changes cursors [J], masks, and then [H] generation, all with release:
+ * who left has read. Who sees a generation that it does not know [I] reads masks and entries again.
+ * A new subscriber starts, after the CPUs of publishers were made to serialise, at least one
+ * position above what may be being overwritten.
  *
  *   A word := PUBLISHED           release        B read of the word            acquire
  *   C look at attention           compiler only  D attention := + 1            full, on both sides
