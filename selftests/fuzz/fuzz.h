@@ -69,10 +69,7 @@ struct arg_info {
 };
 
 /* What a call works on; 0: on anything. */
-enum kinds {
-	QUEUES = 1 << 0,
-	TOPICS = 1 << 1
-};
+enum kinds { QUEUES = 1 << 0, TOPICS = 1 << 1 };
 
 struct op_info {
 	const char *name;

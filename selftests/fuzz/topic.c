@@ -58,8 +58,8 @@ static void call_join(struct state *s, const struct call *c)
 		e.window = o->out_ring_window;
 		e.data_offset = o->out_data_offset;
 		e.data_window = o->out_data_window;
-		if ((e.ring >= 0) != !!(c->arg[1] & IPCX_TOPIC_PUBLISH) ||
-		    (e.sub >= 0) != !!(c->arg[1] & IPCX_TOPIC_SUBSCRIBE))
+		if (e.ring < 0 != !(c->arg[1] & IPCX_TOPIC_PUBLISH) ||
+		    e.sub < 0 != !(c->arg[1] & IPCX_TOPIC_SUBSCRIBE))
 			shared->broken = "a member has not what it asked for";
 	}
 	end_remember(s, &e);
@@ -387,14 +387,39 @@ void topic_bus_error(struct state *s, const struct call *c)
 
 void call_topic(struct state *s, const struct call *c)
 {
-	static void (*const calls[])(struct state *s, const struct call *c) = {
-		[OP_JOIN - OP_JOIN] = call_join,	 [OP_WAIT - OP_JOIN] = call_wait,
-		[OP_KICK - OP_JOIN] = call_kick,	 [OP_POPULATE - OP_JOIN] = call_populate,
-		[OP_EVICT - OP_JOIN] = call_evict,	 [OP_LEAVE - OP_JOIN] = call_leave,
-		[OP_RING - OP_JOIN] = call_ring,	 [OP_WINDOW - OP_JOIN] = call_window,
-		[OP_PUBLISH - OP_JOIN] = call_publish,	 [OP_CONSUME - OP_JOIN] = call_consume,
-		[OP_STORE - OP_JOIN] = call_store,
-	};
-
-	calls[c->op - OP_JOIN](s, c);
+	switch (c->op) {
+	case OP_JOIN:
+		call_join(s, c);
+		break;
+	case OP_WAIT:
+		call_wait(s, c);
+		break;
+	case OP_KICK:
+		call_kick(s, c);
+		break;
+	case OP_POPULATE:
+		call_populate(s, c);
+		break;
+	case OP_EVICT:
+		call_evict(s, c);
+		break;
+	case OP_LEAVE:
+		call_leave(s, c);
+		break;
+	case OP_RING:
+		call_ring(s, c);
+		break;
+	case OP_WINDOW:
+		call_window(s, c);
+		break;
+	case OP_PUBLISH:
+		call_publish(s, c);
+		break;
+	case OP_CONSUME:
+		call_consume(s, c);
+		break;
+	case OP_STORE:
+		call_store(s, c);
+		break;
+	}
 }
