@@ -25,6 +25,15 @@ static int member_fd(struct state *s, uint64_t index)
 	return e ? e->fd : end_fd(s, index);
 }
 
+static void check_member(const struct end *e, uint32_t flags)
+{
+	bool publishes = e->ring >= 0, subscribes = e->sub >= 0;
+
+	if (publishes != !!(flags & IPCX_TOPIC_PUBLISH) ||
+	    subscribes != !!(flags & IPCX_TOPIC_SUBSCRIBE))
+		shared->broken = "a member has not what it asked for";
+}
+
 static void call_join(struct state *s, const struct call *c)
 {
 	uint32_t name = c->arg[0] % NAMES;
@@ -58,9 +67,7 @@ static void call_join(struct state *s, const struct call *c)
 		e.window = o->out_ring_window;
 		e.data_offset = o->out_data_offset;
 		e.data_window = o->out_data_window;
-		if (e.ring < 0 != !(c->arg[1] & IPCX_TOPIC_PUBLISH) ||
-		    e.sub < 0 != !(c->arg[1] & IPCX_TOPIC_SUBSCRIBE))
-			shared->broken = "a member has not what it asked for";
+		check_member(&e, c->arg[1]);
 	}
 	end_remember(s, &e);
 }
