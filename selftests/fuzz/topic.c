@@ -38,7 +38,12 @@ static void call_join(struct state *s, const struct call *c)
 {
 	uint32_t name = c->arg[0] % NAMES;
 	struct ipcx_topic_open *o = (void *)arg_page;
-	struct end e = { .topic = true, .ring = -1, .sub = -1 };
+	struct end e = {
+		.topic = true,
+		.member = __atomic_add_fetch(&shared->members, 1, __ATOMIC_RELAXED),
+		.ring = -1,
+		.sub = -1,
+	};
 
 	*o = (struct ipcx_topic_open){
 		.size = sizeof(*o),
@@ -164,6 +169,7 @@ static void call_window(struct state *s, const struct call *c)
 		.off = r.start + part.start,
 		.len = part.len,
 		.end = e - s->end,
+		.member = e->member,
 		.topic = true,
 	};
 	m.receives = !is_own(e, &m);
@@ -189,7 +195,7 @@ static void *mapped(struct state *s, const struct end *e, struct range r)
 	for (i = 0; i < MAPS; i++) {
 		struct map *m = &s->map[i];
 
-		if (m->addr && m->topic && m->end == e - s->end && m->off <= r.start &&
+		if (m->addr && m->topic && m->member == e->member && m->off <= r.start &&
 		    r.start + r.len <= m->off + m->len)
 			return m->addr + (r.start - m->off);
 	}
