@@ -92,8 +92,8 @@ static const char *check_two_rings(void)
 {
 	const char *wrong = ret_a || ret_b ? "not joined" : NULL;
 
-	if (!wrong && (p.o.out_ring == p2.o.out_ring ||
-		       ring_id(p.o.out_ring) == ring_id(p2.o.out_ring)))
+	if (!wrong &&
+	    (p.o.out_ring == p2.o.out_ring || ring_id(p.o.out_ring) == ring_id(p2.o.out_ring)))
 		wrong = "two publishers with one ring";
 	place = p.o.out_ring;
 	member_close(&p);
@@ -261,8 +261,7 @@ static const char *check_other(void)
 static const struct entry drills[] = {
 	{ { "wait asleep/publish", &pair, nothing, wait_message, publish_p, check_taken } },
 	{ { "poll asleep/publish", &pair, nothing, poll_message, publish_p, check_taken } },
-	{ { "epoll asleep/publish", &edge, nothing, epoll_message, publish_p,
-	    check_taken } },
+	{ { "epoll asleep/publish", &edge, nothing, epoll_message, publish_p, check_taken } },
 	{ { "room asleep/release", &pair, full, wait_for_room, release, check_room } },
 	{ { "poll for room/release", &pair, full, poll_for_room, release, check_room } },
 	{ { "wait asleep/close of the publisher", &kept, attached_no_windows, wait_awake, close_p,
@@ -279,12 +278,9 @@ static const struct entry drills[] = {
 	{ { "join/close of a publisher", &kept, published_no_windows, join_s, close_p,
 	    check_joined },
 	  COSTLY },
-	{ { "join/join of publishers", &kept, nothing, join_p, join_p2, check_two_rings },
-	  COSTLY },
-	{ { "join/join of readers", &kept, nothing, join_s, join_s2, check_two_subs },
-	  COSTLY },
-	{ { "join/join of a reader", &kept, nothing, join_p, join_s, check_attached },
-	  COSTLY },
+	{ { "join/join of publishers", &kept, nothing, join_p, join_p2, check_two_rings }, COSTLY },
+	{ { "join/join of readers", &kept, nothing, join_s, join_s2, check_two_subs }, COSTLY },
+	{ { "join/join of a reader", &kept, nothing, join_p, join_s, check_attached }, COSTLY },
 	{ { "join/leave of the last ring", &crowded, last_is_dead, join_p2, leave,
 	    check_last_place },
 	  COSTLY },
@@ -294,8 +290,7 @@ static const struct entry drills[] = {
 	{ { "evict/close of the reader", &kept, full_no_windows, evict, close_s,
 	    check_evicted_or_not },
 	  COSTLY },
-	{ { "evict/leave", &kept, full_no_windows, evict, leave, check_evicted_or_not },
-	  COSTLY },
+	{ { "evict/leave", &kept, full_no_windows, evict, leave, check_evicted_or_not }, COSTLY },
 	{ { "fault/close and join", &reader, seen, touch_window, close_and_join,
 	    check_no_old_page },
 	  COSTLY },
@@ -304,21 +299,15 @@ static const struct entry drills[] = {
 	  COSTLY },
 	{ { "populate/close", &kept, attached_no_windows, populate, close_p, check_closed },
 	  COSTLY },
-	{ { "kick/close of the reader", &kept, armed, kick, close_s, check_closed },
-	  COSTLY },
+	{ { "kick/close of the reader", &kept, armed, kick, close_s, check_closed }, COSTLY },
 	{ { "kick/kill of a sleeping reader", &kept, sleeping_child, kick, kill_child,
 	    check_closed },
 	  SLOW },
-	{ { "epoll_ctl/close", &kept, with_epoll, add_to_epoll, close_s, check_closed },
-	  COSTLY },
-	{ { "create/create", &kept, nothing, create_p, create_s, check_one_topic },
-	  COSTLY },
-	{ { "unlink/join", &kept, other, unlink_other, join_other, check_other },
-	  COSTLY },
-	{ { "last close/join", &kept, other_ephemeral, close_p, join_other, check_other },
-	  COSTLY },
-	{ { "last close/listing", &kept, other_ephemeral, close_p, list, check_other },
-	  COSTLY },
+	{ { "epoll_ctl/close", &kept, with_epoll, add_to_epoll, close_s, check_closed }, COSTLY },
+	{ { "create/create", &kept, nothing, create_p, create_s, check_one_topic }, COSTLY },
+	{ { "unlink/join", &kept, other, unlink_other, join_other, check_other }, COSTLY },
+	{ { "last close/join", &kept, other_ephemeral, close_p, join_other, check_other }, COSTLY },
+	{ { "last close/listing", &kept, other_ephemeral, close_p, list, check_other }, COSTLY },
 };
 
 int main(int argc, char **argv)

@@ -86,9 +86,9 @@ static int account(struct ipcx_info *info)
 static int open_kept(void)
 {
 	dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
-	return dev < 0 ? -errno :
-			 account(&before) ?:
-			 join(&keeper, NAME, CREATE | PUBLISH | IPCX_OPEN_EPHEMERAL);
+	if (dev < 0 || account(&before))
+		return -errno;
+	return join(&keeper, NAME, CREATE | PUBLISH | IPCX_OPEN_EPHEMERAL);
 }
 
 static const char *close_kept(void)

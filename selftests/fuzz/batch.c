@@ -220,7 +220,8 @@ static void taken_remember(struct state *s, uint32_t end, const struct ipcx_desc
 
 static void call_take(struct state *s, const struct call *c)
 {
-	uint32_t end = end_of_kind(s, c->arg[0], false) ? end_of_kind(s, c->arg[0], false) - s->end : 0;
+	struct end *e = end_of_kind(s, c->arg[0], false);
+	uint32_t end = e ? e - s->end : 0;
 	struct batch b;
 	long i, n;
 

@@ -102,7 +102,8 @@ static void call_stat(struct state *s, const struct call *c)
 	uint64_t known;
 
 	*q = (struct ipcx_queue_stat){ .size = sizeof(*q) };
-	if (spoilt_ioctl(s, queue_fd(s, c->arg[0]), IPCX_IOC_QUEUE_STAT, q, sizeof(*q), c->arg[1]) ||
+	if (spoilt_ioctl(s, queue_fd(s, c->arg[0]), IPCX_IOC_QUEUE_STAT, q, sizeof(*q),
+			 c->arg[1]) ||
 	    c->arg[1] || !e || !e->depth) /* it is not known if what OPEN wrote was elsewhere */
 		return;
 	if (q->out_free + q->out_loaned + q->out_queued + q->out_leased + q->out_answers !=

@@ -69,10 +69,7 @@ struct arg_info {
 };
 
 /* What a call works on; 0: on anything. */
-enum kinds {
-	QUEUES = 1 << 0,
-	TOPICS = 1 << 1
-};
+enum kinds { QUEUES = 1 << 0, TOPICS = 1 << 1 };
 
 struct op_info {
 	const char *name;
@@ -150,6 +147,7 @@ uint32_t kcov_pcs(void);
  * @finished: counted up by each that has, to wake the fuzzer
  * @pid: their ids; 0: to be started
  * @ops: calls that each made, children of its own too
+ * @members: of topics so far
  * @broken: a promise of the kernel that one saw broken
  */
 struct shared {
@@ -159,6 +157,7 @@ struct shared {
 	uint32_t finished;
 	pid_t pid[PROCS_MAX];
 	uint64_t ops[PROCS_MAX];
+	uint32_t members;
 	const char *broken;
 };
 
@@ -185,7 +184,8 @@ struct end {
 	bool topic;
 	uint32_t depth;
 	uint64_t stride, window, msg_max; /* of a topic the window of a ring */
-	int32_t ring, sub; /* of a topic, or -1 */
+	uint32_t member; /* of a topic: no other has this number */
+	int32_t ring, sub; /* likewise, or -1 */
 	uint32_t kicked, released; /* attention that was kicked for last */
 	uint64_t control_offset, ring_offset, data_offset, data_window;
 };
@@ -194,6 +194,7 @@ struct map {
 	char *addr;	/* NULL: none */
 	uint64_t len, off;
 	uint32_t end;
+	uint32_t member; /* see above; the end may be another by now */
 	bool topic;
 	bool receives;	/* nothing can be stored there */
 	bool readable;	/* of a topic: nothing can, so there is always something to read */

@@ -150,7 +150,8 @@ VALUES(ids, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, ~0ULL);
 /* see window_range() in topic.c */
 VALUES(topic_windows, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 4, 5, 6, 7, 8);
 /* with RAW that, else the member's own */
-VALUES(indices, 0, 0, 0, 0, RAW, RAW, RAW, RAW + 1, RAW + 1, RAW + 2, RAW + 62, RAW + 63, RAW + 127);
+VALUES(indices, 0, 0, 0, 0, RAW, RAW, RAW, RAW + 1, RAW + 1, RAW + 2, RAW + 62, RAW + 63,
+	RAW + 127);
 VALUES(words, 0, 0, 0, 0, 0, 0, 1, 2, 3);
 VALUES(kicks, 0, 0, 0, 0, 1, 2);
 /* head and cursors, holds, words and lengths of cells */
@@ -178,7 +179,8 @@ const struct op_info op_info[OPS] = {
 	[OP_DEV] = { "dev", 0, 2, { { "user", &users } } },
 	[OP_INFO] = { "info", 0, 1, { { "bad", &bads } } },
 	[OP_UNLINK] = { "unlink", 0, 2, {
-		{ "name", &queue_names }, { "kind", &unlink_kinds }, { "bad", &bads }, { "now", &bits }
+		{ "name", &queue_names }, { "kind", &unlink_kinds }, { "bad", &bads },
+		{ "now", &bits }
 	} },
 	[OP_LOAN] = { "loan", QUEUES, 16, {
 		{ "end", &ends }, { "n", &counts }, { "len", &lens }, { "wait", &waits },
@@ -189,7 +191,9 @@ const struct op_info op_info[OPS] = {
 		{ "flags", &commit_flags }, { "prio", &prios }, { "bad", &bads },
 		{ "expires", &expiries }, { "data", &inline_places }
 	} },
-	[OP_CANCEL] = { "cancel", QUEUES, 4, { { "msg", &msgs }, { "n", &counts }, { "bad", &bads } } },
+	[OP_CANCEL] = { "cancel", QUEUES, 4, {
+		{ "msg", &msgs }, { "n", &counts }, { "bad", &bads }
+	} },
 	[OP_TAKE] = { "take", QUEUES, 16, {
 		{ "end", &ends }, { "n", &counts }, { "wait", &waits }, { "max", &len_maxes },
 		{ "flags", &take_flags }, { "msg", &msgs }, { "bad", &bads },
@@ -239,7 +243,9 @@ const struct op_info op_info[OPS] = {
 	[OP_MADVISE] = { "madvise", 0, 2, {
 		{ "map", &maps }, { "part", &parts }, { "advice", &advices }
 	} },
-	[OP_PIN] = { "pin", QUEUES, 4, { { "map", &maps }, { "msg", &msgs }, { "len", &touch_lens } } },
+	[OP_PIN] = { "pin", QUEUES, 4, {
+		{ "map", &maps }, { "msg", &msgs }, { "len", &touch_lens }
+	} },
 	[OP_DRAIN] = { "drain", 0, 2, { { "len", &iov_lens } } },
 	[OP_PEEK] = { "peek", 0, 2, {
 		{ "map", &maps }, { "msg", &msgs }, { "len", &touch_lens }, { "write", &bits }
@@ -426,7 +432,7 @@ static void generate_start(struct program *p, uint8_t proc)
 }
 
 /* All shapes of an object's attributes must meet, not only those of the first opener. */
-static void same_attributes(struct program *p, enum op op, uint64_t name)
+static void same_attributes(struct program *p, int op, uint64_t name)
 {
 	struct call *first = NULL;
 	uint32_t i, j;

@@ -25,11 +25,25 @@ static int member_fd(struct state *s, uint64_t index)
 	return e ? e->fd : end_fd(s, index);
 }
 
+static void check_member(const struct end *e, uint32_t flags)
+{
+	bool publishes = e->ring >= 0, subscribes = e->sub >= 0;
+
+	if (publishes != !!(flags & IPCX_TOPIC_PUBLISH) ||
+	    subscribes != !!(flags & IPCX_TOPIC_SUBSCRIBE))
+		shared->broken = "a member has not what it asked for";
+}
+
 static void call_join(struct state *s, const struct call *c)
 {
 	uint32_t name = c->arg[0] % NAMES;
 	struct ipcx_topic_open *o = (void *)arg_page;
-	struct end e = { .topic = true, .ring = -1, .sub = -1 };
+	struct end e = {
+		.topic = true,
+		.member = __atomic_add_fetch(&shared->members, 1, __ATOMIC_RELAXED),
+		.ring = -1,
+		.sub = -1,
+	};
 
 	*o = (struct ipcx_topic_open){
 		.size = sizeof(*o),
@@ -58,9 +72,7 @@ static void call_join(struct state *s, const struct call *c)
 		e.window = o->out_ring_window;
 		e.data_offset = o->out_data_offset;
 		e.data_window = o->out_data_window;
-		if ((e.ring >= 0) != !!(c->arg[1] & IPCX_TOPIC_PUBLISH) ||
-		    (e.sub >= 0) != !!(c->arg[1] & IPCX_TOPIC_SUBSCRIBE))
-			shared->broken = "a member has not what it asked for";
+		check_member(&e, c->arg[1]);
 	}
 	end_remember(s, &e);
 }
@@ -157,6 +169,7 @@ static void call_window(struct state *s, const struct call *c)
 		.off = r.start + part.start,
 		.len = part.len,
 		.end = e - s->end,
+		.member = e->member,
 		.topic = true,
 	};
 	m.receives = !is_own(e, &m);
@@ -182,7 +195,7 @@ static void *mapped(struct state *s, const struct end *e, struct range r)
 	for (i = 0; i < MAPS; i++) {
 		struct map *m = &s->map[i];
 
-		if (m->addr && m->topic && m->end == e - s->end && m->off <= r.start &&
+		if (m->addr && m->topic && m->member == e->member && m->off <= r.start &&
 		    r.start + r.len <= m->off + m->len)
 			return m->addr + (r.start - m->off);
 	}
@@ -387,14 +400,39 @@ void topic_bus_error(struct state *s, const struct call *c)
 
 void call_topic(struct state *s, const struct call *c)
 {
-	static void (*const calls[])(struct state *s, const struct call *c) = {
-		[OP_JOIN - OP_JOIN] = call_join,	 [OP_WAIT - OP_JOIN] = call_wait,
-		[OP_KICK - OP_JOIN] = call_kick,	 [OP_POPULATE - OP_JOIN] = call_populate,
-		[OP_EVICT - OP_JOIN] = call_evict,	 [OP_LEAVE - OP_JOIN] = call_leave,
-		[OP_RING - OP_JOIN] = call_ring,	 [OP_WINDOW - OP_JOIN] = call_window,
-		[OP_PUBLISH - OP_JOIN] = call_publish,	 [OP_CONSUME - OP_JOIN] = call_consume,
-		[OP_STORE - OP_JOIN] = call_store,
-	};
-
-	calls[c->op - OP_JOIN](s, c);
+	switch (c->op) {
+	case OP_JOIN:
+		call_join(s, c);
+		break;
+	case OP_WAIT:
+		call_wait(s, c);
+		break;
+	case OP_KICK:
+		call_kick(s, c);
+		break;
+	case OP_POPULATE:
+		call_populate(s, c);
+		break;
+	case OP_EVICT:
+		call_evict(s, c);
+		break;
+	case OP_LEAVE:
+		call_leave(s, c);
+		break;
+	case OP_RING:
+		call_ring(s, c);
+		break;
+	case OP_WINDOW:
+		call_window(s, c);
+		break;
+	case OP_PUBLISH:
+		call_publish(s, c);
+		break;
+	case OP_CONSUME:
+		call_consume(s, c);
+		break;
+	case OP_STORE:
+		call_store(s, c);
+		break;
+	}
 }
