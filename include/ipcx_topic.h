@@ -171,7 +171,7 @@ int ipcx_topic_attr(const struct ipcx_topic *t, struct ipcx_topic_attr *attr);
  *
  * Return: 0, or
  * -EAGAIN     no room, and @deadline is IPCX_NOWAIT
- * -EBUSY      as many messages as the ring holds are on loan
+ * -EBUSY      the place is still on loan, for a message that is depth messages older
  * -EDQUOT     your limit on bytes is reached
  * -EINTR      a signal came while waiting
  * -EINVAL     @deadline is negative

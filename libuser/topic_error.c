@@ -27,8 +27,8 @@ static int open_value(int dev, const struct ipcx_topic_open *arg, const char *na
 				 arg->lag_max, depth);
 	if (!ioctl(dev, IPCX_IOC_INFO, &info) && arg->msg_max > info.out_msg_max)
 		return ipcx_fail(EINVAL,
-				 "topic %s: msg_max %llu is larger than %llu, the limit in " PARAMETERS
-				 "queue_msg_max",
+				 "topic %s: msg_max %llu is larger than %llu, the limit "
+				 "in " PARAMETERS "queue_msg_max",
 				 name, (unsigned long long)arg->msg_max,
 				 (unsigned long long)info.out_msg_max);
 	if (arg->bytes_max)
@@ -45,8 +45,8 @@ static int open_quota(int dev, const char *name)
 
 	if (!ioctl(dev, IPCX_IOC_INFO, &info) && info.out_user_queues >= info.out_user_queues_max)
 		return ipcx_fail(EDQUOT,
-				 "topic %s: uid %u has %u queues and topics, the limit in " PARAMETERS
-				 "user_queues_max is %u; remove some or raise the limit",
+				 "topic %s: uid %u has %u queues and topics, the limit "
+				 "in " PARAMETERS "user_queues_max is %u; remove some or raise the limit",
 				 name, geteuid(), info.out_user_queues, info.out_user_queues_max);
 	return ipcx_fail(EDQUOT,
 			 "topic %s: uid %u holds %llu bytes, the limit in " PARAMETERS
@@ -130,8 +130,8 @@ static int explain_loan(const struct ipcx_topic *t, const char *name, int err, s
 	switch (err) {
 	case EBUSY:
 		return ipcx_fail(err,
-				 "topic %s: %u messages are on loan, as many as the ring holds; "
-				 "commit or cancel one",
+				 "topic %s: a message loaned %u messages ago is still on loan, in the "
+				 "place that is next; commit or cancel it",
 				 name, t->attr.depth);
 	case EDQUOT:
 		return ipcx_fail(err,

@@ -140,7 +140,7 @@ TEST_F(error, all_on_loan)
 	for (int i = 0; i < DEPTH; i++)
 		ASSERT_EQ(0, ipcx_topic_loan(self->pub, 1, &m[i], IPCX_NOWAIT));
 	EXPECT_EQ(-EBUSY, ipcx_topic_loan(self->pub, 1, &self->m, IPCX_FOREVER));
-	EXPECT_TRUE(says("8 messages are on loan"));
+	EXPECT_TRUE(says("8 messages ago is still on loan"));
 	for (int i = 0; i < DEPTH; i++)
 		ASSERT_EQ(0, ipcx_topic_cancel(self->pub, &m[i]));
 	ASSERT_EQ(-EAGAIN, ipcx_topic_take(self->sub, &self->m, IPCX_NOWAIT));
