@@ -20,7 +20,7 @@ extern "C" {
 #define IPCX_PUBLISH		(1U << 6)	/* loan, commit, cancel, send */
 #define IPCX_SUBSCRIBE		(1U << 7)	/* take, release, next, recv */
 #define IPCX_LOSSY		(1U << 8)	/* with SUBSCRIBE: publishers do not wait for it */
-#define IPCX_OPEN_RELIABLE	(1U << 9)	/* with CREATE: who may only subscribe need not be lossy */
+#define IPCX_OPEN_RELIABLE	(1U << 9)	/* with CREATE: LOSSY is never a must */
 
 /* ipcx_topic_caps(): the IPCX_CAP_* of queues, where ZERO_COPY is from 105 bytes on, and */
 #define IPCX_CAP_FAN_OUT	(1ULL << 13)	/* each message to all receivers */
@@ -171,7 +171,7 @@ int ipcx_topic_attr(const struct ipcx_topic *t, struct ipcx_topic_attr *attr);
  *
  * Return: 0, or
  * -EAGAIN     no room, and @deadline is IPCX_NOWAIT
- * -EBUSY      as many messages as the ring holds are on loan
+ * -EBUSY      the place is still on loan, for a message that is depth messages older
  * -EDQUOT     your limit on bytes is reached
  * -EINTR      a signal came while waiting
  * -EINVAL     @deadline is negative

@@ -98,6 +98,6 @@ int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const ch
 int ipcx_kernel_unlink_failed(const char *name, uint32_t kind, int err);
 /* "; its owner ..." or ": its owner ...", to be put behind a sentence */
 void ipcx_kernel_owner_of(char *to, size_t size, const char *name);
-extern const char ipcx_kernel_too_old[];
+extern const char *const ipcx_kernel_too_old;
 
 #endif /* IPCX_KERNEL_H */

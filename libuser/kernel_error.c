@@ -15,8 +15,9 @@
 
 #define PARAMETERS "/sys/module/ipcx/parameters/"
 
-const char ipcx_kernel_too_old[] = "the loaded module ipcx is older than this library; load the one "
-			      "that belongs to it";
+const char *const ipcx_kernel_too_old =
+	"the loaded module ipcx is older than this library; load the one "
+	"that belongs to it";
 
 int ipcx_kernel_no_device(int err)
 {

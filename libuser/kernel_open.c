@@ -251,8 +251,7 @@ void *ipcx_kernel_map_again(int fd, void *addr, size_t len, int prot, uint64_t o
 {
 	void *again;
 
-	again = mmap(addr, len, prot, MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd,
-		     offset);
+	again = mmap(addr, len, prot, MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, offset);
 	if (again == addr)
 		return addr;
 	if (again != MAP_FAILED)

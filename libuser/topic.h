@@ -118,7 +118,7 @@ struct ipcx_topic {
 
 /* What a handle keeps in ipcx_msg.priv while a message is held */
 enum {
-	IPCX_TOPIC_PRIV_WHERE, /* of a message taken: ring, 1 + number of its copy, hold; a byte each */
+	IPCX_TOPIC_PRIV_WHERE, /* of a message taken, a byte each: ring, 1 + copy, hold */
 	IPCX_TOPIC_PRIV_ID, /* likewise: of the ring */
 	IPCX_TOPIC_PRIV_POS,
 	IPCX_TOPIC_PRIV_HOLDER, /* 0 when nothing is held */

@@ -27,8 +27,8 @@ static int open_value(int dev, const struct ipcx_topic_open *arg, const char *na
 				 arg->lag_max, depth);
 	if (!ioctl(dev, IPCX_IOC_INFO, &info) && arg->msg_max > info.out_msg_max)
 		return ipcx_fail(EINVAL,
-				 "topic %s: msg_max %llu is larger than %llu, the limit in "
-				 PARAMETERS "queue_msg_max",
+				 "topic %s: msg_max %llu is larger than %llu, the limit "
+				 "in " PARAMETERS "queue_msg_max",
 				 name, (unsigned long long)arg->msg_max,
 				 (unsigned long long)info.out_msg_max);
 	if (arg->bytes_max)
@@ -45,8 +45,8 @@ static int open_quota(int dev, const char *name)
 
 	if (!ioctl(dev, IPCX_IOC_INFO, &info) && info.out_user_queues >= info.out_user_queues_max)
 		return ipcx_fail(EDQUOT,
-				 "topic %s: uid %u has %u queues and topics, the limit in "
-				 PARAMETERS "user_queues_max is %u; remove some or raise the limit",
+				 "topic %s: uid %u has %u queues and topics, the limit "
+				 "in " PARAMETERS "user_queues_max is %u; remove some or raise the limit",
 				 name, geteuid(), info.out_user_queues, info.out_user_queues_max);
 	return ipcx_fail(EDQUOT,
 			 "topic %s: uid %u holds %llu bytes, the limit in " PARAMETERS
@@ -130,8 +130,8 @@ static int explain_loan(const struct ipcx_topic *t, const char *name, int err, s
 	switch (err) {
 	case EBUSY:
 		return ipcx_fail(err,
-				 "topic %s: %u messages are on loan, as many as the ring holds; "
-				 "commit or cancel one",
+				 "topic %s: a message loaned %u messages ago is still on loan, in the "
+				 "place that is next; commit or cancel it",
 				 name, t->attr.depth);
 	case EDQUOT:
 		return ipcx_fail(err,
@@ -197,8 +197,8 @@ static int explain_take(const struct ipcx_topic *t, const char *name, int err, s
 	}
 }
 
-static __attribute__((cold, noinline)) int
-explain_rare(const struct ipcx_topic *t, enum ipcx_topic_op op, int err, size_t len)
+static __attribute__((cold, noinline)) int explain_rare(const struct ipcx_topic *t,
+							enum ipcx_topic_op op, int err, size_t len)
 {
 	char buf[IPCX_QUOTED_MAX];
 	const char *name = name_of(t, buf);
@@ -219,14 +219,20 @@ explain_rare(const struct ipcx_topic *t, enum ipcx_topic_op op, int err, size_t 
 	else if (op == IPCX_TOPIC_OP_TAKE)
 		r = explain_take(t, name, err, len);
 	else if (op == IPCX_TOPIC_OP_RELEASE && err == EPERM)
-		r = ipcx_fail(err, "topic %s: not a message taken by this handle, or already "
-			      "released", name);
+		r = ipcx_fail(err,
+			      "topic %s: not a message taken by this handle, or already "
+			      "released",
+			      name);
 	else if (err == EPERM)
-		r = ipcx_fail(err, "topic %s: not a message on loan to this handle, or already "
-			      "committed or cancelled", name);
+		r = ipcx_fail(err,
+			      "topic %s: not a message on loan to this handle, or already "
+			      "committed or cancelled",
+			      name);
 	else if (err == EMSGSIZE)
-		r = ipcx_fail(err, "topic %s: a message is longer than what was loaned for it; "
-			      "loan the length that is needed", name);
+		r = ipcx_fail(err,
+			      "topic %s: a message is longer than what was loaned for it; "
+			      "loan the length that is needed",
+			      name);
 	return r ? r : ipcx_fail(err, "topic %s: %s", name, strerror(err));
 }
 

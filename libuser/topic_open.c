@@ -62,8 +62,10 @@ static int copy_opts(struct ipcx_topic_opts *to, const struct ipcx_topic_opts *f
 	if (to->mode > 0777)
 		return ipcx_fail(EINVAL, "mode 0%o has bits outside of 0777", to->mode);
 	if (to->require & ~CAPS)
-		return ipcx_fail(EOPNOTSUPP, "a topic does not enforce the required capabilities "
-				 "0x%llx", (unsigned long long)(to->require & ~CAPS));
+		return ipcx_fail(EOPNOTSUPP,
+				 "a topic does not enforce the required capabilities "
+				 "0x%llx",
+				 (unsigned long long)(to->require & ~CAPS));
 	return 0;
 }
 
@@ -75,7 +77,8 @@ static int pick_name(const char *uri, const char **name)
 	return r ? r : ipcx_kernel_check_name(*name);
 }
 
-int ipcx_topic_map(struct ipcx_topic *t, unsigned int which, uint64_t offset, uint64_t len, int prot)
+int ipcx_topic_map(struct ipcx_topic *t, unsigned int which, uint64_t offset, uint64_t len,
+		   int prot)
 {
 	struct ipcx_topic_map *m = &t->map[which];
 	void *addr;

@@ -107,40 +107,6 @@ static int loan_locked(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, boo
 	return 0;
 }
 
-static int loan_until(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, int64_t deadline)
-{
-	bool kick = false;
-	int r;
-
-	if (t->fd < 0)
-		return -EBADF;
-	if (!(t->flags & IPCX_PUBLISH))
-		return -EPERM;
-	if (deadline < 0)
-		return -EINVAL;
-	if (len > t->o.out_msg_max)
-		return -EMSGSIZE;
-	for (;;) {
-		pthread_mutex_lock(&t->lock);
-		r = loan_locked(t, len, m, &kick);
-		pthread_mutex_unlock(&t->lock);
-		if (ipcx_unlikely(kick))
-			ipcx_topic_kick(t, IPCX_KICK_SUBSCRIBERS);
-		if (r != -EAGAIN || deadline == IPCX_NOWAIT)
-			return r;
-		r = ipcx_topic_sleep(t, IPCX_WAIT_ROOM, deadline);
-		if (r)
-			return r;
-	}
-}
-
-int ipcx_topic_loan(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, int64_t deadline)
-{
-	int r = loan_until(t, len, m, deadline);
-
-	return ipcx_unlikely(r) ? ipcx_topic_explain(t, IPCX_TOPIC_OP_LOAN, -r, len) : 0;
-}
-
 /* The place of a loan, or NULL if it is none */
 static struct ipcx_topic_place *loaned(struct ipcx_topic *t, const struct ipcx_msg *m)
 {
@@ -168,6 +134,55 @@ static int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m, bool *k
 	place->loan = 0;
 	*kick = ipcx_pub_commit(&t->pub, pos, m->len, m->tag);
 	return 0;
+}
+
+/* One lock for all of it: no other thread finds the place on loan for a while. */
+static int send_locked(struct ipcx_topic *t, const void *buf, size_t len, bool *kick)
+{
+	struct ipcx_msg m;
+	int r = loan_locked(t, len, &m, kick);
+
+	if (r)
+		return r;
+	if (len)
+		memcpy(m.data, buf, len);
+	return commit_locked(t, &m, kick);
+}
+
+/* Loans, or if @m is NULL sends a copy of @buf. */
+static int loan_until(struct ipcx_topic *t, const void *buf, size_t len, struct ipcx_msg *m,
+		      int64_t deadline)
+{
+	bool kick = false;
+	int r;
+
+	if (t->fd < 0)
+		return -EBADF;
+	if (!(t->flags & IPCX_PUBLISH))
+		return -EPERM;
+	if (deadline < 0)
+		return -EINVAL;
+	if (len > t->o.out_msg_max)
+		return -EMSGSIZE;
+	for (;; kick = false) {
+		pthread_mutex_lock(&t->lock);
+		r = m ? loan_locked(t, len, m, &kick) : send_locked(t, buf, len, &kick);
+		pthread_mutex_unlock(&t->lock);
+		if (ipcx_unlikely(kick))
+			ipcx_topic_kick(t, IPCX_KICK_SUBSCRIBERS);
+		if (r != -EAGAIN || deadline == IPCX_NOWAIT)
+			return r;
+		r = ipcx_topic_sleep(t, IPCX_WAIT_ROOM, deadline);
+		if (r)
+			return r;
+	}
+}
+
+int ipcx_topic_loan(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, int64_t deadline)
+{
+	int r = loan_until(t, NULL, len, m, deadline);
+
+	return ipcx_unlikely(r) ? ipcx_topic_explain(t, IPCX_TOPIC_OP_LOAN, -r, len) : 0;
 }
 
 static int cancel_locked(struct ipcx_topic *t, const struct ipcx_msg *m, bool *kick)
@@ -216,12 +231,7 @@ int ipcx_topic_cancel(struct ipcx_topic *t, struct ipcx_msg *m)
 
 int ipcx_topic_send(struct ipcx_topic *t, const void *buf, size_t len, int64_t deadline)
 {
-	struct ipcx_msg m;
-	int r = ipcx_topic_loan(t, len, &m, deadline);
+	int r = loan_until(t, buf, len, NULL, deadline);
 
-	if (r)
-		return r;
-	if (len)
-		memcpy(m.data, buf, len);
-	return ipcx_topic_commit(t, &m);
+	return ipcx_unlikely(r) ? ipcx_topic_explain(t, IPCX_TOPIC_OP_LOAN, -r, len) : 0;
 }

@@ -13,7 +13,8 @@ FIXTURE(death)
 
 static int open_both(FIXTURE_DATA(death) *self, const struct ipcx_topic_opts *opts)
 {
-	int r = ipcx_topic_open(&self->pub, NAME, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_PUBLISH, opts);
+	int r = ipcx_topic_open(&self->pub, NAME, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_PUBLISH,
+				opts);
 
 	return r ? r : ipcx_topic_open(&self->sub, NAME, IPCX_SUBSCRIBE, NULL);
 }
@@ -270,12 +271,12 @@ static int all_closed(struct ipcx_topic *pub, struct ipcx_topic *sub, struct ipc
 	char c;
 	int r[] = {
 		ipcx_topic_loan(pub, 1, &m, 0),	      ipcx_topic_commit(pub, &loan),
-		ipcx_topic_cancel(pub, &loan),	      ipcx_topic_send(pub, "x", 1, 0),
-		ipcx_topic_take(sub, &m, 0),	      ipcx_topic_release(sub, &taken),
-		ipcx_topic_next(sub, &m, 0),	      ipcx_topic_recv(sub, &c, 1, 0),
+		ipcx_topic_cancel(pub, &loan),	ipcx_topic_send(pub, "x", 1, 0),
+		ipcx_topic_take(sub, &m, 0),	ipcx_topic_release(sub, &taken),
+		ipcx_topic_next(sub, &m, 0),	ipcx_topic_recv(sub, &c, 1, 0),
 	};
 
-	for (int i = 0; i < sizeof(r) / sizeof(r[0]); i++) {
+	for (int i = 0; i < ARRAY_SIZE(r); i++) {
 		if (r[i] == -EBADF)
 			continue;
 		fprintf(stderr, "# function %d: %d\n", i, r[i]);

@@ -15,7 +15,8 @@ FIXTURE(error)
 
 FIXTURE_SETUP(error)
 {
-	IPCX_TOPIC_OPTS(opts, .depth = DEPTH, .mode = 0604, .msg_max = 1 << 16, .bytes_max = 1 << 17);
+	IPCX_TOPIC_OPTS(opts, .depth = DEPTH, .mode = 0604, .msg_max = 1 << 16,
+			.bytes_max = 1 << 17);
 
 	memset(self, 0, sizeof(*self));
 	ASSERT_EQ(0, ipcx_topic_open(&self->pub, NAME, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_PUBLISH,
@@ -59,8 +60,8 @@ TEST_F(error, open)
 	opts.sz = sizeof(opts);
 	opts.require = IPCX_CAP_REDELIVERY;
 	EXPECT_EQ(-EOPNOTSUPP, ipcx_topic_open(&self->none, NAME, IPCX_PUBLISH, &opts));
-	EXPECT_EQ(-EEXIST, ipcx_topic_open(&self->none, NAME,
-					   IPCX_CREATE | IPCX_EXCL | IPCX_PUBLISH, NULL));
+	EXPECT_EQ(-EEXIST,
+		  ipcx_topic_open(&self->none, NAME, IPCX_CREATE | IPCX_EXCL | IPCX_PUBLISH, NULL));
 	EXPECT_TRUE(says("exists already"));
 	EXPECT_EQ(-EPROTOTYPE, ipcx_queue_open(&q, NAME, IPCX_SEND, NULL));
 	EXPECT_TRUE(says("not a queue"));
@@ -89,12 +90,12 @@ TEST_F(error, attributes)
 		{ { .first = 1ULL << 62 }, "outside" },
 	};
 
-	for (int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	for (int i = 0; i < ARRAY_SIZE(wrong); i++) {
 		struct ipcx_topic_opts opts = wrong[i].opts;
 
 		opts.sz = sizeof(opts);
-		ASSERT_EQ(-EINVAL, ipcx_topic_open(&self->none, "wrong", IPCX_CREATE | IPCX_PUBLISH,
-						   &opts));
+		ASSERT_EQ(-EINVAL,
+			  ipcx_topic_open(&self->none, "wrong", IPCX_CREATE | IPCX_PUBLISH, &opts));
 		EXPECT_TRUE(says(wrong[i].says));
 	}
 	EXPECT_EQ(-ENOENT, ipcx_topic_unlink("wrong"));
@@ -139,7 +140,7 @@ TEST_F(error, all_on_loan)
 	for (int i = 0; i < DEPTH; i++)
 		ASSERT_EQ(0, ipcx_topic_loan(self->pub, 1, &m[i], IPCX_NOWAIT));
 	EXPECT_EQ(-EBUSY, ipcx_topic_loan(self->pub, 1, &self->m, IPCX_FOREVER));
-	EXPECT_TRUE(says("8 messages are on loan"));
+	EXPECT_TRUE(says("8 messages ago is still on loan"));
 	for (int i = 0; i < DEPTH; i++)
 		ASSERT_EQ(0, ipcx_topic_cancel(self->pub, &m[i]));
 	ASSERT_EQ(-EAGAIN, ipcx_topic_take(self->sub, &self->m, IPCX_NOWAIT));
@@ -212,8 +213,8 @@ static int stranger(struct ipcx_topic **t)
 
 TEST_F(error, rights)
 {
-	unsigned int flags = IPCX_CREATE | IPCX_EPHEMERAL | IPCX_PUBLISH | IPCX_OPEN_RELIABLE;
 	IPCX_TOPIC_OPTS(opts, .mode = 0644);
+	unsigned int flags = IPCX_CREATE | IPCX_EPHEMERAL | IPCX_PUBLISH | IPCX_OPEN_RELIABLE;
 	struct ipcx_topic *open;
 	pid_t pid;
 
@@ -230,12 +231,13 @@ TEST_F(error, rights)
 /* Where the address space is too small for a ring, it is read as soon as it is not. */
 TEST_F(error, tight)
 {
+	IPCX_TOPIC_OPTS(opts, .msg_max = 1 << 20);
 	struct rlimit old, lim = { 32 << 20, RLIM_INFINITY };
 	struct ipcx_topic *t, *sub;
-	IPCX_TOPIC_OPTS(opts, .msg_max = 1 << 20);
 
 	ASSERT_EQ(0, getrlimit(RLIMIT_AS, &old));
-	ASSERT_EQ(0, ipcx_topic_open(&t, "tight", IPCX_CREATE | IPCX_EPHEMERAL | IPCX_PUBLISH, &opts));
+	ASSERT_EQ(0,
+		  ipcx_topic_open(&t, "tight", IPCX_CREATE | IPCX_EPHEMERAL | IPCX_PUBLISH, &opts));
 	ASSERT_EQ(0, ipcx_topic_open(&sub, "tight", IPCX_SUBSCRIBE, NULL));
 	lim.rlim_max = old.rlim_max;
 	ASSERT_EQ(0, send_nr(t, 7, IPCX_NOWAIT));

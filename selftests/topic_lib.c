@@ -66,12 +66,13 @@ TEST_F(topic, all_get_each)
 /* Lengths about those where a message changes its place */
 TEST_F(topic, lengths)
 {
-	static const size_t lengths[] = { 0,	1,    8,    103,     104,	105,
-					  4095, 4096, 4097, 1000000, 1 << 20 };
+	static const size_t lengths[] = {
+		0, 1, 8, 103, 104, 105, 4095, 4096, 4097, 1000000, 1 << 20
+	};
 	struct ipcx_topic *subs[] = { self->sub, self->lossy };
 	char *buf = malloc(1 << 20), *got = malloc(1 << 20);
 
-	for (int i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+	for (int i = 0; i < ARRAY_SIZE(lengths); i++) {
 		for (size_t j = 0; j < lengths[i]; j++)
 			buf[j] = i * 7 + j * 13;
 		ASSERT_EQ(0, ipcx_topic_send(self->pub, buf, lengths[i], IPCX_NOWAIT));
@@ -367,7 +368,8 @@ TEST_F(topic, unlink)
 	EXPECT_NE(NULL, strstr(ipcx_error(), "IPCX_CREATE"));
 	ASSERT_EQ(0, send_nr(self->pub, 5, IPCX_NOWAIT));
 	EXPECT_EQ(5, recv_nr(self->sub, IPCX_NOWAIT));
-	ASSERT_EQ(0, ipcx_topic_open(&t, NAME, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_SUBSCRIBE, NULL));
+	ASSERT_EQ(0,
+		  ipcx_topic_open(&t, NAME, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_SUBSCRIBE, NULL));
 	ASSERT_EQ(0, send_nr(self->pub, 6, IPCX_NOWAIT));
 	EXPECT_EQ(-EAGAIN, recv_nr(t, IPCX_NOWAIT));
 	ipcx_topic_close(t);

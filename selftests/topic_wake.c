@@ -51,7 +51,7 @@ static int no_calls(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 	};
-	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+	struct sock_fprog prog = { ARRAY_SIZE(code), code };
 
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
@@ -70,7 +70,8 @@ static int steady(unsigned int flags)
 		return 1;
 	/* pages for the payload slots, and the ring becomes known */
 	for (int i = 0; i < DEPTH; i++)
-		if (ipcx_topic_send(pub, text, LONG, 0) || ipcx_topic_recv(sub, text, LONG, 0) != LONG)
+		if (ipcx_topic_send(pub, text, LONG, 0) ||
+		    ipcx_topic_recv(sub, text, LONG, 0) != LONG)
 			return 2;
 	if (no_calls())
 		return 3;
@@ -281,8 +282,8 @@ TEST_F(wake, held)
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
 	EXPECT_EQ(-ETIMEDOUT, ipcx_topic_take(self->sub, &n, in_ms(300)));
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
-	EXPECT_GT(100000000, (after.tv_sec - before.tv_sec) * 1000000000LL + after.tv_nsec -
-				     before.tv_nsec);
+	EXPECT_GT(100000000,
+		  (after.tv_sec - before.tv_sec) * 1000000000LL + after.tv_nsec - before.tv_nsec);
 	ASSERT_EQ(0, send_nr(self->pub, 1, IPCX_NOWAIT));
 	EXPECT_EQ(1, poll(&p, 1, 0));
 	ASSERT_EQ(0, ipcx_topic_release(self->sub, &m));
@@ -353,8 +354,7 @@ static int publish_both(int n)
 	    ipcx_queue_open(&q, "both", IPCX_SEND, NULL))
 		return 1;
 	for (uint64_t i = 0; i < n; i++)
-		if (send_nr(t, i, in_ms(20000)) ||
-		    ipcx_queue_send(q, &i, sizeof(i), in_ms(20000)))
+		if (send_nr(t, i, in_ms(20000)) || ipcx_queue_send(q, &i, sizeof(i), in_ms(20000)))
 			return 2;
 	return 0;
 }
@@ -368,8 +368,8 @@ static void watch_both(struct __test_metadata *_metadata, struct ipcx_topic *sub
 	struct ipcx_queue *queue;
 	pid_t pid;
 
-	ASSERT_EQ(0, ipcx_queue_open(&queue, "both", IPCX_CREATE | IPCX_EPHEMERAL | IPCX_RECV,
-				     NULL));
+	ASSERT_EQ(0,
+		  ipcx_queue_open(&queue, "both", IPCX_CREATE | IPCX_EPHEMERAL | IPCX_RECV, NULL));
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, ipcx_topic_fd(sub), &t));
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, ipcx_queue_fd(queue), &q));
 	pid = fork();

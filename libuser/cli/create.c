@@ -126,7 +126,8 @@ static const char *create_option(int c, struct creation *n)
 			       NULL :
 			       "a limit is a number from 1; leave the option out for none";
 	case OPT_DEPTH:
-		return parse_positive(optarg, &n->queue.depth) ? NULL : "a depth is a number from 1";
+		return parse_positive(optarg, &n->queue.depth) ? NULL :
+								 "a depth is a number from 1";
 	case OPT_MODE:
 		if (!parse_number(optarg, 8, 0777, &v) || !v)
 			return "a mode is an octal number from 0001 to 0777";

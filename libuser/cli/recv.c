@@ -411,7 +411,9 @@ static const struct origin queue_origin = {
 
 static int run_recv(int argc, char **argv)
 {
-	struct receiver r = { .from = &queue_origin, .timeout = -1, .delimiter = '\n', .dir_fd = -1 };
+	struct receiver r = {
+		.from = &queue_origin, .timeout = -1, .delimiter = '\n', .dir_fd = -1
+	};
 	bool takes = false;
 	int c, err = CLI_OK;
 

@@ -57,9 +57,11 @@ static int run_sub(int argc, char **argv)
 		COMMON_OPTIONS,
 		{ 0 },
 	};
-	struct receiver r = { .from = &topic_origin, .timeout = -1, .delimiter = '\n', .dir_fd = -1 };
-	unsigned int flags = IPCX_SUBSCRIBE | IPCX_LOSSY;
 	IPCX_TOPIC_OPTS(opts);
+	struct receiver r = {
+		.from = &topic_origin, .timeout = -1, .delimiter = '\n', .dir_fd = -1
+	};
+	unsigned int flags = IPCX_SUBSCRIBE | IPCX_LOSSY;
 	uint64_t history = 0;
 	int c, err = CLI_OK;
 
