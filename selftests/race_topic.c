@@ -259,9 +259,9 @@ static const char *check_other(void)
 #define SLOW 20
 
 static const struct entry drills[] = {
-	{ { "wait asleep/publish", &pair, nothing, wait_message, publish_p, check_taken } },
-	{ { "poll asleep/publish", &pair, nothing, poll_message, publish_p, check_taken } },
-	{ { "epoll asleep/publish", &edge, nothing, epoll_message, publish_p, check_taken } },
+	{ { "wait asleep/publish", &pair, not_asked, wait_message, publish_p, check_taken } },
+	{ { "poll asleep/publish", &pair, not_asked, poll_message, publish_p, check_taken } },
+	{ { "epoll asleep/publish", &edge, not_asked, epoll_message, publish_p, check_taken } },
 	{ { "room asleep/release", &pair, full, wait_for_room, release, check_room } },
 	{ { "poll for room/release", &pair, full, poll_for_room, release, check_room } },
 	{ { "wait asleep/close of the publisher", &kept, attached_no_windows, wait_awake, close_p,

@@ -195,9 +195,15 @@ static int nothing(void)
 	return 0;
 }
 
+/* Who was woken has asked for a kick once more: it comes here, so that A has to ask anew. */
+static int not_asked(void)
+{
+	return publish(&p, 'm') ?: cursor_set(&s, place, p.ring->head);
+}
+
 static int full(void)
 {
-	int err = 0;
+	int err = cursor_set(&s, place, cursor()); /* likewise */
 
 	while (!err && p.ring->head - cursor() < DEPTH)
 		err = publish(&p, 'm');
