@@ -42,8 +42,11 @@ struct ipcx_topic;
  * @bytes_max: bytes of payload of each ring, whole pages, at least @msg_max; 0 for the
  *	default (@depth times @msg_max, at most 256 MiB)
  * @first: position at which each ring begins, below 2^62; 0 but in tests
+ * @durable: of this handle: name of a subscription that stays when the handle goes, or NULL. It is
+ *	made if there is none; who opens it next goes on behind what was released, and until then
+ *	publishers wait, as for each that is not lossy
  *
- * All but @require and @history count only for the one who creates the topic; read what an
+ * All but @require, @history and @durable count only for the one who creates the topic; read what an
  * existing one has with ipcx_topic_attr().
  */
 struct ipcx_topic_opts {
@@ -56,6 +59,7 @@ struct ipcx_topic_opts {
 	uint64_t msg_max;
 	uint64_t bytes_max;
 	uint64_t first;
+	const char *durable;
 };
 
 #define IPCX_TOPIC_OPTS(name, ...) struct ipcx_topic_opts name = { .sz = sizeof(name), __VA_ARGS__ }
@@ -289,6 +293,22 @@ ssize_t ipcx_topic_recv(struct ipcx_topic *t, void *buf, size_t cap, int64_t dea
  * Return: their number since the handle was opened.
  */
 uint64_t ipcx_topic_missed(struct ipcx_topic *t);
+
+/**
+ * ipcx_topic_forget() - end a durable subscription that nobody has open
+ * @t: a handle of the topic
+ * @durable: its name
+ *
+ * What it has not released is lost to it, and no publisher waits for it any more.
+ *
+ * Return: 0, or
+ * -EACCES  it is another user's, and you neither own the topic nor have CAP_IPC_OWNER
+ * -EBADF   @t is closed in this process, because it was forked
+ * -EBUSY   somebody has it open
+ * -EINVAL  not a name
+ * -ENOENT  the topic has no such subscription
+ */
+int ipcx_topic_forget(struct ipcx_topic *t, const char *durable);
 
 /**
  * ipcx_topic_unlink() - take a topic's name away

@@ -67,8 +67,9 @@ static int open_denied(const struct ipcx_topic_open *arg, const char *name, cons
 		return ipcx_fail(EACCES, "topic %s: you may not subscribe%s", quoted, owner);
 	return ipcx_fail(EACCES,
 			 "topic %s: you may not subscribe so that publishers wait for you; IPCX_LOSSY "
-			 "may be allowed, or have it created with IPCX_OPEN_RELIABLE%s",
-			 quoted, owner);
+			 "may be allowed, or have it created with IPCX_OPEN_RELIABLE%s%s",
+			 quoted, arg->durable ? "; or the durable subscription is another user's" : "",
+			 owner);
 }
 
 int ipcx_topic_open_failed(int dev, const struct ipcx_topic_open *arg, const char *name, int err)
@@ -79,6 +80,9 @@ int ipcx_topic_open_failed(int dev, const struct ipcx_topic_open *arg, const cha
 	switch (err) {
 	case EACCES:
 		return open_denied(arg, name, quoted);
+	case EBUSY:
+		return ipcx_fail(err, "topic %s: somebody has the durable subscription open",
+				 quoted);
 	case EDQUOT:
 		return open_quota(dev, quoted);
 	case EEXIST:
@@ -123,6 +127,35 @@ static const char *name_of(const struct ipcx_topic *t, char buf[IPCX_QUOTED_MAX]
 	snprintf(buf, IPCX_QUOTED_MAX, "number %llu, which has no name",
 		 (unsigned long long)t->attr.id);
 	return buf;
+}
+
+int ipcx_topic_forget_failed(const struct ipcx_topic *t, const char *durable, int err)
+{
+	char buf[IPCX_QUOTED_MAX], quoted[IPCX_QUOTED_MAX];
+	const char *name = name_of(t, buf);
+
+	ipcx_quote(quoted, durable);
+	switch (err) {
+	case EACCES:
+		return ipcx_fail(err,
+				 "topic %s: the durable subscription %s is another user's; its "
+				 "maker, the topic's owner or root can end it",
+				 name, quoted);
+	case EBUSY:
+		return ipcx_fail(err, "topic %s: somebody has the durable subscription %s open",
+				 name, quoted);
+	case EINVAL:
+		return ipcx_fail(err,
+				 "topic %s: %s cannot be the name of a durable subscription: 1..255 "
+				 "bytes without '/', the first not '.'",
+				 name, quoted);
+	case ENOENT:
+		return ipcx_fail(err, "topic %s: there is no durable subscription %s", name,
+				 quoted);
+	default:
+		return ipcx_fail(err, "topic %s: the durable subscription %s: %s", name, quoted,
+				 strerror(err));
+	}
 }
 
 static int explain_loan(const struct ipcx_topic *t, const char *name, int err, size_t len)
@@ -183,9 +216,9 @@ static int explain_take(const struct ipcx_topic *t, const char *name, int err, s
 		return ipcx_fail(err, "topic %s: not opened with IPCX_SUBSCRIBE", name);
 	case EPIPE:
 		return ipcx_fail(err,
-				 "topic %s: a publisher has cut this subscriber off, which was %u "
-				 "messages behind, the topic's lag_max; open it again, be faster, or "
-				 "be lossy",
+				 "topic %s: messages are lost: a publisher has cut this subscriber "
+				 "off, which was lag_max, %u, messages behind, or what one had left "
+				 "had to make place for others; be faster, or be lossy",
 				 name, t->attr.lag_max);
 	case EPROTO:
 		return ipcx_fail(err,

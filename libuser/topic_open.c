@@ -33,8 +33,12 @@ static int check_flags(unsigned int flags, const char *name, const struct ipcx_t
 	if (!(flags & (IPCX_PUBLISH | IPCX_SUBSCRIBE)))
 		return ipcx_fail_text(EINVAL, "neither IPCX_PUBLISH nor IPCX_SUBSCRIBE was asked "
 					      "for");
-	if (((flags & IPCX_LOSSY) || opts->history) && !(flags & IPCX_SUBSCRIBE))
-		return ipcx_fail_text(EINVAL, "IPCX_LOSSY and history need IPCX_SUBSCRIBE");
+	if (((flags & IPCX_LOSSY) || opts->history || opts->durable) && !(flags & IPCX_SUBSCRIBE))
+		return ipcx_fail_text(EINVAL, "IPCX_LOSSY, history and durable need "
+					      "IPCX_SUBSCRIBE");
+	if ((flags & IPCX_LOSSY) && opts->durable)
+		return ipcx_fail_text(EINVAL, "a durable subscription misses nothing: it cannot be "
+					      "IPCX_LOSSY");
 	if ((flags & FLAGS_CREATE) && !(flags & IPCX_CREATE))
 		return ipcx_fail_text(EINVAL, "IPCX_EXCL, IPCX_EPHEMERAL and IPCX_OPEN_RELIABLE "
 					      "need IPCX_CREATE");
@@ -245,7 +249,7 @@ static void set_attr(struct ipcx_topic *t)
 		.mode = o->out_mode,
 		.uid = o->out_uid,
 		.gid = o->out_gid,
-		.flags = o->out_flags,
+		.flags = o->out_flags & ~IPCX_TOPIC_LOST,
 	};
 }
 
@@ -272,6 +276,7 @@ static int make_handle(struct ipcx_topic **to, int fd, const char *name, unsigne
 	pthread_mutex_init(&t->lock, NULL);
 	memcpy(t->name, name, strlen(name) + 1);
 	set_attr(t);
+	t->cut = !!(arg->out_flags & IPCX_TOPIC_LOST);
 	r = map_all(t);
 	if (r) {
 		free_handle(t);
@@ -296,6 +301,8 @@ static int open_member(struct ipcx_topic **t, const char *name, unsigned int fla
 		.bytes_max = opts->bytes_max,
 		.first = opts->first,
 		.history = opts->history,
+		.durable = (uintptr_t)opts->durable,
+		.durable_len = opts->durable ? strlen(opts->durable) : 0,
 	};
 	int fd, r = 0, dev = ipcx_kernel_device();
 
@@ -321,6 +328,10 @@ int ipcx_topic_open(struct ipcx_topic **t, const char *uri, unsigned int flags,
 		r = copy_opts(&opts, user_opts);
 	if (!r)
 		r = check_flags(flags, name, &opts);
+	if (!r && opts.durable)
+		r = *opts.durable ? ipcx_kernel_check_name(opts.durable) :
+				    ipcx_fail_text(EINVAL, "the name of a durable subscription "
+							   "cannot be empty");
 	if (r)
 		return r;
 	ipcx_fork_lock();
@@ -339,6 +350,19 @@ void ipcx_topic_close(struct ipcx_topic *t)
 	ipcx_fork_del(&t->fork);
 	free_handle(t);
 	ipcx_fork_unlock();
+}
+
+int ipcx_topic_forget(struct ipcx_topic *t, const char *durable)
+{
+	struct ipcx_topic_forget f = {
+		.size = sizeof(f),
+		.name = (uintptr_t)durable,
+		.name_len = strlen(durable),
+	};
+
+	if (!ioctl(t->fd, IPCX_IOC_TOPIC_FORGET, &f))
+		return 0;
+	return ipcx_topic_forget_failed(t, durable, errno);
 }
 
 int ipcx_topic_unlink(const char *uri)

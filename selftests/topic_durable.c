@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <ipcx.h>
+
 #include "topic_util.h"
 
 #include "../kselftest_harness.h"
@@ -326,6 +328,76 @@ TEST_F(durable, evicted_while_nobody_has_it)
 	EXPECT_EQ(IPCX_LEFT_EVICTED, raw_leave(sub.fd, 0, pub.dir->ring[0].id));
 	member_close(&sub);
 	member_close(&pub);
+}
+
+static int send_byte(struct ipcx_topic *t, char c)
+{
+	return ipcx_topic_send(t, &c, 1, IPCX_NOWAIT);
+}
+
+static int recv_byte(struct ipcx_topic *t)
+{
+	char c;
+	int r = ipcx_topic_recv(t, &c, 1, IPCX_NOWAIT);
+
+	return r < 0 ? r : c;
+}
+
+/* By the library: what was taken and not released comes again, what was released does not. */
+TEST_F(durable, library)
+{
+	IPCX_TOPIC_OPTS(opts, .durable = "lib");
+	struct ipcx_topic *p, *t, *second;
+	struct ipcx_msg m;
+
+	member_close(&self->sub);
+	ASSERT_EQ(0, forget(&self->pub, "d"));
+	ASSERT_EQ(0, ipcx_topic_open(&t, NAME, IPCX_SUBSCRIBE, &opts));
+	EXPECT_EQ(-EBUSY, ipcx_topic_open(&second, NAME, IPCX_SUBSCRIBE, &opts));
+	EXPECT_EQ(-EINVAL, ipcx_topic_open(&second, NAME, IPCX_SUBSCRIBE | IPCX_LOSSY, &opts));
+	EXPECT_EQ(-EINVAL, ipcx_topic_open(&second, NAME, IPCX_PUBLISH, &opts));
+	ASSERT_EQ(0, ipcx_topic_open(&p, NAME, IPCX_PUBLISH, NULL));
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(0, send_byte(p, 'a' + i));
+	EXPECT_EQ('a', recv_byte(t));
+	ASSERT_EQ(0, ipcx_topic_take(t, &m, IPCX_NOWAIT));
+	EXPECT_EQ('b', *(char *)m.data);
+	ipcx_topic_close(t);
+	ASSERT_EQ(0, send_byte(p, 'd'));
+	ASSERT_EQ(0, ipcx_topic_open(&t, NAME, IPCX_SUBSCRIBE, &opts));
+	for (int i = 1; i < 4; i++)
+		EXPECT_EQ('a' + i, recv_byte(t));
+	EXPECT_EQ(-EAGAIN, recv_byte(t));
+	EXPECT_EQ(-EBUSY, ipcx_topic_forget(p, "lib"));
+	ipcx_topic_close(t);
+	for (int i = 0; i < DEPTH; i++)
+		ASSERT_EQ(0, send_byte(p, 'e'));
+	EXPECT_EQ(-EAGAIN, send_byte(p, 'f'));
+	ASSERT_EQ(0, ipcx_topic_forget(p, "lib"));
+	EXPECT_EQ(0, send_byte(p, 'f'));
+	EXPECT_EQ(-ENOENT, ipcx_topic_forget(p, "lib"));
+	EXPECT_EQ(-EINVAL, ipcx_topic_forget(p, ""));
+	ipcx_topic_close(p);
+	ASSERT_EQ(0, subscribe(&self->sub, "d"));
+}
+
+/* By the library, when rings were lost: that is said once. */
+TEST_F(durable, library_tells_of_lost_rings)
+{
+	IPCX_TOPIC_OPTS(opts, .durable = "d");
+	struct ipcx_topic *t, *p;
+
+	member_close(&self->sub);
+	for (int i = 0; i < IPCX_TOPIC_RINGS + 2; i++) {
+		ASSERT_EQ(0, ipcx_topic_open(&p, NAME, IPCX_PUBLISH, NULL));
+		ASSERT_EQ(0, send_byte(p, 'x'));
+		ipcx_topic_close(p);
+	}
+	ASSERT_EQ(0, ipcx_topic_open(&t, NAME, IPCX_SUBSCRIBE, &opts));
+	EXPECT_EQ(-EPIPE, recv_byte(t));
+	EXPECT_EQ('x', recv_byte(t));
+	ipcx_topic_close(t);
+	ASSERT_EQ(0, subscribe(&self->sub, "d"));
 }
 
 TEST_HARNESS_MAIN

@@ -46,7 +46,22 @@ static const struct origin topic_origin = {
 	.json = sub_json,
 };
 
-enum { OPT_RELIABLE = OPT_OTHER, OPT_HISTORY };
+enum { OPT_RELIABLE = OPT_OTHER, OPT_HISTORY, OPT_DURABLE, OPT_FORGET };
+
+/* Ends the durable subscription @as of a topic. */
+static int forget(const char *name, const char *as)
+{
+	struct ipcx_topic *t;
+	int r = ipcx_topic_open(&t, name, IPCX_SUBSCRIBE | IPCX_LOSSY, NULL);
+
+	if (r)
+		return fail_ipcx(r);
+	r = ipcx_topic_forget(t, as);
+	if (r)
+		r = fail_ipcx(r);
+	ipcx_topic_close(t);
+	return r;
+}
 
 static int run_sub(int argc, char **argv)
 {
@@ -54,6 +69,8 @@ static int run_sub(int argc, char **argv)
 		RECV_OPTIONS,
 		{ "reliable", no_argument, NULL, OPT_RELIABLE },
 		{ "history", required_argument, NULL, OPT_HISTORY },
+		{ "durable", required_argument, NULL, OPT_DURABLE },
+		{ "forget", required_argument, NULL, OPT_FORGET },
 		COMMON_OPTIONS,
 		{ 0 },
 	};
@@ -62,12 +79,17 @@ static int run_sub(int argc, char **argv)
 		.from = &topic_origin, .timeout = -1, .delimiter = '\n', .dir_fd = -1
 	};
 	unsigned int flags = IPCX_SUBSCRIBE | IPCX_LOSSY;
+	const char *forgotten = NULL;
 	uint64_t history = 0;
 	int c, err = CLI_OK;
 
 	while (!err && (c = next_option(argc, argv, "n:0c", longs)) != -1) {
 		if (c == OPT_RELIABLE)
 			flags &= ~IPCX_LOSSY;
+		else if (c == OPT_DURABLE)
+			opts.durable = optarg;
+		else if (c == OPT_FORGET)
+			forgotten = optarg;
 		else if (c != OPT_HISTORY)
 			err = receive_option(&r, c);
 		else if (!parse_number(optarg, 10, UINT32_MAX, &history))
@@ -77,7 +99,11 @@ static int run_sub(int argc, char **argv)
 		return err;
 	if (argc - optind != 1)
 		return usage_error("give the name of one topic");
+	if (forgotten)
+		return forget(argv[optind], forgotten);
 	opts.history = history;
+	if (opts.durable)
+		flags &= ~IPCX_LOSSY;
 	err = ipcx_topic_open((struct ipcx_topic **)&r.handle, argv[optind],
 			      flags | (r.create ? IPCX_CREATE : 0), &opts);
 	return err ? fail_ipcx(err) : receive_all(&r);
@@ -85,8 +111,9 @@ static int run_sub(int argc, char **argv)
 
 const struct command cmd_sub = {
 	"sub", run_sub, "receive all that is published in a topic",
-	"usage: ipcx sub NAME [-n COUNT] [-c] [-0 | --raw] [--reliable] [--history N]\n"
-	"                     [--timeout DUR] [--json]\n"
+	"usage: ipcx sub NAME [-n COUNT] [-c] [-0 | --raw] [--reliable | --durable AS]\n"
+	"                     [--history N] [--timeout DUR] [--json]\n"
+	"       ipcx sub NAME --forget AS\n"
 	"\n"
 	"Writes messages to standard output, a newline behind each, until interrupted.\n"
 	"Everybody who subscribes gets every message that is published from then on. Who\n"
@@ -99,6 +126,9 @@ const struct command cmd_sub = {
 	"      --reliable      miss nothing: publishers wait, or cut this program off when it\n"
 	"                      is as far behind as the topic allows. You must be allowed to\n"
 	"                      publish, or the topic must be open to it\n"
+	"      --durable AS    reliable, and kept under the name AS when this program ends:\n"
+	"                      who comes next goes on there, and publishers wait until then\n"
+	"      --forget AS     end the durable subscription AS, which nobody has\n"
 	"      --history N     begin with the last N messages of each publisher that is there\n"
 	"      --timeout DUR   end when nothing came for so long: 500ms, 2s, 1m; 0 takes\n"
 	"                      what is there. Exit code 4 if nothing or less than COUNT came\n"
