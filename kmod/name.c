@@ -374,6 +374,7 @@ void ipcx_object_show_name(struct seq_file *m, const struct ipcx_object *obj)
 
 static int list_show(struct seq_file *m, void *v)
 {
+	const struct cred *cred = m->file->f_cred;
 	struct user_namespace *ns = seq_user_ns(m);
 	struct ipcx_object *obj = v;
 
@@ -382,7 +383,7 @@ static int list_show(struct seq_file *m, void *v)
 			 "id kind mode uid gid depth msg_max bytes_max bytes queued loaned leased free senders receivers flags name\n");
 		return 0;
 	}
-	if (!ipcx_object_permits(obj, m->file->f_cred, 4) && !ipcx_object_permits(obj, m->file->f_cred, 2))
+	if (!ipcx_object_permits(obj, cred, 4) && !ipcx_object_permits(obj, cred, 2))
 		return SEQ_SKIP;
 	seq_printf(m, "%llu ", obj->id);
 	seq_printf(m, "%s ", obj->ops->kind == IPCX_KIND_TOPIC ? "topic" : "queue");

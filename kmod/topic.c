@@ -14,7 +14,7 @@
 #include "topic.h"
 
 #define DEPTH_DEFAULT 64U
-#define MSG_DEFAULT (1ULL << 20)
+#define MSG_DEFAULT (1024ULL << 10)
 #define BYTES_DEFAULT (256ULL << 20)
 
 /**

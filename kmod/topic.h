@@ -27,7 +27,7 @@
 
 #include "ipcx.h"
 
-#define IPCX_POSITIONS	(1ULL << 62)
+#define IPCX_POSITIONS	BIT_ULL(62)
 
 /* How far @a is ahead of @b. */
 static inline u64 ipcx_pos_ahead(u64 a, u64 b)
@@ -78,7 +78,7 @@ struct ipcx_pub {
 	struct list_head gone;
 	struct ipcx_ring *ring;
 	struct ipcx_payload *payload;
-	struct mutex grow;
+	struct mutex grow; /* see above */
 	struct ipcx_arena arena;
 	struct pid *pid;
 	kuid_t uid;

@@ -90,8 +90,7 @@ static int ring_alloc(struct ipcx_pub *pub)
 	const struct ipcx_topic *t = pub->topic;
 	u32 i;
 
-	pub->payload = kvcalloc(t->depth, sizeof(*pub->payload),
-				GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	pub->payload = kvcalloc(t->depth, sizeof(*pub->payload), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!pub->payload)
 		return -ENOMEM;
 	for (i = 0; i < t->depth; i++)

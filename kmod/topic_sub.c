@@ -253,7 +253,8 @@ static int evict_reason(const struct ipcx_pub *pub, const struct ipcx_sub *sub, 
 
 	if (sub->lossy)
 		return flags & IPCX_EVICT_SKIPS ? -EPROTO : 0;
-	lag = ipcx_pos_ahead(READ_ONCE(pub->ring->head), READ_ONCE(sub->control->cursor[pub->index]));
+	lag = ipcx_pos_ahead(READ_ONCE(pub->ring->head),
+			     READ_ONCE(sub->control->cursor[pub->index]));
 	if (lag > t->depth)
 		return -EPROTO;
 	return t->lag_max && lag >= t->lag_max ? -EPIPE : 0;

@@ -105,13 +105,14 @@ test_tables() { scripts/test-tables.sh --check; }
 headers() {
 	local h
 	for h in include/uapi/linux/*.h; do
-		gcc -x c -std=c90 -Wpedantic -Wno-long-long -Werror -fsyntax-only -Wpadded "$h"
+		gcc -x c -std=c90 -Wpedantic -Wno-long-long -Werror -fsyntax-only -Wpadded \
+			-Iinclude/uapi "$h"
 	done
 	for h in include/*.h; do
 		gcc -x c -std=c99 -Wpedantic -Werror -fsyntax-only "$h"
 	done
 	for h in include/*.h include/uapi/linux/*.h; do
-		g++ -x c++ -std=c++17 -Werror -fsyntax-only "$h"
+		g++ -x c++ -std=c++17 -Werror -fsyntax-only -Iinclude/uapi "$h"
 	done
 }
 
@@ -126,7 +127,7 @@ layout() {
 		done
 	} >"$out/layout.c"
 	for bits in 32 64; do
-		gcc -m$bits -g -isystem /usr/include/x86_64-linux-gnu \
+		gcc -m$bits -g -Iinclude/uapi -isystem /usr/include/x86_64-linux-gnu \
 			-c "$out/layout.c" -o "$out/layout.o"
 		pahole "$out/layout.o" >"$out/layout.$bits"
 	done

@@ -254,8 +254,7 @@ TEST_F(topic, sleep_until_another_publishes)
 		EXPECT_EQ(0, woken(&s));
 		EXPECT_EQ(7, take(&self->sub, 1));
 		member_close(&other);
-		EXPECT_EQ(IPCX_LEFT_DEAD,
-			  raw_leave(self->sub.fd, 1, self->sub.dir->ring[1].id));
+		EXPECT_EQ(IPCX_LEFT_DEAD, raw_leave(self->sub.fd, 1, self->sub.dir->ring[1].id));
 	}
 }
 
@@ -294,6 +293,7 @@ TEST_F(topic, room_of_lossy)
 TEST_F(topic, readable_words)
 {
 	uint64_t p = self->pub.o.first;
+	int ret;
 	struct cases {
 		uint64_t word;
 		int ret;
@@ -309,8 +309,8 @@ TEST_F(topic, readable_words)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		cell_at(self->pub.ring, &self->pub, p)->word = cases[i].word;
-		EXPECT_EQ(cases[i].ret, raw_wait(self->sub.fd, IPCX_WAIT_MESSAGE, 0))
-			TH_LOG("case %zu", i);
+		ret = raw_wait(self->sub.fd, IPCX_WAIT_MESSAGE, 0);
+		EXPECT_EQ(cases[i].ret, ret) TH_LOG("case %zu", i);
 	}
 }
 

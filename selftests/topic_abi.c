@@ -93,9 +93,9 @@ TEST_F(topic_abi, unknown_flags)
 			memset(&self->arg, 0, sizeof(self->arg));
 			self->arg.word[0] = op->size;
 			self->arg.word[1] = 1U << bit;
-			if (!(op->flags & 1U << bit))
-				EXPECT_EQ(-EOPNOTSUPP, call(self, op))
-					TH_LOG("%s bit %d", op->name, bit);
+			if (op->flags & 1U << bit)
+				continue;
+			EXPECT_EQ(-EOPNOTSUPP, call(self, op)) TH_LOG("%s bit %d", op->name, bit);
 		}
 	}
 }
@@ -103,16 +103,18 @@ TEST_F(topic_abi, unknown_flags)
 TEST_F(topic_abi, bad_memory)
 {
 	for_each_op(op) {
-		EXPECT_EQ(-EFAULT, xioctl(op == ops ? self->dev : self->both.fd, op->cmd, bad_ptr))
-			TH_LOG("%s", op->name);
+		int fd = op == ops ? self->dev : self->both.fd;
+
+		EXPECT_EQ(-EFAULT, xioctl(fd, op->cmd, bad_ptr)) TH_LOG("%s", op->name);
 	}
 }
 
 TEST_F(topic_abi, wrong_file)
 {
 	for_each_op(op) {
-		EXPECT_EQ(-ENOTTY, xioctl(op == ops ? self->both.fd : self->dev, op->cmd, bad_ptr))
-			TH_LOG("%s", op->name);
+		int fd = op == ops ? self->both.fd : self->dev;
+
+		EXPECT_EQ(-ENOTTY, xioctl(fd, op->cmd, bad_ptr)) TH_LOG("%s", op->name);
 	}
 	EXPECT_EQ(-ENOTTY, xioctl(self->both.fd, IPCX_IOC_QUEUE_STAT, bad_ptr));
 }
@@ -180,13 +182,14 @@ TEST_F(topic_abi, open_defaults)
 TEST_F(topic_abi, kinds)
 {
 	struct end queue = {};
+	static const char names[] = "queue\0abi";
 	struct ipcx_topic_open o = { .size = sizeof(o),
 				     .flags = CREATE | PUBLISH,
-				     .name = (uintptr_t)"queue",
+				     .name = (uintptr_t)names,
 				     .name_len = 5 };
 	struct ipcx_unlink u = { .size = sizeof(u),
 				 .flags = IPCX_UNLINK_NOW,
-				 .name = (uintptr_t)"abi",
+				 .name = (uintptr_t)&names[6],
 				 .name_len = 3,
 				 .kind = IPCX_KIND_TOPIC };
 	struct ipcx_info info = { .size = sizeof(info) };
@@ -370,9 +373,10 @@ TEST_F(topic_abi, populate_limits)
 
 static int open_mode(unsigned int mode, unsigned int flags)
 {
+	static const char name[] = "mode";
 	struct ipcx_topic_open o = { .size = sizeof(o),
 				     .flags = flags,
-				     .name = (uintptr_t)"mode",
+				     .name = (uintptr_t)name,
 				     .name_len = 4,
 				     .mode = mode,
 				     .depth = 8 };
@@ -481,22 +485,23 @@ TEST_F(topic_abi, shown)
 
 static int one_round(int i)
 {
+	static const char name[] = "leak";
 	struct member m = {}, keep = {};
 	const unsigned int rights[] = { PUBLISH, SUBSCRIBE, PUBLISH | SUBSCRIBE | LOSSY };
 
 	m.o.depth = 8 << i % 4;
-	if (member_open(&m, i & 1 ? "leak" : NULL, CREATE | rights[i % 3]))
+	if (member_open(&m, i & 1 ? name : NULL, CREATE | rights[i % 3]))
 		return 1;
 	if (m.ring && (raw_populate(m.fd, i % 8, 100000) < 0 || publish(&m, i)))
 		return 2;
 	if (i & 1) {
 		struct ipcx_unlink u = { .size = sizeof(u),
-					 .name = (uintptr_t)"leak",
+					 .name = (uintptr_t)name,
 					 .name_len = 4,
 					 .kind = IPCX_KIND_TOPIC };
 		int dev = open("/dev/ipcx", O_RDWR);
 
-		if (member_open(&keep, "leak", SUBSCRIBE) || xioctl(dev, IPCX_IOC_UNLINK, &u))
+		if (member_open(&keep, name, SUBSCRIBE) || xioctl(dev, IPCX_IOC_UNLINK, &u))
 			return 3;
 		close(dev);
 	}

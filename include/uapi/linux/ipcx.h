@@ -60,8 +60,7 @@
 
 enum ipcx_kind { IPCX_KIND_QUEUE = 1, IPCX_KIND_TOPIC }; /* what a name stands for */
 
-/* struct ipcx_info::out_features */
-#define IPCX_FEATURE_QUEUE	(1ULL << 0)
+#define IPCX_FEATURE_QUEUE	(1ULL << 0)	/* struct ipcx_info::out_features */
 #define IPCX_FEATURE_CALL	(1ULL << 1)
 #define IPCX_FEATURE_TOPIC	(1ULL << 2)
 
@@ -219,8 +218,7 @@ struct ipcx_queue_open {
  * struct ipcx_unlink - take a name away
  * @size: sizeof(struct ipcx_unlink) of the caller
  * @flags: 0, or IPCX_UNLINK_NOW: from now on LOAN, COMMIT and TAKE of those who have the queue
- *	open fail with EIDRM, and so do the sleeping ones; poll tells EPOLLHUP and EPOLLERR. Of
- *	a topic: EOPNOTSUPP
+ *	open fail with EIDRM, and so do the sleeping ones; poll tells EPOLLHUP and EPOLLERR
  * @name: address of the name, not NUL-terminated
  * @name_len: length of the name, 1..IPCX_NAME_MAX bytes
  * @kind: IPCX_KIND_* that the name must stand for
@@ -229,7 +227,7 @@ struct ipcx_queue_open {
  *
  * Return: 0, or
  *	EACCES        the opener is neither owner nor has CAP_IPC_OWNER
- *	EINVAL        not a name, or @kind is not one
+ *	EINVAL        not a name, or @kind is not one; EOPNOTSUPP: NOW and a topic
  *	ENOENT        no such name
  *	EPROTOTYPE    the name stands for another kind
  */

@@ -34,16 +34,16 @@
  * keeps the lowest of all cursors, and looks at them again only when p - depth has reached it. A
  * RELIABLE subscriber gates: until its cursor is beyond p - depth the publisher waits. A lossy one
  * does not: where its cursor is not beyond p - depth, the publisher sets the word to p, WRITING,
- * then [F] looks at its holds; if one names the cell, the word becomes p, SKIPPED, the payload stays
- * as it is, and p + 1 is tried. A lossy subscriber that wants the payload where it lies sets a hold
- * and then [E] reads the word again; a message that lies in the cell is copied and the word then
- * [G] read again. One that finds its position overwritten goes on at a newer one; the numbers of
- * messages tell how many it missed.
+ * then [F] looks at its holds; if one names the cell, the word becomes p, SKIPPED, the payload
+ * stays as it is, and p + 1 is tried. A lossy subscriber that wants the payload where it lies sets
+ * a hold and then [E] reads the word again; a message that lies in the cell is copied and the word
+ * then [G] read again. One that finds its position overwritten goes on at a newer one; the numbers
+ * of messages tell how many it missed.
  *
  * SLEEP: only the kernel puts to sleep, in poll and TOPIC_WAIT. It [D] changes the attention word,
- * makes the CPUs that may run the other side serialise, and looks again. So there is no full barrier
- * on the side that is awake. Publishers are waited for at attention of each ring, subscribers, by
- * publishers without room, at attention of the directory.
+ * makes the CPUs that may run the other side serialise, and looks again. So there is no full
+ * barrier on the side that is awake. Publishers are waited for at attention of each ring,
+ * subscribers, by publishers without room, at attention of the directory.
  *
  * JOIN and LEAVE: the kernel changes masks, and then [H] generation. Who sees a generation that it
  * does not know [I] reads masks and entries again. A new subscriber starts, after the CPUs of
@@ -65,7 +65,7 @@
 
 #include <linux/ipcx.h>
 
-#define IPCX_TOPIC_RINGS	63	/* publishers of a topic at one time, undrained dead ones too */
+#define IPCX_TOPIC_RINGS	63	/* publishers of a topic at once, undrained dead ones too */
 #define IPCX_TOPIC_SUBS		128	/* subscriptions of a topic */
 #define IPCX_TOPIC_HOLDS	4	/* messages that a lossy subscriber may hold */
 #define IPCX_CELL_DATA		104	/* bytes of a message that needs no payload slot */
@@ -168,7 +168,7 @@ struct ipcx_dir {
 /* struct ipcx_topic_open::flags; CREATE, EXCL and EPHEMERAL as in struct ipcx_queue_open */
 #define IPCX_TOPIC_PUBLISH	(1U << 6)	/* the member may publish: it gets a ring */
 #define IPCX_TOPIC_SUBSCRIBE	(1U << 7)	/* the member may subscribe */
-#define IPCX_TOPIC_LOSSY	(1U << 8)	/* with SUBSCRIBE: it misses what it is too slow for */
+#define IPCX_TOPIC_LOSSY	(1U << 8)	/* with SUBSCRIBE: misses what it is too slow for */
 #define IPCX_TOPIC_OPEN_RELIABLE (1U << 9)	/* with CREATE: who may only read may be reliable */
 #define IPCX_TOPIC_VALID_FLAGS \
 	(IPCX_OPEN_CREATE | IPCX_OPEN_EXCL | IPCX_OPEN_EPHEMERAL | IPCX_TOPIC_PUBLISH | \
@@ -261,7 +261,7 @@ struct ipcx_topic_open {
 };
 
 /* struct ipcx_topic_wait::flags */
-#define IPCX_WAIT_MESSAGE	(1U << 0)	/* until there is something to take, or a ring to leave */
+#define IPCX_WAIT_MESSAGE	(1U << 0)	/* until there is one to take, or a ring to leave */
 #define IPCX_WAIT_ROOM		(1U << 1)	/* until the next position can be loaned */
 #define IPCX_WAIT_VALID_FLAGS	(IPCX_WAIT_MESSAGE | IPCX_WAIT_ROOM)
 
@@ -354,7 +354,7 @@ struct ipcx_topic_evict {
 /* struct ipcx_topic_leave::out_flags */
 #define IPCX_LEFT_DEAD		(1U << 0)	/* the publisher was gone */
 #define IPCX_LEFT_EVICTED	(1U << 1)	/* it evicted this subscriber */
-#define IPCX_LEFT_PROTO		(1U << 2)	/* with EVICTED: because of a contradiction or skips */
+#define IPCX_LEFT_PROTO		(1U << 2)	/* with EVICTED: for a contradiction or skips */
 #define IPCX_LEFT_LOST		(1U << 3)	/* the ring had to make place for another */
 
 /**
