@@ -359,8 +359,18 @@ static int release(void) { return cursor_set(&s, place, cursor() + 1); }
 static int touch_window(void) { return probe(window + PAGE, false); }
 static int touch_payload(void) { return probe(window, false); }
 static int kill_child(void) { return kill(child, SIGKILL); }
-static int wait_awake(void) { return raw_wait(s.fd, IPCX_WAIT_MESSAGE, later); }
 /* clang-format on */
+
+/* Who was not woken looks once more when its time is over, and may find something: too late. */
+static int in_time(int ret)
+{
+	return ret || now_ns() < later ? ret : -ETIMEDOUT;
+}
+
+static int wait_awake(void)
+{
+	return in_time(raw_wait(s.fd, IPCX_WAIT_MESSAGE, later));
+}
 
 /* Return: -EBADMSG if it was said that there is a message, and there is none. */
 static int there(int ret)
@@ -378,7 +388,7 @@ static int poll_for(int fd, short events)
 	struct pollfd f = { .fd = fd, .events = events };
 	int ret = poll(&f, 1, LATER_MS);
 
-	return ret == 1 ? 0 : ret ? -errno : -ETIMEDOUT;
+	return in_time(ret == 1 ? 0 : ret ? -errno : -ETIMEDOUT);
 }
 
 static int poll_message(void)
@@ -391,7 +401,7 @@ static int epoll_message(void)
 	struct epoll_event ev;
 	int ret = epoll_wait(epfd, &ev, 1, LATER_MS);
 
-	return there(ret == 1 ? 0 : ret ? -errno : -ETIMEDOUT);
+	return there(in_time(ret == 1 ? 0 : ret ? -errno : -ETIMEDOUT));
 }
 
 static int room(int ret)
@@ -401,7 +411,7 @@ static int room(int ret)
 
 static int wait_for_room(void)
 {
-	return room(raw_wait(p.fd, IPCX_WAIT_ROOM, later));
+	return room(in_time(raw_wait(p.fd, IPCX_WAIT_ROOM, later)));
 }
 
 static int poll_for_room(void)
@@ -411,7 +421,7 @@ static int poll_for_room(void)
 
 static int wait_no_reader(void)
 {
-	return raw_wait(p.fd, IPCX_WAIT_ROOM, later);
+	return in_time(raw_wait(p.fd, IPCX_WAIT_ROOM, later));
 }
 
 static int unlink_other(void)
