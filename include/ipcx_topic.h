@@ -42,9 +42,9 @@ struct ipcx_topic;
  * @bytes_max: bytes of payload of each ring, whole pages, at least @msg_max; 0 for the
  *	default (@depth times @msg_max, at most 256 MiB)
  * @first: position at which each ring begins, below 2^62; 0 but in tests
- * @durable: of this handle: name of a subscription that stays when the handle goes, or NULL. It is
- *	made if there is none; who opens it next goes on behind what was released, and until then
- *	publishers wait, as for each that is not lossy
+ * @durable: of this handle: name of a subscription that stays when the handle goes, or NULL.
+ *	It is made if there is none; who opens it next goes on behind what was released, and
+ *	until then publishers wait, as for each that is not lossy
  *
  * All but @require, @history and @durable count only for the one who creates the topic; read what an
  * existing one has with ipcx_topic_attr().

@@ -68,7 +68,8 @@ static int open_denied(const struct ipcx_topic_open *arg, const char *name, cons
 	return ipcx_fail(EACCES,
 			 "topic %s: you may not subscribe so that publishers wait for you; IPCX_LOSSY "
 			 "may be allowed, or have it created with IPCX_OPEN_RELIABLE%s%s",
-			 quoted, arg->durable ? "; or the durable subscription is another user's" : "",
+			 quoted,
+			 arg->durable ? "; or the durable subscription is another user's" : "",
 			 owner);
 }
 

@@ -510,7 +510,7 @@ TEST_F(answer, wait_for_one_of_two)
 	for (int i = 1; i >= 0; i--) {
 		ASSERT_EQ(0, side_call(c, &ask[i], &self->answer, 0, IPCX_CALL_WAIT));
 		EXPECT_EQ(ask[i].seq, self->answer.seq);
-		EXPECT_EQ("ab"[i], c->place[self->answer.slot][0]);
+		EXPECT_EQ("ab"[i], c -> place[self->answer.slot][0]);
 		ASSERT_EQ(1, raw_release(c->e.fd, &self->answer));
 	}
 }

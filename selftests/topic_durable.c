@@ -195,7 +195,7 @@ TEST_F(durable, forget)
 
 TEST_F(durable, forget_arguments)
 {
-	struct ipcx_topic_forget f = { .size = sizeof(f), .name = (uintptr_t)"d", .name_len = 1 };
+	struct ipcx_topic_forget f = { .size = sizeof(f), .name = (uintptr_t) "d", .name_len = 1 };
 
 	f.__reserved = 1;
 	EXPECT_EQ(-EINVAL, xioctl(self->pub.fd, IPCX_IOC_TOPIC_FORGET, &f));
@@ -260,7 +260,7 @@ TEST_F(durable, arguments)
 		.flags = SUBSCRIBE | LOSSY,
 		.name = (uintptr_t)NAME,
 		.name_len = strlen(NAME),
-		.durable = (uintptr_t)"x",
+		.durable = (uintptr_t) "x",
 		.durable_len = 1,
 	};
 
@@ -283,15 +283,15 @@ TEST_F(durable, arguments)
 /* An open that cannot be answered leaves no subscription behind. */
 TEST_F(durable, failed_open_leaves_none)
 {
-	struct ipcx_topic_open *o = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ipcx_topic_open *o =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	ASSERT_NE(MAP_FAILED, o);
 	o->size = sizeof(*o);
 	o->flags = SUBSCRIBE;
 	o->name = (uintptr_t)NAME;
 	o->name_len = strlen(NAME);
-	o->durable = (uintptr_t)"x";
+	o->durable = (uintptr_t) "x";
 	o->durable_len = 1;
 	ASSERT_EQ(0, mprotect(o, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, topic_open_raw(o));
@@ -299,7 +299,7 @@ TEST_F(durable, failed_open_leaves_none)
 	/* but one that was there stays */
 	member_close(&self->sub);
 	ASSERT_EQ(0, mprotect(o, PAGE, PROT_READ | PROT_WRITE));
-	o->durable = (uintptr_t)"d";
+	o->durable = (uintptr_t) "d";
 	ASSERT_EQ(0, mprotect(o, PAGE, PROT_READ));
 	EXPECT_EQ(-EFAULT, topic_open_raw(o));
 	EXPECT_EQ(0, forget(&self->pub, "d"));
@@ -312,7 +312,7 @@ TEST_F(durable, evicted_while_nobody_has_it)
 	struct member pub = { .o.depth = DEPTH, .o.lag_max = 2, .o.mode = 0600 }, sub = {};
 
 	ASSERT_EQ(0, member_open(&pub, "topic-lag", CREATE | PUBLISH | EPHEMERAL));
-	sub.o.durable = (uintptr_t)"d";
+	sub.o.durable = (uintptr_t) "d";
 	sub.o.durable_len = 1;
 	ASSERT_EQ(0, member_open(&sub, "topic-lag", SUBSCRIBE));
 	member_close(&sub);
@@ -321,7 +321,7 @@ TEST_F(durable, evicted_while_nobody_has_it)
 	publish(&pub, 1);
 	EXPECT_EQ(0, raw_evict(pub.fd, 0, 0));
 	memset(&sub, 0, sizeof(sub));
-	sub.o.durable = (uintptr_t)"d";
+	sub.o.durable = (uintptr_t) "d";
 	sub.o.durable_len = 1;
 	ASSERT_EQ(0, member_open(&sub, "topic-lag", SUBSCRIBE));
 	EXPECT_EQ(1, sub.dir->ring[0].evicted[0]);
