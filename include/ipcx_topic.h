@@ -46,8 +46,8 @@ struct ipcx_topic;
  *	It is made if there is none; who opens it next goes on behind what was released, and
  *	until then publishers wait, as for each that is not lossy
  *
- * All but @require, @history and @durable count only for the one who creates the topic; read what an
- * existing one has with ipcx_topic_attr().
+ * All but @require, @history and @durable count only for the one who creates the topic; read what
+ * an existing one has with ipcx_topic_attr().
  */
 struct ipcx_topic_opts {
 	size_t sz;
