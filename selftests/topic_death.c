@@ -337,7 +337,7 @@ TEST_F(death, inherited)
 	ipcx_topic_close(sub);
 }
 
-#define THREADS	3
+#define THREADS 3
 
 struct shared {
 	struct ipcx_topic *t;
