@@ -58,9 +58,13 @@ static int evict(struct ipcx_topic *t, uint32_t who, bool skips)
 	return -errno;
 }
 
-/* The position to write to next; who stands in the way and has to go is cut off. */
+/*
+ * The position to write to next; who stands in the way and has to go is cut off. Who has just
+ * joined need not go after all: once the kernel has said so, its cursor makes sense.
+ */
 static int next_position(struct ipcx_topic *t, uint64_t *pos)
 {
+	bool again = true;
 	uint32_t who;
 	int r;
 
@@ -69,8 +73,9 @@ static int next_position(struct ipcx_topic *t, uint64_t *pos)
 		if (r != -EPIPE && r != -EPROTO && r != -EBADMSG)
 			return r == -ENOBUFS ? -EBUSY : r;
 		r = evict(t, who, r == -EBADMSG);
-		if (r)
+		if (r && (r != -EAGAIN || !again))
 			return r;
+		again = again && !r;
 	}
 }
 
