@@ -233,7 +233,7 @@ static void endpoint_show_fdinfo(struct seq_file *m, struct file *file)
 	spin_unlock(&ep->q->lock);
 	seq_printf(m, "ipcx-queue:\t%llu\n", obj->id);
 	seq_puts(m, "ipcx-name:\t");
-	ipcx_object_show_name(m, obj);
+	ipcx_name_show(m, &obj->name);
 	seq_printf(m, "\nipcx-owner:\t%u:%u %04o\n", from_kuid_munged(ns, obj->uid),
 		   from_kgid_munged(ns, obj->gid), obj->mode);
 	seq_printf(m, "ipcx-rights:\t%s\n", rights_text(ep->rights));

@@ -152,7 +152,7 @@ void ipcx_object_keep(struct ipcx_object *obj);
 void ipcx_object_close(struct ipcx_object *obj);
 int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
 		       const struct cred *cred, bool now);
-void ipcx_object_show_name(struct seq_file *m, const struct ipcx_object *obj);
+void ipcx_name_show(struct seq_file *m, const struct ipcx_name *name);
 int ipcx_name_init(void);
 void ipcx_name_exit(void);
 

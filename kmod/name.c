@@ -364,19 +364,18 @@ static void list_stop(struct seq_file *m, void *v)
 }
 
 /**
- * ipcx_object_show_name() - print a name, "-" if there is none, so that it is one word
+ * ipcx_name_show() - print a name, "-" if there is none, so that it is one word
  * @m: where
- * @obj: whose
+ * @name: the name
  */
-void ipcx_object_show_name(struct seq_file *m, const struct ipcx_object *obj)
+void ipcx_name_show(struct seq_file *m, const struct ipcx_name *name)
 {
-	if (!obj->name.len)
+	if (!name->len)
 		seq_putc(m, '-');
-	else if (obj->name.len == 1 && obj->name.s[0] == '-')
+	else if (name->len == 1 && name->s[0] == '-')
 		seq_puts(m, "\\055");
 	else
-		seq_escape_mem(m, obj->name.s, obj->name.len,
-			       ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, " \\");
+		seq_escape_mem(m, name->s, name->len, ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, " \\");
 }
 
 static int list_show(struct seq_file *m, void *v)
@@ -400,7 +399,7 @@ static int list_show(struct seq_file *m, void *v)
 	seq_printf(m, " %s%s%s ", obj->ephemeral ? "e" : "",
 		   obj->name.len && !obj->named ? "u" : "",
 		   obj->ephemeral || (obj->name.len && !obj->named) ? "" : "-");
-	ipcx_object_show_name(m, obj);
+	ipcx_name_show(m, &obj->name);
 	seq_putc(m, '\n');
 	return 0;
 }

@@ -92,6 +92,7 @@ struct ipcx_pub {
  * @member: whose it is, under mutex and lock; NULL: it is durable, and nobody's
  * @name: of a durable one, else of no length
  * @kept: durable: it stays when its member goes, under mutex
+ * @untold: durable: it lost rings, and no member was told yet, under mutex
  * @lossy: it misses what it is too slow for
  * @id: of each ring that it is a pair with, 0 for none; under mutex
  * @rings: bit r: the pair is with the ring that is there now, under mutex and lock
@@ -110,6 +111,7 @@ struct ipcx_sub {
 	struct ipcx_member *member;
 	struct ipcx_name name;
 	bool kept;
+	bool untold;
 	bool lossy;
 	u64 id[IPCX_TOPIC_RINGS];
 	u64 rings;
@@ -249,6 +251,7 @@ struct ipcx_sub *ipcx_durable_find(const struct ipcx_topic *t, const struct ipcx
 int ipcx_durable_resume(struct ipcx_member *m, const struct ipcx_name *name);
 void ipcx_durable_keep(struct ipcx_sub *sub);
 bool ipcx_durable_detach(struct ipcx_sub *sub);
+void ipcx_durable_show(struct seq_file *m, struct ipcx_topic *t);
 long ipcx_topic_forget(struct ipcx_member *m, void __user *arg);
 
 /* topic_wait.c: sleeping and waking */

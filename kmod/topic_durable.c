@@ -3,6 +3,7 @@
  * Durable subscriptions: they have a name, and stay when their member goes. The control page
  * says how far all before have released; who takes it over goes on there.
  */
+#include <linux/seq_file.h>
 #include <linux/string.h>
 
 #include "copy.h"
@@ -53,8 +54,10 @@ static void leave_lost(struct ipcx_sub *sub)
 {
 	u64 lost = sub->lost, left;
 
-	for (left = lost; left; left &= left - 1)
+	for (left = lost; left; left &= left - 1) {
 		ipcx_pair_end(sub, __ffs64(left));
+		ipcx_pub_show(sub->topic, __ffs64(left));
+	}
 	ipcx_sub_attach(sub, lost, 0);
 }
 
@@ -80,7 +83,8 @@ int ipcx_durable_resume(struct ipcx_member *m, const struct ipcx_name *name)
 	sub->kicked = true;
 	spin_unlock(&t->lock);
 	m->sub = sub;
-	m->lost = sub->lost;
+	sub->untold = sub->untold || sub->lost;
+	m->lost = sub->untold;
 	if (sub->lost)
 		leave_lost(sub);
 out:
@@ -89,7 +93,7 @@ out:
 }
 
 /**
- * ipcx_durable_keep() - the member that made a durable subscription has its descriptor
+ * ipcx_durable_keep() - the member that made or took a durable subscription has its descriptor
  * @sub: the subscription
  *
  * So that an open that fails leaves nothing behind.
@@ -98,7 +102,28 @@ void ipcx_durable_keep(struct ipcx_sub *sub)
 {
 	mutex_lock(&sub->topic->mutex);
 	sub->kept = true;
+	sub->untold = false;
 	mutex_unlock(&sub->topic->mutex);
+}
+
+/* Dead rings that were read to their end; nobody else leaves them. */
+static void leave_read(struct ipcx_sub *sub, struct list_head *gone)
+{
+	struct ipcx_topic *t = sub->topic;
+	struct ipcx_pub *pub;
+	u64 left;
+	u32 r;
+
+	for (left = sub->rings; left; left &= left - 1) {
+		r = __ffs64(left);
+		pub = t->pub[r];
+		if (pub->member || READ_ONCE(sub->control->cursor[r]) != pub->end ||
+		    test_bit(sub->index, pub->evicted))
+			continue;
+		ipcx_pair_end(sub, r);
+		ipcx_pub_show(t, r);
+		ipcx_pub_drop_unread(pub, gone);
+	}
 }
 
 /**
@@ -110,6 +135,7 @@ void ipcx_durable_keep(struct ipcx_sub *sub)
 bool ipcx_durable_detach(struct ipcx_sub *sub)
 {
 	struct ipcx_topic *t = sub->topic;
+	LIST_HEAD(gone);
 	bool kept;
 
 	mutex_lock(&t->mutex);
@@ -118,9 +144,36 @@ bool ipcx_durable_detach(struct ipcx_sub *sub)
 		spin_lock(&t->lock);
 		sub->member = NULL;
 		spin_unlock(&t->lock);
+		leave_read(sub, &gone);
+		ipcx_topic_changed(t);
 	}
 	mutex_unlock(&t->mutex);
+	ipcx_pubs_free(&gone);
 	return kept;
+}
+
+/**
+ * ipcx_durable_show() - list the durable subscriptions of a topic
+ * @m: where
+ * @t: the topic
+ */
+void ipcx_durable_show(struct seq_file *m, struct ipcx_topic *t)
+{
+	const struct ipcx_sub *sub;
+	u32 s;
+
+	mutex_lock(&t->mutex);
+	for (s = 0; s < IPCX_TOPIC_SUBS; s++) {
+		sub = t->sub[s];
+		if (!sub || !sub->name.len)
+			continue;
+		seq_printf(m, "ipcx-durable:\t%u %u %s ", s,
+			   from_kuid_munged(seq_user_ns(m), sub->user->uid),
+			   sub->member ? "used" : "free");
+		ipcx_name_show(m, &sub->name);
+		seq_putc(m, '\n');
+	}
+	mutex_unlock(&t->mutex);
 }
 
 /**

@@ -52,19 +52,24 @@ static int subscribe(struct file *dev, struct ipcx_member *m, const struct ipcx_
 static int member_join(struct file *dev, struct ipcx_member *m, const struct ipcx_topic_open *o,
 		       const struct ipcx_name *durable)
 {
-	struct ipcx_topic *t = m->topic;
-	struct ipcx_pub *pub;
-	int err;
+	struct ipcx_pub *pub = NULL;
+	LIST_HEAD(gone);
+	int err = 0;
 
 	if (o->flags & IPCX_TOPIC_PUBLISH) {
-		pub = ipcx_pub_create(dev, t);
+		pub = ipcx_pub_create(dev, m->topic);
 		if (IS_ERR(pub))
 			return PTR_ERR(pub);
-		err = ipcx_pub_join(pub, m);
-		if (err)
-			return err;
 	}
-	return o->flags & IPCX_TOPIC_SUBSCRIBE ? subscribe(dev, m, o, durable) : 0;
+	if (o->flags & IPCX_TOPIC_SUBSCRIBE)
+		err = subscribe(dev, m, o, durable);
+	if (err && pub) {
+		list_add(&pub->gone, &gone);
+		ipcx_pubs_free(&gone);
+	} else if (pub) { /* last, for it may take the place of what a dead one has left */
+		err = ipcx_pub_join(pub, m);
+	}
+	return err;
 }
 
 /**
@@ -90,8 +95,8 @@ struct ipcx_member *ipcx_member_create(struct file *dev, struct ipcx_topic *t,
 	ipcx_map_init(&m->map);
 	err = member_join(dev, m, o, durable);
 	if (err) {
-		if (m->pub)
-			ipcx_pub_leave(m->pub);
+		if (m->sub && !ipcx_durable_detach(m->sub))
+			ipcx_sub_leave(m->sub);
 		put_cred(m->cred);
 		kfree(m);
 		return ERR_PTR(err);
@@ -168,7 +173,7 @@ static void member_show_fdinfo(struct seq_file *m, struct file *file)
 
 	seq_printf(m, "ipcx-topic:\t%llu\n", obj->id);
 	seq_puts(m, "ipcx-name:\t");
-	ipcx_object_show_name(m, obj);
+	ipcx_name_show(m, &obj->name);
 	seq_printf(m, "\nipcx-owner:\t%u:%u %04o\n", from_kuid_munged(ns, obj->uid),
 		   from_kgid_munged(ns, obj->gid), obj->mode);
 	seq_printf(m, "ipcx-rights:\t%s\n", rights_text(member));
@@ -178,6 +183,7 @@ static void member_show_fdinfo(struct seq_file *m, struct file *file)
 		seq_printf(m, "ipcx-sub:\t%u%s%s\n", member->sub->index,
 			   member->sub->lossy ? " lossy" : "",
 			   member->sub->name.len ? " durable" : "");
+	ipcx_durable_show(m, member->topic);
 }
 
 static int member_release(struct inode *inode, struct file *file)

@@ -102,14 +102,7 @@ static int ring_alloc(struct ipcx_pub *pub)
 	return -ENOMEM;
 }
 
-/**
- * ipcx_pub_create() - a publisher that has not joined
- * @dev: /dev/ipcx
- * @t: its topic
- *
- * Return: the publisher, -EDQUOT, -ENOMEM.
- */
-struct ipcx_pub *ipcx_pub_create(struct file *dev, struct ipcx_topic *t)
+static struct ipcx_pub *pub_create(struct file *dev, struct ipcx_topic *t)
 {
 	struct ipcx_pub *pub = kzalloc(sizeof(*pub), GFP_KERNEL_ACCOUNT);
 	int err;
@@ -196,6 +189,9 @@ void ipcx_pub_show(struct ipcx_topic *t, u32 ring)
 		bitmap_to_arr64(subs, pub->subs, IPCX_TOPIC_SUBS);
 		bitmap_to_arr64(evicted, pub->evicted, IPCX_TOPIC_SUBS);
 	}
+	for (i = 0; i < IPCX_TOPIC_SUBS; i++)
+		if (t->sub[i] && t->sub[i]->lost & BIT_ULL(ring))
+			evicted[i / 64] |= BIT_ULL(i % 64);
 	WRITE_ONCE(d->id, pub ? pub->id : 0);
 	WRITE_ONCE(d->end, pub ? pub->end : 0);
 	WRITE_ONCE(d->flags, pub && !pub->member ? IPCX_RING_DEAD : 0);
@@ -269,24 +265,83 @@ out:
 	return err;
 }
 
-/**
- * ipcx_pub_drop_unread() - take a publisher away if it is dead and nobody has to leave it
- * @pub: the publisher, its topic's mutex held
- * @gone: it is put there to be freed without the mutex
- */
-void ipcx_pub_drop_unread(struct ipcx_pub *pub, struct list_head *gone)
+static void drop(struct ipcx_pub *pub, struct list_head *gone)
 {
 	struct ipcx_topic *t = pub->topic;
 
-	if (pub->member || !bitmap_empty(pub->subs, IPCX_TOPIC_SUBS) ||
-	    !bitmap_empty(pub->evicted, IPCX_TOPIC_SUBS))
-		return;
+	ipcx_pairs_lose(pub);
 	spin_lock(&t->lock);
 	t->pub[pub->index] = NULL;
 	spin_unlock(&t->lock);
 	ipcx_pub_show(t, pub->index);
 	ipcx_ring_revoke(t, pub->index);
 	list_add(&pub->gone, gone);
+}
+
+/**
+ * ipcx_pub_drop_unread() - take a publisher away if it is dead and nobody reads it any more
+ * @pub: the publisher, its topic's mutex held
+ * @gone: it is put there to be freed without the mutex
+ *
+ * Who was evicted and has not left yet need not have it for that.
+ */
+void ipcx_pub_drop_unread(struct ipcx_pub *pub, struct list_head *gone)
+{
+	if (!pub->member && bitmap_empty(pub->subs, IPCX_TOPIC_SUBS))
+		drop(pub, gone);
+}
+
+/* Takes away what dead publishers of @uid have left to lossy subscribers only. */
+static bool reclaim(struct ipcx_topic *t, kuid_t uid)
+{
+	struct ipcx_pub *pub;
+	LIST_HEAD(gone);
+	bool any;
+	u32 r;
+
+	mutex_lock(&t->mutex);
+	for (r = 0; r < IPCX_TOPIC_RINGS; r++) {
+		pub = t->pub[r];
+		if (pub && !pub->member && uid_eq(pub->uid, uid) &&
+		    !bitmap_intersects(pub->subs, t->reliable, IPCX_TOPIC_SUBS))
+			drop(pub, &gone);
+	}
+	any = !list_empty(&gone);
+	if (any)
+		ipcx_topic_changed(t);
+	mutex_unlock(&t->mutex);
+	ipcx_pubs_free(&gone);
+	return any;
+}
+
+/**
+ * ipcx_pub_create() - a publisher that has not joined, if need be in place of dead ones
+ * @dev: /dev/ipcx
+ * @t: its topic
+ *
+ * A subscriber that does not gate must not use up what its publishers may have.
+ *
+ * Return: the publisher, -EDQUOT, -ENOMEM.
+ */
+struct ipcx_pub *ipcx_pub_create(struct file *dev, struct ipcx_topic *t)
+{
+	struct ipcx_pub *pub = pub_create(dev, t);
+
+	if (IS_ERR(pub) && reclaim(t, dev->f_cred->euid))
+		pub = pub_create(dev, t);
+	return pub;
+}
+
+/* Who has read all of a dead ring, and has no member that could leave it. */
+static void end_absent(struct ipcx_pub *pub)
+{
+	struct ipcx_topic *t = pub->topic;
+	u32 s;
+
+	for_each_set_bit(s, pub->subs, IPCX_TOPIC_SUBS)
+		if (!t->sub[s]->member &&
+		    READ_ONCE(t->sub[s]->control->cursor[pub->index]) == pub->end)
+			ipcx_pair_end(t->sub[s], pub->index);
 }
 
 /**
@@ -306,6 +361,7 @@ void ipcx_pub_leave(struct ipcx_pub *pub)
 	pub->end = READ_ONCE(pub->ring->head) % IPCX_POSITIONS;
 	pub->death = t->deaths++;
 	spin_unlock(&t->lock);
+	end_absent(pub);
 	ipcx_pub_show(t, pub->index);
 	ipcx_pub_wake_subs(pub);
 	ipcx_pub_drop_unread(pub, &gone);

@@ -125,7 +125,11 @@ void ipcx_pairs_lose(struct ipcx_pub *pub)
 		if (!sub || !(sub->rings & ring))
 			continue;
 		sub->rings &= ~ring;
-		sub->proto &= ~ring;
+		if (READ_ONCE(sub->control->cursor[pub->index]) == pub->end &&
+		    !test_bit(s, pub->evicted)) {
+			sub->id[pub->index] = 0; /* it had read all */
+			continue;
+		}
 		sub->lost |= ring;
 		ipcx_sub_wake(sub);
 	}
@@ -162,6 +166,8 @@ void ipcx_sub_attach(struct ipcx_sub *sub, u64 rings, u32 history)
 	}
 	ipcx_topic_changed(t);
 	ipcx_pubs_serialise(t);
+	if (!sub->lossy && t->lag_max)
+		history = min(history, t->lag_max - 1);
 	for (left = rings; left; left &= left - 1) {
 		r = __ffs64(left);
 		head = READ_ONCE(t->pub[r]->ring->head);
@@ -330,15 +336,27 @@ static u32 left_flags(const struct ipcx_sub *sub, u32 ring)
 	const struct ipcx_pub *pub = sub->topic->pub[ring];
 	u32 flags = 0;
 
+	if (sub->proto & BIT_ULL(ring))
+		flags |= IPCX_LEFT_PROTO;
 	if (sub->lost & BIT_ULL(ring))
-		return IPCX_LEFT_LOST;
+		return flags | IPCX_LEFT_LOST;
 	if (!pub->member)
 		flags |= IPCX_LEFT_DEAD;
 	if (test_bit(sub->index, pub->evicted))
 		flags |= IPCX_LEFT_EVICTED;
-	if (sub->proto & BIT_ULL(ring))
-		flags |= IPCX_LEFT_PROTO;
 	return flags;
+}
+
+/* Does @id name what the subscriber has to leave there? */
+static bool is_pair(const struct ipcx_sub *sub, u32 ring, u64 id)
+{
+	const struct ipcx_pub *pub = sub->topic->pub[ring];
+
+	if (!sub->id[ring])
+		return false;
+	if (sub->lost & BIT_ULL(ring) && id == (pub ? pub->id : 0))
+		return true;
+	return id == sub->id[ring];
 }
 
 /* A pair that was lost ends by one with the ring that took the place. */
@@ -349,15 +367,14 @@ static void leave(struct ipcx_sub *sub, u32 ring, struct list_head *gone)
 
 	lockdep_assert_held(&t->mutex);
 	ipcx_pair_end(sub, ring);
-	if (lost) {
-		ipcx_sub_attach(sub, BIT_ULL(ring), 0);
-		spin_lock(&t->lock);
-		ipcx_sub_wake(sub); /* who sleeps has not asked this one for a kick */
-		spin_unlock(&t->lock);
-		return;
-	}
 	ipcx_pub_show(t, ring);
-	ipcx_pub_drop_unread(t->pub[ring], gone);
+	if (lost)
+		ipcx_sub_attach(sub, BIT_ULL(ring), 0);
+	else
+		ipcx_pub_drop_unread(t->pub[ring], gone);
+	spin_lock(&t->lock);
+	ipcx_sub_wake(sub); /* who sleeps has not asked a new ring for a kick */
+	spin_unlock(&t->lock);
 	ipcx_topic_changed(t);
 }
 
@@ -380,8 +397,12 @@ long ipcx_topic_leave(struct ipcx_member *m, void __user *arg)
 		return -EPERM;
 	if (l.ring >= IPCX_TOPIC_RINGS)
 		return -EINVAL;
+	l.out_flags = 0;
+	err = ipcx_copy_out(arg, l.size, &l, sizeof(l)); /* so that it can be told why */
+	if (err)
+		return err;
 	mutex_lock(&m->topic->mutex);
-	if (l.id && m->sub->id[l.ring] == l.id) {
+	if (is_pair(m->sub, l.ring, l.id)) {
 		l.out_flags = left_flags(m->sub, l.ring);
 		leave(m->sub, l.ring, &gone);
 	} else {

@@ -59,6 +59,7 @@ void ipcx_pubs_serialise(struct ipcx_topic *t)
 
 	mutex_lock(&t->arm_lock);
 	spin_lock(&t->lock);
+	smp_mb(); /* D, as below */
 	for (r = 0; r < IPCX_TOPIC_RINGS; r++)
 		if (t->pub[r] && t->pub[r]->member)
 			cpus_add(t, t->pub[r]->member);
@@ -74,9 +75,8 @@ void ipcx_pubs_serialise(struct ipcx_topic *t)
 void ipcx_sub_arm(struct ipcx_sub *sub)
 {
 	struct ipcx_topic *t = sub->topic;
+	u64 left, asked = 0;
 	struct ipcx_pub *pub;
-	bool asked = false;
-	u64 left;
 
 	mutex_lock(&t->arm_lock);
 	spin_lock(&t->lock);
@@ -88,9 +88,11 @@ void ipcx_sub_arm(struct ipcx_sub *sub)
 			continue;
 		pub->armed = true;
 		WRITE_ONCE(*attention, *attention + 1);
-		cpus_add(t, pub->member);
-		asked = true;
+		asked |= BIT_ULL(__ffs64(left));
 	}
+	smp_mb(); /* D: a CPU that is not counted yet reads attention later than this */
+	for (left = asked; left; left &= left - 1)
+		cpus_add(t, t->pub[__ffs64(left)]->member);
 	spin_unlock(&t->lock);
 	if (asked)
 		serialise(t);
@@ -113,6 +115,7 @@ void ipcx_room_arm(struct ipcx_topic *t)
 	if (!t->armed) {
 		t->armed = true;
 		WRITE_ONCE(t->dir->attention, t->dir->attention + 1);
+		smp_mb(); /* D, as above */
 		for_each_set_bit(s, t->reliable, IPCX_TOPIC_SUBS)
 			if (t->sub[s]->member)
 				cpus_add(t, t->sub[s]->member);
@@ -195,8 +198,10 @@ bool ipcx_sub_poll(struct ipcx_sub *sub)
 }
 
 /**
- * ipcx_pub_has_room() - is there nobody who still wants what the next position overwrites?
+ * ipcx_pub_has_room() - is there nobody to wait for who wants what the next position overwrites?
  * @pub: the publisher
+ *
+ * Whom it may evict it need not wait for.
  *
  * Return: whether there is nobody.
  */
@@ -212,7 +217,7 @@ bool ipcx_pub_has_room(struct ipcx_pub *pub)
 		if (!test_bit(s, t->reliable))
 			continue;
 		cursor = READ_ONCE(t->sub[s]->control->cursor[pub->index]);
-		room = room && ipcx_pos_ahead(head, cursor) < t->depth;
+		room = room && (t->lag_max || ipcx_pos_ahead(head, cursor) != t->depth);
 	}
 	spin_unlock(&t->lock);
 	return room;

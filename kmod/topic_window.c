@@ -143,9 +143,9 @@ static struct ipcx_payload *payload_at(struct ipcx_topic *t, u64 *page, u32 *sho
 	*page = off;
 	*shown = 0;
 	spin_lock(&t->lock);
-	pub = t->pub[slot / t->depth];
+	pub = t->pub[div_u64(slot, t->depth)];
 	if (pub) {
-		p = &pub->payload[slot % t->depth];
+		p = &pub->payload[slot & (t->depth - 1)];
 		*shown = p->shown;
 	}
 	spin_unlock(&t->lock);

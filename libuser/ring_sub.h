@@ -405,23 +405,27 @@ static inline bool ipcx_sub_release(struct ipcx_ring_sub *s, const struct ipcx_t
  *
  * What was loaned and never committed is stepped over, and counted as missed.
  *
- * Return: true: nothing will come, and nothing is held; false: take again, or release first.
+ * Return: 1: nothing will come, and nothing is held; 0: take again, or release first; or
+ *	-EPROTO       the ring says what cannot be; it must be left
  */
-ipcx_ring_rare bool ipcx_sub_drained(struct ipcx_ring_sub *s, uint64_t end)
+ipcx_ring_rare int ipcx_sub_drained(struct ipcx_ring_sub *s, uint64_t end)
 {
 	int64_t left = ipcx_pos_diff(end & IPCX_POS_MASK, s->pos), room = s->depth;
 
 	if (!s->lossy)
 		room -= ipcx_pos_diff(s->pos, s->cursor);
+	if (left < 0 || (!s->lossy && left > room))
+		return -EPROTO;
 	if (left > room)
 		left = room;
 	for (; left > 0; left--) {
 		uint64_t word = __atomic_load_n(&ipcx_sub_cell(s, s->pos)->word, __ATOMIC_ACQUIRE);
 		unsigned int state = ipcx_word_state(word);
-		bool hole = ipcx_word_pos(word) != s->pos || state == IPCX_CELL_WRITING;
+		int64_t ahead = ipcx_pos_diff(ipcx_word_pos(word), s->pos);
+		bool hole = ahead < 0 || state == IPCX_CELL_WRITING;
 
-		if (!hole && state == IPCX_CELL_PUBLISHED)
-			return false;
+		if (ahead > 0 || (!hole && state == IPCX_CELL_PUBLISHED))
+			return 0;
 		s->missed += hole;
 		ipcx_sub_step(s, hole || state == IPCX_CELL_CANCELED);
 	}

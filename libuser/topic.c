@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include <time.h>
+
 #include "topic.h"
 
 int ipcx_topic_fd(const struct ipcx_topic *t)
@@ -29,6 +31,17 @@ int ipcx_topic_attr(const struct ipcx_topic *t, struct ipcx_topic_attr *attr)
 	memcpy(attr, &t->attr, sz < sizeof(*attr) ? sz : sizeof(*attr));
 	attr->sz = sz;
 	return 0;
+}
+
+/* A sleep that ends at once, and finds nothing, must not go on and on. */
+bool ipcx_topic_late(int64_t deadline)
+{
+	struct timespec now;
+
+	if (deadline == IPCX_FOREVER)
+		return false;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec >= deadline;
 }
 
 int ipcx_topic_sleep(const struct ipcx_topic *t, uint32_t until, int64_t deadline)

@@ -130,6 +130,7 @@ int ipcx_topic_map(struct ipcx_topic *t, unsigned int which, uint64_t offset, ui
 int ipcx_topic_map_ring(struct ipcx_topic *t, unsigned int which, unsigned int ring, int prot);
 
 /* topic.c */
+bool ipcx_topic_late(int64_t deadline);
 int ipcx_topic_sleep(const struct ipcx_topic *t, uint32_t until, int64_t deadline);
 void ipcx_topic_kick(const struct ipcx_topic *t, uint32_t whom);
 

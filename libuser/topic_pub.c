@@ -158,7 +158,7 @@ static int send_locked(struct ipcx_topic *t, const void *buf, size_t len, bool *
 static int loan_until(struct ipcx_topic *t, const void *buf, size_t len, struct ipcx_msg *m,
 		      int64_t deadline)
 {
-	bool kick = false;
+	bool kick = false, late = false;
 	int r;
 
 	if (t->fd < 0)
@@ -177,9 +177,12 @@ static int loan_until(struct ipcx_topic *t, const void *buf, size_t len, struct 
 			ipcx_topic_kick(t, IPCX_KICK_SUBSCRIBERS);
 		if (r != -EAGAIN || deadline == IPCX_NOWAIT)
 			return r;
+		if (late)
+			return -ETIMEDOUT;
 		r = ipcx_topic_sleep(t, IPCX_WAIT_ROOM, deadline);
 		if (r)
 			return r;
+		late = ipcx_topic_late(deadline);
 	}
 }
 

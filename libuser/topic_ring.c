@@ -38,25 +38,29 @@ static void forget(struct ipcx_topic *t, unsigned int ring)
 	*reader = (struct ipcx_topic_reader){ 0 };
 }
 
+/* Tells the kernel, which tells why the ring had to be left if it had to. */
+static void leave(struct ipcx_topic *t, unsigned int ring, uint64_t id, bool broken)
+{
+	struct ipcx_topic_leave arg = { .size = sizeof(arg), .ring = ring, .id = id };
+
+	if (ioctl(t->fd, IPCX_IOC_TOPIC_LEAVE, &arg) < 0)
+		arg.out_flags = 0;
+	if (broken || arg.out_flags & IPCX_LEFT_PROTO)
+		t->broken++;
+	else if (arg.out_flags & (IPCX_LEFT_EVICTED | IPCX_LEFT_LOST))
+		t->cut++;
+}
+
 /*
  * What is held of it can still be read, but a publisher that comes after may write there.
  * @broken: it contradicts itself.
  */
 void ipcx_topic_leave(struct ipcx_topic *t, unsigned int ring, bool broken)
 {
-	struct ipcx_topic_leave arg = {
-		.size = sizeof(arg),
-		.ring = ring,
-		.id = t->reader[ring].id,
-	};
+	uint64_t id = t->reader[ring].id;
 
 	forget(t, ring);
-	if (ioctl(t->fd, IPCX_IOC_TOPIC_LEAVE, &arg) < 0)
-		arg.out_flags = 0;
-	if (broken || arg.out_flags & IPCX_LEFT_PROTO)
-		t->broken++;
-	else if (arg.out_flags & IPCX_LEFT_EVICTED)
-		t->cut++;
+	leave(t, ring, id, broken);
 }
 
 /* Whoever is gone already has no name. */
@@ -103,6 +107,9 @@ static int look_at(struct ipcx_topic *t, unsigned int ring)
 
 	if (reader->id && (reader->id != id || has_bit(entry->evicted, sub)))
 		ipcx_topic_leave(t, ring, false);
+	/* one that it had to leave before it ever looked there */
+	if (!reader->id && has_bit(entry->evicted, sub))
+		leave(t, ring, id, false);
 	if (!id || !has_bit(entry->subs, sub))
 		return 0;
 	if (!reader->id) {

@@ -59,8 +59,9 @@ static int next_of_ring(const struct ipcx_topic_reader *reader, struct ipcx_take
 
 	if (r || !reader->dead)
 		return r;
-	if (ipcx_sub_drained(reader->sub, reader->end))
-		return -ESTALE;
+	r = ipcx_sub_drained(reader->sub, reader->end);
+	if (r)
+		return r < 0 ? r : -ESTALE;
 	return ipcx_sub_take(reader->sub, taken);
 }
 
@@ -160,7 +161,7 @@ static int take_locked(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, boo
 static int take_until(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, int64_t deadline)
 {
 	unsigned int spins = t->spins;
-	bool kick = false;
+	bool kick = false, late = false;
 	int r;
 
 	if (t->fd < 0)
@@ -182,9 +183,12 @@ static int take_until(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, int6
 			cpu_relax();
 			continue;
 		}
+		if (late)
+			return -ETIMEDOUT;
 		r = ipcx_topic_sleep(t, IPCX_WAIT_MESSAGE, deadline);
 		if (r)
 			return r;
+		late = ipcx_topic_late(deadline);
 	}
 }
 
@@ -225,8 +229,12 @@ static int release_locked(struct ipcx_topic *t, const struct ipcx_msg *m, bool *
 	*kick = ipcx_sub_release(reader->sub, &taken);
 	if (reader->sub->held == held)
 		return -EPERM;
-	if (ipcx_unlikely(reader->dead) && ipcx_sub_drained(reader->sub, reader->end))
-		ipcx_topic_leave(t, ring, false);
+	if (ipcx_unlikely(reader->dead)) {
+		int r = ipcx_sub_drained(reader->sub, reader->end);
+
+		if (r)
+			ipcx_topic_leave(t, ring, r < 0);
+	}
 	return 0;
 }
 
@@ -286,6 +294,8 @@ uint64_t ipcx_topic_missed(struct ipcx_topic *t)
 {
 	uint64_t missed;
 
+	if (t->fd < 0)
+		return t->missed;
 	pthread_mutex_lock(&t->lock);
 	missed = t->missed;
 	for (unsigned int i = 0; i < t->nrings; i++)

@@ -173,7 +173,7 @@ static const char *check_evicted_or_not(void)
 	const char *wrong = ret_a && ret_a != -ENOENT ? "not evicted" : NULL;
 	bool left = drill->b == leave;
 
-	if (!wrong && ret_b != (left && !ret_a ? IPCX_LEFT_EVICTED : 0))
+	if (!wrong && ret_b != (left && !ret_a ? IPCX_LEFT_EVICTED | IPCX_LEFT_PROTO : 0))
 		wrong = "evicted, and not told";
 	if (!wrong && (reads(place, s.o.out_sub) || was_evicted(place, s.o.out_sub)))
 		wrong = "a reader is left";
@@ -267,7 +267,7 @@ static const struct entry drills[] = {
 	{ { "wait asleep/close of the publisher", &kept, attached_no_windows, wait_awake, close_p,
 	    check_dead },
 	  COSTLY },
-	{ { "room asleep/close of the reader", &kept, full_no_windows, wait_no_reader, close_s,
+	{ { "room asleep/close of the reader", &kept, ahead_no_windows, wait_no_reader, close_s,
 	    check_no_reader },
 	  COSTLY },
 	{ { "wait asleep/evict", &kept, attached_ahead, wait_awake, evict, check_evicted },
@@ -287,10 +287,10 @@ static const struct entry drills[] = {
 	{ { "join with history/publish", &kept, published, join_with_history, publish_p,
 	    check_history },
 	  COSTLY },
-	{ { "evict/close of the reader", &kept, full_no_windows, evict, close_s,
+	{ { "evict/close of the reader", &kept, ahead_no_windows, evict, close_s,
 	    check_evicted_or_not },
 	  COSTLY },
-	{ { "evict/leave", &kept, full_no_windows, evict, leave, check_evicted_or_not }, COSTLY },
+	{ { "evict/leave", &kept, ahead_no_windows, evict, leave, check_evicted_or_not }, COSTLY },
 	{ { "fault/close and join", &reader, seen, touch_window, close_and_join,
 	    check_no_old_page },
 	  COSTLY },

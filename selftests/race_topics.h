@@ -29,7 +29,7 @@ static pid_t child;
 
 static int join(struct member *m, const char *name, unsigned int flags)
 {
-	*m = (struct member){ .o.depth = DEPTH, .o.lag_max = DEPTH, .o.msg_max = PAGE };
+	*m = (struct member){ .o.depth = DEPTH, .o.msg_max = PAGE };
 	return member_open(m, name, flags);
 }
 
@@ -215,12 +215,6 @@ static int attached(void)
 	return join(&s, NAME, SUBSCRIBE) ?: join_as_p();
 }
 
-/* So full that S may be evicted, too. */
-static int attached_full(void)
-{
-	return attached() ?: full();
-}
-
 /* S is nowhere in P's ring: nothing is there for it, and it may be evicted. */
 static int attached_ahead(void)
 {
@@ -237,9 +231,9 @@ static int attached_no_windows(void)
 	return err;
 }
 
-static int full_no_windows(void)
+static int ahead_no_windows(void)
 {
-	int err = attached_full();
+	int err = attached_ahead();
 
 	no_windows(&s);
 	return err;

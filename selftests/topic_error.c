@@ -250,4 +250,47 @@ TEST_F(error, tight)
 	ipcx_topic_close(t);
 }
 
+/* It has not looked at its rings since before the publisher came. */
+TEST(evicted_before_it_looked)
+{
+	IPCX_TOPIC_OPTS(opts, .depth = DEPTH, .lag_max = 2);
+	struct ipcx_topic *pub, *sub;
+
+	ASSERT_EQ(0, ipcx_topic_open(&sub, NAME, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_SUBSCRIBE,
+				     &opts));
+	ASSERT_EQ(0, ipcx_topic_open(&pub, NAME, IPCX_PUBLISH, NULL));
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(0, send_nr(pub, i, IPCX_NOWAIT));
+	EXPECT_EQ(-EPIPE, recv_nr(sub, in_ms(2000)));
+	EXPECT_EQ(-ETIMEDOUT, recv_nr(sub, in_ms(20)));
+	ipcx_topic_close(sub);
+	ipcx_topic_close(pub);
+}
+
+/* More publishers than there are places have come and gone before it looked. */
+TEST(lost_before_it_looked)
+{
+	IPCX_TOPIC_OPTS(opts, .depth = DEPTH);
+	struct ipcx_topic *pub, *sub;
+	int lost = 0, got = 0;
+	int64_t r;
+
+	ASSERT_EQ(0, ipcx_topic_open(&sub, NAME, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_SUBSCRIBE,
+				     &opts));
+	for (int i = 0; i < IPCX_TOPIC_RINGS + 3; i++) {
+		ASSERT_EQ(0, ipcx_topic_open(&pub, NAME, IPCX_PUBLISH, NULL));
+		ASSERT_EQ(0, send_nr(pub, i, IPCX_NOWAIT));
+		ipcx_topic_close(pub);
+	}
+	while ((r = recv_nr(sub, in_ms(20))) != -ETIMEDOUT) {
+		ASSERT_TRUE(r >= 0 || r == -EPIPE);
+		lost += r < 0;
+		got += r >= 0;
+	}
+	/* one place was reused again and again */
+	EXPECT_EQ(1, lost);
+	EXPECT_EQ(IPCX_TOPIC_RINGS - 1, got);
+	ipcx_topic_close(sub);
+}
+
 TEST_HARNESS_MAIN

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Topics by the library: who sleeps is woken, and who does not makes no system call. */
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
-#include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 
 #include "topic_lib_util.h"
 
@@ -42,19 +37,21 @@ FIXTURE_TEARDOWN(wake)
 	ipcx_topic_close(self->sub);
 }
 
-/* From now on the end of the process is the only system call. */
+static volatile char dispatch = SYSCALL_DISPATCH_FILTER_ALLOW;
+
+/* From now on each system call is SIGSYS, until calls_again(). */
 static int no_calls(void)
 {
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-	};
-	struct sock_fprog prog = { ARRAY_SIZE(code), code };
+	int r = prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &dispatch);
 
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
+	dispatch = r ? SYSCALL_DISPATCH_FILTER_ALLOW : SYSCALL_DISPATCH_FILTER_BLOCK;
+	return r;
+}
+
+static int calls_again(int r)
+{
+	dispatch = SYSCALL_DISPATCH_FILTER_ALLOW;
+	return r;
 }
 
 #define STEADY	100000
@@ -95,7 +92,7 @@ TEST_F(wake, no_system_call_alone)
 	self->sub = NULL;
 	pid = fork();
 	if (!pid)
-		_exit(steady(variant->flags));
+		_exit(calls_again(steady(variant->flags)));
 	EXPECT_EQ(0, exit_status(pid));
 }
 
@@ -111,7 +108,7 @@ TEST_F(wake, no_system_call_would_show)
 		if (ipcx_topic_open(&sub, NAME, IPCX_SUBSCRIBE, NULL) || no_calls())
 			_exit(1);
 		ipcx_topic_take(sub, &(struct ipcx_msg){}, deadline);
-		_exit(0);
+		_exit(calls_again(0));
 	}
 	EXPECT_EQ(128 + SIGSYS, exit_status(pid));
 }
@@ -163,11 +160,11 @@ TEST_F_TIMEOUT(wake, no_system_call_between, 200)
 	ipcx_topic_close(self->sub);
 	self->sub = NULL;
 	if (child_start(&c))
-		_exit(read_busily(variant->flags, &c));
+		_exit(calls_again(read_busily(variant->flags, &c)));
 	ASSERT_TRUE(hear(&c));
 	pid = fork();
 	if (!pid)
-		_exit(write_busily());
+		_exit(calls_again(write_busily()));
 	EXPECT_EQ(0, exit_status(pid));
 	EXPECT_EQ(0, exit_status(c.pid));
 }

@@ -143,7 +143,8 @@ struct ipcx_control {
  * @attention: somebody sleeps until something is published; changed whenever somebody does so
  *	anew
  * @subs: bit s: subscriber s reads this ring
- * @evicted: bit s: it did, until it was evicted; it has not left yet
+ * @evicted: bit s: it did, or read another ring of this number, until it was evicted or that ring
+ *	had to make place; it has not left yet
  * @__reserved: 0
  */
 struct ipcx_dir_ring {
@@ -370,8 +371,8 @@ struct ipcx_topic_evict {
 /* struct ipcx_topic_leave::out_flags */
 #define IPCX_LEFT_DEAD		(1U << 0)	/* the publisher was gone */
 #define IPCX_LEFT_EVICTED	(1U << 1)	/* it evicted this subscriber */
-#define IPCX_LEFT_PROTO		(1U << 2)	/* with EVICTED: for a contradiction or skips */
-#define IPCX_LEFT_LOST		(1U << 3)	/* the ring had to make place for another */
+#define IPCX_LEFT_PROTO		(1U << 2)	/* evicted for a contradiction or skips */
+#define IPCX_LEFT_LOST		(1U << 3)	/* it is gone, not read to its end */
 
 /**
  * struct ipcx_topic_leave - the member reads a ring no more
@@ -379,7 +380,8 @@ struct ipcx_topic_evict {
  * @flags: must be 0
  * @ring: number of the ring
  * @out_flags: IPCX_LEFT_*
- * @id: its id in the directory, as the member knows it
+ * @id: its id in the directory, as the member knows it; where its bit is in evicted also the
+ *	one that is there now, 0 for none
  *
  * Return: 0, or
  *	ENOENT        the member does not read such a ring
