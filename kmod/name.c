@@ -375,7 +375,8 @@ void ipcx_name_show(struct seq_file *m, const struct ipcx_name *name)
 	else if (name->len == 1 && name->s[0] == '-')
 		seq_puts(m, "\\055");
 	else
-		seq_escape_mem(m, name->s, name->len, ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, " \\");
+		seq_escape_mem(m, name->s, name->len, ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND,
+			       " \\");
 }
 
 static int list_show(struct seq_file *m, void *v)
