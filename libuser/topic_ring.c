@@ -45,6 +45,8 @@ static void leave(struct ipcx_topic *t, unsigned int ring, uint64_t id, bool bro
 
 	if (ioctl(t->fd, IPCX_IOC_TOPIC_LEAVE, &arg) < 0)
 		arg.out_flags = 0;
+	if (t->flags & IPCX_LOSSY) /* that it misses something is no error */
+		arg.out_flags &= ~IPCX_LEFT_LOST;
 	if (broken || arg.out_flags & IPCX_LEFT_PROTO)
 		t->broken++;
 	else if (arg.out_flags & (IPCX_LEFT_EVICTED | IPCX_LEFT_LOST))

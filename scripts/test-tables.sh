@@ -33,7 +33,8 @@ there() {
 	case $1 in
 	race.* | race_time.* | race_call.* | race_topic.*) grep -qF "\"$test\"" < <(tr ' ' _ <"selftests/$program.c") ;;
 	*.*) grep -qE "^TEST(_[A-Z_]+)?\((\w+, )?${test}[,)]" "selftests/$program.c" ;;
-	*) grep -qE "(run |^programs(32)?=.*)\<$program\>" scripts/check.sh ||
+	*) grep -qE "(run |^programs32=.*)\<$program\>" scripts/check.sh ||
+		grep -qwF -- "$program" < <(scripts/check.sh --list && scripts/check.sh --debug --list) ||
 		grep -qxF "$program" < <(scripts/lint.sh --list) ;;
 	esac
 }

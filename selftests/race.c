@@ -331,7 +331,7 @@ static const char *check_polled(void)
 		return "the message is gone";
 	if (ret_a == 1)
 		return NULL;
-	return ret_a ? "no poll" : timed_out();
+	return ret_a == -ETIMEDOUT ? timed_out() : "no poll";
 }
 
 /* Another thread gives the message back that the sleeper is handed, if it is quick. */

@@ -103,6 +103,12 @@ static inline const char *timed_out(void)
 	return NULL;
 }
 
+/* Who was not woken looks once more when its time is over, and may find something: too late. */
+static inline int in_time(int ret)
+{
+	return ret < 0 || now_ns() < later ? ret : -ETIMEDOUT;
+}
+
 static inline int timed(int (*fn)(void), int64_t wait, struct span *s)
 {
 	uint64_t start = __rdtsc();

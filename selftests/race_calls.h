@@ -189,8 +189,9 @@ static int read_e(void)
 static int poll_e(void)
 {
 	struct pollfd p = { .fd = e.fd, .events = POLLIN };
+	int ret = poll(&p, 1, LATER_MS);
 
-	return poll(&p, 1, LATER_MS);
+	return in_time(ret == 1 ? 1 : ret ? -errno : -ETIMEDOUT);
 }
 
 static int epoll_f(void)

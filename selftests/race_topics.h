@@ -355,12 +355,6 @@ static int touch_payload(void) { return probe(window, false); }
 static int kill_child(void) { return kill(child, SIGKILL); }
 /* clang-format on */
 
-/* Who was not woken looks once more when its time is over, and may find something: too late. */
-static int in_time(int ret)
-{
-	return ret || now_ns() < later ? ret : -ETIMEDOUT;
-}
-
 static int wait_awake(void)
 {
 	return in_time(raw_wait(s.fd, IPCX_WAIT_MESSAGE, later));

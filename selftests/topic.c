@@ -561,46 +561,4 @@ TEST_F(topic, too_many_publishers)
 			member_close(&pubs[i]);
 }
 
-/* Who never saw the ring that it lost names it by the one that is there. */
-TEST_F(topic, leave_what_was_never_seen)
-{
-	struct member pubs[IPCX_TOPIC_RINGS] = {}, more = {};
-
-	for (int i = 1; i < IPCX_TOPIC_RINGS; i++)
-		ASSERT_EQ(0, member_open(&pubs[i], "topic", PUBLISH));
-	EXPECT_EQ(0, publish(&pubs[7], 0));
-	member_close(&pubs[7]);
-	ASSERT_EQ(0, member_open(&more, "topic", PUBLISH));
-	ASSERT_EQ(7, more.o.out_ring);
-	EXPECT_EQ(IPCX_LEFT_LOST, raw_leave(self->sub.fd, 7, self->sub.dir->ring[7].id));
-	EXPECT_EQ(1, self->sub.dir->ring[7].subs[0]);
-	EXPECT_EQ(0, self->sub.dir->ring[7].evicted[0]);
-	EXPECT_EQ(0, publish(&more, 5));
-	EXPECT_EQ(5, take(&self->sub, 7));
-	/* and one that read everything has lost nothing */
-	member_close(&more);
-	memset(&more, 0, sizeof(more));
-	EXPECT_EQ(0, raw_wait(self->sub.fd, IPCX_WAIT_MESSAGE, 0));
-	ASSERT_EQ(0, member_open(&more, "topic", PUBLISH));
-	EXPECT_EQ(7, more.o.out_ring);
-	EXPECT_EQ(0, self->sub.dir->ring[7].evicted[0]);
-	EXPECT_EQ(1, self->sub.dir->ring[7].subs[0]);
-	EXPECT_EQ(-EAGAIN, raw_wait(self->sub.fd, IPCX_WAIT_MESSAGE, 0));
-	member_close(&more);
-	for (int i = 1; i < IPCX_TOPIC_RINGS; i++)
-		if (pubs[i].fd > 0)
-			member_close(&pubs[i]);
-}
-
-/* A publisher need not wait for who makes no sense: it may evict it. */
-TEST_F(topic, room_beside_who_may_be_evicted)
-{
-	for (int i = 0; i < 8; i++)
-		EXPECT_EQ(0, publish(&self->pub, i));
-	EXPECT_EQ(-EAGAIN, raw_wait(self->pub.fd, IPCX_WAIT_ROOM, 0));
-	EXPECT_EQ(0, cursor_set(&self->sub, 0, self->pub.ring->head + 5));
-	EXPECT_EQ(0, raw_wait(self->pub.fd, IPCX_WAIT_ROOM, 0));
-	EXPECT_EQ(0, raw_evict(self->pub.fd, 0, 0));
-}
-
 TEST_HARNESS_MAIN

@@ -173,6 +173,41 @@ static void queue_destroy(struct chan *c)
 	must(ipcx_queue_unlink(c->name));
 }
 
+static void topic_create(struct chan *c, unsigned int depth, bool sender)
+{
+	IPCX_TOPIC_OPTS(opts, .depth = depth);
+
+	must(ipcx_topic_open(&c->t, c->name,
+			     IPCX_CREATE | IPCX_EXCL | (sender ? IPCX_PUBLISH : IPCX_SUBSCRIBE),
+			     &opts));
+}
+
+static void topic_attach(struct chan *c, bool sender)
+{
+	must(ipcx_topic_open(&c->t, c->name, sender ? IPCX_PUBLISH : IPCX_SUBSCRIBE, NULL));
+}
+
+static void topic_send(struct chan *c, uint64_t seq)
+{
+	struct ipcx_msg m;
+
+	must(ipcx_topic_loan(c->t, c->len, &m, IPCX_FOREVER));
+	fill(c, m.data, seq);
+	must(ipcx_topic_commit(c->t, &m));
+}
+
+static void topic_recv(struct chan *c, uint64_t seq)
+{
+	must(ipcx_topic_next(c->t, c->m, IPCX_FOREVER));
+	check(c, c->m[0].data, c->m[0].len, seq);
+}
+
+static void topic_destroy(struct chan *c)
+{
+	ipcx_topic_close(c->t);
+	must(ipcx_topic_unlink(c->name));
+}
+
 static void mq_make(struct chan *c, unsigned int depth, bool sender)
 {
 	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
@@ -279,6 +314,10 @@ const struct transport transports[] = {
 			queue_destroy },
 	[IPCX_CALL] = { "ipcx, call", 64, true, queue_create, queue_attach, .call = call,
 			.serve = serve, .destroy = queue_destroy },
+	[IPCX_TOPIC] = { "ipcx topic", 64, true, topic_create, topic_attach, topic_send, topic_recv,
+			 topic_destroy },
+	[IPCX_TOPIC_DEEP] = { "ipcx topic", 4096, false, topic_create, topic_attach, topic_send,
+			      topic_recv, topic_destroy },
 	[MQ] = { "POSIX mq", 10, true, mq_make, mq_join, mq_put, mq_get, mq_destroy },
 	[MQ_SAME] = { "POSIX mq", 64, true, mq_make, mq_join, mq_put, mq_get, mq_destroy },
 	[MQ_MAX] = { "POSIX mq", 65536, true, mq_make, mq_join, mq_put, mq_get, mq_destroy },

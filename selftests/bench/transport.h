@@ -17,7 +17,8 @@
  * @full: every word of a message is written and checked, not the first alone
  * @buf: the message, for transports that copy it
  * @flush: a batch ends before this message even when it is not full
- * @q: ipcx
+ * @q: ipcx queue
+ * @t: ipcx topic
  * @m: ipcx: the messages on loan, or taken
  * @have: ipcx: how many of @m
  * @done: ipcx: how many of these were written, or read
@@ -31,6 +32,7 @@ struct chan {
 	uint64_t *buf;
 	uint64_t flush;
 	struct ipcx_queue *q;
+	struct ipcx_topic *t;
 	struct ipcx_msg m[BATCH];
 	int have, done;
 	mqd_t mq;
@@ -73,6 +75,8 @@ enum {
 	IPCX_SEALED_NEXT,
 	IPCX_COPY,
 	IPCX_CALL,
+	IPCX_TOPIC,
+	IPCX_TOPIC_DEEP,
 	MQ,
 	MQ_SAME,
 	MQ_MAX,
