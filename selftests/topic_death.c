@@ -403,4 +403,44 @@ TEST_F_TIMEOUT(death, threads, 120)
 	EXPECT_EQ(0, ipcx_topic_missed(self->sub));
 }
 
+#define COMMAND "build/bin/ipcx"
+
+/* Built for 32 bits, this is one side, and the command of 64 bits the other. */
+TEST_F(death, other_program_publishes)
+{
+	char text[LONG + 8];
+
+	if (access(COMMAND, X_OK))
+		SKIP(return, "there is no " COMMAND);
+	ASSERT_EQ(0, system(COMMAND " pub " NAME " -m short -m $(printf %01000d 7)"));
+	EXPECT_EQ(5, ipcx_topic_recv(self->sub, text, sizeof(text), IPCX_NOWAIT));
+	EXPECT_EQ(0, memcmp(text, "short", 5));
+	EXPECT_EQ(LONG, ipcx_topic_recv(self->sub, text, sizeof(text), IPCX_NOWAIT));
+	EXPECT_EQ('7', text[LONG - 1]);
+}
+
+TEST_F(death, other_program_subscribes)
+{
+	char text[LONG] = "", line[LONG + 8] = "";
+	FILE *f;
+
+	if (access(COMMAND, X_OK))
+		SKIP(return, "there is no " COMMAND);
+	ipcx_topic_close(self->sub);
+	self->sub = NULL;
+	f = popen(COMMAND " sub " NAME " -n 2 --reliable --timeout 10s", "r");
+	ASSERT_NE(NULL, f);
+	for (int i = 0; i < 1000 && !counts_of_topic(self->pub).receivers; i++)
+		usleep(10000);
+	memset(text, 'x', sizeof(text));
+	ASSERT_EQ(0, ipcx_topic_send(self->pub, "short", 5, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_send(self->pub, text, sizeof(text), in_ms(10000)));
+	ASSERT_NE(NULL, fgets(line, sizeof(line), f));
+	EXPECT_STREQ("short\n", line);
+	ASSERT_NE(NULL, fgets(line, sizeof(line), f));
+	EXPECT_EQ(LONG + 1, strlen(line));
+	EXPECT_EQ(0, memcmp(line, text, LONG));
+	EXPECT_EQ(0, pclose(f));
+}
+
 TEST_HARNESS_MAIN
