@@ -19,6 +19,9 @@
 int ipcx_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
 int ipcx_fail_text(int err, const char *text); /* text is kept, not copied */
 
+/* opts.c */
+int ipcx_copy_opts(void *to, size_t size, const void *from, const char *declare);
+
 const char *ipcx_quote(char buf[IPCX_QUOTED_MAX], const char *name);
 
 #endif /* IPCX_INTERNAL_H */

@@ -80,22 +80,13 @@ static int check_flags(unsigned int flags, const char *name)
 	return 0;
 }
 
-/* A longer struct of a newer program will do as long as it asks for nothing unknown. */
 static int copy_opts(struct ipcx_queue_opts *to, const struct ipcx_queue_opts *from,
 		     unsigned int flags)
 {
-	const char *bytes = (const char *)from;
+	int r = ipcx_copy_opts(to, sizeof(*to), from, "IPCX_QUEUE_OPTS()");
 
-	if (!from)
-		return 0;
-	if (from->sz < sizeof(from->sz))
-		return ipcx_fail_text(EINVAL, "sz of struct ipcx_queue_opts is not set; declare it "
-					      "with IPCX_QUEUE_OPTS()");
-	for (size_t i = sizeof(*to); i < from->sz; i++)
-		if (bytes[i])
-			return ipcx_fail_text(EOPNOTSUPP, "an option is set that this version of "
-							  "the library does not know");
-	memcpy(to, from, from->sz < sizeof(*to) ? from->sz : sizeof(*to));
+	if (r)
+		return r;
 	if (to->mode > 0777)
 		return ipcx_fail(EINVAL, "mode 0%o has bits outside of 0777", to->mode);
 	if (to->policy > IPCX_DROP_NEWEST)
