@@ -192,7 +192,7 @@ programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_de
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32
 	topic32 topic_abi32 topic_pairs32 topic_durable32 topic_lib32 topic_death32"
 case $kernel in
-debug) programs="${programs/ uring/} fail_nth" ;; # the kernels built here have no aio
+debug) programs="fail_nth ${programs/ uring/}" ;; # the longest first; the kernels built here have no aio
 kcsan) # where threads meet
 	[ -n "${only#--list}" ] || programs="wait wake epoll fdinfo call server_death caller_death
 	answer death kill topic topic_wake race race_time race_call race_topic storm flip"
