@@ -114,11 +114,19 @@ guest() {
 	esac
 }
 
-# guests NAME...: each of them; first those of one CPU, two at a time
+# alone NAME: is it a matter of moments, for which nothing else should run?
+alone() {
+	case $1 in
+	race | race_* | storm | flip | death | server_death | kill | topic_kill) ;;
+	*) return 1 ;;
+	esac
+}
+
+# guests NAME...: each of them, two at a time, and then those that are alone
 guests() {
 	local t status
 	for t; do
-		[ "$(cpus "$t")" -eq 1 ] || continue
+		! alone "$t" || continue
 		wanted "$t" || continue
 		[ "$(jobs -rp | wc -l)" -lt 2 ] || wait -n
 		{
@@ -129,7 +137,7 @@ guests() {
 	done
 	wait
 	for t; do
-		if [ "$(cpus "$t")" -ne 1 ]; then
+		if alone "$t"; then
 			run "$t" guest "$t"
 		elif wanted "$t"; then
 			count "$t" "$(cat "$logs/$t.status")" "$logs/$t"
