@@ -100,6 +100,18 @@ TEST_F(durable, goes_on_behind_the_last_release)
 	EXPECT_EQ(-EAGAIN, raw_wait(self->sub.fd, IPCX_WAIT_MESSAGE, 0));
 }
 
+/* What was kept is new to who comes next, also when it sleeps for it. */
+TEST_F(durable, wakes_for_what_was_kept)
+{
+	publish(&self->pub, 7);
+	EXPECT_EQ(7, take_and_keep(&self->sub));
+	EXPECT_EQ(-EAGAIN, raw_wait(self->sub.fd, IPCX_WAIT_MESSAGE, 0));
+	member_close(&self->sub);
+	ASSERT_EQ(0, subscribe(&self->sub, "d"));
+	EXPECT_EQ(0, raw_wait(self->sub.fd, IPCX_WAIT_MESSAGE, 0));
+	EXPECT_EQ(7, take(&self->sub, 0));
+}
+
 TEST_F(durable, goes_on_after_sigkill)
 {
 	int to[2], status;
