@@ -355,6 +355,19 @@ static int recv_byte(struct ipcx_topic *t)
 	return r < 0 ? r : c;
 }
 
+/* Else nobody could learn the name of one that keeps publishers waiting. */
+TEST_F(durable, is_listed)
+{
+	char path[64], text[1024];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", self->pub.fd);
+	ASSERT_TRUE(get_file(path, text, sizeof(text)));
+	EXPECT_NE(NULL, strstr(text, "\nipcx-durable:\t0 0 used d"));
+	member_close(&self->sub);
+	ASSERT_TRUE(get_file(path, text, sizeof(text)));
+	EXPECT_NE(NULL, strstr(text, "\nipcx-durable:\t0 0 free d"));
+}
+
 /* By the library: what was taken and not released comes again, what was released does not. */
 TEST_F(durable, library)
 {
