@@ -21,6 +21,7 @@ int ipcx_fail_text(int err, const char *text); /* text is kept, not copied */
 
 /* opts.c */
 int ipcx_copy_opts(void *to, size_t size, const void *from, const char *declare);
+int ipcx_copy_told(void *to, size_t size, const void *from, const char *what);
 
 const char *ipcx_quote(char buf[IPCX_QUOTED_MAX], const char *name);
 

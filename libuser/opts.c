@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Structs of options, which begin with their size and may be those of another version.
+ * Structs that begin with their size, sz, which the application sets and which may be that of
+ * another version: options, and what is told of an object.
  */
 #include <errno.h>
 #include <string.h>
@@ -27,5 +28,23 @@ int ipcx_copy_opts(void *to, size_t size, const void *from, const char *declare)
 			return ipcx_fail_text(EOPNOTSUPP, "an option is set that this version of "
 							  "the library does not know");
 	memcpy(to, from, sz < size ? sz : size);
+	return 0;
+}
+
+/*
+ * The way back: fills the struct @to, of whatever size it says, from the @size bytes of @from. What
+ * this library does not know is zero. @what: what it is.
+ */
+int ipcx_copy_told(void *to, size_t size, const void *from, const char *what)
+{
+	size_t sz;
+
+	memcpy(&sz, to, sizeof(sz));
+	if (sz < sizeof(sz))
+		return ipcx_fail(EINVAL, "sz of the %s is not set; it is the size of their struct",
+				 what);
+	memset(to, 0, sz);
+	memcpy(to, from, sz < size ? sz : size);
+	memcpy(to, &sz, sizeof(sz));
 	return 0;
 }

@@ -221,33 +221,17 @@ uint64_t ipcx_queue_caps(const struct ipcx_queue *q)
 
 int ipcx_queue_attr(const struct ipcx_queue *q, struct ipcx_queue_attr *attr)
 {
-	size_t sz = attr->sz;
-
-	if (sz < sizeof(sz))
-		return ipcx_fail_text(EINVAL, "sz of the attributes is not set; it is "
-					      "the size of their struct");
-	memset(attr, 0, sz);
-	memcpy(attr, &q->attr, sz < sizeof(*attr) ? sz : sizeof(*attr));
-	attr->sz = sz;
-	return 0;
+	return ipcx_copy_told(attr, sizeof(*attr), &q->attr, "attributes");
 }
 
 int ipcx_queue_stat(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 {
 	struct ipcx_queue_stats full = { 0 };
-	size_t sz = stats->sz;
-	int r;
+	int r = q->ops->stat(q, &full);
 
-	if (sz < sizeof(sz))
-		return ipcx_fail_text(EINVAL, "sz of the statistics is not set; it is the size of "
-					      "their struct");
-	r = q->ops->stat(q, &full);
 	if (r < 0)
 		return ipcx_explain(q, IPCX_OP_STAT, -r, 0);
-	memset(stats, 0, sz);
-	memcpy(stats, &full, sz < sizeof(full) ? sz : sizeof(full));
-	stats->sz = sz;
-	return 0;
+	return ipcx_copy_told(stats, sizeof(full), &full, "statistics");
 }
 
 static int wrong_count(unsigned int n)

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
-
 #include <time.h>
 
 #include "topic.h"
@@ -22,15 +21,7 @@ uint64_t ipcx_topic_caps(const struct ipcx_topic *t)
 
 int ipcx_topic_attr(const struct ipcx_topic *t, struct ipcx_topic_attr *attr)
 {
-	size_t sz = attr->sz;
-
-	if (sz < sizeof(sz))
-		return ipcx_fail_text(EINVAL, "sz of the attributes is not set; it is the size of "
-					      "their struct");
-	memset(attr, 0, sz);
-	memcpy(attr, &t->attr, sz < sizeof(*attr) ? sz : sizeof(*attr));
-	attr->sz = sz;
-	return 0;
+	return ipcx_copy_told(attr, sizeof(*attr), &t->attr, "attributes");
 }
 
 /* A sleep that ends at once, and finds nothing, must not go on and on. */

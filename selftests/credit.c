@@ -345,10 +345,10 @@ TEST_F(credit, dead_letters)
 	EXPECT_EQ(-EAGAIN, take_one(&self->flood));
 }
 
-/* An answer in a slot of its own counts for who asked, until that one has released it. */
-TEST_F(credit, answers)
+/* @server replies to a request of @caller in a slot of its own. Return: 0, or what failed. */
+static int ask(struct end *caller, struct end *server)
 {
-	struct ipcx_desc got, loan;
+	struct ipcx_desc d, got, loan;
 	struct ipcx_queue_reply r = {
 		.size = sizeof(r),
 		.request = (uintptr_t)&got,
@@ -356,14 +356,22 @@ TEST_F(credit, answers)
 		.desc_size = sizeof(loan),
 	};
 
+	if (raw_loan_kind(caller->fd, &d, 8, 0, IPCX_LOAN_REQUEST) != 1)
+		return 1;
+	d.flags = IPCX_MSG_REQUEST;
+	if (raw_commit(caller->fd, &d) != 1 || raw_take(server->fd, &got, 0) != 1)
+		return 2;
+	if (raw_loan_kind(server->fd, &loan, 8, 0, IPCX_LOAN_REPLY) != 1)
+		return 3;
+	return xioctl(server->fd, IPCX_IOC_QUEUE_REPLY, &r);
+}
+
+/* An answer in a slot of its own counts for who asked, until that one has released it. */
+TEST_F(credit, answers)
+{
 	ASSERT_EQ(0, open_flood(&self->flood, (struct ipcx_queue_open){ .depth = DEPTH }));
 	ASSERT_EQ(0, open_as(&self->polite, POLITE, IPCX_OPEN_SEND));
-	ASSERT_EQ(1, raw_loan_kind(self->polite.fd, &self->d, 8, 0, IPCX_LOAN_REQUEST));
-	self->d.flags = IPCX_MSG_REQUEST;
-	ASSERT_EQ(1, raw_commit(self->polite.fd, &self->d));
-	ASSERT_EQ(1, raw_take(self->flood.fd, &got, 0));
-	ASSERT_EQ(1, raw_loan_kind(self->flood.fd, &loan, 8, 0, IPCX_LOAN_REPLY));
-	ASSERT_EQ(0, xioctl(self->flood.fd, IPCX_IOC_QUEUE_REPLY, &r));
+	ASSERT_EQ(0, ask(&self->polite, &self->flood));
 	EXPECT_EQ(DEPTH - 1, send_all(&self->flood, 8));
 	ASSERT_EQ(0, take_one(&self->flood));
 	ASSERT_EQ(1, raw_take_flags(self->polite.fd, &self->d, 0, IPCX_TAKE_ANSWER));
@@ -376,22 +384,9 @@ TEST_F(credit, answers)
 /* Who answered is owed a slot as before. */
 TEST_F(credit, who_replies)
 {
-	struct ipcx_desc got, loan;
-	struct ipcx_queue_reply r = {
-		.size = sizeof(r),
-		.request = (uintptr_t)&got,
-		.reply = (uintptr_t)&loan,
-		.desc_size = sizeof(loan),
-	};
-
 	ASSERT_EQ(0, open_flood(&self->flood, (struct ipcx_queue_open){ .depth = DEPTH }));
 	ASSERT_EQ(0, open_as(&self->polite, POLITE, SENDRECV));
-	ASSERT_EQ(1, raw_loan_kind(self->flood.fd, &self->d, 8, 0, IPCX_LOAN_REQUEST));
-	self->d.flags = IPCX_MSG_REQUEST;
-	ASSERT_EQ(1, raw_commit(self->flood.fd, &self->d));
-	ASSERT_EQ(1, raw_take(self->polite.fd, &got, 0));
-	ASSERT_EQ(1, raw_loan_kind(self->polite.fd, &loan, 8, 0, IPCX_LOAN_REPLY));
-	ASSERT_EQ(0, xioctl(self->polite.fd, IPCX_IOC_QUEUE_REPLY, &r));
+	ASSERT_EQ(0, ask(&self->flood, &self->polite));
 	/* the answer lies in one slot, and another is kept */
 	EXPECT_EQ(DEPTH - 2, send_all(&self->flood, 8));
 	EXPECT_EQ(1, raw_send(&self->polite, 8, 'p'));

@@ -56,15 +56,21 @@ struct end {
 	struct ipcx_queue_open o;
 };
 
-static inline int open_raw(struct ipcx_queue_open *o)
+/* An ioctl of the device itself. */
+static inline int device_ioctl(unsigned long cmd, void *arg)
 {
-	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC), fd;
+	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC), ret;
 
 	if (dev < 0)
 		return -errno;
-	fd = xioctl(dev, IPCX_IOC_QUEUE_OPEN, o);
+	ret = xioctl(dev, cmd, arg);
 	close(dev);
-	return fd;
+	return ret;
+}
+
+static inline int open_raw(struct ipcx_queue_open *o)
+{
+	return device_ioctl(IPCX_IOC_QUEUE_OPEN, o);
 }
 
 static inline char *map_tx(const struct end *e)
@@ -109,22 +115,22 @@ static inline void end_close(struct end *e)
 	close(e->fd);
 }
 
-static inline int raw_unlink_flags(const char *name, unsigned int flags)
+static inline int raw_unlink_kind(const char *name, unsigned int flags, unsigned int kind)
 {
 	struct ipcx_unlink u = {
 		.size = sizeof(u),
 		.flags = flags,
 		.name = (uintptr_t)name,
 		.name_len = strlen(name),
-		.kind = IPCX_KIND_QUEUE,
+		.kind = kind,
 	};
-	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC), ret;
 
-	if (dev < 0)
-		return -errno;
-	ret = xioctl(dev, IPCX_IOC_UNLINK, &u);
-	close(dev);
-	return ret;
+	return device_ioctl(IPCX_IOC_UNLINK, &u);
+}
+
+static inline int raw_unlink_flags(const char *name, unsigned int flags)
+{
+	return raw_unlink_kind(name, flags, IPCX_KIND_QUEUE);
 }
 
 static inline int raw_unlink(const char *name)

@@ -496,15 +496,9 @@ static int one_round(int i)
 	if (m.ring && (raw_populate(m.fd, i % 8, 100000) < 0 || publish(&m, i)))
 		return 2;
 	if (i & 1) {
-		struct ipcx_unlink u = { .size = sizeof(u),
-					 .name = (uintptr_t)name,
-					 .name_len = 4,
-					 .kind = IPCX_KIND_TOPIC };
-		int dev = open("/dev/ipcx", O_RDWR);
-
-		if (member_open(&keep, name, SUBSCRIBE) || xioctl(dev, IPCX_IOC_UNLINK, &u))
+		if (member_open(&keep, name, SUBSCRIBE) ||
+		    raw_unlink_kind(name, 0, IPCX_KIND_TOPIC))
 			return 3;
-		close(dev);
 	}
 	member_close(&m); /* with what it has published not read */
 	if (i & 1)

@@ -57,20 +57,11 @@ FIXTURE_SETUP(durable)
 
 FIXTURE_TEARDOWN(durable)
 {
-	struct ipcx_unlink u = {
-		.size = sizeof(u),
-		.name = (uintptr_t)NAME,
-		.name_len = strlen(NAME),
-		.kind = IPCX_KIND_TOPIC,
-	};
-	int dev = open("/dev/ipcx", O_RDWR);
-
 	if (self->sub.fd >= 0)
 		member_close(&self->sub);
 	if (self->pub.fd >= 0)
 		member_close(&self->pub);
-	EXPECT_EQ(0, xioctl(dev, IPCX_IOC_UNLINK, &u));
-	close(dev);
+	EXPECT_EQ(0, raw_unlink_kind(NAME, 0, IPCX_KIND_TOPIC));
 }
 
 /* Takes without a release, as who keeps a message: the cursor stays. */

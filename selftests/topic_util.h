@@ -28,13 +28,7 @@ struct member {
 
 static inline int topic_open_raw(struct ipcx_topic_open *o)
 {
-	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC), fd;
-
-	if (dev < 0)
-		return -errno;
-	fd = xioctl(dev, IPCX_IOC_TOPIC_OPEN, o);
-	close(dev);
-	return fd;
+	return device_ioctl(IPCX_IOC_TOPIC_OPEN, o);
 }
 
 static inline void *map_range(int fd, int prot, uint64_t offset, size_t len)
