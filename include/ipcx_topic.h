@@ -229,7 +229,8 @@ int ipcx_topic_cancel(struct ipcx_topic *t, struct ipcx_msg *m);
  *             next one is so long too: release one
  * -ENOMEM     the address space is too small for the ring of a publisher
  * -EPERM      the topic was not opened with IPCX_SUBSCRIBE
- * -EPIPE      a publisher has cut this subscriber off, because it was lag_max behind
+ * -EPIPE      messages are lost: a publisher has cut this subscriber off, because it was lag_max
+ *             behind, or what one had left made place for others
  * -EPROTO     what a publisher wrote contradicts itself, or it says so of this subscriber
  * -ETIMEDOUT  still nothing at @deadline
  */

@@ -4,7 +4,7 @@
  *
  * A member is a file. It may have a publisher, which has a ring, and a subscription, which has
  * a control page. A publisher whose member is gone stays, dead, until the last subscription has
- * left it. A pair is a ring and a subscription that has been attached to it and not left it.
+ * left it, or until its place or memory is wanted for another. A pair is a ring and a subscription that has been attached to it and not left it.
  *
  * LOCK ORDER, outermost first:
  *
@@ -96,7 +96,7 @@ struct ipcx_pub {
  * @lossy: it misses what it is too slow for
  * @id: of each ring that it is a pair with, 0 for none; under mutex
  * @rings: bit r: the pair is with the ring that is there now, under mutex and lock
- * @lost: bit r: the pair's ring had to make place, likewise
+ * @lost: bit r: the pair's ring is gone, and the member was not told, likewise
  * @proto: bit r: evicted because of a contradiction or skips, likewise
  * @kicked: woken since the last poll that found something, under lock
  * @moved: sum of the positions to be taken next at that poll, likewise

@@ -49,11 +49,14 @@ static void rewind(struct ipcx_sub *sub)
 		WRITE_ONCE(c->next[r], READ_ONCE(c->cursor[r]));
 }
 
-/* There is nobody who could be told of each ring, and leave it. */
+/* Rings that the member lost and did not leave: who comes next is told, and misses no others. */
 static void leave_lost(struct ipcx_sub *sub)
 {
 	u64 lost = sub->lost, left;
 
+	if (!lost)
+		return;
+	sub->untold = true;
 	for (left = lost; left; left &= left - 1) {
 		ipcx_pair_end(sub, __ffs64(left));
 		ipcx_pub_show(sub->topic, __ffs64(left));
@@ -83,10 +86,7 @@ int ipcx_durable_resume(struct ipcx_member *m, const struct ipcx_name *name)
 	sub->kicked = true;
 	spin_unlock(&t->lock);
 	m->sub = sub;
-	sub->untold = sub->untold || sub->lost;
 	m->lost = sub->untold;
-	if (sub->lost)
-		leave_lost(sub);
 out:
 	mutex_unlock(&t->mutex);
 	return PTR_ERR_OR_ZERO(sub);
@@ -145,6 +145,7 @@ bool ipcx_durable_detach(struct ipcx_sub *sub)
 		sub->member = NULL;
 		spin_unlock(&t->lock);
 		leave_read(sub, &gone);
+		leave_lost(sub);
 		ipcx_topic_changed(t);
 	}
 	mutex_unlock(&t->mutex);

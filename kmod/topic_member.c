@@ -52,24 +52,16 @@ static int subscribe(struct file *dev, struct ipcx_member *m, const struct ipcx_
 static int member_join(struct file *dev, struct ipcx_member *m, const struct ipcx_topic_open *o,
 		       const struct ipcx_name *durable)
 {
-	struct ipcx_pub *pub = NULL;
-	LIST_HEAD(gone);
+	struct ipcx_pub *pub;
 	int err = 0;
 
-	if (o->flags & IPCX_TOPIC_PUBLISH) {
-		pub = ipcx_pub_create(dev, m->topic);
-		if (IS_ERR(pub))
-			return PTR_ERR(pub);
-	}
 	if (o->flags & IPCX_TOPIC_SUBSCRIBE)
 		err = subscribe(dev, m, o, durable);
-	if (err && pub) {
-		list_add(&pub->gone, &gone);
-		ipcx_pubs_free(&gone);
-	} else if (pub) { /* last, for it may take the place of what a dead one has left */
-		err = ipcx_pub_join(pub, m);
-	}
-	return err;
+	if (err || !(o->flags & IPCX_TOPIC_PUBLISH))
+		return err;
+	/* last, for it may take the place of what dead ones have left */
+	pub = ipcx_pub_create(dev, m->topic);
+	return IS_ERR(pub) ? PTR_ERR(pub) : ipcx_pub_join(pub, m);
 }
 
 /**

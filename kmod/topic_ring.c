@@ -227,6 +227,21 @@ static void ring_place(struct ipcx_pub *pub, struct ipcx_member *m, u32 index)
 	ipcx_ring_revoke(t, index);
 }
 
+/* Readers look at the directory again before they believe what the windows show after this. */
+static void drop(struct ipcx_pub *pub, struct list_head *gone)
+{
+	struct ipcx_topic *t = pub->topic;
+
+	ipcx_pairs_lose(pub);
+	spin_lock(&t->lock);
+	t->pub[pub->index] = NULL;
+	spin_unlock(&t->lock);
+	ipcx_pub_show(t, pub->index);
+	ipcx_topic_changed(t);
+	ipcx_ring_revoke(t, pub->index);
+	list_add(&pub->gone, gone);
+}
+
 /**
  * ipcx_pub_join() - a publisher comes
  * @pub: the publisher; freed on failure
@@ -237,7 +252,6 @@ static void ring_place(struct ipcx_pub *pub, struct ipcx_member *m, u32 index)
 int ipcx_pub_join(struct ipcx_pub *pub, struct ipcx_member *m)
 {
 	struct ipcx_topic *t = pub->topic;
-	struct ipcx_pub *old;
 	LIST_HEAD(gone);
 	int index, err = 0;
 
@@ -248,11 +262,8 @@ int ipcx_pub_join(struct ipcx_pub *pub, struct ipcx_member *m)
 		list_add(&pub->gone, &gone);
 		goto out;
 	}
-	old = t->pub[index];
-	if (old) {
-		ipcx_pairs_lose(old);
-		list_add(&old->gone, &gone);
-	}
+	if (t->pub[index])
+		drop(t->pub[index], &gone);
 	ring_place(pub, m, index);
 	attach_all(pub);
 	ipcx_pub_show(t, index);
@@ -263,19 +274,6 @@ out:
 	mutex_unlock(&t->mutex);
 	ipcx_pubs_free(&gone);
 	return err;
-}
-
-static void drop(struct ipcx_pub *pub, struct list_head *gone)
-{
-	struct ipcx_topic *t = pub->topic;
-
-	ipcx_pairs_lose(pub);
-	spin_lock(&t->lock);
-	t->pub[pub->index] = NULL;
-	spin_unlock(&t->lock);
-	ipcx_pub_show(t, pub->index);
-	ipcx_ring_revoke(t, pub->index);
-	list_add(&pub->gone, gone);
 }
 
 /**
@@ -291,7 +289,28 @@ void ipcx_pub_drop_unread(struct ipcx_pub *pub, struct list_head *gone)
 		drop(pub, gone);
 }
 
-/* Takes away what dead publishers of @uid have left to lossy subscribers only. */
+/* Does somebody say that a message of the ring is in its hands? */
+static bool held(const struct ipcx_pub *pub)
+{
+	const struct ipcx_control *c;
+	u32 s, i;
+
+	for_each_set_bit(s, pub->subs, IPCX_TOPIC_SUBS) {
+		c = pub->topic->sub[s]->control;
+		for (i = 0; i < IPCX_TOPIC_HOLDS; i++) {
+			u32 hold = READ_ONCE(c->hold[i]);
+
+			if (hold && (hold - 1) / IPCX_TOPIC_DEPTH_MAX == pub->index)
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Takes away what dead publishers of @uid have left to lossy subscribers only, each of whom can
+ * keep no more than it has holds.
+ */
 static bool reclaim(struct ipcx_topic *t, kuid_t uid)
 {
 	struct ipcx_pub *pub;
@@ -303,12 +322,10 @@ static bool reclaim(struct ipcx_topic *t, kuid_t uid)
 	for (r = 0; r < IPCX_TOPIC_RINGS; r++) {
 		pub = t->pub[r];
 		if (pub && !pub->member && uid_eq(pub->uid, uid) &&
-		    !bitmap_intersects(pub->subs, t->reliable, IPCX_TOPIC_SUBS))
+		    !bitmap_intersects(pub->subs, t->reliable, IPCX_TOPIC_SUBS) && !held(pub))
 			drop(pub, &gone);
 	}
 	any = !list_empty(&gone);
-	if (any)
-		ipcx_topic_changed(t);
 	mutex_unlock(&t->mutex);
 	ipcx_pubs_free(&gone);
 	return any;

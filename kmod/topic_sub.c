@@ -125,13 +125,17 @@ void ipcx_pairs_lose(struct ipcx_pub *pub)
 		if (!sub || !(sub->rings & ring))
 			continue;
 		sub->rings &= ~ring;
-		if (READ_ONCE(sub->control->cursor[pub->index]) == pub->end &&
-		    !test_bit(s, pub->evicted)) {
-			sub->id[pub->index] = 0; /* it had read all */
+		if (sub->member) {
+			sub->lost |= ring;
+			ipcx_sub_wake(sub);
 			continue;
 		}
-		sub->lost |= ring;
-		ipcx_sub_wake(sub);
+		/* nobody looks there any more, and who comes is told */
+		if (READ_ONCE(sub->control->cursor[pub->index]) != pub->end ||
+		    test_bit(s, pub->evicted))
+			sub->untold = true;
+		sub->id[pub->index] = 0;
+		sub->proto &= ~ring;
 	}
 	spin_unlock(&t->lock);
 }
@@ -247,13 +251,13 @@ void ipcx_sub_leave(struct ipcx_sub *sub)
 
 	mutex_lock(&t->mutex);
 	for (r = 0; r < IPCX_TOPIC_RINGS; r++) {
-		bool read = sub->rings & BIT_ULL(r);
+		bool read = sub->rings & BIT_ULL(r), pair = sub->id[r];
 
 		ipcx_pair_end(sub, r);
-		if (!read)
-			continue;
-		ipcx_pub_show(t, r);
-		ipcx_pub_drop_unread(t->pub[r], &gone);
+		if (pair)
+			ipcx_pub_show(t, r);
+		if (read)
+			ipcx_pub_drop_unread(t->pub[r], &gone);
 	}
 	spin_lock(&t->lock);
 	t->sub[sub->index] = NULL;

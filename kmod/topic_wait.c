@@ -212,12 +212,14 @@ bool ipcx_pub_has_room(struct ipcx_pub *pub)
 	bool room = true;
 	u32 s;
 
+	if (t->lag_max) /* who is so far behind as to be in the way may be evicted */
+		return true;
 	spin_lock(&t->lock);
 	for_each_set_bit(s, pub->subs, IPCX_TOPIC_SUBS) {
 		if (!test_bit(s, t->reliable))
 			continue;
 		cursor = READ_ONCE(t->sub[s]->control->cursor[pub->index]);
-		room = room && (t->lag_max || ipcx_pos_ahead(head, cursor) != t->depth);
+		room = room && ipcx_pos_ahead(head, cursor) != t->depth;
 	}
 	spin_unlock(&t->lock);
 	return room;

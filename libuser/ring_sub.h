@@ -416,8 +416,7 @@ ipcx_ring_rare int ipcx_sub_drained(struct ipcx_ring_sub *s, uint64_t end)
 		room -= ipcx_pos_diff(s->pos, s->cursor);
 	if (left < 0 || (!s->lossy && left > room))
 		return -EPROTO;
-	if (left > room)
-		left = room;
+	/* who was overtaken finds something newer within one round */
 	for (; left > 0; left--) {
 		uint64_t word = __atomic_load_n(&ipcx_sub_cell(s, s->pos)->word, __ATOMIC_ACQUIRE);
 		unsigned int state = ipcx_word_state(word);
@@ -426,6 +425,8 @@ ipcx_ring_rare int ipcx_sub_drained(struct ipcx_ring_sub *s, uint64_t end)
 
 		if (ahead > 0 || (!hole && state == IPCX_CELL_PUBLISHED))
 			return 0;
+		if (!room--)
+			return -EPROTO;
 		s->missed += hole;
 		ipcx_sub_step(s, hole || state == IPCX_CELL_CANCELED);
 	}

@@ -64,7 +64,7 @@ static int evict(struct ipcx_topic *t, uint32_t who, bool skips)
  */
 static int next_position(struct ipcx_topic *t, uint64_t *pos)
 {
-	bool again = true;
+	unsigned int again = 8; /* subscribers that join meanwhile */
 	uint32_t who;
 	int r;
 
@@ -73,9 +73,8 @@ static int next_position(struct ipcx_topic *t, uint64_t *pos)
 		if (r != -EPIPE && r != -EPROTO && r != -EBADMSG)
 			return r == -ENOBUFS ? -EBUSY : r;
 		r = evict(t, who, r == -EBADMSG);
-		if (r && (r != -EAGAIN || !again))
+		if (r && (r != -EAGAIN || !again--))
 			return r;
-		again = again && !r;
 	}
 }
 

@@ -54,7 +54,7 @@ static void leave(struct ipcx_topic *t, unsigned int ring, uint64_t id, bool bro
 }
 
 /*
- * What is held of it can still be read, but a publisher that comes after may write there.
+ * What is held of it can still be read, but it may become zeros, or what another publisher writes.
  * @broken: it contradicts itself.
  */
 void ipcx_topic_leave(struct ipcx_topic *t, unsigned int ring, bool broken)
@@ -112,6 +112,7 @@ static int look_at(struct ipcx_topic *t, unsigned int ring)
 	/* one that it had to leave before it ever looked there */
 	if (!reader->id && has_bit(entry->evicted, sub))
 		leave(t, ring, id, false);
+	id = __atomic_load_n(&entry->id, __ATOMIC_RELAXED); /* there may be another one since */
 	if (!id || !has_bit(entry->subs, sub))
 		return 0;
 	if (!reader->id) {

@@ -86,6 +86,14 @@ static int take_from(struct ipcx_topic *t, unsigned int ring, struct ipcx_msg *m
 	reader->sub->kick = false;
 	if (!r || r == -EMFILE)
 		return r;
+	/*
+	 * It may be of another ring, or of none, or one that this handle was cut off from: the
+	 * kernel changes the generation [H] before windows show anything else.
+	 */
+	ipcx_fence_acquire();
+	ipcx_topic_look(t); /* [I] */
+	if (reader->id != id)
+		return -ESTALE;
 	if (r == 1 && find_data(t, reader, taken, &data)) {
 		if (taken->hold)
 			copy = 0;
@@ -94,11 +102,7 @@ static int take_from(struct ipcx_topic *t, unsigned int ring, struct ipcx_msg *m
 		fill_taken(t, ring, copy, taken, data, m);
 		return 1;
 	}
-	/* one that was evicted is overtaken, and what it finds makes no sense */
-	if (r != -ESTALE)
-		ipcx_topic_look(t);
-	if (reader->id == id)
-		ipcx_topic_leave(t, ring, r != -ESTALE);
+	ipcx_topic_leave(t, ring, r != -ESTALE);
 	return -ESTALE;
 }
 

@@ -346,6 +346,80 @@ static int recv_byte(struct ipcx_topic *t)
 	return r < 0 ? r : c;
 }
 
+/* An open that fails has told nobody. */
+TEST_F(durable, failed_open_does_not_tell)
+{
+	struct ipcx_topic_open *o =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct member more = {};
+
+	ASSERT_NE(MAP_FAILED, o);
+	member_close(&self->sub);
+	for (int i = 0; i < IPCX_TOPIC_RINGS + 2; i++) {
+		memset(&more, 0, sizeof(more));
+		ASSERT_EQ(0, member_open(&more, NAME, PUBLISH));
+		publish(&more, i);
+		member_close(&more);
+	}
+	o->size = sizeof(*o);
+	o->flags = SUBSCRIBE;
+	o->name = (uintptr_t)NAME;
+	o->name_len = strlen(NAME);
+	o->durable = (uintptr_t) "d";
+	o->durable_len = 1;
+	ASSERT_EQ(0, mprotect(o, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, topic_open_raw(o));
+	ASSERT_EQ(0, subscribe(&self->sub, "d"));
+	EXPECT_EQ(IPCX_TOPIC_LOST, self->sub.o.out_flags & IPCX_TOPIC_LOST);
+	munmap(o, PAGE);
+}
+
+/* A dead ring is not kept for who has read all of it and does not come to leave it. */
+TEST_F(durable, leaves_what_it_has_read)
+{
+	struct member more = {};
+
+	/* dead before it goes, and after that */
+	ASSERT_EQ(0, member_open(&more, NAME, PUBLISH));
+	publish(&more, 1);
+	EXPECT_EQ(1, take(&self->sub, 1));
+	member_close(&more);
+	EXPECT_NE(0, self->pub.dir->ring[1].id);
+	member_close(&self->sub);
+	EXPECT_EQ(0, self->pub.dir->ring[1].id);
+	memset(&more, 0, sizeof(more));
+	ASSERT_EQ(0, member_open(&more, NAME, PUBLISH));
+	EXPECT_EQ(1, self->pub.dir->ring[1].subs[0]);
+	member_close(&more);
+	EXPECT_EQ(0, self->pub.dir->ring[1].id);
+	ASSERT_EQ(0, subscribe(&self->sub, "d"));
+	EXPECT_EQ(0, self->sub.o.out_flags & IPCX_TOPIC_LOST);
+}
+
+/* The place of what it lost is for it again at once: it misses no more than that. */
+TEST_F(durable, gets_what_comes_after_a_loss)
+{
+	struct member more = {};
+	int got = 0;
+
+	member_close(&self->sub);
+	for (int i = 0; i < IPCX_TOPIC_RINGS + 5; i++) {
+		memset(&more, 0, sizeof(more));
+		ASSERT_EQ(0, member_open(&more, NAME, PUBLISH));
+		publish(&more, i);
+		member_close(&more);
+	}
+	ASSERT_EQ(0, subscribe(&self->sub, "d"));
+	/* one place is that of a publisher that lives; the last ones are there */
+	for (int r = 0; r < IPCX_TOPIC_RINGS; r++) {
+		int64_t tag = take(&self->sub, r);
+
+		got += tag >= 0;
+		EXPECT_TRUE(tag < 0 || tag >= IPCX_TOPIC_RINGS + 5 - (IPCX_TOPIC_RINGS - 1));
+	}
+	EXPECT_EQ(IPCX_TOPIC_RINGS - 1, got);
+}
+
 /* Else nobody could learn the name of one that keeps publishers waiting. */
 TEST_F(durable, is_listed)
 {

@@ -105,6 +105,8 @@ static pid_t start(bool subscriber)
 {
 	pid_t pid = fork();
 
+	if (pid < 0)
+		abort(); /* before anybody kills -1 */
 	if (pid)
 		return pid;
 	if (subscriber)
@@ -172,12 +174,17 @@ TEST_F_TIMEOUT(durable, killed, 7200)
 static void scribble(struct member *m)
 {
 	uint64_t *ring = (uint64_t *)m->ring, *control = (uint64_t *)m->control;
-	uint64_t words = m->o.out_ring_window / 8, r;
+	uint64_t words = m->o.out_ring_window / 8, *payload = NULL, r;
 
+	if (ring && raw_populate(m->fd, 0, PAGE) > 0)
+		payload = map_range(m->fd, PROT_READ | PROT_WRITE, data_offset(m, m->o.out_ring),
+				    PAGE);
 	for (;;) {
 		r = (uint64_t)random() << 33 ^ random();
 		if (ring)
 			ring[r % (random() % 2 ? 8 : words)] = random() % 2 ? r : r % 64;
+		if (payload)
+			payload[r % (PAGE / 8)] = r;
 		if (control)
 			control[r % (PAGE / 8)] = random() % 2 ? r : r % 64;
 		if (!(r >> 20 & 0xff))
@@ -196,6 +203,7 @@ static pid_t start_scribbling(unsigned int flags)
 
 		if (!one) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			srandom(getpid());
 			if (!member_open(&m, NAME, flags))
 				scribble(&m);
 			_exit(0);

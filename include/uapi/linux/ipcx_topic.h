@@ -173,7 +173,7 @@ struct ipcx_dir {
 	struct ipcx_dir_ring ring[IPCX_TOPIC_RINGS];
 };
 
-/* In out_flags only: a durable subscription lost rings while nobody had it. */
+/* In out_flags only: a durable subscription lost rings and no open that succeeded has told so. */
 #define IPCX_TOPIC_LOST		(1U << 16)
 
 /* struct ipcx_topic_open::flags; CREATE, EXCL and EPHEMERAL as in struct ipcx_queue_open */
@@ -203,7 +203,8 @@ struct ipcx_dir {
  *	member. It is made if there is none, and stays, with its cursors, when the member goes:
  *	publishers wait for it. The next member that names it goes on behind what was released
  * @history: the member subscribes from so many positions before the present one of each publisher,
- *	as far as they are still there, at most depth - 1; not looked at where a durable
+ *	as far as they are still there, at most depth - 1,
+ *	and if reliable lag_max - 1; not looked at where a durable
  *	subscription goes on
  * @durable_len: length of that name, bytes; 0 for none
  * @out_id: number of the topic, never used again
@@ -226,7 +227,9 @@ struct ipcx_dir {
  * @out_lag_max: of the topic
  *
  * The returned file descriptor is the member, close-on-exec. Closing its last copy ends its ring
- * and its subscription, but a durable one. A ring stays for those who have not read it to its end.
+ * and its subscription, but a durable one. A ring stays for those who have not read it to its end,
+ * as long as there are places for living ones; what only lossy subscribers have to read, and do not
+ * hold, goes when its opener's limit or memory is reached and another ring of the opener's comes.
  *
  * Return: the file descriptor, or
  *	EACCES        the mode does not allow it; or reliable, and neither the right to publish nor
