@@ -4,7 +4,8 @@
  *
  * A member is a file. It may have a publisher, which has a ring, and a subscription, which has
  * a control page. A publisher whose member is gone stays, dead, until the last subscription has
- * left it, or until its place or memory is wanted for another. A pair is a ring and a subscription that has been attached to it and not left it.
+ * left it, or until its place or memory is wanted for another. A pair is a ring and a subscription
+ * that has been attached to it and not left it.
  *
  * LOCK ORDER, outermost first:
  *
