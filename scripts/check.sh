@@ -85,7 +85,8 @@ cpus() {
 	stock/server_death) echo 1 ;; # it compares times, see guest()
 	*/answer | */call | */server_death | */caller_death | */death | */epoll | */fdinfo | */flip | \
 		*/fork | */kill | */held_back | */prefetch | */queue | */race | */race_* | */sealed | \
-		*/storm | */topic | */topic_lib | */topic_error | */topic_wake | */topic_death | */topic_kill | */wait)
+		*/storm | */topic | */topic_lib | */topic_error | */topic_wake | */topic_mix | */topic_death | \
+		*/topic_kill | */wait)
 		echo 2
 		;;
 	*) echo 1 ;;
@@ -195,7 +196,7 @@ ring() {
 programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death
 	answer inline policy credit leases expire dead_letter remove sealed wait spare wake epoll map
 	inherit fork name owner timens limit memcg leak many uring death kill
-	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_death topic_kill
+	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_mix topic_death topic_kill
 	race race_time race_call race_topic storm flip cli.sh"
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32
 	topic32 topic_abi32 topic_pairs32 topic_durable32 topic_lib32 topic_death32"
