@@ -552,6 +552,7 @@ const char *ipcx_error(void);
 #endif
 
 #include "ipcx_call.h"
+#include "ipcx_region.h"
 #include "ipcx_topic.h"
 
 #endif /* IPCX_H */

@@ -9,9 +9,11 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/nsproxy.h>
+#include <uapi/linux/ipcx_region.h>
 
 #include "copy.h"
 #include "ipcx.h"
+#include "region.h"
 #include "topic.h"
 
 /**
@@ -83,7 +85,8 @@ static long ipcx_info(struct file *file, void __user *arg)
 		return -ENOMEM;
 	info.out_abi = IPCX_ABI_VERSION;
 	info.out_depth_max = ipcx_queue_depth_max();
-	info.out_features = IPCX_FEATURE_QUEUE | IPCX_FEATURE_CALL | IPCX_FEATURE_TOPIC;
+	info.out_features = IPCX_FEATURE_QUEUE | IPCX_FEATURE_CALL | IPCX_FEATURE_TOPIC |
+			    IPCX_FEATURE_REGION;
 	info.out_msg_max = ipcx_queue_msg_max();
 	info.out_user_bytes = atomic64_read(&user->bytes);
 	info.out_user_bytes_max = ipcx_user_bytes_max();
@@ -104,9 +107,9 @@ static long ipcx_unlink(struct file *file, void __user *arg)
 		err = ipcx_name_copy(&name, u.name, u.name_len);
 	if (err)
 		return err;
-	if (u.kind != IPCX_KIND_QUEUE && u.kind != IPCX_KIND_TOPIC)
+	if (u.kind < IPCX_KIND_QUEUE || u.kind > IPCX_KIND_REGION)
 		return -EINVAL;
-	if (u.kind == IPCX_KIND_TOPIC && u.flags & IPCX_UNLINK_NOW)
+	if (u.kind != IPCX_KIND_QUEUE && u.flags & IPCX_UNLINK_NOW)
 		return -EOPNOTSUPP;
 	return ipcx_object_unlink(file->private_data, &name, u.kind, file->f_cred,
 				  u.flags & IPCX_UNLINK_NOW);
@@ -125,6 +128,8 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ipcx_unlink(file, user);
 	case IPCX_IOC_TOPIC_OPEN:
 		return ipcx_topic_open(file, user);
+	case IPCX_IOC_REGION_OPEN:
+		return ipcx_region_open(file, user);
 	}
 	return -ENOTTY;
 }
@@ -184,6 +189,7 @@ static void __init abi_check(void)
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_leave) != 24);
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_ring) != 32);
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_forget) != 24);
+	BUILD_BUG_ON(sizeof(struct ipcx_region_open) != 64);
 	BUILD_BUG_ON(IPCX_SLOT_DATA != IPCX_INLINE_MAX);
 }
 

@@ -381,6 +381,11 @@ void ipcx_name_show(struct seq_file *m, const struct ipcx_name *name)
 
 static int list_show(struct seq_file *m, void *v)
 {
+	static const char *const kinds[] = {
+		[IPCX_KIND_QUEUE] = "queue",
+		[IPCX_KIND_TOPIC] = "topic",
+		[IPCX_KIND_REGION] = "region",
+	};
 	const struct cred *cred = m->file->f_cred;
 	struct user_namespace *ns = seq_user_ns(m);
 	struct ipcx_object *obj = v;
@@ -393,7 +398,7 @@ static int list_show(struct seq_file *m, void *v)
 	if (!ipcx_object_permits(obj, cred, 4) && !ipcx_object_permits(obj, cred, 2))
 		return SEQ_SKIP;
 	seq_printf(m, "%llu ", obj->id);
-	seq_printf(m, "%s ", obj->ops->kind == IPCX_KIND_TOPIC ? "topic" : "queue");
+	seq_printf(m, "%s ", kinds[obj->ops->kind]);
 	seq_printf(m, "%04o %u %u ", obj->mode, from_kuid_munged(ns, obj->uid),
 		   from_kgid_munged(ns, obj->gid));
 	obj->ops->show(m, obj);

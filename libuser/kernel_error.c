@@ -248,7 +248,9 @@ int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const ch
 
 int ipcx_kernel_unlink_failed(const char *name, uint32_t kind, int err)
 {
-	const char *what = kind == IPCX_KIND_QUEUE ? "queue" : "topic";
+	const char *what = kind == IPCX_KIND_QUEUE ? "queue" :
+			   kind == IPCX_KIND_TOPIC ? "topic" :
+						     "region";
 	char buf[IPCX_QUOTED_MAX], owner[80];
 	const char *quoted = ipcx_quote(buf, name);
 

@@ -58,7 +58,7 @@
 #define IPCX_IOC_QUEUE_CALL	_IO(IPCX_IOC_MAGIC, 0x89)
 #define IPCX_IOC_QUEUE_REPLY	_IO(IPCX_IOC_MAGIC, 0x8a)
 
-enum ipcx_kind { IPCX_KIND_QUEUE = 1, IPCX_KIND_TOPIC }; /* what a name stands for */
+enum ipcx_kind { IPCX_KIND_QUEUE = 1, IPCX_KIND_TOPIC, IPCX_KIND_REGION }; /* of a name */
 
 #define IPCX_FEATURE_QUEUE	(1ULL << 0)	/* struct ipcx_info::out_features */
 #define IPCX_FEATURE_CALL	(1ULL << 1)

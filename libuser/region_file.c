@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Regions that are files: "file:PATH", and "shm:NAME" for one in /dev/shm.
+ *
+ * A new one is made without a name, and gets that when it has its mode and its size: nobody sees
+ * it half made, and nothing stays of one that was never finished.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "region.h"
+
+#define SHM "/dev/shm/ipcx."
+
+static int failed(const char *path, int err)
+{
+	char buf[IPCX_QUOTED_MAX];
+
+	ipcx_quote(buf, path);
+	switch (err) {
+	case ELOOP:
+		return ipcx_fail(err, "region %s: is a symbolic link, which is never followed",
+				 buf);
+	case EISDIR:
+	case EOPNOTSUPP:
+		return ipcx_fail(EOPNOTSUPP,
+				 "region %s: this file system cannot make a file without a name "
+				 "(O_TMPFILE); choose another directory",
+				 buf);
+	case EPROTOTYPE:
+		return ipcx_fail(err, "%s is not a region, but something else than a file", buf);
+	default:
+		return ipcx_fail(err, "region %s: %s", buf, strerror(err));
+	}
+}
+
+static int access_of(unsigned int flags)
+{
+	if (!(flags & IPCX_WRITE))
+		return O_RDONLY;
+	return flags & IPCX_READ ? O_RDWR : O_WRONLY;
+}
+
+/* What is there; with CREATE only if nobody else can have put it there to be found. */
+static int open_old(const char *path, unsigned int flags)
+{
+	int fd = open(path, access_of(flags) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char buf[IPCX_QUOTED_MAX];
+	struct stat st;
+
+	if (fd < 0)
+		return errno == EISDIR || errno == ENXIO ? failed(path, EPROTOTYPE) :
+							   failed(path, errno);
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) &&
+	    (!(flags & IPCX_CREATE) || st.st_uid == geteuid() || !st.st_uid))
+		return fd;
+	close(fd);
+	if (!S_ISREG(st.st_mode))
+		return failed(path, EPROTOTYPE);
+	return ipcx_fail(EACCES,
+			 "region %s: is there already and uid %u's; to use it all the same, open it "
+			 "without IPCX_CREATE",
+			 ipcx_quote(buf, path), st.st_uid);
+}
+
+/* Return: a file without a name in the directory of @path, or -errno. */
+static int make_nameless(const char *path, unsigned int flags, const struct ipcx_region_opts *opts)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX] = ".";
+	int fd, err;
+
+	if (slash) /* with the slash, so that "/" is one too */
+		snprintf(dir, sizeof(dir), "%.*s", (int)(slash + 1 - path), path);
+	fd = open(dir, (flags & IPCX_READ ? O_RDWR : O_WRONLY) | O_TMPFILE | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (!ftruncate(fd, opts->size) && !fchmod(fd, opts->mode))
+		return fd;
+	err = errno;
+	close(fd);
+	return -err;
+}
+
+/* Return: a descriptor, -EEXIST, which is not explained, or an errno that is. */
+static int open_new(const char *path, unsigned int flags, const struct ipcx_region_opts *opts)
+{
+	int fd = make_nameless(path, flags, opts), err;
+	char self[32];
+
+	if (fd < 0)
+		return failed(path, -fd);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	err = linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) ? errno : 0;
+	if (!err && (flags & IPCX_WRITE))
+		return fd;
+	close(fd);
+	if (err)
+		return err == EEXIST ? -err : failed(path, err);
+	return open_old(path, flags); /* to read only */
+}
+
+static int file_open(const char *path, unsigned int flags, const struct ipcx_region_opts *opts)
+{
+	char buf[IPCX_QUOTED_MAX];
+	int fd;
+
+	if (!*path || strlen(path) >= PATH_MAX)
+		return ipcx_fail(EINVAL, "a path has 1 to %d bytes", PATH_MAX - 1);
+	for (;;) {
+		if (!(flags & IPCX_EXCL)) {
+			fd = open_old(path, flags);
+			if (fd != -ENOENT || !(flags & IPCX_CREATE))
+				return fd;
+		}
+		fd = open_new(path, flags, opts);
+		if (fd != -EEXIST)
+			return fd;
+		if (flags & IPCX_EXCL)
+			return ipcx_fail(EEXIST,
+					 "region %s: exists already; open it without IPCX_EXCL, or "
+					 "unlink it first",
+					 ipcx_quote(buf, path));
+	}
+}
+
+static int file_unlink(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return failed(path, errno);
+	if (!S_ISREG(st.st_mode))
+		return failed(path, EPROTOTYPE);
+	return unlink(path) ? failed(path, errno == EPERM ? EACCES : errno) : 0;
+}
+
+static int shm_path(char path[PATH_MAX], const char *name)
+{
+	char buf[IPCX_QUOTED_MAX];
+
+	if (!*name || *name == '.' || strchr(name, '/') ||
+	    strlen(name) > NAME_MAX - strlen("ipcx."))
+		return ipcx_fail(EINVAL,
+				 "the name %s is empty, too long, begins with '.' or has a '/' in it",
+				 ipcx_quote(buf, name));
+	snprintf(path, PATH_MAX, SHM "%s", name);
+	return 0;
+}
+
+static int shm_region_open(const char *name, unsigned int flags,
+			   const struct ipcx_region_opts *opts)
+{
+	char path[PATH_MAX];
+	int r = shm_path(path, name);
+
+	return r ? r : file_open(path, flags, opts);
+}
+
+static int shm_region_unlink(const char *name)
+{
+	char path[PATH_MAX];
+	int r = shm_path(path, name);
+
+	return r ? r : file_unlink(path);
+}
+
+const struct ipcx_region_transport ipcx_region_file = {
+	.name = "file",
+	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_WALLS | IPCX_CAP_PERSISTENT,
+	.open = file_open,
+	.unlink = file_unlink,
+};
+
+const struct ipcx_region_transport ipcx_region_shm = {
+	.name = "shm",
+	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_WALLS | IPCX_CAP_PERSISTENT,
+	.open = shm_region_open,
+	.unlink = shm_region_unlink,
+};
