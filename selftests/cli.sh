@@ -161,6 +161,15 @@ check "rm takes no other option" gives 2 "$ipcx" rm work --later
 check "create a topic" json 'j["depth"] == 16 and j["lag_max"] == 8 and j["mode"] == "0644" and j["open_reliable"] and j["msg_max"] == 1048576' \
 	"$ipcx" create news --topic --depth 16 --lag-max 8 --mode 0644 --open-reliable --json
 check "ls knows its kind" sh -c "'$ipcx' ls | grep -q '^topic .*news$'"
+check "create a region" json 'j["name"] == "board" and j["size"] == 8192' \
+	"$ipcx" create board --region 8K --mode 0644 --json
+check "ls knows it" sh -c "'$ipcx' ls | grep -q '^region .*0644 .*board$'"
+check "a region has no depth" says 2 'only --mode' "$ipcx" create x --region 4K --depth 8
+check "a region is no queue" says 1 'not a queue' "$ipcx" send board -m x
+check "remove a region" gives 0 "$ipcx" rm board
+check "a region in a file" gives 0 "$ipcx" create shm:board --region 4K
+check "remove it" gives 0 "$ipcx" rm shm:board
+check "it is gone" says 1 'No such file' "$ipcx" rm shm:board
 check "a topic has no policy" says 2 'for queues only' "$ipcx" create x --topic --policy fail
 check "a queue has no lag" says 2 'for --topic' "$ipcx" create x --lag-max 3
 check "a depth of a topic" says 1 'power of two' "$ipcx" create x --topic --depth 10

@@ -11,6 +11,7 @@
 
 #include "fail_nth.h"
 #include "fail_nth_calls.h"
+#include "fail_nth_regions.h"
 #include "fail_nth_topics.h"
 
 #include "../kselftest_harness.h"
@@ -486,6 +487,10 @@ static const struct call calls[] = {
 	{ "mmap and fault, no ring", with_members, run_map_dead_page, no_window },
 	{ "fault, own payload", with_own_payload, run_write_payload, no_window },
 	{ "fault, payload", with_seen_payload, run_read_payload, no_window },
+	{ "region_open, new", with_region_device, run_region_create, no_region },
+	{ "region_open, anonymous", with_region_device, run_region_anonymous, no_region },
+	{ "region_open, existing", with_region, run_region_open, no_region },
+	{ "unlink, region", with_region, unlink_region, no_region },
 	{ "write", with_queue, run_write, no_queue },
 	{ "read", with_message, run_read, no_queue },
 	{ "poll", with_message, run_poll, no_queue },

@@ -408,6 +408,28 @@ TEST(module_references)
 	ipcx_region_close(r);
 }
 
+/* Whose it is, by name and by descriptor */
+TEST(owner)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct ipcx_region *r;
+		struct stat st;
+		char path[32];
+
+		if (setgroups(0, NULL) || setgid(OTHER + 1) || setuid(OTHER) ||
+		    ipcx_region_open(&r, "owner", NEW, NULL))
+			_exit(1);
+		if (fstat(ipcx_region_fd(r), &st) || st.st_uid != OTHER || st.st_gid != OTHER + 1)
+			_exit(2);
+		prctl(PR_SET_DUMPABLE, 1);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", ipcx_region_fd(r));
+		_exit(open(path, O_RDWR) < 0 || ipcx_region_unlink("owner") ? 3 : 0);
+	}
+	EXPECT_EQ(0, exit_status(pid));
+}
+
 TEST(limit_of_a_user)
 {
 	pid_t pid = fork();

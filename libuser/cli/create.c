@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * create: queues and topics with their attributes.
+ * create: queues, topics and regions with their attributes.
  */
 #include <string.h>
 
@@ -21,6 +21,7 @@ enum {
 	OPT_TOPIC,
 	OPT_LAG_MAX,
 	OPT_OPEN_RELIABLE,
+	OPT_REGION,
 };
 
 static void report_topic(const struct ipcx_topic *t)
@@ -98,9 +99,11 @@ static const char *limit_option(int c, struct ipcx_queue_opts *opts)
 struct creation {
 	struct ipcx_queue_opts queue;
 	struct ipcx_topic_opts topic;
-	unsigned int flags;		/* of a topic */
-	bool is_topic, json;
-	bool queue_only, topic_only;	/* some option is */
+	struct ipcx_region_opts region;
+	unsigned int flags; /* of a topic */
+	bool is_topic, is_region, json;
+	bool queue_only, topic_only; /* some option is */
+	bool messages; /* some option is for what carries them */
 };
 
 /* Likewise; @queue has what both kinds have, too. */
@@ -116,6 +119,9 @@ static const char *create_option(int c, struct creation *n)
 	case OPT_TOPIC:
 		n->is_topic = true;
 		return NULL;
+	case OPT_REGION:
+		n->is_region = true;
+		return parse_size(optarg, &n->region.size) ? NULL : size;
 	case OPT_OPEN_RELIABLE:
 		n->topic_only = true;
 		n->flags |= IPCX_OPEN_RELIABLE;
@@ -126,6 +132,7 @@ static const char *create_option(int c, struct creation *n)
 			       NULL :
 			       "a limit is a number from 1; leave the option out for none";
 	case OPT_DEPTH:
+		n->messages = true;
 		return parse_positive(optarg, &n->queue.depth) ? NULL :
 								 "a depth is a number from 1";
 	case OPT_MODE:
@@ -134,8 +141,10 @@ static const char *create_option(int c, struct creation *n)
 		n->queue.mode = v;
 		return NULL;
 	case OPT_MSG_MAX:
+		n->messages = true;
 		return parse_size(optarg, &n->queue.msg_max) && n->queue.msg_max ? NULL : size;
 	case OPT_BYTES_MAX:
+		n->messages = true;
 		return parse_size(optarg, &n->queue.bytes_max) && n->queue.bytes_max ? NULL : size;
 	default:
 		n->queue_only = true;
@@ -184,7 +193,27 @@ static int create_topic(struct creation *n, const char *name)
 	return CLI_OK;
 }
 
+static int create_region(struct creation *n, const char *name)
+{
+	struct ipcx_region *r;
+	int err;
+
+	n->region.mode = n->queue.mode;
+	err = ipcx_region_open(&r, name, IPCX_CREATE | IPCX_EXCL | IPCX_READ | IPCX_WRITE,
+			       &n->region);
+	if (err)
+		return fail_ipcx(err);
+	if (n->json) {
+		printf("{");
+		json_member(stdout, "name", name, strlen(name));
+		printf(",\"size\":%llu}\n", (unsigned long long)n->region.size);
+	}
+	ipcx_region_close(r);
+	return CLI_OK;
+}
+
 static const struct option longs[] = {
+	{ "region", required_argument, NULL, OPT_REGION },
 	{ "topic", no_argument, NULL, OPT_TOPIC },
 	{ "depth", required_argument, NULL, OPT_DEPTH },
 	{ "msg-max", required_argument, NULL, OPT_MSG_MAX },
@@ -203,7 +232,9 @@ static const struct option longs[] = {
 
 static int run_create(int argc, char **argv)
 {
-	struct creation n = { .queue.sz = sizeof(n.queue), .topic.sz = sizeof(n.topic) };
+	struct creation n = { .queue.sz = sizeof(n.queue),
+			      .topic.sz = sizeof(n.topic),
+			      .region.sz = sizeof(n.region) };
 	const char *wrong;
 	int c;
 
@@ -214,6 +245,10 @@ static int run_create(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return usage_error("give one name");
+	if (n.is_region && (n.is_topic || n.queue_only || n.topic_only || n.messages))
+		return usage_error("of a region only --mode can be said");
+	if (n.is_region)
+		return create_region(&n, argv[optind]);
 	if (n.is_topic && n.queue_only)
 		return usage_error("an option is for queues only: a topic drops what is too old");
 	if (!n.is_topic && n.topic_only)
@@ -222,15 +257,17 @@ static int run_create(int argc, char **argv)
 }
 
 const struct command cmd_create = {
-	"create", run_create, "make a queue or topic that stays until it is removed",
+	"create", run_create, "make a queue, topic or region that stays until it is removed",
 	"usage: ipcx create NAME [--depth N] [--msg-max SIZE] [--bytes-max SIZE]\n"
 	"                        [--mode OCTAL] [--policy POLICY] [--max-deliveries N]\n"
 	"                        [--lease DUR] [--leases-max N] [--dead-letter NAME]\n"
 	"                        [--json]\n"
 	"       ipcx create NAME --topic [--depth N] [--msg-max SIZE] [--bytes-max SIZE]\n"
 	"                        [--mode OCTAL] [--lag-max N] [--open-reliable] [--json]\n"
+	"       ipcx create NAME --region SIZE [--mode OCTAL] [--json]\n"
 	"\n"
-	"Makes a queue, or a topic. It is an error if there is something of this name already.\n"
+	"Makes a queue, a topic, or a region of shared memory. It is an error if there is\n"
+	"something of this name already.\n"
 	"\n"
 	"  --depth N           messages that it holds, 64 if not given\n"
 	"  --msg-max SIZE      longest message, 64M if not given\n"
@@ -256,6 +293,8 @@ const struct command cmd_create = {
 	"                      not given, publishers wait for it\n"
 	"  --open-reliable     who may only subscribe may be reliable\n"
 	"\n"
+	"Of a region --mode says who may read (r) and write (w); it begins as zeros.\n"
+	"\n"
 	"A SIZE is in bytes, or has K, M, G or T behind it.\n"
 	"\n"
 	"examples: ipcx create jobs --depth 1000 --mode 0660\n"
@@ -263,4 +302,5 @@ const struct command cmd_create = {
 	"          ipcx create work --lease 30s --max-deliveries 3 --dead-letter failed\n"
 	"          ipcx create latest --depth 3 --policy drop-oldest\n"
 	"          ipcx create weather --topic --mode 0644 --depth 256\n"
+	"          ipcx create picture --region 8M\n"
 };

@@ -201,7 +201,10 @@ static int remove_name(const char *name, bool now)
 {
 	int r = now ? ipcx_queue_remove(name) : ipcx_queue_unlink(name);
 
-	return r == -EPROTOTYPE && !now ? ipcx_topic_unlink(name) : r;
+	if (r == -EPROTOTYPE && !now)
+		r = ipcx_topic_unlink(name);
+	/* or of a transport that only regions have */
+	return (r == -EPROTOTYPE || r == -EOPNOTSUPP) && !now ? ipcx_region_unlink(name) : r;
 }
 
 static int run_rm(int argc, char **argv)
@@ -238,7 +241,7 @@ const struct command cmd_ls = {
 	"usage: ipcx ls [--json]\n"
 	"\n"
 	"Lists the objects of this network namespace that you may send to or receive\n"
-	"from. QUEUED messages wait for a receiver, LOANED slots are being written,\n"
+	"from, or read or write. QUEUED messages wait for a receiver, LOANED slots are being written,\n"
 	"LEASED messages were taken and not released yet. BYTES is the memory in use.\n"
 	"SEND and RECV count open ends, of a topic its publishers and subscribers.\n"
 };
@@ -252,11 +255,11 @@ const struct command cmd_show = {
 };
 
 const struct command cmd_rm = {
-	"rm", run_rm, "remove queues and topics by name",
+	"rm", run_rm, "remove queues, topics and regions by name",
 	"usage: ipcx rm NAME... [--now] [--json]\n"
 	"\n"
-	"Takes the names away. Those who have a queue or topic open go on with it; it is\n"
-	"gone with the last of them, and the messages in it too.\n"
+	"Takes the names away. Those who have something open go on with it; it is gone with\n"
+	"the last of them, and the messages in it too.\n"
 	"\n"
 	"  --now  queues only: nobody sends or receives any more: those who wait, or try to, are told\n"
 	"         that the queue was removed. A message that was taken can be finished\n"

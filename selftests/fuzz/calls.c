@@ -9,7 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/ipcx.h>
+#include <linux/ipcx_region.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -93,6 +93,57 @@ static void call_unlink(struct state *s, const struct call *c)
 		.kind = c->arg[1] ? c->arg[1] + 1 : IPCX_KIND_QUEUE,
 	};
 	spoilt_ioctl(s, s->dev, IPCX_IOC_UNLINK, u, sizeof(*u), c->arg[2]);
+}
+
+/* Whoever may not write a region must not get it to write by another way. */
+static void region_use(int fd, const struct call *c)
+{
+	bool writes = c->arg[1] & IPCX_REGION_WRITE, reads = c->arg[1] & IPCX_REGION_READ;
+	void *p = MAP_FAILED;
+
+	switch (c->arg[4]) {
+	case 1:
+		if (write(fd, "x", 1) == 1 && !writes)
+			shared->broken = "a region that may not be written was";
+		break;
+	case 2:
+		p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (p != MAP_FAILED && !(reads && writes))
+			shared->broken = "a region that may not be mapped to be written was";
+		break;
+	case 3:
+		if (!ftruncate(fd, c->arg[3] / 2) && !writes)
+			shared->broken = "a region that may not be truncated was";
+		break;
+	case 4:
+		if (!fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) && !writes)
+			shared->broken = "a region that may not be sealed was";
+		break;
+	}
+	if (p != MAP_FAILED)
+		munmap(p, 4096);
+}
+
+static void call_region(struct state *s, const struct call *c)
+{
+	uint32_t name = c->arg[0] % NAMES;
+	struct ipcx_region_open *o = (void *)arg_page;
+	int fd;
+
+	*o = (struct ipcx_region_open){
+		.size = sizeof(*o),
+		.flags = c->arg[1],
+		.name = (uintptr_t)names[name],
+		.name_len = name_length(name),
+		.mode = c->arg[2],
+		.bytes = c->arg[3],
+	};
+	fd = spoilt_ioctl(s, s->dev, IPCX_IOC_REGION_OPEN, o, sizeof(*o), c->arg[5]);
+	if (fd <= 0)
+		return;
+	if (!c->arg[5]) /* else the flags may be others */
+		region_use(fd, c);
+	close(fd);
 }
 
 static void call_stat(struct state *s, const struct call *c)
@@ -315,6 +366,9 @@ uint32_t call_make(struct state *s, const struct call *c)
 		break;
 	case OP_UNLINK:
 		call_unlink(s, c);
+		break;
+	case OP_REGION:
+		call_region(s, c);
 		break;
 	case OP_LOAN:
 	case OP_COMMIT:

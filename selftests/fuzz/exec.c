@@ -432,7 +432,7 @@ static void unlink_names(void)
 
 		u.name = (uintptr_t)name;
 		u.name_len = unescape(name);
-		for (u.kind = IPCX_KIND_QUEUE; u.kind <= IPCX_KIND_TOPIC; u.kind++)
+		for (u.kind = IPCX_KIND_QUEUE; u.kind <= IPCX_KIND_REGION; u.kind++)
 			ioctl(devs[0], IPCX_IOC_UNLINK, &u);
 	}
 }
@@ -460,5 +460,5 @@ const char *exec_check(void)
 		if (!left && same_account(0) && same_account(1))
 			return NULL;
 	} while (now_ms() < end);
-	return left ? "queues or topics are left behind" : "an account is not what it was";
+	return left ? "queues, topics or regions are left behind" : "an account is not what it was";
 }

@@ -58,7 +58,7 @@ VALUES(len_maxes, ~0ULL, ~0ULL, ~0ULL, ~0ULL, 65536, 4096, 100, 1, 0);
 VALUES(prios, 0, 0, 0, 0, 1, 5, 31, 31, 32, ~0U);
 VALUES(bits, 0, 1);
 VALUES(rarely, 0, 0, 0, 1);
-VALUES(unlink_kinds, 0, 0, 0, 1, 1, 2);
+VALUES(unlink_kinds, 0, 0, 0, 1, 1, 2, 2, 3);
 VALUES(take_flags, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 4, 4, 4, 5, 1U << 31);
 VALUES(loan_flags, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 4, 4, 5, 5, 5, 6, 3, 1U << 31);
 /* and IPCX_MSG_* to be changed in the upper half */
@@ -100,7 +100,8 @@ VALUES(polls, 1, 4, 5, 5, 0x2000, ~0U);
 VALUES(epoll_ops, 0, 0, EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL);
 VALUES(epoll_flags, 5, 5, EPOLLET | 5, EPOLLONESHOT | 5, EPOLLEXCLUSIVE | 1, 1, 4);
 VALUES(ioctls, 0xe780, 0xe781, 0xe782, 0xe783, 0xe784, 0xe785, 0xe786, 0xe787, 0xe788, 0xe789,
-	0xe78a, 0xe78b, 0xe78c, 0xe78d, 0xe78e, 0xe78f, 0xe790, 0xe791, 0xe792, 0x5421, 0);
+	0xe78a, 0xe78b, 0xe78c, 0xe78d, 0xe78e, 0xe78f, 0xe790, 0xe791, 0xe792, 0xe793,
+	0x5421, 0);
 /* see window_range() */
 VALUES(windows, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5);
 VALUES(protections, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_NONE,
@@ -123,6 +124,18 @@ VALUES(procs, 0, 1, 2, 3, 4, 5);
 VALUES(sleeps, 0, 10, 100, 1000, 3000);
 VALUES(unshares, CLONE_NEWNET, CLONE_NEWNET, CLONE_NEWUSER, CLONE_NEWUSER | CLONE_NEWNET,
 	CLONE_FILES, 0x80 /* CLONE_NEWTIME */, CLONE_NEWPID);
+
+#define D	IPCX_REGION_READ
+#define W	IPCX_REGION_WRITE
+
+VALUES(region_flags, C | D | W, C | D | W, C | D, C | W, D, D, W, D | W, C | X | D | W, X | D, C, 0,
+	C | E | D, 1U << 31);
+VALUES(region_bytes, 0, 1, 4096, 4096, 8192, 1 << 20, 1ULL << 40, ~0ULL >> 1, 1ULL << 63, ~0ULL);
+/* what is done with the descriptor: see call_region() */
+VALUES(region_uses, 0, 0, 1, 2, 3, 4);
+
+#undef D
+#undef W
 
 #define P	IPCX_TOPIC_PUBLISH
 #define B	IPCX_TOPIC_SUBSCRIBE
@@ -181,6 +194,10 @@ const struct op_info op_info[OPS] = {
 	[OP_UNLINK] = { "unlink", 0, 2, {
 		{ "name", &queue_names }, { "kind", &unlink_kinds }, { "bad", &bads },
 		{ "now", &bits }
+	} },
+	[OP_REGION] = { "region", 0, 4, {
+		{ "name", &queue_names }, { "flags", &region_flags }, { "mode", &modes },
+		{ "bytes", &region_bytes }, { "use", &region_uses }, { "bad", &bads }
 	} },
 	[OP_LOAN] = { "loan", QUEUES, 16, {
 		{ "end", &ends }, { "n", &counts }, { "len", &lens }, { "wait", &waits },

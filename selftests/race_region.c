@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* race_region [ROUNDS [NAME]]: as race, for regions: opening against what ends or changes them. */
+#include <sys/mman.h>
+
+#include <linux/ipcx_region.h>
+
+#include "race.h"
+
+#define NAME "race-region"
+#define BYTES 8192
+#define BOTH (IPCX_REGION_READ | IPCX_REGION_WRITE)
+
+static int dev, old; /* old: the descriptor that setup made */
+static long refs;
+
+/* Return: a descriptor, or a negative errno. */
+static int region(unsigned int flags)
+{
+	struct ipcx_region_open o = {
+		.size = sizeof(o),
+		.flags = flags | BOTH,
+		.name = (uintptr_t)NAME,
+		.name_len = strlen(NAME),
+		.mode = 0600,
+		.bytes = BYTES,
+	};
+
+	return xioctl(dev, IPCX_IOC_REGION_OPEN, &o);
+}
+
+static int stage_open(void)
+{
+	dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+	refs = module_refs();
+	return dev < 0 ? -errno : 0;
+}
+
+static const char *stage_close(void)
+{
+	const char *wrong = module_refs() != refs ? "a region is left behind" : NULL;
+
+	close(dev);
+	return wrong;
+}
+
+static const struct stage stage = { stage_open, stage_close };
+
+static int no_region(void)
+{
+	old = -1;
+	return 0;
+}
+
+static int one_region(void)
+{
+	old = region(CREATE | IPCX_OPEN_EXCL);
+	return old < 0 ? old : 0;
+}
+
+/* the calls; clang-format has no words for a table of functions */
+/* clang-format off */
+static int create(void) { return region(CREATE); }
+static int create_only(void) { return region(CREATE | IPCX_OPEN_EXCL); }
+static int open_it(void) { return region(0); }
+static int unlink_it(void) { return raw_unlink_kind(NAME, 0, IPCX_KIND_REGION); }
+static int shrink(void) { return ftruncate(old, 1) ? -errno : 0; }
+static int list(void) { static char buf[4096]; return !get_file("/proc/net/ipcx", buf, sizeof(buf)); }
+/* clang-format on */
+
+static bool writable(int fd)
+{
+	return pwrite(fd, "x", 1, 0) == 1;
+}
+
+static void end(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Both have the same memory. */
+static const char *check_same(void)
+{
+	char c = 0;
+
+	if (ret_a < 0 || ret_b < 0)
+		return "one has none";
+	if (pwrite(ret_a, "y", 1, 7) != 1 || pread(ret_b, &c, 1, 7) != 1 || c != 'y')
+		return "they have not the same";
+	end(ret_a);
+	end(ret_b);
+	return unlink_it() ? "it has no name" : NULL;
+}
+
+static const char *check_one(void)
+{
+	const char *wrong = (ret_a >= 0) + (ret_b >= 0) != 1	 ? "not just one has it" :
+			    ret_a != -EEXIST && ret_b != -EEXIST ? "the other is not told" :
+								   NULL;
+
+	end(ret_a);
+	end(ret_b);
+	return unlink_it() ? "it has no name" : wrong;
+}
+
+/* A opened it, or was too late; or made another one. */
+static const char *check_unlinked(void)
+{
+	const char *wrong = ret_b ? "not unlinked" : NULL;
+
+	if (ret_a >= 0 ? !writable(ret_a) : ret_a != -ENOENT || drill->a == create)
+		wrong = "neither opened nor too late";
+	end(ret_a);
+	end(old);
+	unlink_it(); /* the one that was made anew */
+	return wrong;
+}
+
+static const char *check_shrunk(void)
+{
+	const char *wrong = ret_a < 0 || ret_b ? "failed" :
+			    !writable(ret_a)   ? "not writable" :
+						 NULL;
+
+	end(ret_a);
+	end(old);
+	return unlink_it() ? "it has no name" : wrong;
+}
+
+static const char *check_listed(void)
+{
+	end(old);
+	return ret_a || ret_b ? "failed" : NULL;
+}
+
+static const struct entry drills[] = {
+	{ { "create/create", &stage, no_region, create, create, check_same } },
+	{ { "create alone/create alone", &stage, no_region, create_only, create_only, check_one } },
+	{ { "open/unlink", &stage, one_region, open_it, unlink_it, check_unlinked } },
+	{ { "create/unlink", &stage, one_region, create, unlink_it, check_unlinked } },
+	{ { "open/ftruncate", &stage, one_region, open_it, shrink, check_shrunk } },
+	{ { "listing/unlink", &stage, one_region, list, unlink_it, check_listed } },
+};
+
+int main(int argc, char **argv)
+{
+	race_main(drills, ARRAY_SIZE(drills), 1000, argc, argv);
+}
