@@ -14,7 +14,9 @@
  * @ring: its first page
  * @cells: the others
  * @control: the subscriber's own page
- * @dir: the directory
+ * @at: where @control has the cursor of this ring
+ * @next: and the position to be taken next
+ * @attention: of the directory
  * @index: of the ring
  * @depth: cells
  * @pos: next position to be looked at
@@ -35,7 +37,9 @@ struct ipcx_ring_sub {
 	const struct ipcx_ring *ring;
 	const struct ipcx_cell *cells;
 	struct ipcx_control *control;
-	const struct ipcx_dir *dir;
+	uint64_t *at;
+	uint64_t *next;
+	const uint32_t *attention;
 	uint32_t index;
 	uint32_t depth;
 	uint64_t pos;
@@ -98,13 +102,15 @@ static inline void ipcx_sub_init(struct ipcx_ring_sub *s, const struct ipcx_ring
 	s->ring = ring;
 	s->cells = (const struct ipcx_cell *)((const char *)ring + page_size);
 	s->control = control;
-	s->dir = dir;
+	s->at = (uint64_t *)&control->cursor[index];
+	s->next = (uint64_t *)&control->next[index];
+	s->attention = &dir->attention;
 	s->index = index;
 	s->depth = depth;
 	s->lossy = lossy;
-	s->cursor = __atomic_load_n(&control->cursor[index], __ATOMIC_RELAXED) & IPCX_POS_MASK;
+	s->cursor = __atomic_load_n(s->at, __ATOMIC_RELAXED) & IPCX_POS_MASK;
 	s->pos = s->cursor;
-	__atomic_store_n(&control->next[index], s->pos, __ATOMIC_RELAXED);
+	__atomic_store_n(s->next, s->pos, __ATOMIC_RELAXED);
 }
 
 static inline const struct ipcx_cell *ipcx_sub_cell(const struct ipcx_ring_sub *s, uint64_t pos)
@@ -119,7 +125,7 @@ static inline bool ipcx_sub_attention(struct ipcx_ring_sub *s)
 
 	/* [L]: who has changed it [D] sees the cursor, or is seen here */
 	ipcx_fence_compiler();
-	attention = __atomic_load_n(&s->dir->attention, __ATOMIC_RELAXED);
+	attention = __atomic_load_n(s->attention, __ATOMIC_RELAXED);
 	if (attention == s->kicked)
 		return false;
 	s->kicked = attention;
@@ -140,6 +146,13 @@ static inline void ipcx_sub_flip(struct ipcx_ring_sub *s, uint64_t pos)
 	s->released[cell / 64] ^= UINT64_C(1) << cell % 64;
 }
 
+static inline void ipcx_sub_set_cursor(struct ipcx_ring_sub *s, uint64_t cursor)
+{
+	s->cursor = cursor;
+	/* [J]: who reads it [K] may overwrite what was read until now */
+	__atomic_store_n(s->at, cursor, __ATOMIC_RELEASE);
+}
+
 /* Moves the cursor to the oldest position that is still wanted. */
 static inline void ipcx_sub_move(struct ipcx_ring_sub *s)
 {
@@ -155,18 +168,15 @@ static inline void ipcx_sub_move(struct ipcx_ring_sub *s)
 		     cursor = ipcx_pos_add(cursor, 1))
 			ipcx_sub_flip(s, cursor);
 	}
-	if (cursor == s->cursor)
-		return;
-	s->cursor = cursor;
-	/* [J]: who reads it [K] may overwrite what was read until now */
-	__atomic_store_n(&s->control->cursor[s->index], cursor, __ATOMIC_RELEASE);
+	if (cursor != s->cursor)
+		ipcx_sub_set_cursor(s, cursor);
 }
 
 /* Goes on, and tells the kernel what it sleeps for. */
 static inline void ipcx_sub_advance(struct ipcx_ring_sub *s, int64_t n)
 {
 	s->pos = ipcx_pos_add(s->pos, n);
-	__atomic_store_n(&s->control->next[s->index], s->pos, __ATOMIC_RELAXED);
+	__atomic_store_n(s->next, s->pos, __ATOMIC_RELAXED);
 }
 
 /* There is no message at the present position. */
@@ -195,6 +205,12 @@ ipcx_ring_rare bool ipcx_sub_leap(struct ipcx_ring_sub *s, uint64_t word, uint32
 	ipcx_sub_advance(s, leap);
 	ipcx_sub_move(s);
 	return true;
+}
+
+/* Is @nr the number of a message before which nothing was passed over? */
+static inline bool ipcx_sub_expected(const struct ipcx_ring_sub *s, uint32_t nr)
+{
+	return nr == s->expected && s->known && !s->leapt;
 }
 
 /* Missed are the numbers passed over, no more than positions were. Return: whether it can be. */
@@ -326,22 +342,44 @@ ipcx_ring_rare int ipcx_sub_pass(struct ipcx_ring_sub *s, uint64_t word, uint32_
 	return 1;
 }
 
+/* What is at the present position, in the place where it lies. Return: whether it is a message. */
+static inline bool ipcx_sub_peek(const struct ipcx_ring_sub *s, struct ipcx_taken *t)
+{
+	const struct ipcx_cell *cell = ipcx_sub_cell(s, s->pos);
+
+	/* [B]: what was written before [A] is seen */
+	if (__atomic_load_n(&cell->word, __ATOMIC_ACQUIRE) !=
+	    ipcx_word(s->pos, IPCX_CELL_PUBLISHED))
+		return false;
+	t->pos = s->pos;
+	t->cell = cell->data;
+	t->hold = 0;
+	ipcx_sub_header(cell, t);
+	return true;
+}
+
 /**
- * ipcx_sub_take() - get the next message of a ring
+ * ipcx_sub_accept() - take what ipcx_sub_peek() has found, where nothing is unusual
  * @s: the ring
- * @t: set to it; a copy is in it, so that it stays where it is until the message is released
+ * @t: what was found; of a lossy subscriber copied and looked at again
  *
- * Positions without a message are stepped over. If @s->kick is set thereafter, publishers have to
- * be woken, whatever this returns.
- *
- * A reliable subscriber that was evicted is overtaken, and finds a contradiction: what the
- * directory says of it comes first.
- *
- * Return: 1; 0: there is none; or
- *	-EMFILE       all holds are in use
- *	-EPROTO       the ring says what cannot be; it must be left
+ * Return: whether it was taken; if not, nothing has been done, and ipcx_sub_take() tells more.
  */
-static inline int ipcx_sub_take(struct ipcx_ring_sub *s, struct ipcx_taken *t)
+static inline bool ipcx_sub_accept(struct ipcx_ring_sub *s, const struct ipcx_taken *t, bool lossy)
+{
+	if (!ipcx_sub_expected(s, t->nr) || (lossy ? s->holds : ipcx_sub_all_held(s)))
+		return false;
+	s->expected++;
+	ipcx_sub_advance(s, 1);
+	if (lossy)
+		ipcx_sub_set_cursor(s, s->pos);
+	else
+		s->held++;
+	return true;
+}
+
+/* As ipcx_sub_take(), whatever there is. */
+ipcx_ring_rare int ipcx_sub_search(struct ipcx_ring_sub *s, struct ipcx_taken *t)
 {
 	uint32_t far = s->depth;
 
@@ -366,13 +404,29 @@ static inline int ipcx_sub_take(struct ipcx_ring_sub *s, struct ipcx_taken *t)
 }
 
 /**
- * ipcx_sub_release() - let a message go
+ * ipcx_sub_take() - get the next message of a ring
  * @s: the ring
- * @t: what was taken from it, in any order; what is not held is left alone
+ * @t: set to it; a copy is in it, so that it stays where it is until the message is released
  *
- * Return: whether TOPIC_KICK PUBLISHERS is due.
+ * Positions without a message are stepped over. If @s->kick is set thereafter, publishers have to
+ * be woken, whatever this returns.
+ *
+ * A reliable subscriber that was evicted is overtaken, and finds a contradiction: what the
+ * directory says of it comes first.
+ *
+ * Return: 1; 0: there is none; or
+ *	-EMFILE       all holds are in use
+ *	-EPROTO       the ring says what cannot be; it must be left
  */
-static inline bool ipcx_sub_release(struct ipcx_ring_sub *s, const struct ipcx_taken *t)
+static inline int ipcx_sub_take(struct ipcx_ring_sub *s, struct ipcx_taken *t)
+{
+	if (ipcx_usual(!s->lossy && ipcx_sub_peek(s, t) && ipcx_sub_accept(s, t, false)))
+		return 1;
+	return ipcx_sub_search(s, t);
+}
+
+/* As ipcx_sub_release(), whatever it is. */
+ipcx_ring_rare bool ipcx_sub_drop(struct ipcx_ring_sub *s, const struct ipcx_taken *t)
 {
 	int64_t age = ipcx_pos_diff(t->pos, s->cursor);
 	uint32_t hold = t->hold - 1;
@@ -396,6 +450,45 @@ static inline bool ipcx_sub_release(struct ipcx_ring_sub *s, const struct ipcx_t
 	kick = ipcx_sub_attention(s) || s->kick;
 	s->kick = false;
 	return kick;
+}
+
+/**
+ * ipcx_sub_pop() - let the oldest message go, where nothing is unusual
+ * @s: the ring, of a subscriber that is not lossy
+ * @pos: position of what is to go
+ * @kick: set if TOPIC_KICK PUBLISHERS is due
+ *
+ * Return: whether it went; if not, nothing has been done, and ipcx_sub_release() tells more.
+ */
+static inline bool ipcx_sub_pop(struct ipcx_ring_sub *s, uint64_t pos, bool *kick)
+{
+	uint64_t next = ipcx_pos_add(pos, 1);
+
+	/* all is released before it; behind it there is nothing, or something that is not */
+	if (pos != s->cursor || pos == s->pos || (next != s->pos && ipcx_sub_test(s, next)))
+		return false;
+	s->held--;
+	ipcx_sub_set_cursor(s, next);
+	*kick = ipcx_sub_attention(s) || s->kick;
+	if (!ipcx_usual(!*kick))
+		s->kick = false;
+	return true;
+}
+
+/**
+ * ipcx_sub_release() - let a message go
+ * @s: the ring
+ * @t: what was taken from it, in any order; what is not held is left alone
+ *
+ * Return: whether TOPIC_KICK PUBLISHERS is due.
+ */
+static inline bool ipcx_sub_release(struct ipcx_ring_sub *s, const struct ipcx_taken *t)
+{
+	bool kick;
+
+	if (ipcx_usual(!s->lossy && ipcx_sub_pop(s, t->pos, &kick)))
+		return kick;
+	return ipcx_sub_drop(s, t);
 }
 
 /**
