@@ -185,10 +185,15 @@ static inline bool ipcx_pub_attention(struct ipcx_ring_pub *p)
 	return true;
 }
 
-static inline void ipcx_pub_set_word(struct ipcx_ring_pub *p, uint64_t pos, unsigned int state)
+static inline void ipcx_cell_set_word(struct ipcx_cell *cell, uint64_t pos, unsigned int state)
 {
 	/* [A]: who reads it [B] sees all that was written before */
-	__atomic_store_n(&ipcx_pub_cell(p, pos)->word, ipcx_word(pos, state), __ATOMIC_RELEASE);
+	__atomic_store_n(&cell->word, ipcx_word(pos, state), __ATOMIC_RELEASE);
+}
+
+static inline void ipcx_pub_set_word(struct ipcx_ring_pub *p, uint64_t pos, unsigned int state)
+{
+	ipcx_cell_set_word(ipcx_pub_cell(p, pos), pos, state);
 }
 
 /*
@@ -216,48 +221,51 @@ ipcx_ring_rare int ipcx_pub_seize(struct ipcx_ring_pub *p, uint64_t pos, uint32_
 }
 
 /* Is the gate open for the next position, as far as is known, and nothing has changed? */
-static inline bool ipcx_pub_open(const struct ipcx_ring_pub *p)
+static inline bool ipcx_pub_open(const struct ipcx_ring_pub *p, uint64_t head)
 {
 	/* [I]: a relaxed look is enough to see that nothing has changed */
-	return ipcx_pos_diff(p->gate, p->head) > 0 &&
+	return ipcx_pos_diff(p->gate, head) > 0 &&
 	       __atomic_load_n(&p->dir->generation, __ATOMIC_RELAXED) == p->generation;
 }
 
 /* What is wanted, for the next position. Return: as ipcx_pub_look(). */
 static inline int ipcx_pub_gate(struct ipcx_ring_pub *p, uint32_t *who)
 {
-	if (ipcx_pub_open(p))
+	if (ipcx_pub_open(p, p->head))
 		return 0;
 	if (__atomic_load_n(&p->dir->generation, __ATOMIC_RELAXED) != p->generation)
 		ipcx_pub_read_masks(p);
 	return ipcx_pub_look(p, who);
 }
 
-static inline uint64_t ipcx_pub_advance(struct ipcx_ring_pub *p)
+static inline void ipcx_pub_advance(struct ipcx_ring_pub *p, uint64_t head)
 {
-	uint64_t pos = p->head;
-
-	p->head = ipcx_pos_add(pos, 1);
+	p->head = ipcx_pos_add(head, 1);
 	__atomic_store_n(&p->ring->head, p->head, __ATOMIC_RELAXED);
-	return pos;
 }
 
 /**
  * ipcx_pub_try() - get the next position where nothing is unusual
  * @p: the ring
  * @pos: set to it
+ * @cell: set to its cell
  *
  * Return: whether it was got; if not, nothing has been done, and ipcx_pub_loan() may get it.
  */
-static inline bool ipcx_pub_try(struct ipcx_ring_pub *p, uint64_t *pos)
+static inline bool ipcx_pub_try(struct ipcx_ring_pub *p, uint64_t *pos, struct ipcx_cell **cell)
 {
-	struct ipcx_cell *cell = ipcx_pub_cell(p, p->head);
-	uint64_t word = __atomic_load_n(&cell->word, __ATOMIC_RELAXED);
+	uint64_t head = p->head;
+	uint32_t depth = p->depth;
+	struct ipcx_cell *c = &p->cells[head & (depth - 1)];
 
-	if (word != ipcx_word(p->head - p->depth, IPCX_CELL_PUBLISHED) || !ipcx_pub_open(p))
+	if (__atomic_load_n(&c->word, __ATOMIC_RELAXED) !=
+		    ipcx_word(head - depth, IPCX_CELL_PUBLISHED) ||
+	    !ipcx_pub_open(p, head))
 		return false;
-	*pos = ipcx_pub_advance(p);
-	__atomic_store_n(&cell->nr, p->nr++, __ATOMIC_RELAXED);
+	ipcx_pub_advance(p, head);
+	__atomic_store_n(&c->nr, p->nr++, __ATOMIC_RELAXED);
+	*pos = head;
+	*cell = c;
 	return true;
 }
 
@@ -277,7 +285,8 @@ ipcx_ring_rare int ipcx_pub_find(struct ipcx_ring_pub *p, uint64_t *pos, uint32_
 		r = ipcx_pub_gate(p, who);
 		if (r < 0)
 			return r;
-		*pos = ipcx_pub_advance(p);
+		*pos = p->head;
+		ipcx_pub_advance(p, *pos);
 		if (r)
 			r = ipcx_pub_seize(p, *pos, who);
 	} while (r > 0);
@@ -310,23 +319,26 @@ ipcx_ring_rare int ipcx_pub_find(struct ipcx_ring_pub *p, uint64_t *pos, uint32_
  */
 static inline int ipcx_pub_loan(struct ipcx_ring_pub *p, uint64_t *pos, uint32_t *who)
 {
-	return ipcx_usual(ipcx_pub_try(p, pos)) ? 0 : ipcx_pub_find(p, pos, who);
+	struct ipcx_cell *cell;
+
+	return ipcx_usual(ipcx_pub_try(p, pos, &cell)) ? 0 : ipcx_pub_find(p, pos, who);
 }
 
 /**
  * ipcx_pub_on_loan() - is a position on loan?
  * @p: the ring
- * @pos: any position
+ * @pos: a position that was
+ * @cell: the cell that it has or had
  *
  * Return: whether it is: its cell still has what it had a round before, or says WRITING.
  */
-static inline bool ipcx_pub_on_loan(const struct ipcx_ring_pub *p, uint64_t pos)
+static inline bool ipcx_pub_on_loan(const struct ipcx_ring_pub *p, uint64_t pos,
+				    const struct ipcx_cell *cell)
 {
-	uint64_t word = __atomic_load_n(&ipcx_pub_cell(p, pos)->word, __ATOMIC_RELAXED);
+	uint64_t word = __atomic_load_n(&cell->word, __ATOMIC_RELAXED);
 
-	if (ipcx_pos_diff(p->head, pos) <= 0)
-		return false;
-	return ipcx_usual(ipcx_pos_diff(pos, ipcx_word_pos(word)) == p->depth) ||
+	return ipcx_usual(word == ipcx_word(pos - p->depth, IPCX_CELL_PUBLISHED)) ||
+	       ipcx_pos_diff(pos, ipcx_word_pos(word)) == p->depth ||
 	       word == ipcx_word(pos, IPCX_CELL_WRITING);
 }
 
@@ -337,6 +349,16 @@ static inline bool ipcx_pub_kick(struct ipcx_ring_pub *p)
 	if (!ipcx_usual(!kick))
 		p->kick = false;
 	return kick;
+}
+
+/* As ipcx_pub_commit(), where the cell is known. */
+static inline bool ipcx_pub_publish(struct ipcx_ring_pub *p, struct ipcx_cell *cell, uint64_t pos,
+				    uint32_t len, uint64_t tag)
+{
+	__atomic_store_n(&cell->len, len, __ATOMIC_RELAXED);
+	__atomic_store_n(&cell->tag, tag, __ATOMIC_RELAXED);
+	ipcx_cell_set_word(cell, pos, IPCX_CELL_PUBLISHED);
+	return ipcx_pub_kick(p);
 }
 
 /**
@@ -351,12 +373,7 @@ static inline bool ipcx_pub_kick(struct ipcx_ring_pub *p)
 static inline bool ipcx_pub_commit(struct ipcx_ring_pub *p, uint64_t pos, uint32_t len,
 				   uint64_t tag)
 {
-	struct ipcx_cell *cell = ipcx_pub_cell(p, pos);
-
-	__atomic_store_n(&cell->len, len, __ATOMIC_RELAXED);
-	__atomic_store_n(&cell->tag, tag, __ATOMIC_RELAXED);
-	ipcx_pub_set_word(p, pos, IPCX_CELL_PUBLISHED);
-	return ipcx_pub_kick(p);
+	return ipcx_pub_publish(p, ipcx_pub_cell(p, pos), pos, len, tag);
 }
 
 /**

@@ -22,7 +22,7 @@
  * @pos: next position to be looked at
  * @cursor: the oldest that was not released, as @control has it
  * @missed: messages that were overwritten before they were taken, or lost with their publisher
- * @leapt: positions passed over since the last message taken
+ * @leapt: positions passed over since the last message taken; not 0 before the first
  * @expected: number of the message at @pos, if nothing was passed over
  * @kicked: attention that was answered with a kick
  * @held: messages taken and not released, less those that were copied
@@ -108,6 +108,7 @@ static inline void ipcx_sub_init(struct ipcx_ring_sub *s, const struct ipcx_ring
 	s->index = index;
 	s->depth = depth;
 	s->lossy = lossy;
+	s->leapt = 1;
 	s->cursor = __atomic_load_n(s->at, __ATOMIC_RELAXED) & IPCX_POS_MASK;
 	s->pos = s->cursor;
 	__atomic_store_n(s->next, s->pos, __ATOMIC_RELAXED);
@@ -210,7 +211,7 @@ ipcx_ring_rare bool ipcx_sub_leap(struct ipcx_ring_sub *s, uint64_t word, uint32
 /* Is @nr the number of a message before which nothing was passed over? */
 static inline bool ipcx_sub_expected(const struct ipcx_ring_sub *s, uint32_t nr)
 {
-	return nr == s->expected && s->known && !s->leapt;
+	return nr == s->expected && !s->leapt;
 }
 
 /* Missed are the numbers passed over, no more than positions were. Return: whether it can be. */
@@ -456,23 +457,23 @@ ipcx_ring_rare bool ipcx_sub_drop(struct ipcx_ring_sub *s, const struct ipcx_tak
  * ipcx_sub_pop() - let the oldest message go, where nothing is unusual
  * @s: the ring, of a subscriber that is not lossy
  * @pos: position of what is to go
- * @kick: set if TOPIC_KICK PUBLISHERS is due
  *
- * Return: whether it went; if not, nothing has been done, and ipcx_sub_release() tells more.
+ * Return: whether TOPIC_KICK PUBLISHERS is due; or -EAGAIN: nothing has been done, and
+ * ipcx_sub_release() tells more.
  */
-static inline bool ipcx_sub_pop(struct ipcx_ring_sub *s, uint64_t pos, bool *kick)
+static inline int ipcx_sub_pop(struct ipcx_ring_sub *s, uint64_t pos)
 {
-	uint64_t next = ipcx_pos_add(pos, 1);
+	uint64_t next = ipcx_pos_add(pos, 1), end = s->pos;
 
 	/* all is released before it; behind it there is nothing, or something that is not */
-	if (pos != s->cursor || pos == s->pos || (next != s->pos && ipcx_sub_test(s, next)))
-		return false;
+	if (pos != s->cursor || pos == end || (next != end && ipcx_sub_test(s, next)))
+		return -EAGAIN;
 	s->held--;
 	ipcx_sub_set_cursor(s, next);
-	*kick = ipcx_sub_attention(s) || s->kick;
-	if (!ipcx_usual(!*kick))
-		s->kick = false;
-	return true;
+	if (ipcx_usual(!ipcx_sub_attention(s) && !s->kick))
+		return 0;
+	s->kick = false;
+	return 1;
 }
 
 /**
@@ -484,11 +485,9 @@ static inline bool ipcx_sub_pop(struct ipcx_ring_sub *s, uint64_t pos, bool *kic
  */
 static inline bool ipcx_sub_release(struct ipcx_ring_sub *s, const struct ipcx_taken *t)
 {
-	bool kick;
+	int kick = s->lossy ? -EAGAIN : ipcx_sub_pop(s, t->pos);
 
-	if (ipcx_usual(!s->lossy && ipcx_sub_pop(s, t->pos, &kick)))
-		return kick;
-	return ipcx_sub_drop(s, t);
+	return ipcx_usual(kick >= 0) ? kick : ipcx_sub_drop(s, t);
 }
 
 /**
