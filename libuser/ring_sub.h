@@ -188,7 +188,10 @@ ipcx_ring_rare void ipcx_sub_step(struct ipcx_ring_sub *s, bool counted)
 		ipcx_sub_flip(s, s->pos);
 	ipcx_sub_advance(s, 1);
 	ipcx_sub_move(s);
-	s->kick |= !s->lossy && ipcx_sub_attention(s);
+	if (!s->lossy && ipcx_sub_attention(s)) {
+		s->kick = true;
+		s->kicked--; /* so that a release finds it due too */
+	}
 }
 
 /*
@@ -301,7 +304,7 @@ static inline int ipcx_sub_catch(struct ipcx_ring_sub *s, const struct ipcx_cell
 /* A reliable one has not released what lies in the cell that is next. */
 static inline bool ipcx_sub_all_held(const struct ipcx_ring_sub *s)
 {
-	return ipcx_pos_diff(s->pos, s->cursor) >= s->depth;
+	return ((s->pos - s->depth) & IPCX_POS_MASK) == s->cursor;
 }
 
 /* Takes what was seen at the present position. Return: as ipcx_sub_take(); 0: it is gone. */
@@ -470,7 +473,7 @@ static inline int ipcx_sub_pop(struct ipcx_ring_sub *s, uint64_t pos)
 		return -EAGAIN;
 	s->held--;
 	ipcx_sub_set_cursor(s, next);
-	if (ipcx_usual(!ipcx_sub_attention(s) && !s->kick))
+	if (ipcx_usual(!ipcx_sub_attention(s)))
 		return 0;
 	s->kick = false;
 	return 1;

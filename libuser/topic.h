@@ -9,8 +9,10 @@
 #ifndef IPCX_TOPIC_LIB_H
 #define IPCX_TOPIC_LIB_H
 
+#include <assert.h>
 #include <linux/ipcx_topic.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "fork.h"
 #include "internal.h"
@@ -39,23 +41,34 @@ enum {
 
 #define IPCX_TOPIC_COPIES 64 /* short messages that a lossy handle may hold */
 
+/* What all messages of a publisher have in common, as it is in struct ipcx_msg from prio on */
+struct ipcx_topic_from {
+	uint32_t prio, flags, deliveries;
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+};
+
+static_assert(offsetof(struct ipcx_msg, seq) - offsetof(struct ipcx_msg, prio) ==
+		      sizeof(struct ipcx_topic_from),
+	      "copied as it is");
+
 /**
  * struct ipcx_topic_reader - a ring that the handle reads
+ * @ring: its number
  * @id: of the ring in the directory, 0: reads none at this index
  * @alive: @id, or 0 if its publisher is gone
- * @ring: its number
  * @end: where it ends if its publisher is gone
  * @sub: what has been read
  * @payload: of longer messages
- * @who: its publisher
+ * @from: its publisher
  */
 struct ipcx_topic_reader {
-	uint64_t id, alive;
-	unsigned int ring;
+	uint64_t ring, id, alive;
 	uint64_t end;
 	struct ipcx_ring_sub *sub;
 	char *payload;
-	struct ipcx_topic_ring who;
+	struct ipcx_topic_from from;
 };
 
 /**
@@ -89,7 +102,7 @@ struct ipcx_topic_reader {
  * @copied: lossy: bit i: @copies[i] is held
  * @copies: lossy: short messages
  * @pending: a message that was too long for a buffer, not held by the caller
- * @rings: those of @reader that are read
+ * @rings: those of @reader that are read; one at @turn, or NULL if there is none at all
  * @reader: what is known of each ring
  * @name: without the transport, "" for a topic without a name
  */

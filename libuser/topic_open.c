@@ -214,6 +214,8 @@ static void in_child(struct ipcx_topic *t)
 	t->held = IPCX_TOPIC_NOTHING;
 	t->loan_end = 0;
 	t->nrings = 0;
+	t->turn = 0;
+	t->rings[0] = NULL;
 }
 
 /* Who inherits gets a handle that no other thread was about to change. */

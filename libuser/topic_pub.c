@@ -12,11 +12,12 @@
 /* Where the @len bytes of the message at @pos, in @cell, are */
 ipcx_hot void *data_of(struct ipcx_topic *t, struct ipcx_cell *cell, uint64_t pos, size_t len)
 {
-	char *payload = t->map[IPCX_TOPIC_MAP_PAYLOAD].addr;
-
-	if (ipcx_usual(len <= IPCX_CELL_DATA))
-		return len ? cell->data : NULL;
-	return payload + (pos & (t->o.out_depth - 1)) * t->o.out_stride;
+	if (ipcx_usual(len && len <= IPCX_CELL_DATA))
+		return cell->data;
+	if (!len)
+		return NULL;
+	return (char *)t->map[IPCX_TOPIC_MAP_PAYLOAD].addr +
+	       (pos & (t->o.out_depth - 1)) * t->o.out_stride;
 }
 
 /* Does the payload slot of @pos have pages for so much? */

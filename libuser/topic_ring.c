@@ -29,6 +29,9 @@ static void forget(struct ipcx_topic *t, unsigned int ring)
 	while (t->rings[i] != reader)
 		i++;
 	t->rings[i] = t->rings[--t->nrings];
+	t->rings[t->nrings] = NULL;
+	if (t->turn >= t->nrings)
+		t->turn = 0;
 	/* what comes to this index after it must not find holds there */
 	for (i = 0; i < IPCX_TOPIC_HOLDS; i++)
 		if (sub->holds >> i & 1)
@@ -68,15 +71,15 @@ void ipcx_topic_leave(struct ipcx_topic *t, unsigned int ring, bool broken)
 /* Whoever is gone already has no name. */
 static void ask_who(struct ipcx_topic *t, unsigned int ring, struct ipcx_topic_reader *reader)
 {
-	reader->who = (struct ipcx_topic_ring){
-		.size = sizeof(reader->who),
-		.ring = ring,
-		.id = reader->id,
-	};
-	if (ioctl(t->fd, IPCX_IOC_TOPIC_RING, &reader->who) < 0) {
-		reader->who.out_uid = -1;
-		reader->who.out_gid = -1;
+	struct ipcx_topic_ring who = { .size = sizeof(who), .ring = ring, .id = reader->id };
+
+	if (ioctl(t->fd, IPCX_IOC_TOPIC_RING, &who) < 0) {
+		who.out_uid = -1;
+		who.out_gid = -1;
 	}
+	reader->from.pid = who.out_pid;
+	reader->from.uid = who.out_uid;
+	reader->from.gid = who.out_gid;
 }
 
 /* Begins to read a ring, from where the kernel has put the cursor. */

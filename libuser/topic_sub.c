@@ -22,26 +22,19 @@ ipcx_hot bool find_data(const struct ipcx_topic *t, const struct ipcx_topic_read
 	return taken->len > IPCX_CELL_DATA && taken->len <= t->o.out_msg_max;
 }
 
-/* @copy: 1 + number of the copy, or 0 */
-ipcx_hot void fill_taken(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
-			 unsigned int copy, const struct ipcx_taken *taken, void *data,
-			 struct ipcx_msg *m)
+/* All but HOLDER. @copy: 1 + number of the copy, or 0 */
+ipcx_hot void fill_taken(const struct ipcx_topic_reader *reader, unsigned int copy,
+			 const struct ipcx_taken *taken, void *data, struct ipcx_msg *m)
 {
 	m->data = data;
 	m->len = taken->len;
-	m->prio = 0;
-	m->flags = 0;
-	m->deliveries = 0;
-	m->pid = reader->who.out_pid;
-	m->uid = reader->who.out_uid;
-	m->gid = reader->who.out_gid;
+	memcpy(&m->prio, &reader->from, sizeof(reader->from));
 	m->seq = taken->nr;
 	m->tag = taken->tag;
 	m->expires = 0;
-	m->priv[IPCX_TOPIC_PRIV_WHERE] = reader->ring | copy << 8 | taken->hold << 16;
+	m->priv[IPCX_TOPIC_PRIV_WHERE] = reader->ring | copy << 8 | (uint64_t)taken->hold << 16;
 	m->priv[IPCX_TOPIC_PRIV_ID] = reader->id;
 	m->priv[IPCX_TOPIC_PRIV_POS] = taken->pos;
-	m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->held;
 }
 
 /*
@@ -61,11 +54,10 @@ ipcx_hot bool take_in_place(struct ipcx_topic *t, const struct ipcx_topic_reader
 	void *data;
 
 	if (ipcx_unlikely(!ipcx_sub_peek(reader->sub, &taken) || is_changed(t) ||
-			  !find_data(t, reader, &taken, &data) ||
-			  !ipcx_sub_accept(reader->sub, &taken, false)))
+			  !find_data(t, reader, &taken, &data)))
 		return false;
-	fill_taken(t, reader, 0, &taken, data, m);
-	return true;
+	fill_taken(reader, 0, &taken, data, m);
+	return ipcx_usual(ipcx_sub_accept(reader->sub, &taken, false));
 }
 
 ipcx_hot bool take_copy(struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
@@ -87,7 +79,7 @@ ipcx_hot bool take_copy(struct ipcx_topic *t, const struct ipcx_topic_reader *re
 	    !ipcx_sub_accept(sub, taken, true))
 		return false;
 	t->copied |= UINT64_C(1) << copy;
-	fill_taken(t, reader, copy + 1, taken, data, m);
+	fill_taken(reader, copy + 1, taken, data, m);
 	return true;
 }
 
@@ -96,14 +88,13 @@ ipcx_hot bool take_usual(struct ipcx_topic *t, struct ipcx_msg *m, bool lossy)
 {
 	const struct ipcx_topic_reader *reader;
 
-	if (ipcx_unlikely(t->untold || !t->nrings))
-		return false;
-	if (t->turn >= t->nrings)
-		t->turn = 0;
 	reader = t->rings[t->turn];
+	if (ipcx_unlikely(t->untold || !reader))
+		return false;
 	if (ipcx_unlikely(!(lossy ? take_copy(t, reader, m) : take_in_place(t, reader, m))))
 		return false;
-	t->turn++;
+	m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->held;
+	t->turn = t->turn + 1 < t->nrings ? t->turn + 1 : 0;
 	return true;
 }
 
@@ -153,7 +144,8 @@ static int take_from(struct ipcx_topic *t, struct ipcx_topic_reader *reader, str
 			copy = 0;
 		else if (copy)
 			t->copied |= UINT64_C(1) << (copy - 1);
-		fill_taken(t, reader, copy, taken, data, m);
+		fill_taken(reader, copy, taken, data, m);
+		m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->held;
 		return 1;
 	}
 	ipcx_topic_leave(t, reader->ring, r != -ESTALE);
@@ -179,9 +171,10 @@ static int take_any(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
 	int r = 0;
 
 	while (!r && left-- && t->nrings) {
-		if (t->turn >= t->nrings)
-			t->turn = 0;
-		r = take_from(t, t->rings[t->turn++], m, kick);
+		struct ipcx_topic_reader *reader = t->rings[t->turn];
+
+		t->turn = t->turn + 1 < t->nrings ? t->turn + 1 : 0;
+		r = take_from(t, reader, m, kick);
 		if (r == -ESTALE && !t->cut && !t->broken) {
 			left = t->nrings; /* they have changed places */
 			r = 0;
