@@ -211,7 +211,10 @@ ipcx_ring_rare int ipcx_pub_seize(struct ipcx_ring_pub *p, uint64_t pos, uint32_
 	if (s == IPCX_TOPIC_SUBS)
 		return 0;
 	ipcx_pub_set_word(p, pos, IPCX_CELL_SKIPPED);
-	p->kick |= ipcx_pub_attention(p);
+	if (ipcx_pub_attention(p)) {
+		p->kick = true;
+		p->kicked--; /* so that a commit finds it due too */
+	}
 	p->skipped = true;
 	if (++p->skips[s] <= IPCX_TOPIC_HOLDS)
 		return 1;
@@ -344,11 +347,10 @@ static inline bool ipcx_pub_on_loan(const struct ipcx_ring_pub *p, uint64_t pos,
 
 static inline bool ipcx_pub_kick(struct ipcx_ring_pub *p)
 {
-	bool kick = ipcx_pub_attention(p) || p->kick;
-
-	if (!ipcx_usual(!kick))
-		p->kick = false;
-	return kick;
+	if (ipcx_usual(!ipcx_pub_attention(p)))
+		return false;
+	p->kick = false;
+	return true;
 }
 
 /* As ipcx_pub_commit(), where the cell is known. */

@@ -239,14 +239,14 @@ static inline void ipcx_sub_header(const struct ipcx_cell *cell, struct ipcx_tak
 }
 
 /* Copies a short message while it may be overwritten. Return: 1, or 0 if it was. */
-static inline int ipcx_sub_copy(const struct ipcx_cell *cell, uint64_t word, struct ipcx_taken *t)
+static inline int ipcx_sub_copy(const struct ipcx_cell *cell, uint64_t word, uint32_t len,
+				uint64_t *to)
 {
 	typedef uint64_t __attribute__((may_alias)) any64;
-	const any64 *from = (const any64 *)cell->data;
+	const any64 *from = (const any64 *)cell->data, *end = from + (len + 7) / 8;
 
-	for (uint32_t i = 0; i < (t->len + 7) / 8; i++)
-		t->copy[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
-	t->cell = t->copy;
+	while (from != end)
+		*to++ = __atomic_load_n(from++, __ATOMIC_RELAXED);
 	/* [G]: who saw anything that was written after WRITING [F] sees that */
 	ipcx_fence_acquire();
 	return __atomic_load_n(&cell->word, __ATOMIC_RELAXED) == word;
@@ -281,9 +281,14 @@ ipcx_ring_rare int ipcx_sub_hold(struct ipcx_ring_sub *s, const struct ipcx_cell
 static inline int ipcx_sub_catch(struct ipcx_ring_sub *s, const struct ipcx_cell *cell,
 				 uint64_t word, struct ipcx_taken *t)
 {
-	int r = t->len <= IPCX_CELL_DATA ? ipcx_sub_copy(cell, word, t) :
-					   ipcx_sub_hold(s, cell, word, t);
+	int r;
 
+	if (t->len <= IPCX_CELL_DATA) {
+		r = ipcx_sub_copy(cell, word, t->len, t->copy);
+		t->cell = t->copy;
+	} else {
+		r = ipcx_sub_hold(s, cell, word, t);
+	}
 	if (r <= 0)
 		return r;
 	if (!ipcx_sub_count(s, t->nr)) {
@@ -469,7 +474,7 @@ static inline int ipcx_sub_pop(struct ipcx_ring_sub *s, uint64_t pos)
 	uint64_t next = ipcx_pos_add(pos, 1), end = s->pos;
 
 	/* all is released before it; behind it there is nothing, or something that is not */
-	if (pos != s->cursor || pos == end || (next != end && ipcx_sub_test(s, next)))
+	if (pos != s->cursor || (next != end && (pos == end || ipcx_sub_test(s, next))))
 		return -EAGAIN;
 	s->held--;
 	ipcx_sub_set_cursor(s, next);

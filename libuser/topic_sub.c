@@ -64,22 +64,24 @@ ipcx_hot bool take_copy(struct ipcx_topic *t, const struct ipcx_topic_reader *re
 			struct ipcx_msg *m)
 {
 	struct ipcx_ring_sub *sub = reader->sub;
-	struct ipcx_taken *taken;
+	struct ipcx_taken taken, *kept;
 	unsigned int copy;
-	void *data;
 
-	if (!~t->copied)
+	if (ipcx_unlikely(!~t->copied || !ipcx_sub_peek(sub, &taken) || taken.len > t->cell_max))
 		return false;
 	copy = __builtin_ctzll(~t->copied);
-	taken = &t->copies[copy];
-	if (!ipcx_sub_peek(sub, taken) || taken->len > IPCX_CELL_DATA ||
-	    !ipcx_sub_copy(ipcx_sub_cell(sub, taken->pos),
-			   ipcx_word(taken->pos, IPCX_CELL_PUBLISHED), taken) ||
-	    is_changed(t) || !find_data(t, reader, taken, &data) ||
-	    !ipcx_sub_accept(sub, taken, true))
+	kept = &t->copies[copy];
+	if (ipcx_unlikely(!ipcx_sub_copy((const void *)((const char *)taken.cell -
+							offsetof(struct ipcx_cell, data)),
+					 ipcx_word(taken.pos, IPCX_CELL_PUBLISHED), taken.len,
+					 kept->copy) ||
+			  is_changed(t)))
 		return false;
+	fill_taken(reader, copy + 1, &taken, taken.len ? kept->copy : NULL, m);
+	if (ipcx_unlikely(!ipcx_sub_accept(sub, &taken, true)))
+		return false;
+	kept->pos = taken.pos;
 	t->copied |= UINT64_C(1) << copy;
-	fill_taken(reader, copy + 1, taken, data, m);
 	return true;
 }
 
@@ -423,9 +425,11 @@ ipcx_hot int next(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadline, bo
 		if (ipcx_usual(m->priv[IPCX_TOPIC_PRIV_HOLDER]))
 			r = release_usual(t, m, lossy);
 		if (ipcx_usual(r >= 0)) {
-			m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
 			done = r ? KICK : 0;
-			done |= take_usual(t, m, lossy) ? DONE : 0;
+			if (ipcx_usual(take_usual(t, m, lossy)))
+				done |= DONE;
+			else
+				m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
 		}
 		done |= ipcx_unlock_wakes(&t->lock) ? WAKE : 0;
 		if (ipcx_usual(done == DONE))
