@@ -36,6 +36,7 @@ extern "C" {
 #define IPCX_RECV	(1U << 3)	/* take, release, nack, next, recv */
 #define IPCX_EPHEMERAL	(1U << 4)	/* with CREATE: the last close unlinks */
 #define IPCX_SEALED	(1U << 5)	/* with CREATE: no sender can change what it sent */
+#define IPCX_SINGLE_THREAD (1U << 12)	/* only one thread uses the handle: no lock is taken */
 #define IPCX_INHERIT	(1U << 31)	/* forked children keep it; default: closed in them */
 
 /* What a transport enforces, ipcx_queue_caps() */

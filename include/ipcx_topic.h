@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-/* Flags of ipcx_topic_open(), with CREATE, EXCL, EPHEMERAL and INHERIT as for queues */
+/* Flags of ipcx_topic_open(), with CREATE, EXCL, EPHEMERAL, SINGLE_THREAD and INHERIT of ipcx.h */
 #define IPCX_PUBLISH		(1U << 6)	/* loan, commit, cancel, send */
 #define IPCX_SUBSCRIBE		(1U << 7)	/* take, release, next, recv */
 #define IPCX_LOSSY		(1U << 8)	/* with SUBSCRIBE: publishers do not wait for it */
@@ -97,12 +97,16 @@ struct ipcx_topic_attr {
  * @t: set to the new handle
  * @uri: as for ipcx_queue_open()
  * @flags: IPCX_CREATE, IPCX_EXCL, IPCX_EPHEMERAL, IPCX_OPEN_RELIABLE, IPCX_LOSSY,
- *	IPCX_INHERIT, and at least one of IPCX_PUBLISH and IPCX_SUBSCRIBE
+ *	IPCX_SINGLE_THREAD, IPCX_INHERIT, and at least one of IPCX_PUBLISH and IPCX_SUBSCRIBE
  * @opts: attributes, or NULL for the defaults
  *
  * Publishers wait for a subscriber that is not lossy, or cut it off when it is lag_max behind; a
  * lossy one misses what it is too slow for. Who may not publish has to be lossy, unless the topic
  * has IPCX_OPEN_RELIABLE. A handle that does both gets its own messages too.
+ *
+ * With IPCX_SINGLE_THREAD no lock is taken: one thread at a time may use the handle. If two do
+ * all the same, what it knows is destroyed; nobody else is hurt. fork() uses it if it has
+ * IPCX_INHERIT too.
  *
  * With IPCX_INHERIT a forked child goes on with the handle in the place of its parent: one of
  * them may use it at a time, and the other one must only close it.

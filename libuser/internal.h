@@ -12,6 +12,13 @@
 
 #define ipcx_unlikely(x) __builtin_expect(!!(x), 0)
 
+/*
+ * What each message goes through, and what few do. The former call the latter last or not at all,
+ * so they need no stack.
+ */
+#define ipcx_hot static inline __attribute__((always_inline))
+#define ipcx_cold static __attribute__((noinline, cold))
+
 /* Room for "..." around a name of which each byte is written as \ooo */
 #define IPCX_QUOTED_MAX (4 * 255 + 3)
 

@@ -50,6 +50,7 @@ static inline uint32_t ipcx_hold_word(uint32_t ring, uint32_t cell)
 
 /* What is rare keeps out of the way of what is not. */
 #define ipcx_ring_rare static __attribute__((noinline, cold, unused))
+#define ipcx_usual(x) __builtin_expect(!!(x), 1)
 
 /*
  * ThreadSanitizer does not know fences. None is needed for what it knows: all that two sides

@@ -15,6 +15,7 @@
  * @ring: its first page
  * @cells: the others
  * @dir: the directory
+ * @attention: of the ring, there
  * @controls: control page of subscriber 0
  * @control_stride: bytes to the next
  * @index: of the ring
@@ -35,6 +36,7 @@ struct ipcx_ring_pub {
 	struct ipcx_ring *ring;
 	struct ipcx_cell *cells;
 	const struct ipcx_dir *dir;
+	const uint32_t *attention;
 	const char *controls;
 	size_t control_stride;
 	uint32_t index;
@@ -86,6 +88,7 @@ static inline void ipcx_pub_init(struct ipcx_ring_pub *p, struct ipcx_ring *ring
 	p->ring = ring;
 	p->cells = (struct ipcx_cell *)((char *)ring + control_stride);
 	p->dir = dir;
+	p->attention = &dir->ring[index].attention;
 	p->controls = controls;
 	p->control_stride = control_stride;
 	p->index = index;
@@ -175,17 +178,22 @@ static inline bool ipcx_pub_attention(struct ipcx_ring_pub *p)
 
 	/* [C]: who has changed it [D] sees the word, or is seen here */
 	ipcx_fence_compiler();
-	attention = __atomic_load_n(&p->dir->ring[p->index].attention, __ATOMIC_RELAXED);
+	attention = __atomic_load_n(p->attention, __ATOMIC_RELAXED);
 	if (attention == p->kicked)
 		return false;
 	p->kicked = attention;
 	return true;
 }
 
-static inline void ipcx_pub_set_word(struct ipcx_ring_pub *p, uint64_t pos, unsigned int state)
+static inline void ipcx_cell_set_word(struct ipcx_cell *cell, uint64_t pos, unsigned int state)
 {
 	/* [A]: who reads it [B] sees all that was written before */
-	__atomic_store_n(&ipcx_pub_cell(p, pos)->word, ipcx_word(pos, state), __ATOMIC_RELEASE);
+	__atomic_store_n(&cell->word, ipcx_word(pos, state), __ATOMIC_RELEASE);
+}
+
+static inline void ipcx_pub_set_word(struct ipcx_ring_pub *p, uint64_t pos, unsigned int state)
+{
+	ipcx_cell_set_word(ipcx_pub_cell(p, pos), pos, state);
 }
 
 /*
@@ -203,7 +211,10 @@ ipcx_ring_rare int ipcx_pub_seize(struct ipcx_ring_pub *p, uint64_t pos, uint32_
 	if (s == IPCX_TOPIC_SUBS)
 		return 0;
 	ipcx_pub_set_word(p, pos, IPCX_CELL_SKIPPED);
-	p->kick |= ipcx_pub_attention(p);
+	if (ipcx_pub_attention(p)) {
+		p->kick = true;
+		p->kicked--; /* so that a commit finds it due too */
+	}
 	p->skipped = true;
 	if (++p->skips[s] <= IPCX_TOPIC_HOLDS)
 		return 1;
@@ -212,15 +223,84 @@ ipcx_ring_rare int ipcx_pub_seize(struct ipcx_ring_pub *p, uint64_t pos, uint32_
 	return -EBADMSG;
 }
 
+/* Is the gate open for the next position, as far as is known, and nothing has changed? */
+static inline bool ipcx_pub_open(const struct ipcx_ring_pub *p, uint64_t head)
+{
+	/* [I]: a relaxed look is enough to see that nothing has changed */
+	return ipcx_pos_diff(p->gate, head) > 0 &&
+	       __atomic_load_n(&p->dir->generation, __ATOMIC_RELAXED) == p->generation;
+}
+
 /* What is wanted, for the next position. Return: as ipcx_pub_look(). */
 static inline int ipcx_pub_gate(struct ipcx_ring_pub *p, uint32_t *who)
 {
-	/* [I]: a relaxed look is enough to see that nothing has changed */
+	if (ipcx_pub_open(p, p->head))
+		return 0;
 	if (__atomic_load_n(&p->dir->generation, __ATOMIC_RELAXED) != p->generation)
 		ipcx_pub_read_masks(p);
-	else if (ipcx_pos_diff(p->gate, p->head) > 0)
-		return 0;
 	return ipcx_pub_look(p, who);
+}
+
+static inline void ipcx_pub_advance(struct ipcx_ring_pub *p, uint64_t head)
+{
+	p->head = ipcx_pos_add(head, 1);
+	__atomic_store_n(&p->ring->head, p->head, __ATOMIC_RELAXED);
+}
+
+/**
+ * ipcx_pub_try() - get the next position where nothing is unusual
+ * @p: the ring
+ * @pos: set to it
+ * @cell: set to its cell
+ *
+ * Return: whether it was got; if not, nothing has been done, and ipcx_pub_loan() may get it.
+ */
+static inline bool ipcx_pub_try(struct ipcx_ring_pub *p, uint64_t *pos, struct ipcx_cell **cell)
+{
+	uint64_t head = p->head;
+	uint32_t depth = p->depth;
+	struct ipcx_cell *c = &p->cells[head & (depth - 1)];
+
+	if (__atomic_load_n(&c->word, __ATOMIC_RELAXED) !=
+		    ipcx_word(head - depth, IPCX_CELL_PUBLISHED) ||
+	    !ipcx_pub_open(p, head))
+		return false;
+	ipcx_pub_advance(p, head);
+	__atomic_store_n(&c->nr, p->nr++, __ATOMIC_RELAXED);
+	*pos = head;
+	*cell = c;
+	return true;
+}
+
+/* As ipcx_pub_loan(), whatever there is. Where positions were skipped, the gate is not open. */
+ipcx_ring_rare int ipcx_pub_find(struct ipcx_ring_pub *p, uint64_t *pos, uint32_t *who)
+{
+	struct ipcx_cell *cell;
+	uint64_t word;
+	int r;
+
+	do {
+		cell = ipcx_pub_cell(p, p->head);
+		word = __atomic_load_n(&cell->word, __ATOMIC_RELAXED);
+		if (ipcx_pos_diff(p->head, ipcx_word_pos(word)) != p->depth ||
+		    ipcx_word_state(word) == IPCX_CELL_WRITING)
+			return -ENOBUFS;
+		r = ipcx_pub_gate(p, who);
+		if (r < 0)
+			return r;
+		*pos = p->head;
+		ipcx_pub_advance(p, *pos);
+		if (r)
+			r = ipcx_pub_seize(p, *pos, who);
+	} while (r > 0);
+	if (r < 0)
+		return r;
+	if (p->skipped) {
+		memset(p->skips, 0, sizeof(p->skips));
+		p->skipped = false;
+	}
+	__atomic_store_n(&cell->nr, p->nr++, __ATOMIC_RELAXED);
+	return 0;
 }
 
 /**
@@ -243,40 +323,44 @@ static inline int ipcx_pub_gate(struct ipcx_ring_pub *p, uint32_t *who)
 static inline int ipcx_pub_loan(struct ipcx_ring_pub *p, uint64_t *pos, uint32_t *who)
 {
 	struct ipcx_cell *cell;
-	uint64_t word;
-	int r;
 
-	do {
-		cell = ipcx_pub_cell(p, p->head);
-		word = __atomic_load_n(&cell->word, __ATOMIC_RELAXED);
-		if (ipcx_pos_diff(p->head, ipcx_word_pos(word)) != p->depth ||
-		    ipcx_word_state(word) == IPCX_CELL_WRITING)
-			return -ENOBUFS;
-		r = ipcx_pub_gate(p, who);
-		if (r < 0)
-			return r;
-		*pos = p->head;
-		p->head = ipcx_pos_add(p->head, 1);
-		__atomic_store_n(&p->ring->head, p->head, __ATOMIC_RELAXED);
-		if (r)
-			r = ipcx_pub_seize(p, *pos, who);
-	} while (r > 0);
-	if (r < 0)
-		return r;
-	if (p->skipped) {
-		memset(p->skips, 0, sizeof(p->skips));
-		p->skipped = false;
-	}
-	__atomic_store_n(&cell->nr, p->nr++, __ATOMIC_RELAXED);
-	return 0;
+	return ipcx_usual(ipcx_pub_try(p, pos, &cell)) ? 0 : ipcx_pub_find(p, pos, who);
+}
+
+/**
+ * ipcx_pub_on_loan() - is a position on loan?
+ * @p: the ring
+ * @pos: a position that was
+ * @cell: the cell that it has or had
+ *
+ * Return: whether it is: its cell still has what it had a round before, or says WRITING.
+ */
+static inline bool ipcx_pub_on_loan(const struct ipcx_ring_pub *p, uint64_t pos,
+				    const struct ipcx_cell *cell)
+{
+	uint64_t word = __atomic_load_n(&cell->word, __ATOMIC_RELAXED);
+
+	return ipcx_usual(word == ipcx_word(pos - p->depth, IPCX_CELL_PUBLISHED)) ||
+	       ipcx_pos_diff(pos, ipcx_word_pos(word)) == p->depth ||
+	       word == ipcx_word(pos, IPCX_CELL_WRITING);
 }
 
 static inline bool ipcx_pub_kick(struct ipcx_ring_pub *p)
 {
-	bool kick = ipcx_pub_attention(p) || p->kick;
-
+	if (ipcx_usual(!ipcx_pub_attention(p)))
+		return false;
 	p->kick = false;
-	return kick;
+	return true;
+}
+
+/* As ipcx_pub_commit(), where the cell is known. */
+static inline bool ipcx_pub_publish(struct ipcx_ring_pub *p, struct ipcx_cell *cell, uint64_t pos,
+				    uint32_t len, uint64_t tag)
+{
+	__atomic_store_n(&cell->len, len, __ATOMIC_RELAXED);
+	__atomic_store_n(&cell->tag, tag, __ATOMIC_RELAXED);
+	ipcx_cell_set_word(cell, pos, IPCX_CELL_PUBLISHED);
+	return ipcx_pub_kick(p);
 }
 
 /**
@@ -291,12 +375,7 @@ static inline bool ipcx_pub_kick(struct ipcx_ring_pub *p)
 static inline bool ipcx_pub_commit(struct ipcx_ring_pub *p, uint64_t pos, uint32_t len,
 				   uint64_t tag)
 {
-	struct ipcx_cell *cell = ipcx_pub_cell(p, pos);
-
-	__atomic_store_n(&cell->len, len, __ATOMIC_RELAXED);
-	__atomic_store_n(&cell->tag, tag, __ATOMIC_RELAXED);
-	ipcx_pub_set_word(p, pos, IPCX_CELL_PUBLISHED);
-	return ipcx_pub_kick(p);
+	return ipcx_pub_publish(p, ipcx_pub_cell(p, pos), pos, len, tag);
 }
 
 /**

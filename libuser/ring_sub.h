@@ -14,13 +14,15 @@
  * @ring: its first page
  * @cells: the others
  * @control: the subscriber's own page
- * @dir: the directory
+ * @at: where @control has the cursor of this ring
+ * @next: and the position to be taken next
+ * @attention: of the directory
  * @index: of the ring
  * @depth: cells
  * @pos: next position to be looked at
  * @cursor: the oldest that was not released, as @control has it
  * @missed: messages that were overwritten before they were taken, or lost with their publisher
- * @leapt: positions passed over since the last message taken
+ * @leapt: positions passed over since the last message taken; not 0 before the first
  * @expected: number of the message at @pos, if nothing was passed over
  * @kicked: attention that was answered with a kick
  * @held: messages taken and not released, less those that were copied
@@ -35,7 +37,9 @@ struct ipcx_ring_sub {
 	const struct ipcx_ring *ring;
 	const struct ipcx_cell *cells;
 	struct ipcx_control *control;
-	const struct ipcx_dir *dir;
+	uint64_t *at;
+	uint64_t *next;
+	const uint32_t *attention;
 	uint32_t index;
 	uint32_t depth;
 	uint64_t pos;
@@ -98,13 +102,16 @@ static inline void ipcx_sub_init(struct ipcx_ring_sub *s, const struct ipcx_ring
 	s->ring = ring;
 	s->cells = (const struct ipcx_cell *)((const char *)ring + page_size);
 	s->control = control;
-	s->dir = dir;
+	s->at = (uint64_t *)&control->cursor[index];
+	s->next = (uint64_t *)&control->next[index];
+	s->attention = &dir->attention;
 	s->index = index;
 	s->depth = depth;
 	s->lossy = lossy;
-	s->cursor = __atomic_load_n(&control->cursor[index], __ATOMIC_RELAXED) & IPCX_POS_MASK;
+	s->leapt = 1;
+	s->cursor = __atomic_load_n(s->at, __ATOMIC_RELAXED) & IPCX_POS_MASK;
 	s->pos = s->cursor;
-	__atomic_store_n(&control->next[index], s->pos, __ATOMIC_RELAXED);
+	__atomic_store_n(s->next, s->pos, __ATOMIC_RELAXED);
 }
 
 static inline const struct ipcx_cell *ipcx_sub_cell(const struct ipcx_ring_sub *s, uint64_t pos)
@@ -119,7 +126,7 @@ static inline bool ipcx_sub_attention(struct ipcx_ring_sub *s)
 
 	/* [L]: who has changed it [D] sees the cursor, or is seen here */
 	ipcx_fence_compiler();
-	attention = __atomic_load_n(&s->dir->attention, __ATOMIC_RELAXED);
+	attention = __atomic_load_n(s->attention, __ATOMIC_RELAXED);
 	if (attention == s->kicked)
 		return false;
 	s->kicked = attention;
@@ -140,6 +147,13 @@ static inline void ipcx_sub_flip(struct ipcx_ring_sub *s, uint64_t pos)
 	s->released[cell / 64] ^= UINT64_C(1) << cell % 64;
 }
 
+static inline void ipcx_sub_set_cursor(struct ipcx_ring_sub *s, uint64_t cursor)
+{
+	s->cursor = cursor;
+	/* [J]: who reads it [K] may overwrite what was read until now */
+	__atomic_store_n(s->at, cursor, __ATOMIC_RELEASE);
+}
+
 /* Moves the cursor to the oldest position that is still wanted. */
 static inline void ipcx_sub_move(struct ipcx_ring_sub *s)
 {
@@ -155,18 +169,15 @@ static inline void ipcx_sub_move(struct ipcx_ring_sub *s)
 		     cursor = ipcx_pos_add(cursor, 1))
 			ipcx_sub_flip(s, cursor);
 	}
-	if (cursor == s->cursor)
-		return;
-	s->cursor = cursor;
-	/* [J]: who reads it [K] may overwrite what was read until now */
-	__atomic_store_n(&s->control->cursor[s->index], cursor, __ATOMIC_RELEASE);
+	if (cursor != s->cursor)
+		ipcx_sub_set_cursor(s, cursor);
 }
 
 /* Goes on, and tells the kernel what it sleeps for. */
 static inline void ipcx_sub_advance(struct ipcx_ring_sub *s, int64_t n)
 {
 	s->pos = ipcx_pos_add(s->pos, n);
-	__atomic_store_n(&s->control->next[s->index], s->pos, __ATOMIC_RELAXED);
+	__atomic_store_n(s->next, s->pos, __ATOMIC_RELAXED);
 }
 
 /* There is no message at the present position. */
@@ -177,7 +188,10 @@ ipcx_ring_rare void ipcx_sub_step(struct ipcx_ring_sub *s, bool counted)
 		ipcx_sub_flip(s, s->pos);
 	ipcx_sub_advance(s, 1);
 	ipcx_sub_move(s);
-	s->kick |= !s->lossy && ipcx_sub_attention(s);
+	if (!s->lossy && ipcx_sub_attention(s)) {
+		s->kick = true;
+		s->kicked--; /* so that a release finds it due too */
+	}
 }
 
 /*
@@ -195,6 +209,12 @@ ipcx_ring_rare bool ipcx_sub_leap(struct ipcx_ring_sub *s, uint64_t word, uint32
 	ipcx_sub_advance(s, leap);
 	ipcx_sub_move(s);
 	return true;
+}
+
+/* Is @nr the number of a message before which nothing was passed over? */
+static inline bool ipcx_sub_expected(const struct ipcx_ring_sub *s, uint32_t nr)
+{
+	return nr == s->expected && !s->leapt;
 }
 
 /* Missed are the numbers passed over, no more than positions were. Return: whether it can be. */
@@ -219,14 +239,14 @@ static inline void ipcx_sub_header(const struct ipcx_cell *cell, struct ipcx_tak
 }
 
 /* Copies a short message while it may be overwritten. Return: 1, or 0 if it was. */
-static inline int ipcx_sub_copy(const struct ipcx_cell *cell, uint64_t word, struct ipcx_taken *t)
+static inline int ipcx_sub_copy(const struct ipcx_cell *cell, uint64_t word, uint32_t len,
+				uint64_t *to)
 {
 	typedef uint64_t __attribute__((may_alias)) any64;
-	const any64 *from = (const any64 *)cell->data;
+	const any64 *from = (const any64 *)cell->data, *end = from + (len + 7) / 8;
 
-	for (uint32_t i = 0; i < (t->len + 7) / 8; i++)
-		t->copy[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
-	t->cell = t->copy;
+	while (from != end)
+		*to++ = __atomic_load_n(from++, __ATOMIC_RELAXED);
 	/* [G]: who saw anything that was written after WRITING [F] sees that */
 	ipcx_fence_acquire();
 	return __atomic_load_n(&cell->word, __ATOMIC_RELAXED) == word;
@@ -261,9 +281,14 @@ ipcx_ring_rare int ipcx_sub_hold(struct ipcx_ring_sub *s, const struct ipcx_cell
 static inline int ipcx_sub_catch(struct ipcx_ring_sub *s, const struct ipcx_cell *cell,
 				 uint64_t word, struct ipcx_taken *t)
 {
-	int r = t->len <= IPCX_CELL_DATA ? ipcx_sub_copy(cell, word, t) :
-					   ipcx_sub_hold(s, cell, word, t);
+	int r;
 
+	if (t->len <= IPCX_CELL_DATA) {
+		r = ipcx_sub_copy(cell, word, t->len, t->copy);
+		t->cell = t->copy;
+	} else {
+		r = ipcx_sub_hold(s, cell, word, t);
+	}
 	if (r <= 0)
 		return r;
 	if (!ipcx_sub_count(s, t->nr)) {
@@ -284,7 +309,7 @@ static inline int ipcx_sub_catch(struct ipcx_ring_sub *s, const struct ipcx_cell
 /* A reliable one has not released what lies in the cell that is next. */
 static inline bool ipcx_sub_all_held(const struct ipcx_ring_sub *s)
 {
-	return ipcx_pos_diff(s->pos, s->cursor) >= s->depth;
+	return ((s->pos - s->depth) & IPCX_POS_MASK) == s->cursor;
 }
 
 /* Takes what was seen at the present position. Return: as ipcx_sub_take(); 0: it is gone. */
@@ -326,22 +351,44 @@ ipcx_ring_rare int ipcx_sub_pass(struct ipcx_ring_sub *s, uint64_t word, uint32_
 	return 1;
 }
 
+/* What is at the present position, in the place where it lies. Return: whether it is a message. */
+static inline bool ipcx_sub_peek(const struct ipcx_ring_sub *s, struct ipcx_taken *t)
+{
+	const struct ipcx_cell *cell = ipcx_sub_cell(s, s->pos);
+
+	/* [B]: what was written before [A] is seen */
+	if (__atomic_load_n(&cell->word, __ATOMIC_ACQUIRE) !=
+	    ipcx_word(s->pos, IPCX_CELL_PUBLISHED))
+		return false;
+	t->pos = s->pos;
+	t->cell = cell->data;
+	t->hold = 0;
+	ipcx_sub_header(cell, t);
+	return true;
+}
+
 /**
- * ipcx_sub_take() - get the next message of a ring
+ * ipcx_sub_accept() - take what ipcx_sub_peek() has found, where nothing is unusual
  * @s: the ring
- * @t: set to it; a copy is in it, so that it stays where it is until the message is released
+ * @t: what was found; of a lossy subscriber copied and looked at again
  *
- * Positions without a message are stepped over. If @s->kick is set thereafter, publishers have to
- * be woken, whatever this returns.
- *
- * A reliable subscriber that was evicted is overtaken, and finds a contradiction: what the
- * directory says of it comes first.
- *
- * Return: 1; 0: there is none; or
- *	-EMFILE       all holds are in use
- *	-EPROTO       the ring says what cannot be; it must be left
+ * Return: whether it was taken; if not, nothing has been done, and ipcx_sub_take() tells more.
  */
-static inline int ipcx_sub_take(struct ipcx_ring_sub *s, struct ipcx_taken *t)
+static inline bool ipcx_sub_accept(struct ipcx_ring_sub *s, const struct ipcx_taken *t, bool lossy)
+{
+	if (!ipcx_sub_expected(s, t->nr) || (lossy ? s->holds : ipcx_sub_all_held(s)))
+		return false;
+	s->expected++;
+	ipcx_sub_advance(s, 1);
+	if (lossy)
+		ipcx_sub_set_cursor(s, s->pos);
+	else
+		s->held++;
+	return true;
+}
+
+/* As ipcx_sub_take(), whatever there is. */
+ipcx_ring_rare int ipcx_sub_search(struct ipcx_ring_sub *s, struct ipcx_taken *t)
 {
 	uint32_t far = s->depth;
 
@@ -366,13 +413,29 @@ static inline int ipcx_sub_take(struct ipcx_ring_sub *s, struct ipcx_taken *t)
 }
 
 /**
- * ipcx_sub_release() - let a message go
+ * ipcx_sub_take() - get the next message of a ring
  * @s: the ring
- * @t: what was taken from it, in any order; what is not held is left alone
+ * @t: set to it; a copy is in it, so that it stays where it is until the message is released
  *
- * Return: whether TOPIC_KICK PUBLISHERS is due.
+ * Positions without a message are stepped over. If @s->kick is set thereafter, publishers have to
+ * be woken, whatever this returns.
+ *
+ * A reliable subscriber that was evicted is overtaken, and finds a contradiction: what the
+ * directory says of it comes first.
+ *
+ * Return: 1; 0: there is none; or
+ *	-EMFILE       all holds are in use
+ *	-EPROTO       the ring says what cannot be; it must be left
  */
-static inline bool ipcx_sub_release(struct ipcx_ring_sub *s, const struct ipcx_taken *t)
+static inline int ipcx_sub_take(struct ipcx_ring_sub *s, struct ipcx_taken *t)
+{
+	if (ipcx_usual(!s->lossy && ipcx_sub_peek(s, t) && ipcx_sub_accept(s, t, false)))
+		return 1;
+	return ipcx_sub_search(s, t);
+}
+
+/* As ipcx_sub_release(), whatever it is. */
+ipcx_ring_rare bool ipcx_sub_drop(struct ipcx_ring_sub *s, const struct ipcx_taken *t)
 {
 	int64_t age = ipcx_pos_diff(t->pos, s->cursor);
 	uint32_t hold = t->hold - 1;
@@ -396,6 +459,43 @@ static inline bool ipcx_sub_release(struct ipcx_ring_sub *s, const struct ipcx_t
 	kick = ipcx_sub_attention(s) || s->kick;
 	s->kick = false;
 	return kick;
+}
+
+/**
+ * ipcx_sub_pop() - let the oldest message go, where nothing is unusual
+ * @s: the ring, of a subscriber that is not lossy
+ * @pos: position of what is to go
+ *
+ * Return: whether TOPIC_KICK PUBLISHERS is due; or -EAGAIN: nothing has been done, and
+ * ipcx_sub_release() tells more.
+ */
+static inline int ipcx_sub_pop(struct ipcx_ring_sub *s, uint64_t pos)
+{
+	uint64_t next = ipcx_pos_add(pos, 1), end = s->pos;
+
+	/* all is released before it; behind it there is nothing, or something that is not */
+	if (pos != s->cursor || (next != end && (pos == end || ipcx_sub_test(s, next))))
+		return -EAGAIN;
+	s->held--;
+	ipcx_sub_set_cursor(s, next);
+	if (ipcx_usual(!ipcx_sub_attention(s)))
+		return 0;
+	s->kick = false;
+	return 1;
+}
+
+/**
+ * ipcx_sub_release() - let a message go
+ * @s: the ring
+ * @t: what was taken from it, in any order; what is not held is left alone
+ *
+ * Return: whether TOPIC_KICK PUBLISHERS is due.
+ */
+static inline bool ipcx_sub_release(struct ipcx_ring_sub *s, const struct ipcx_taken *t)
+{
+	int kick = s->lossy ? -EAGAIN : ipcx_sub_pop(s, t->pos);
+
+	return ipcx_usual(kick >= 0) ? kick : ipcx_sub_drop(s, t);
 }
 
 /**

@@ -24,22 +24,83 @@ int ipcx_topic_attr(const struct ipcx_topic *t, struct ipcx_topic_attr *attr)
 	return ipcx_copy_told(attr, sizeof(*attr), &t->attr, "attributes");
 }
 
-/* A sleep that ends at once, and finds nothing, must not go on and on. */
-bool ipcx_topic_late(int64_t deadline)
+static int64_t now(void)
 {
-	struct timespec now;
+	struct timespec ts;
 
-	if (deadline == IPCX_FOREVER)
-		return false;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec >= deadline;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
-int ipcx_topic_sleep(const struct ipcx_topic *t, uint32_t until, int64_t deadline)
+static void cpu_relax(void)
 {
-	struct ipcx_topic_wait arg = { .size = sizeof(arg), .flags = until, .deadline = deadline };
+#if __has_builtin(__builtin_ia32_pause)
+	__builtin_ia32_pause();
+#endif
+}
 
-	return ioctl(t->fd, IPCX_IOC_TOPIC_WAIT, &arg) < 0 ? -errno : 0;
+/*
+ * To look again and again pays where what is waited for comes within about the time that
+ * sleeping and being woken takes. So a wait that ended as short as that doubles how often the
+ * next one looks before it sleeps, and one that slept for longer divides it by four.
+ */
+#define LOOKS_MIN 16 /* fewer are none */
+#define LOOKS_MAX 2048
+#define SHORT_NS 100000
+
+static unsigned int *spins_of(struct ipcx_topic *t, uint32_t until)
+{
+	return until == IPCX_WAIT_ROOM ? &t->spins_room : &t->spins_message;
+}
+
+static void adapt(struct ipcx_topic *t, uint32_t until, bool pays)
+{
+	unsigned int *spins = spins_of(t, until), n = __atomic_load_n(spins, __ATOMIC_RELAXED);
+
+	if (pays)
+		n = n < LOOKS_MIN ? LOOKS_MIN : n < LOOKS_MAX ? 2 * n : n;
+	else
+		n = n / 4 < LOOKS_MIN ? 0 : n / 4;
+	if (t->many_cpus) /* or who is waited for does not run meanwhile */
+		__atomic_store_n(spins, n, __ATOMIC_RELAXED);
+}
+
+/* What was looked for was not there. Return: 0: look again; or a bare negative errno. */
+int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p)
+{
+	struct ipcx_topic_wait arg = {
+		.size = sizeof(arg),
+		.flags = p->until,
+		.deadline = p->deadline,
+	};
+	int64_t before, after;
+	int err = 0;
+
+	if (p->deadline == IPCX_NOWAIT)
+		return -EAGAIN;
+	if (p->late)
+		return -ETIMEDOUT;
+	if (p->looks < __atomic_load_n(spins_of(t, p->until), __ATOMIC_RELAXED)) {
+		p->looks++;
+		cpu_relax();
+		return 0;
+	}
+	before = now();
+	if (ioctl(t->fd, IPCX_IOC_TOPIC_WAIT, &arg) < 0)
+		err = errno;
+	after = now();
+	adapt(t, p->until, !err && after - before < SHORT_NS);
+	p->looks = 0;
+	/* a sleep that ends at once, and finds nothing, must not go on and on */
+	p->late = after >= p->deadline;
+	return -err;
+}
+
+/* What was waited for came. */
+void ipcx_topic_waited(struct ipcx_topic *t, const struct ipcx_topic_patience *p)
+{
+	if (p->looks)
+		adapt(t, p->until, true);
 }
 
 /* Who sleeps looks again by itself should this fail. */

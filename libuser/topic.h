@@ -9,12 +9,14 @@
 #ifndef IPCX_TOPIC_LIB_H
 #define IPCX_TOPIC_LIB_H
 
+#include <assert.h>
 #include <linux/ipcx_topic.h>
-#include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "fork.h"
 #include "internal.h"
+#include "lock.h"
 #include "ring_pub.h"
 #include "ring_sub.h"
 
@@ -37,41 +39,55 @@ enum {
 	IPCX_TOPIC_MAPS = IPCX_TOPIC_MAP_READER + 2 * IPCX_TOPIC_RINGS
 };
 
-/* A cell of the handle's own ring */
-struct ipcx_topic_place {
-	uint64_t loan; /* 1 + the position that is on loan, or 0 */
-	uint64_t pages; /* bytes that its payload slot has */
-	size_t len; /* of the loan */
+#define IPCX_TOPIC_COPIES 64 /* short messages that a lossy handle may hold */
+
+/* What all messages of a publisher have in common, as it is in struct ipcx_msg from prio on */
+struct ipcx_topic_from {
+	uint32_t prio, flags, deliveries;
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
 };
 
-#define IPCX_TOPIC_COPIES 64 /* short messages that a lossy handle may hold */
+static_assert(offsetof(struct ipcx_msg, seq) - offsetof(struct ipcx_msg, prio) ==
+		      sizeof(struct ipcx_topic_from),
+	      "copied as it is");
 
 /**
  * struct ipcx_topic_reader - a ring that the handle reads
+ * @ring: its number
  * @id: of the ring in the directory, 0: reads none at this index
- * @end: @dead: where it ends
- * @dead: its publisher is gone
+ * @alive: @id, or 0 if its publisher is gone
+ * @end: where it ends if its publisher is gone
  * @sub: what has been read
  * @payload: of longer messages
- * @who: its publisher
+ * @from: its publisher
  */
 struct ipcx_topic_reader {
-	uint64_t id;
+	uint64_t ring, id, alive;
 	uint64_t end;
-	bool dead;
 	struct ipcx_ring_sub *sub;
 	char *payload;
-	struct ipcx_topic_ring who;
+	struct ipcx_topic_from from;
 };
 
 /**
  * struct ipcx_topic - a handle
  * @fd: what ipcx_topic_fd() returns; -1 in a forked child that does not inherit
  * @flags: as given to ipcx_topic_open()
- * @spins: looks at the rings before it sleeps
+ * @many_cpus: this process may run while another one does
+ * @spins_message: looks before it sleeps until there is a message, see ipcx_topic_wait()
+ * @spins_room: and until there is room
+ * @lock: see above
+ * @held: what ipcx_msg.priv[HOLDER] has of a message taken, or NOTHING
+ * @loan: and of a loan
+ * @cell_max: longest message that lies in a cell
+ * @loan_end: a loan is shorter; 0 where there can be none
  * @generation: of the directory, up to which @reader is known
  * @cut: publishers that cut this subscriber off, not told yet
  * @broken: contradictions, not told yet
+ * @is_pending: there is @pending
+ * @untold: any of these
  * @nrings: entries of @rings
  * @turn: index in @rings of the ring that is looked at next
  * @page: bytes of a page
@@ -80,23 +96,32 @@ struct ipcx_topic_reader {
  * @attr: what ipcx_topic_attr() returns
  * @o: what the kernel said
  * @fork: so that it is told of forks
- * @lock: see above
  * @map: by IPCX_TOPIC_MAP_*
  * @pub: what has been published
- * @places: of the own ring, @o.out_depth of them
+ * @pages: bytes that each payload slot of the own ring has, @o.out_depth of them
  * @copied: lossy: bit i: @copies[i] is held
  * @copies: lossy: short messages
  * @pending: a message that was too long for a buffer, not held by the caller
- * @rings: those that are read
- * @reader: what is known of each
+ * @rings: those of @reader that are read; one at @turn, or NULL if there is none at all
+ * @reader: what is known of each ring
  * @name: without the transport, "" for a topic without a name
  */
 struct ipcx_topic {
 	int fd;
 	unsigned int flags;
-	unsigned int spins;
+	bool many_cpus;
+	unsigned int spins_message, spins_room;
+	struct ipcx_lock lock;
+	uint64_t held, loan;
+	size_t cell_max, loan_end;
 	uint32_t generation;
-	unsigned int cut, broken;
+	union {
+		struct {
+			uint16_t cut, broken;
+			bool is_pending;
+		};
+		uint64_t untold;
+	};
 	unsigned int nrings, turn;
 	size_t page;
 	uint64_t missed;
@@ -104,14 +129,13 @@ struct ipcx_topic {
 	struct ipcx_topic_attr attr;
 	struct ipcx_topic_open o;
 	struct ipcx_fork fork;
-	pthread_mutex_t lock;
 	struct ipcx_topic_map map[IPCX_TOPIC_MAPS];
 	struct ipcx_ring_pub pub;
-	struct ipcx_topic_place *places;
+	uint64_t *pages;
 	uint64_t copied;
 	struct ipcx_taken *copies;
 	struct ipcx_msg pending;
-	uint8_t rings[IPCX_TOPIC_RINGS];
+	struct ipcx_topic_reader *rings[IPCX_TOPIC_RINGS];
 	struct ipcx_topic_reader reader[IPCX_TOPIC_RINGS];
 	char name[256];
 };
@@ -121,8 +145,17 @@ enum {
 	IPCX_TOPIC_PRIV_WHERE, /* of a message taken, a byte each: ring, 1 + copy, hold */
 	IPCX_TOPIC_PRIV_ID, /* likewise: of the ring */
 	IPCX_TOPIC_PRIV_POS,
-	IPCX_TOPIC_PRIV_HOLDER, /* 0 when nothing is held */
+	IPCX_TOPIC_PRIV_HOLDER, /* the handle; of a loan 1 more; 0 when nothing is held */
 };
+
+#define IPCX_TOPIC_NOTHING 1 /* no HOLDER: this handle can have none */
+
+static inline uint32_t ipcx_topic_generation(const struct ipcx_topic *t)
+{
+	const struct ipcx_dir *dir = t->map[IPCX_TOPIC_MAP_DIR].addr;
+
+	return __atomic_load_n(&dir->generation, __ATOMIC_ACQUIRE); /* [I] */
+}
 
 /* topic_open.c; return a bare negative errno */
 int ipcx_topic_map(struct ipcx_topic *t, unsigned int which, uint64_t offset, uint64_t len,
@@ -130,8 +163,22 @@ int ipcx_topic_map(struct ipcx_topic *t, unsigned int which, uint64_t offset, ui
 int ipcx_topic_map_ring(struct ipcx_topic *t, unsigned int which, unsigned int ring, int prot);
 
 /* topic.c */
-bool ipcx_topic_late(int64_t deadline);
-int ipcx_topic_sleep(const struct ipcx_topic *t, uint32_t until, int64_t deadline);
+/**
+ * struct ipcx_topic_patience - one wait
+ * @until: IPCX_WAIT_*
+ * @deadline: of it
+ * @looks: so often was looked in vain since it began or slept
+ * @late: the deadline has passed: one more look
+ */
+struct ipcx_topic_patience {
+	uint32_t until;
+	int64_t deadline;
+	unsigned int looks;
+	bool late;
+};
+
+int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p);
+void ipcx_topic_waited(struct ipcx_topic *t, const struct ipcx_topic_patience *p);
 void ipcx_topic_kick(const struct ipcx_topic *t, uint32_t whom);
 
 /* topic_ring.c; with the lock held, a bare negative errno */

@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,14 +19,15 @@ static_assert(IPCX_SUBSCRIBE == IPCX_TOPIC_SUBSCRIBE, "handed on as it is");
 static_assert(IPCX_LOSSY == IPCX_TOPIC_LOSSY, "handed on as it is");
 static_assert(IPCX_OPEN_RELIABLE == IPCX_TOPIC_OPEN_RELIABLE, "handed on as it is");
 
-#define FLAGS_CREATE	(IPCX_EXCL | IPCX_EPHEMERAL | IPCX_OPEN_RELIABLE)
+#define FLAGS_CREATE (IPCX_EXCL | IPCX_EPHEMERAL | IPCX_OPEN_RELIABLE)
 #define CAPS \
 	(IPCX_CAP_ZERO_COPY | IPCX_CAP_RECLAIM | IPCX_CAP_IDENTITY | IPCX_CAP_WALLS | \
 	 IPCX_CAP_ACCOUNTING | IPCX_CAP_MANY_SENDERS | IPCX_CAP_POLL | IPCX_CAP_FAN_OUT)
 
 static int check_flags(unsigned int flags, const char *name, const struct ipcx_topic_opts *opts)
 {
-	unsigned int unknown = flags & ~(IPCX_TOPIC_VALID_FLAGS | IPCX_INHERIT);
+	unsigned int unknown = flags &
+			       ~(IPCX_TOPIC_VALID_FLAGS | IPCX_SINGLE_THREAD | IPCX_INHERIT);
 
 	if (unknown)
 		return ipcx_fail(EOPNOTSUPP, "unknown flags 0x%x; a newer library may know them",
@@ -114,9 +116,11 @@ static int map_publisher(struct ipcx_topic *t)
 					PROT_READ | PROT_WRITE);
 	if (r)
 		return r;
-	t->places = calloc(o->out_depth, sizeof(*t->places));
-	if (!t->places)
+	t->pages = calloc(o->out_depth, sizeof(*t->pages));
+	if (!t->pages)
 		return -ENOMEM;
+	t->loan = (uintptr_t)t + 1;
+	t->loan_end = o->out_msg_max + 1;
 	ipcx_pub_init(&t->pub, t->map[IPCX_TOPIC_MAP_RING].addr, o->out_depth, o->out_ring,
 		      o->out_first, o->out_lag_max, t->map[IPCX_TOPIC_MAP_DIR].addr,
 		      t->map[IPCX_TOPIC_MAP_CONTROLS].addr, t->page);
@@ -168,8 +172,7 @@ static void free_handle(struct ipcx_topic *t)
 	for (unsigned int i = 0; i < IPCX_TOPIC_RINGS; i++)
 		free(t->reader[i].sub);
 	free(t->copies);
-	free(t->places);
-	pthread_mutex_destroy(&t->lock);
+	free(t->pages);
 	free(t);
 }
 
@@ -197,8 +200,8 @@ static void forget_maps(struct ipcx_topic *t)
 
 static void in_child(struct ipcx_topic *t)
 {
+	t->lock.word = 0;
 	if (t->flags & IPCX_INHERIT) {
-		pthread_mutex_unlock(&t->lock);
 		if (map_all_again(t))
 			return;
 		unmap_all(t);
@@ -207,6 +210,12 @@ static void in_child(struct ipcx_topic *t)
 	}
 	close(t->fd);
 	t->fd = -1;
+	t->loan = IPCX_TOPIC_NOTHING;
+	t->held = IPCX_TOPIC_NOTHING;
+	t->loan_end = 0;
+	t->nrings = 0;
+	t->turn = 0;
+	t->rings[0] = NULL;
 }
 
 /* Who inherits gets a handle that no other thread was about to change. */
@@ -218,12 +227,12 @@ static void tell(struct ipcx_fork *f, enum ipcx_fork_when when)
 		return;
 	if (when == IPCX_FORK_CHILD)
 		in_child(t);
-	else if (!(t->flags & IPCX_INHERIT))
+	else if (!(t->flags & IPCX_INHERIT) || t->lock.none)
 		return;
 	else if (when == IPCX_FORK_BEFORE)
-		pthread_mutex_lock(&t->lock);
+		ipcx_lock_really(&t->lock);
 	else
-		pthread_mutex_unlock(&t->lock);
+		ipcx_unlock(&t->lock);
 }
 
 static void set_attr(struct ipcx_topic *t)
@@ -244,8 +253,15 @@ static void set_attr(struct ipcx_topic *t)
 	};
 }
 
-/* Looking again and again is for who has another CPU to wait for. */
-#define SPINS 200
+#define SPINS 256 /* to begin with */
+
+static bool has_many_cpus(void)
+{
+	cpu_set_t cpus;
+
+	/* where the set is too small for the machine there are many */
+	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 || CPU_COUNT(&cpus) > 1;
+}
 
 static int make_handle(struct ipcx_topic **to, int fd, const char *name, unsigned int flags,
 		       const struct ipcx_topic_open *arg)
@@ -263,8 +279,13 @@ static int make_handle(struct ipcx_topic **to, int fd, const char *name, unsigne
 	t->o = *arg;
 	t->page = sysconf(_SC_PAGESIZE);
 	t->fork.tell = tell;
-	t->spins = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPINS : 0;
-	pthread_mutex_init(&t->lock, NULL);
+	t->many_cpus = has_many_cpus();
+	t->spins_message = t->many_cpus ? SPINS : 0;
+	t->spins_room = t->spins_message;
+	t->lock.none = flags & IPCX_SINGLE_THREAD;
+	t->loan = IPCX_TOPIC_NOTHING;
+	t->held = (uintptr_t)t;
+	t->cell_max = arg->out_msg_max < IPCX_CELL_DATA ? arg->out_msg_max : IPCX_CELL_DATA;
 	memcpy(t->name, name, strlen(name) + 1);
 	set_attr(t);
 	t->cut = !!(arg->out_flags & IPCX_TOPIC_LOST);

@@ -9,38 +9,37 @@
 
 #include "topic.h"
 
-static struct ipcx_topic_place *place_of(struct ipcx_topic *t, uint64_t pos)
+/* Where the @len bytes of the message at @pos, in @cell, are */
+ipcx_hot void *data_of(struct ipcx_topic *t, struct ipcx_cell *cell, uint64_t pos, size_t len)
 {
-	return &t->places[pos & (t->o.out_depth - 1)];
-}
-
-/* Where the @len bytes of the message at @pos are */
-static void *data_of(struct ipcx_topic *t, uint64_t pos, size_t len)
-{
-	char *payload = t->map[IPCX_TOPIC_MAP_PAYLOAD].addr;
-
+	if (ipcx_usual(len && len <= IPCX_CELL_DATA))
+		return cell->data;
 	if (!len)
 		return NULL;
-	if (len <= IPCX_CELL_DATA)
-		return ipcx_pub_cell(&t->pub, pos)->data;
-	return payload + (pos & (t->o.out_depth - 1)) * t->o.out_stride;
+	return (char *)t->map[IPCX_TOPIC_MAP_PAYLOAD].addr +
+	       (pos & (t->o.out_depth - 1)) * t->o.out_stride;
 }
 
-/* Sees to it that the payload slot of @pos has pages. */
+/* Does the payload slot of @pos have pages for so much? */
+ipcx_hot bool is_populated(const struct ipcx_topic *t, uint64_t pos, size_t len)
+{
+	return ipcx_usual(len <= IPCX_CELL_DATA) || len <= t->pages[pos & (t->o.out_depth - 1)];
+}
+
+/* Sees to it that it has. */
 static int populate(struct ipcx_topic *t, uint64_t pos, size_t len)
 {
-	struct ipcx_topic_place *place = place_of(t, pos);
 	struct ipcx_topic_populate arg = {
 		.size = sizeof(arg),
 		.slot = pos & (t->o.out_depth - 1),
 		.len = len,
 	};
 
-	if (len <= IPCX_CELL_DATA || len <= place->pages)
+	if (is_populated(t, pos, len))
 		return 0;
 	if (ioctl(t->fd, IPCX_IOC_TOPIC_POPULATE, &arg) < 0)
 		return -errno;
-	place->pages = arg.out_len;
+	t->pages[arg.slot] = arg.out_len;
 	return 0;
 }
 
@@ -78,167 +77,228 @@ static int next_position(struct ipcx_topic *t, uint64_t *pos)
 	}
 }
 
+/* The cell keeps the length of the loan; nobody reads it there before the commit. */
+ipcx_hot void fill_loan(struct ipcx_topic *t, struct ipcx_cell *cell, uint64_t pos, size_t len,
+			struct ipcx_msg *m)
+{
+	__atomic_store_n(&cell->len, len, __ATOMIC_RELAXED);
+	m->data = data_of(t, cell, pos, len);
+	m->len = len;
+	m->tag = 0;
+	m->priv[IPCX_TOPIC_PRIV_POS] = pos;
+	m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->loan;
+}
+
 /*
  * The pages are got first, so that no position is used up where that fails. Should the position
  * be another one then, because a reader holds the one expected, it is cancelled on failure.
  */
-static int loan_locked(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, bool *kick)
+ipcx_cold int loan_locked(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, bool *kick)
 {
-	struct ipcx_topic_place *place;
 	uint64_t pos;
 	int r = populate(t, t->pub.head, len);
 
 	if (!r)
 		r = next_position(t, &pos);
-	if (ipcx_unlikely(r)) {
+	if (r) {
 		*kick = t->pub.kick;
 		t->pub.kick = false;
 		return r;
 	}
 	r = populate(t, pos, len);
-	if (ipcx_unlikely(r)) {
-		*kick = ipcx_pub_cancel(&t->pub, pos);
-		return r;
-	}
-	place = place_of(t, pos);
-	place->loan = pos + 1;
-	place->len = len;
-	memset(m, 0, sizeof(*m));
-	m->data = data_of(t, pos, len);
-	m->len = len;
-	m->priv[IPCX_TOPIC_PRIV_POS] = pos;
-	m->priv[IPCX_TOPIC_PRIV_HOLDER] = (uintptr_t)t;
-	return 0;
-}
-
-/* The place of a loan, or NULL if it is none */
-static struct ipcx_topic_place *loaned(struct ipcx_topic *t, const struct ipcx_msg *m)
-{
-	struct ipcx_topic_place *place;
-	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
-
-	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != (uintptr_t)t || !t->places)
-		return NULL;
-	place = place_of(t, pos);
-	return place->loan == pos + 1 ? place : NULL;
-}
-
-static int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m, bool *kick)
-{
-	struct ipcx_topic_place *place = loaned(t, m);
-	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
-
-	if (!place)
-		return -EPERM;
-	if (m->len > place->len)
-		return -EMSGSIZE;
-	/* one that has become short enough belongs into the cell */
-	if (ipcx_unlikely(place->len > IPCX_CELL_DATA && m->len && m->len <= IPCX_CELL_DATA))
-		memcpy(data_of(t, pos, m->len), data_of(t, pos, place->len), m->len);
-	place->loan = 0;
-	*kick = ipcx_pub_commit(&t->pub, pos, m->len, m->tag);
-	return 0;
-}
-
-/* One lock for all of it: no other thread finds the place on loan for a while. */
-static int send_locked(struct ipcx_topic *t, const void *buf, size_t len, bool *kick)
-{
-	struct ipcx_msg m;
-	int r = loan_locked(t, len, &m, kick);
-
 	if (r)
-		return r;
-	if (len)
-		memcpy(m.data, buf, len);
-	return commit_locked(t, &m, kick);
+		*kick = ipcx_pub_cancel(&t->pub, pos);
+	else
+		fill_loan(t, ipcx_pub_cell(&t->pub, pos), pos, len, m);
+	return r;
 }
 
-/* Loans, or if @m is NULL sends a copy of @buf. */
-static int loan_until(struct ipcx_topic *t, const void *buf, size_t len, struct ipcx_msg *m,
-		      int64_t deadline)
+/* Return: whether all was as usual; if not, nothing has been done. */
+ipcx_hot bool loan_usual(struct ipcx_topic *t, size_t len, struct ipcx_msg *m)
 {
-	bool kick = false, late = false;
-	int r;
+	struct ipcx_cell *cell;
+	uint64_t pos;
 
+	if (ipcx_unlikely(!is_populated(t, t->pub.head, len) ||
+			  !ipcx_pub_try(&t->pub, &pos, &cell)))
+		return false;
+	fill_loan(t, cell, pos, len, m);
+	return true;
+}
+
+static int check_loan(const struct ipcx_topic *t, size_t len, int64_t deadline)
+{
 	if (t->fd < 0)
 		return -EBADF;
 	if (!(t->flags & IPCX_PUBLISH))
 		return -EPERM;
 	if (deadline < 0)
 		return -EINVAL;
-	if (len > t->o.out_msg_max)
+	return len > t->o.out_msg_max ? -EMSGSIZE : 0;
+}
+
+/* One that has become short enough belongs into the cell. */
+ipcx_cold int commit_shorter(struct ipcx_topic *t, const struct ipcx_msg *m, struct ipcx_cell *cell,
+			     uint64_t pos)
+{
+	if (m->len && m->len <= IPCX_CELL_DATA)
+		memcpy(cell->data, data_of(t, cell, pos, IPCX_CELL_DATA + 1), m->len);
+	return ipcx_pub_publish(&t->pub, cell, pos, m->len, m->tag);
+}
+
+/* Return: whether to kick, or a bare negative errno. */
+ipcx_hot int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m)
+{
+	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
+	struct ipcx_cell *cell = ipcx_pub_cell(&t->pub, pos);
+	uint32_t loaned;
+
+	if (ipcx_unlikely(!ipcx_pub_on_loan(&t->pub, pos, cell)))
+		return -EPERM;
+	loaned = __atomic_load_n(&cell->len, __ATOMIC_RELAXED);
+	if (ipcx_unlikely(m->len > loaned))
 		return -EMSGSIZE;
-	for (;; kick = false) {
-		pthread_mutex_lock(&t->lock);
-		r = m ? loan_locked(t, len, m, &kick) : send_locked(t, buf, len, &kick);
-		pthread_mutex_unlock(&t->lock);
-		if (ipcx_unlikely(kick))
+	if (ipcx_unlikely(m->len < loaned && loaned > IPCX_CELL_DATA))
+		return commit_shorter(t, m, cell, pos);
+	return ipcx_pub_publish(&t->pub, cell, pos, m->len, m->tag);
+}
+
+/* Under the lock of the loan, so that no other thread finds the place on loan for a while. */
+ipcx_hot int send_locked(struct ipcx_topic *t, const void *buf, const struct ipcx_msg *m)
+{
+	if (m->len)
+		memcpy(m->data, buf, m->len);
+	return commit_locked(t, m);
+}
+
+/* What the quick part of a function has done, and what the slow one is to do */
+enum {
+	DONE = 1 << 0,
+	WAKE = 1 << 1, /* who sleeps until the lock is free */
+	KICK = 1 << 2,
+};
+
+static void finish(struct ipcx_topic *t, unsigned int done)
+{
+	if (done & WAKE)
+		ipcx_lock_wake(&t->lock);
+	if (done & KICK)
+		ipcx_topic_kick(t, IPCX_KICK_SUBSCRIBERS);
+}
+
+/* Loans, or if @buf is not NULL sends a copy of it; if that is not @done yet. */
+ipcx_cold int loan_until(struct ipcx_topic *t, const void *buf, size_t len, struct ipcx_msg *m,
+			 int64_t deadline, unsigned int done)
+{
+	struct ipcx_topic_patience p = { .until = IPCX_WAIT_ROOM, .deadline = deadline };
+	bool kick;
+	int r;
+
+	finish(t, done);
+	if (done & DONE)
+		return 0;
+	r = check_loan(t, len, deadline);
+	while (!r) {
+		kick = false;
+		ipcx_lock(&t->lock);
+		r = loan_locked(t, len, m, &kick);
+		if (!r && buf)
+			kick = send_locked(t, buf, m) > 0;
+		ipcx_unlock(&t->lock);
+		if (kick)
 			ipcx_topic_kick(t, IPCX_KICK_SUBSCRIBERS);
-		if (r != -EAGAIN || deadline == IPCX_NOWAIT)
-			return r;
-		if (late)
-			return -ETIMEDOUT;
-		r = ipcx_topic_sleep(t, IPCX_WAIT_ROOM, deadline);
-		if (r)
-			return r;
-		late = ipcx_topic_late(deadline);
+		if (r != -EAGAIN)
+			break;
+		r = ipcx_topic_wait(t, &p);
 	}
+	if (r)
+		return ipcx_topic_explain(t, IPCX_TOPIC_OP_LOAN, -r, len);
+	ipcx_topic_waited(t, &p);
+	return 0;
+}
+
+ipcx_hot bool may_loan(struct ipcx_topic *t, size_t len, int64_t deadline)
+{
+	return len < t->loan_end && deadline >= 0 && ipcx_trylock(&t->lock);
 }
 
 int ipcx_topic_loan(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, int64_t deadline)
 {
-	int r = loan_until(t, NULL, len, m, deadline);
+	unsigned int done = 0;
 
-	return ipcx_unlikely(r) ? ipcx_topic_explain(t, IPCX_TOPIC_OP_LOAN, -r, len) : 0;
-}
-
-static int cancel_locked(struct ipcx_topic *t, const struct ipcx_msg *m, bool *kick)
-{
-	struct ipcx_topic_place *place = loaned(t, m);
-
-	if (!place)
-		return -EPERM;
-	place->loan = 0;
-	*kick = ipcx_pub_cancel(&t->pub, m->priv[IPCX_TOPIC_PRIV_POS]);
-	return 0;
-}
-
-static int finish(struct ipcx_topic *t, struct ipcx_msg *m, bool commit)
-{
-	bool kick = false;
-	int r;
-
-	if (t->fd < 0)
-		return -EBADF;
-	pthread_mutex_lock(&t->lock);
-	r = commit ? commit_locked(t, m, &kick) : cancel_locked(t, m, &kick);
-	pthread_mutex_unlock(&t->lock);
-	if (ipcx_unlikely(kick))
-		ipcx_topic_kick(t, IPCX_KICK_SUBSCRIBERS);
-	if (!r) {
-		m->data = NULL;
-		m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
+	if (ipcx_usual(may_loan(t, len, deadline))) {
+		done = loan_usual(t, len, m) ? DONE : 0;
+		done |= ipcx_unlock_wakes(&t->lock) ? WAKE : 0;
+		if (ipcx_usual(done == DONE))
+			return 0;
 	}
-	return r;
-}
-
-int ipcx_topic_commit(struct ipcx_topic *t, struct ipcx_msg *m)
-{
-	int r = finish(t, m, true);
-
-	return ipcx_unlikely(r) ? ipcx_topic_explain(t, IPCX_TOPIC_OP_COMMIT, -r, m->len) : 0;
-}
-
-int ipcx_topic_cancel(struct ipcx_topic *t, struct ipcx_msg *m)
-{
-	int r = finish(t, m, false);
-
-	return ipcx_unlikely(r) ? ipcx_topic_explain(t, IPCX_TOPIC_OP_COMMIT, -r, 0) : 0;
+	return loan_until(t, NULL, len, m, deadline, done);
 }
 
 int ipcx_topic_send(struct ipcx_topic *t, const void *buf, size_t len, int64_t deadline)
 {
-	int r = loan_until(t, buf, len, NULL, deadline);
+	unsigned int done = 0;
+	struct ipcx_msg m;
 
-	return ipcx_unlikely(r) ? ipcx_topic_explain(t, IPCX_TOPIC_OP_LOAN, -r, len) : 0;
+	if (ipcx_usual(may_loan(t, len, deadline))) {
+		if (ipcx_usual(loan_usual(t, len, &m)))
+			done = send_locked(t, buf, &m) ? DONE | KICK : DONE;
+		done |= ipcx_unlock_wakes(&t->lock) ? WAKE : 0;
+		if (ipcx_usual(done == DONE))
+			return 0;
+	}
+	/* where there are no bytes it only tells what is wanted */
+	return loan_until(t, buf ? buf : "", len, &m, deadline, done);
+}
+
+/* @r: whether to kick, or a bare negative errno; @wake: as WAKE */
+ipcx_cold int end_loan(struct ipcx_topic *t, struct ipcx_msg *m, int r, bool wake)
+{
+	finish(t, (wake ? WAKE : 0) | (r > 0 ? KICK : 0));
+	if (r < 0)
+		return ipcx_topic_explain(t, IPCX_TOPIC_OP_COMMIT, t->fd < 0 ? EBADF : -r, m->len);
+	m->data = NULL;
+	m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
+	return 0;
+}
+
+ipcx_cold int commit_any(struct ipcx_topic *t, struct ipcx_msg *m)
+{
+	int r;
+
+	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan)
+		return end_loan(t, m, -EPERM, false);
+	ipcx_lock(&t->lock);
+	r = commit_locked(t, m);
+	return end_loan(t, m, r, ipcx_unlock_wakes(&t->lock));
+}
+
+int ipcx_topic_commit(struct ipcx_topic *t, struct ipcx_msg *m)
+{
+	bool wake;
+	int r;
+
+	if (ipcx_unlikely(m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan || !ipcx_trylock(&t->lock)))
+		return commit_any(t, m);
+	r = commit_locked(t, m);
+	wake = ipcx_unlock_wakes(&t->lock);
+	if (ipcx_unlikely(r || wake))
+		return end_loan(t, m, r, wake);
+	m->data = NULL;
+	m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
+	return 0;
+}
+
+int ipcx_topic_cancel(struct ipcx_topic *t, struct ipcx_msg *m)
+{
+	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
+	int r;
+
+	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan)
+		return end_loan(t, m, -EPERM, false);
+	ipcx_lock(&t->lock);
+	r = ipcx_pub_on_loan(&t->pub, pos, ipcx_pub_cell(&t->pub, pos)) ?
+		    ipcx_pub_cancel(&t->pub, pos) :
+		    -EPERM;
+	return end_loan(t, m, r, ipcx_unlock_wakes(&t->lock));
 }

@@ -26,9 +26,12 @@ static void forget(struct ipcx_topic *t, unsigned int ring)
 	struct ipcx_ring_sub *sub = reader->sub;
 	unsigned int i = 0;
 
-	while (t->rings[i] != ring)
+	while (t->rings[i] != reader)
 		i++;
 	t->rings[i] = t->rings[--t->nrings];
+	t->rings[t->nrings] = NULL;
+	if (t->turn >= t->nrings)
+		t->turn = 0;
 	/* what comes to this index after it must not find holds there */
 	for (i = 0; i < IPCX_TOPIC_HOLDS; i++)
 		if (sub->holds >> i & 1)
@@ -68,15 +71,15 @@ void ipcx_topic_leave(struct ipcx_topic *t, unsigned int ring, bool broken)
 /* Whoever is gone already has no name. */
 static void ask_who(struct ipcx_topic *t, unsigned int ring, struct ipcx_topic_reader *reader)
 {
-	reader->who = (struct ipcx_topic_ring){
-		.size = sizeof(reader->who),
-		.ring = ring,
-		.id = reader->id,
-	};
-	if (ioctl(t->fd, IPCX_IOC_TOPIC_RING, &reader->who) < 0) {
-		reader->who.out_uid = -1;
-		reader->who.out_gid = -1;
+	struct ipcx_topic_ring who = { .size = sizeof(who), .ring = ring, .id = reader->id };
+
+	if (ioctl(t->fd, IPCX_IOC_TOPIC_RING, &who) < 0) {
+		who.out_uid = -1;
+		who.out_gid = -1;
 	}
+	reader->from.pid = who.out_pid;
+	reader->from.uid = who.out_uid;
+	reader->from.gid = who.out_gid;
 }
 
 /* Begins to read a ring, from where the kernel has put the cursor. */
@@ -92,11 +95,13 @@ static int attach(struct ipcx_topic *t, unsigned int ring, uint64_t id)
 	if (!reader->sub)
 		return -ENOMEM;
 	reader->id = id;
+	reader->alive = id;
+	reader->ring = ring;
 	reader->payload = t->map[which + 1].addr;
 	ask_who(t, ring, reader);
 	ipcx_sub_init(reader->sub, t->map[which].addr, t->o.out_depth, ring, t->page,
 		      t->map[IPCX_TOPIC_MAP_CONTROL].addr, dir_of(t), t->flags & IPCX_LOSSY);
-	t->rings[t->nrings++] = ring;
+	t->rings[t->nrings++] = reader;
 	return 0;
 }
 
@@ -123,14 +128,14 @@ static int look_at(struct ipcx_topic *t, unsigned int ring)
 	}
 	if (__atomic_load_n(&entry->flags, __ATOMIC_RELAXED) & IPCX_RING_DEAD) {
 		reader->end = __atomic_load_n(&entry->end, __ATOMIC_RELAXED);
-		reader->dead = true;
+		reader->alive = 0;
 	}
 	return 0;
 }
 
 int ipcx_topic_look(struct ipcx_topic *t)
 {
-	uint32_t generation = __atomic_load_n(&dir_of(t)->generation, __ATOMIC_ACQUIRE); /* [I] */
+	uint32_t generation = ipcx_topic_generation(t);
 	int r = 0;
 
 	if (generation == t->generation)

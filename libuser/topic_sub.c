@@ -8,45 +8,96 @@
 
 #include "topic.h"
 
-static void cpu_relax(void)
+/* Where the message is. Return: whether its length can be. */
+ipcx_hot bool find_data(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
+			const struct ipcx_taken *taken, void **data)
 {
-#if __has_builtin(__builtin_ia32_pause)
-	__builtin_ia32_pause();
-#endif
+	*data = (void *)taken->cell;
+	if (ipcx_usual(taken->len <= t->cell_max)) {
+		if (ipcx_unlikely(!taken->len))
+			*data = NULL;
+		return true;
+	}
+	*data = reader->payload + (taken->pos & (t->o.out_depth - 1)) * t->o.out_stride;
+	return taken->len > IPCX_CELL_DATA && taken->len <= t->o.out_msg_max;
 }
 
-/* Where the message is, or NULL if its length cannot be */
-static bool find_data(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
-		      const struct ipcx_taken *taken, void **data)
+/* All but HOLDER. @copy: 1 + number of the copy, or 0 */
+ipcx_hot void fill_taken(const struct ipcx_topic_reader *reader, unsigned int copy,
+			 const struct ipcx_taken *taken, void *data, struct ipcx_msg *m)
 {
-	if (taken->len <= IPCX_CELL_DATA)
-		*data = taken->len ? (void *)taken->cell : NULL;
-	else
-		*data = reader->payload + (taken->pos & (t->o.out_depth - 1)) * t->o.out_stride;
-	return taken->len <= t->o.out_msg_max;
-}
-
-/* @copy: 1 + number of the copy, or 0 */
-static void fill_taken(struct ipcx_topic *t, unsigned int ring, unsigned int copy,
-		       const struct ipcx_taken *taken, void *data, struct ipcx_msg *m)
-{
-	const struct ipcx_topic_reader *reader = &t->reader[ring];
-
 	m->data = data;
 	m->len = taken->len;
-	m->prio = 0;
-	m->flags = 0;
-	m->deliveries = 0;
-	m->pid = reader->who.out_pid;
-	m->uid = reader->who.out_uid;
-	m->gid = reader->who.out_gid;
+	memcpy(&m->prio, &reader->from, sizeof(reader->from));
 	m->seq = taken->nr;
 	m->tag = taken->tag;
 	m->expires = 0;
-	m->priv[IPCX_TOPIC_PRIV_WHERE] = ring | copy << 8 | taken->hold << 16;
+	m->priv[IPCX_TOPIC_PRIV_WHERE] = reader->ring | copy << 8 | (uint64_t)taken->hold << 16;
 	m->priv[IPCX_TOPIC_PRIV_ID] = reader->id;
 	m->priv[IPCX_TOPIC_PRIV_POS] = taken->pos;
-	m->priv[IPCX_TOPIC_PRIV_HOLDER] = (uintptr_t)t;
+}
+
+/*
+ * What was just read may be of another ring, or of none, or of one that this handle was cut off
+ * from: the kernel changes the generation [H] before windows show anything else.
+ */
+ipcx_hot bool is_changed(const struct ipcx_topic *t)
+{
+	ipcx_fence_acquire();
+	return ipcx_topic_generation(t) != t->generation; /* [I] */
+}
+
+ipcx_hot bool take_in_place(struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
+			    struct ipcx_msg *m)
+{
+	struct ipcx_taken taken;
+	void *data;
+
+	if (ipcx_unlikely(!ipcx_sub_peek(reader->sub, &taken) || is_changed(t) ||
+			  !find_data(t, reader, &taken, &data)))
+		return false;
+	fill_taken(reader, 0, &taken, data, m);
+	return ipcx_usual(ipcx_sub_accept(reader->sub, &taken, false));
+}
+
+ipcx_hot bool take_copy(struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
+			struct ipcx_msg *m)
+{
+	struct ipcx_ring_sub *sub = reader->sub;
+	struct ipcx_taken taken, *kept;
+	unsigned int copy;
+
+	if (ipcx_unlikely(!~t->copied || !ipcx_sub_peek(sub, &taken) || taken.len > t->cell_max))
+		return false;
+	copy = __builtin_ctzll(~t->copied);
+	kept = &t->copies[copy];
+	if (ipcx_unlikely(!ipcx_sub_copy((const void *)((const char *)taken.cell -
+							offsetof(struct ipcx_cell, data)),
+					 ipcx_word(taken.pos, IPCX_CELL_PUBLISHED), taken.len,
+					 kept->copy) ||
+			  is_changed(t)))
+		return false;
+	fill_taken(reader, copy + 1, &taken, taken.len ? kept->copy : NULL, m);
+	if (ipcx_unlikely(!ipcx_sub_accept(sub, &taken, true)))
+		return false;
+	kept->pos = taken.pos;
+	t->copied |= UINT64_C(1) << copy;
+	return true;
+}
+
+/* Return: whether a message was taken as usual; if not, nothing has been done. */
+ipcx_hot bool take_usual(struct ipcx_topic *t, struct ipcx_msg *m, bool lossy)
+{
+	const struct ipcx_topic_reader *reader;
+
+	reader = t->rings[t->turn];
+	if (ipcx_unlikely(t->untold || !reader))
+		return false;
+	if (ipcx_unlikely(!(lossy ? take_copy(t, reader, m) : take_in_place(t, reader, m))))
+		return false;
+	m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->held;
+	t->turn = t->turn + 1 < t->nrings ? t->turn + 1 : 0;
+	return true;
 }
 
 /*
@@ -57,7 +108,7 @@ static int next_of_ring(const struct ipcx_topic_reader *reader, struct ipcx_take
 {
 	int r = ipcx_sub_take(reader->sub, taken);
 
-	if (r || !reader->dead)
+	if (r || reader->alive)
 		return r;
 	r = ipcx_sub_drained(reader->sub, reader->end);
 	if (r)
@@ -66,9 +117,9 @@ static int next_of_ring(const struct ipcx_topic_reader *reader, struct ipcx_take
 }
 
 /* Return: 1; 0: there is nothing; -ESTALE: the ring was left; -EMFILE. */
-static int take_from(struct ipcx_topic *t, unsigned int ring, struct ipcx_msg *m, bool *kick)
+static int take_from(struct ipcx_topic *t, struct ipcx_topic_reader *reader, struct ipcx_msg *m,
+		     bool *kick)
 {
-	struct ipcx_topic_reader *reader = &t->reader[ring];
 	uint64_t id = reader->id;
 	struct ipcx_taken here, *taken = &here;
 	unsigned int copy = 0;
@@ -86,12 +137,8 @@ static int take_from(struct ipcx_topic *t, unsigned int ring, struct ipcx_msg *m
 	reader->sub->kick = false;
 	if (!r || r == -EMFILE)
 		return r;
-	/*
-	 * It may be of another ring, or of none, or one that this handle was cut off from: the
-	 * kernel changes the generation [H] before windows show anything else.
-	 */
-	ipcx_fence_acquire();
-	ipcx_topic_look(t); /* [I] */
+	if (is_changed(t))
+		ipcx_topic_look(t);
 	if (reader->id != id)
 		return -ESTALE;
 	if (r == 1 && find_data(t, reader, taken, &data)) {
@@ -99,10 +146,11 @@ static int take_from(struct ipcx_topic *t, unsigned int ring, struct ipcx_msg *m
 			copy = 0;
 		else if (copy)
 			t->copied |= UINT64_C(1) << (copy - 1);
-		fill_taken(t, ring, copy, taken, data, m);
+		fill_taken(reader, copy, taken, data, m);
+		m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->held;
 		return 1;
 	}
-	ipcx_topic_leave(t, ring, r != -ESTALE);
+	ipcx_topic_leave(t, reader->ring, r != -ESTALE);
 	return -ESTALE;
 }
 
@@ -112,10 +160,10 @@ static bool take_pending(struct ipcx_topic *t, struct ipcx_msg *m)
 	uint64_t where = t->pending.priv[IPCX_TOPIC_PRIV_WHERE];
 	uint64_t id = t->pending.priv[IPCX_TOPIC_PRIV_ID];
 
-	if (!t->pending.priv[IPCX_TOPIC_PRIV_HOLDER])
+	if (!t->is_pending)
 		return false;
 	*m = t->pending;
-	t->pending.priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
+	t->is_pending = false;
 	return where >> 8 & 0xff || t->reader[where & 0xff].id == id;
 }
 
@@ -125,9 +173,10 @@ static int take_any(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
 	int r = 0;
 
 	while (!r && left-- && t->nrings) {
-		if (t->turn >= t->nrings)
-			t->turn = 0;
-		r = take_from(t, t->rings[t->turn++], m, kick);
+		struct ipcx_topic_reader *reader = t->rings[t->turn];
+
+		t->turn = t->turn + 1 < t->nrings ? t->turn + 1 : 0;
+		r = take_from(t, reader, m, kick);
 		if (r == -ESTALE && !t->cut && !t->broken) {
 			left = t->nrings; /* they have changed places */
 			r = 0;
@@ -136,7 +185,7 @@ static int take_any(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
 	return r;
 }
 
-static int take_locked(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, bool *kick)
+ipcx_cold int take_locked(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, bool *kick)
 {
 	int r = ipcx_topic_look(t);
 
@@ -159,51 +208,89 @@ static int take_locked(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, boo
 	if (m->len <= cap)
 		return 0;
 	t->pending = *m;
+	t->is_pending = true;
 	return -EMSGSIZE;
 }
 
-static int take_until(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, int64_t deadline)
+static int check_take(const struct ipcx_topic *t, int64_t deadline)
 {
-	unsigned int spins = t->spins;
-	bool kick = false, late = false;
-	int r;
-
 	if (t->fd < 0)
 		return -EBADF;
 	if (!(t->flags & IPCX_SUBSCRIBE))
 		return -EPERM;
-	if (deadline < 0)
-		return -EINVAL;
-	for (;; kick = false) {
-		pthread_mutex_lock(&t->lock);
+	return deadline < 0 ? -EINVAL : 0;
+}
+
+/* What the quick part of a function has done, and what the slow one is to do */
+enum {
+	DONE = 1 << 0,
+	WAKE = 1 << 1, /* who sleeps until the lock is free */
+	KICK = 1 << 2,
+};
+
+static void finish(struct ipcx_topic *t, unsigned int done)
+{
+	if (done & WAKE)
+		ipcx_lock_wake(&t->lock);
+	if (done & KICK)
+		ipcx_topic_kick(t, IPCX_KICK_PUBLISHERS);
+}
+
+/* Takes, if that is not @done yet. */
+ipcx_cold int take_until(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, int64_t deadline,
+			 unsigned int done)
+{
+	struct ipcx_topic_patience p = { .until = IPCX_WAIT_MESSAGE, .deadline = deadline };
+	bool kick;
+	int r;
+
+	finish(t, done);
+	if (done & DONE)
+		return 0;
+	r = check_take(t, deadline);
+	while (!r) {
+		kick = false;
+		ipcx_lock(&t->lock);
 		r = take_locked(t, cap, m, &kick);
-		pthread_mutex_unlock(&t->lock);
-		if (ipcx_unlikely(kick))
+		ipcx_unlock(&t->lock);
+		if (kick)
 			ipcx_topic_kick(t, IPCX_KICK_PUBLISHERS);
-		if (r != -EAGAIN || deadline == IPCX_NOWAIT)
-			return r;
-		if (spins) {
-			spins--;
-			cpu_relax();
-			continue;
-		}
-		if (late)
-			return -ETIMEDOUT;
-		r = ipcx_topic_sleep(t, IPCX_WAIT_MESSAGE, deadline);
-		if (r)
-			return r;
-		late = ipcx_topic_late(deadline);
+		if (r != -EAGAIN)
+			break;
+		r = ipcx_topic_wait(t, &p);
 	}
+	if (r)
+		return ipcx_topic_explain(t, IPCX_TOPIC_OP_TAKE, -r, cap);
+	ipcx_topic_waited(t, &p);
+	return 0;
+}
+
+ipcx_hot int take(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadline, bool lossy)
+{
+	unsigned int done = 0;
+
+	if (ipcx_usual(deadline >= 0 && ipcx_trylock(&t->lock))) {
+		done = take_usual(t, m, lossy) ? DONE : 0;
+		done |= ipcx_unlock_wakes(&t->lock) ? WAKE : 0;
+		if (ipcx_usual(done == DONE))
+			return 0;
+	}
+	return take_until(t, SIZE_MAX, m, deadline, done);
+}
+
+/* Apart, or the others would have to save registers. */
+static __attribute__((noinline)) int take_lossy(struct ipcx_topic *t, struct ipcx_msg *m,
+						int64_t deadline)
+{
+	return take(t, m, deadline, true);
 }
 
 int ipcx_topic_take(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadline)
 {
-	int r = take_until(t, SIZE_MAX, m, deadline);
-
-	return ipcx_unlikely(r) ? ipcx_topic_explain(t, IPCX_TOPIC_OP_TAKE, -r, 0) : 0;
+	return t->copies ? take_lossy(t, m, deadline) : take(t, m, deadline, false);
 }
 
-static int release_copy(struct ipcx_topic *t, unsigned int copy, uint64_t pos)
+ipcx_hot int release_copy(struct ipcx_topic *t, unsigned int copy, uint64_t pos)
 {
 	uint64_t bit = UINT64_C(1) << (copy - 1);
 
@@ -213,97 +300,189 @@ static int release_copy(struct ipcx_topic *t, unsigned int copy, uint64_t pos)
 	return 0;
 }
 
-static int release_locked(struct ipcx_topic *t, const struct ipcx_msg *m, bool *kick)
+/* Return: whether to kick, or -EPERM. */
+ipcx_cold int release_any(struct ipcx_topic *t, const struct ipcx_msg *m)
 {
 	uint64_t where = m->priv[IPCX_TOPIC_PRIV_WHERE];
-	unsigned int ring = where & 0xff, copy = where >> 8 & 0xff;
-	struct ipcx_topic_reader *reader = &t->reader[ring];
+	struct ipcx_topic_reader *reader = &t->reader[where & 0xff];
 	struct ipcx_taken taken;
 	uint32_t held;
+	int kick;
 
 	taken.pos = m->priv[IPCX_TOPIC_PRIV_POS];
 	taken.hold = where >> 16;
-	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != (uintptr_t)t)
+	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->held)
 		return -EPERM;
-	if (copy)
-		return release_copy(t, copy, taken.pos);
+	if (where >> 8 & 0xff)
+		return release_copy(t, where >> 8 & 0xff, taken.pos);
 	if (reader->id != m->priv[IPCX_TOPIC_PRIV_ID])
 		return 0; /* the ring was left */
 	held = reader->sub->held;
-	*kick = ipcx_sub_release(reader->sub, &taken);
+	kick = ipcx_sub_release(reader->sub, &taken);
 	if (reader->sub->held == held)
 		return -EPERM;
-	if (ipcx_unlikely(reader->dead)) {
+	if (!reader->alive) {
 		int r = ipcx_sub_drained(reader->sub, reader->end);
 
 		if (r)
-			ipcx_topic_leave(t, ring, r < 0);
+			ipcx_topic_leave(t, reader->ring, r < 0);
 	}
+	return kick;
+}
+
+/* Return: whether to kick, or negative: nothing has been done. */
+ipcx_hot int release_usual(struct ipcx_topic *t, const struct ipcx_msg *m, bool lossy)
+{
+	uint64_t where = m->priv[IPCX_TOPIC_PRIV_WHERE], pos = m->priv[IPCX_TOPIC_PRIV_POS];
+	const struct ipcx_topic_reader *reader;
+
+	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->held)
+		return -EPERM;
+	if (lossy)
+		return where >> 8 & 0xff ? release_copy(t, where >> 8 & 0xff, pos) : -EAGAIN;
+	reader = &t->reader[where & 0xff];
+	if (ipcx_unlikely(reader->alive != m->priv[IPCX_TOPIC_PRIV_ID]))
+		return -EAGAIN;
+	return ipcx_sub_pop(reader->sub, pos);
+}
+
+static int release_until(struct ipcx_topic *t, struct ipcx_msg *m)
+{
+	int r = -EBADF;
+
+	if (t->fd >= 0) {
+		ipcx_lock(&t->lock);
+		r = release_any(t, m);
+		ipcx_unlock(&t->lock);
+	}
+	if (r < 0)
+		return ipcx_topic_explain(t, IPCX_TOPIC_OP_RELEASE, -r, 0);
+	finish(t, r ? KICK : 0);
 	return 0;
 }
 
-static int release(struct ipcx_topic *t, struct ipcx_msg *m)
+ipcx_hot void let_go(struct ipcx_msg *m)
 {
-	bool kick = false;
-	int r;
+	m->data = NULL;
+	m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
+}
 
-	if (t->fd < 0)
-		return -EBADF;
-	pthread_mutex_lock(&t->lock);
-	r = release_locked(t, m, &kick);
-	pthread_mutex_unlock(&t->lock);
-	if (ipcx_unlikely(kick))
-		ipcx_topic_kick(t, IPCX_KICK_PUBLISHERS);
-	if (!r) {
-		m->data = NULL;
-		m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
-	}
+/* Releases, if that is not @done yet. */
+ipcx_cold int release_rest(struct ipcx_topic *t, struct ipcx_msg *m, unsigned int done)
+{
+	int r = 0;
+
+	finish(t, done);
+	if (!(done & DONE))
+		r = release_until(t, m);
+	if (!r)
+		let_go(m);
 	return r;
 }
 
 int ipcx_topic_release(struct ipcx_topic *t, struct ipcx_msg *m)
 {
-	int r = release(t, m);
+	unsigned int done = 0;
+	int r;
 
-	return ipcx_unlikely(r) ? ipcx_topic_explain(t, IPCX_TOPIC_OP_RELEASE, -r, 0) : 0;
+	if (ipcx_usual(ipcx_trylock(&t->lock))) {
+		r = release_usual(t, m, t->copies);
+		if (ipcx_usual(r >= 0))
+			done = r ? DONE | KICK : DONE;
+		done |= ipcx_unlock_wakes(&t->lock) ? WAKE : 0;
+		if (ipcx_usual(done == DONE)) {
+			let_go(m);
+			return 0;
+		}
+	}
+	return release_rest(t, m, done);
 }
 
-int ipcx_topic_next(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadline)
+/* Releases what is held still, and takes if that is not @done yet. */
+ipcx_cold int next_rest(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadline,
+			unsigned int done)
 {
 	int r = 0;
 
+	finish(t, done);
+	if (done & DONE)
+		return 0;
 	if (m->priv[IPCX_TOPIC_PRIV_HOLDER])
-		r = ipcx_topic_release(t, m);
+		r = release_until(t, m);
 	if (!r)
-		r = ipcx_topic_take(t, m, deadline);
-	if (ipcx_unlikely(r))
+		r = take_until(t, SIZE_MAX, m, deadline, 0);
+	if (r)
 		memset(m, 0, sizeof(*m));
 	return r;
 }
 
+ipcx_hot int next(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadline, bool lossy)
+{
+	unsigned int done = 0;
+	int r = 0;
+
+	if (ipcx_usual(deadline >= 0 && ipcx_trylock(&t->lock))) {
+		if (ipcx_usual(m->priv[IPCX_TOPIC_PRIV_HOLDER]))
+			r = release_usual(t, m, lossy);
+		if (ipcx_usual(r >= 0)) {
+			done = r ? KICK : 0;
+			if (ipcx_usual(take_usual(t, m, lossy)))
+				done |= DONE;
+			else
+				m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
+		}
+		done |= ipcx_unlock_wakes(&t->lock) ? WAKE : 0;
+		if (ipcx_usual(done == DONE))
+			return 0;
+	}
+	return next_rest(t, m, deadline, done);
+}
+
+static __attribute__((noinline)) int next_lossy(struct ipcx_topic *t, struct ipcx_msg *m,
+						int64_t deadline)
+{
+	return next(t, m, deadline, true);
+}
+
+int ipcx_topic_next(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadline)
+{
+	return t->copies ? next_lossy(t, m, deadline) : next(t, m, deadline, false);
+}
+
 ssize_t ipcx_topic_recv(struct ipcx_topic *t, void *buf, size_t cap, int64_t deadline)
 {
+	unsigned int done = 0;
 	struct ipcx_msg m;
-	int r = take_until(t, cap, &m, deadline);
+	int r = 0;
 
+	if (ipcx_usual(deadline >= 0 && ipcx_trylock(&t->lock))) {
+		done = take_usual(t, &m, t->copies) ? DONE : 0;
+		if (done && ipcx_unlikely(m.len > cap)) {
+			t->pending = m;
+			t->is_pending = true;
+			done = 0;
+		}
+		done |= ipcx_unlock_wakes(&t->lock) ? WAKE : 0;
+	}
+	if (ipcx_unlikely(done != DONE))
+		r = take_until(t, cap, &m, deadline, done);
 	if (ipcx_unlikely(r))
-		return ipcx_topic_explain(t, IPCX_TOPIC_OP_TAKE, -r, cap);
-	if (m.len)
-		memcpy(buf, m.data, m.len);
-	release(t, &m);
-	return m.len;
+		return r;
+	cap = m.len;
+	if (cap)
+		memcpy(buf, m.data, cap);
+	ipcx_topic_release(t, &m);
+	return cap;
 }
 
 uint64_t ipcx_topic_missed(struct ipcx_topic *t)
 {
 	uint64_t missed;
 
-	if (t->fd < 0)
-		return t->missed;
-	pthread_mutex_lock(&t->lock);
+	ipcx_lock(&t->lock);
 	missed = t->missed;
 	for (unsigned int i = 0; i < t->nrings; i++)
-		missed += t->reader[t->rings[i]].sub->missed;
-	pthread_mutex_unlock(&t->lock);
+		missed += t->rings[i]->sub->missed;
+	ipcx_unlock(&t->lock);
 	return missed;
 }

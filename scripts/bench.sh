@@ -20,7 +20,8 @@ usage() {
 	make bench builds what this needs. Exit status: 0 if the targets are met: one way, at
 	most 0.6 of a POSIX mq of the same depth, with prefetch 16 at most 0.7 of a pipe, in
 	batches of 32 at most 0.1 of a pipe; a call and its answer, less than a round trip over
-	POSIX mq and over a pipe.
+	POSIX mq and over a pipe; to publish in a topic, take and release, where nobody waits,
+	at most 240 instructions, 285 for a lossy subscriber, and no system call.
 	END
 }
 
@@ -34,7 +35,7 @@ top=$(cd "$(dirname "$0")/.." && pwd -P)
 dir=$top/build/bench
 mkdir -p "$dir"
 "${CC:-gcc}" -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -I"$top/include" -o "$dir/bench" \
-	"$top"/selftests/bench/{bench,transport}.c "$top/build/lib/libipcx.a"
+	"$top"/selftests/bench/{bench,transport,alone}.c "$top/build/lib/libipcx.a"
 if [ "${1:-}" = --json ]; then
 	echo '{"machine":"qemu tcg, icount, one CPU","unit":"instructions","command":"scripts/bench.sh --json"}'
 else

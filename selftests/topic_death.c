@@ -78,6 +78,54 @@ TEST_F(death, publisher_killed)
 	EXPECT_EQ(9, recv_nr(self->sub, IPCX_NOWAIT));
 }
 
+/* Loans, publishes what nobody gets before that is over, and is killed. */
+static void hold_back(const struct child *c)
+{
+	struct ipcx_topic *pub;
+	struct ipcx_msg m;
+
+	if (ipcx_topic_open(&pub, NAME, IPCX_PUBLISH, NULL) || ipcx_topic_loan(pub, 8, &m, 0) ||
+	    send_nr(pub, 6, 0) || !say(c))
+		_exit(1);
+	pause();
+}
+
+static void *kill_main(void *arg)
+{
+	static int64_t when;
+	pid_t pid = *(pid_t *)arg;
+
+	usleep(50000);
+	when = now_ns();
+	kill(pid, SIGKILL);
+	return &when;
+}
+
+/* A sleeper learns of the end of a ring at once; other load may delay it now and then. */
+TEST_F_TIMEOUT(death, sleeper_learns_of_it, 120)
+{
+	int64_t fastest = INT64_MAX, seen;
+
+	for (int i = 0; i < 10; i++) {
+		pthread_t thread;
+		struct child c;
+		void *when;
+
+		if (child_start(&c))
+			hold_back(&c);
+		ASSERT_TRUE(hear(&c));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, kill_main, &c.pid));
+		EXPECT_EQ(6, recv_nr(self->sub, in_ms(10000)));
+		seen = now_ns();
+		pthread_join(thread, &when);
+		seen -= *(int64_t *)when;
+		fastest = seen < fastest ? seen : fastest;
+		child_kill(&c);
+	}
+	EXPECT_EQ(10, ipcx_topic_missed(self->sub));
+	EXPECT_GT(10000000, fastest);
+}
+
 /* What is held of a dead publisher stays until it is released. */
 TEST_F(death, held_of_the_dead)
 {

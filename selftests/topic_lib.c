@@ -319,6 +319,53 @@ TEST_F(topic, next)
 	EXPECT_EQ(-EAGAIN, ipcx_topic_next(self->sub, &m, IPCX_NOWAIT));
 }
 
+/* Handles that take no lock do the same, also across fork. */
+TEST_F(topic, single_thread)
+{
+	unsigned int flags = IPCX_PUBLISH | IPCX_SUBSCRIBE | IPCX_SINGLE_THREAD | IPCX_INHERIT;
+	struct ipcx_topic *single;
+	struct ipcx_msg m = {}, loan;
+	pid_t pid;
+
+	ipcx_topic_close(self->sub);
+	self->sub = NULL;
+	for (int lossy = 0; lossy < 2; lossy++) {
+		ASSERT_EQ(0,
+			  ipcx_topic_open(&single, NAME, flags | (lossy ? IPCX_LOSSY : 0), NULL));
+		for (int i = 0; i < 3 * DEPTH; i++) {
+			ASSERT_EQ(0, ipcx_topic_loan(single, 8, &loan, IPCX_NOWAIT));
+			*(uint64_t *)loan.data = i;
+			ASSERT_EQ(0, ipcx_topic_commit(single, &loan));
+			ASSERT_EQ(0, ipcx_topic_next(single, &m, IPCX_NOWAIT));
+			ASSERT_EQ(i, *(uint64_t *)m.data);
+		}
+		pid = fork();
+		if (!pid)
+			_exit(ipcx_topic_release(single, &m) || send_nr(single, 7, IPCX_NOWAIT) ||
+			      recv_nr(single, IPCX_NOWAIT) != 7);
+		EXPECT_EQ(0, exit_status(pid));
+		ipcx_topic_close(single);
+	}
+}
+
+/* What is taken and what is on loan are told apart, also by a handle that does both. */
+TEST_F(topic, taken_is_no_loan)
+{
+	struct ipcx_msg taken, loan;
+	struct ipcx_topic *both;
+
+	ASSERT_EQ(0, ipcx_topic_open(&both, NAME, IPCX_PUBLISH | IPCX_SUBSCRIBE, NULL));
+	ASSERT_EQ(0, send_nr(self->pub, 1, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_take(both, &taken, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_topic_loan(both, 8, &loan, IPCX_NOWAIT));
+	EXPECT_EQ(-EPERM, ipcx_topic_commit(both, &taken));
+	EXPECT_EQ(-EPERM, ipcx_topic_cancel(both, &taken));
+	EXPECT_EQ(-EPERM, ipcx_topic_release(both, &loan));
+	EXPECT_EQ(0, ipcx_topic_cancel(both, &loan));
+	EXPECT_EQ(0, ipcx_topic_release(both, &taken));
+	ipcx_topic_close(both);
+}
+
 /* What is too long for a buffer is there for the next call. */
 TEST_F(topic, short_buffer)
 {

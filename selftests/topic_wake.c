@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "topic_lib_util.h"
 
@@ -54,7 +55,7 @@ static int calls_again(int r)
 	return r;
 }
 
-#define STEADY	100000
+#define STEADY 100000
 
 /* Publishes and receives, alone. */
 static int steady(unsigned int flags)
@@ -286,6 +287,34 @@ TEST_F(wake, held)
 	ASSERT_EQ(0, ipcx_topic_release(self->sub, &m));
 	EXPECT_EQ(1, recv_nr(self->sub, IPCX_NOWAIT));
 	EXPECT_EQ(0, poll(&p, 1, 0));
+}
+
+static int64_t used_ns(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_THREAD, &u);
+	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000LL +
+	       (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000LL;
+}
+
+/* However much looking again has paid before: who is blocked uses no CPU. */
+TEST_F(wake, idle_uses_no_cpu)
+{
+	int64_t used, fastest = INT64_MAX;
+	struct ipcx_msg m;
+
+	for (int i = 0; i < 100; i++) {
+		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));
+		ASSERT_EQ(i, recv_nr(self->sub, in_ms(1000)));
+	}
+	for (int i = 0; i < 4; i++) {
+		used = used_ns();
+		ASSERT_EQ(-ETIMEDOUT, ipcx_topic_take(self->sub, &m, in_ms(1000)));
+		used = used_ns() - used;
+		fastest = used < fastest ? used : fastest;
+	}
+	EXPECT_GT(50000000, fastest);
 }
 
 static void *interrupt_main(void *arg)

@@ -289,5 +289,6 @@ int main(int argc, char **argv)
 		good &= run(j, json);
 	for (i = 0; i < nverdicts; i++)
 		printf("%s%s\n", i ? "" : "\n", verdicts[i]);
+	good &= alone(json);
 	return good ? 0 : 1;
 }

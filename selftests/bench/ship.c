@@ -23,8 +23,8 @@
 
 #include "ship.h"
 
-#define NOBODY	65534
-#define END	UINT64_MAX	/* the index of the message that ends it */
+#define NOBODY 65534
+#define END UINT64_MAX /* the index of the message that ends it */
 
 struct item {
 	char *path;
@@ -157,7 +157,7 @@ int main(int argc, char **argv)
 	if (!child)
 		return receiver(out, (close(ready[0]), ready[1]));
 	close(ready[1]);
-	if (read(ready[0], &i, 1))	/* nothing but the end: the receiver is there, or dead */
+	if (read(ready[0], &i, 1)) /* nothing but the end: the receiver is there, or dead */
 		err(1, "pipe");
 	sender(child);
 	way->destroy();

@@ -14,13 +14,13 @@
 
 #include "ship.h"
 
-#define MQ_NAME	"/ship"
-#define URI	"kernel:ship"
+#define MQ_NAME "/ship"
+#define URI "kernel:ship"
 
 static struct ipcx_queue *queue;
 static mqd_t mq;
 static int pair[2];
-static uint64_t *buf;		/* of a way that copies: the index, then the data */
+static uint64_t *buf; /* of a way that copies: the index, then the data */
 static size_t bufsize;
 
 static void fill(int fd, void *to, size_t len)
@@ -138,7 +138,7 @@ static void mq_large(size_t biggest)
 
 	if (setrlimit(RLIMIT_MSGQUEUE, &all))
 		err(1, "setrlimit");
-	mq_create(16UL << 20, biggest);		/* the kernel's hard limit */
+	mq_create(16UL << 20, biggest); /* the kernel's hard limit */
 }
 
 static void mq_attach(void)

@@ -87,4 +87,7 @@ enum {
 
 extern const struct transport transports[];
 
+/* alone.c: Return: whether the targets are met */
+bool alone(bool json);
+
 #endif /* IPCX_BENCH_TRANSPORT_H */
