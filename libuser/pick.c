@@ -10,10 +10,8 @@
 #include "transport.h"
 
 static const struct ipcx_transport *const transports[] = {
-	&ipcx_transport_kernel,
-	&ipcx_transport_unix,
-	&ipcx_transport_mq,
-	NULL,
+	&ipcx_transport_kernel, &ipcx_transport_unix, &ipcx_transport_mq,
+	&ipcx_transport_fifo,	&ipcx_transport_tcp,  NULL,
 };
 
 /* For a name where there is no kernel module: the first that fits */

@@ -21,6 +21,9 @@
 
 #define META_MAGIC 0x3178637069ULL
 
+/* Locks on the file beside it: who alone receives, and all that have it open */
+enum { RECEIVER, USER };
+
 struct meta {
 	uint64_t magic, msg_max;
 	uint32_t flags, mode;
@@ -200,10 +203,10 @@ static int write_meta(struct ipcx_place *p)
 	return 0;
 }
 
-/* What was to go with its creator, who is dead */
+/* What was to go with its creator, and nobody has open */
 static bool left_behind(struct ipcx_place *p)
 {
-	return p->known && p->flags & IPCX_EPHEMERAL && !ipcx_file_locked(p->fd, 0);
+	return p->known && p->flags & IPCX_EPHEMERAL && !ipcx_file_locked(p->fd, USER);
 }
 
 int ipcx_place_open(struct ipcx_place *p, unsigned int flags, mode_t type)
@@ -243,6 +246,7 @@ int ipcx_place_open(struct ipcx_place *p, unsigned int flags, mode_t type)
 		return r;
 	read_meta(p);
 	p->created |= left_behind(p);
+	ipcx_lock_file(p->fd, F_RDLCK, USER);
 	if (flags & IPCX_EXCL && !p->created)
 		return failed(p, EEXIST, "there is such a queue already");
 	if (flags & IPCX_CREATE && (!p->known || p->created)) {
@@ -271,7 +275,7 @@ int ipcx_place_receive(struct ipcx_place *p, unsigned int flags, mode_t type)
 		r = ipcx_place_open(p, flags, type);
 		if (r)
 			return r;
-		if (!ipcx_lock_file(p->fd, F_WRLCK, 0))
+		if (!ipcx_lock_file(p->fd, F_WRLCK, RECEIVER))
 			return failed(p, EBUSY,
 				      "somebody receives there already, and this transport "
 				      "has one receiver; \"kernel\" and \"mq\" have many");

@@ -147,13 +147,14 @@ static int call_up(struct ipcx_stream *s)
 int ipcx_stream_room(struct ipcx_copied *c)
 {
 	struct ipcx_stream *s = stream(c);
-	struct pollfd p = { .events = POLLOUT };
+	struct pollfd p = { .events = POLLOUT | POLLRDHUP };
 	int r;
 
 	pthread_mutex_lock(&c->sending);
 	r = call_up(s);
 	p.fd = s->out.fd;
-	if (!r && poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP))
+	/* what is sent where nobody reads any more would be lost */
+	if (!r && poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP | POLLRDHUP))
 		hang_up(s);
 	pthread_mutex_unlock(&c->sending);
 	if (r)

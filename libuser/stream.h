@@ -60,9 +60,4 @@ int ipcx_stream_answer(struct ipcx_copied *c, struct ipcx_buffer **b);
 int ipcx_stream_fd(struct ipcx_copied *c, enum ipcx_way way, short *events);
 uint64_t ipcx_stream_queued(struct ipcx_copied *c);
 
-#define IPCX_STREAM_MECH \
-	.room = ipcx_stream_room, .send = ipcx_stream_send, .receive = ipcx_stream_receive, \
-	.reply = ipcx_stream_reply, .expect = ipcx_stream_expect, .answer = ipcx_stream_answer, \
-	.fd = ipcx_stream_fd, .queued = ipcx_stream_queued
-
 #endif /* IPCX_STREAM_H */

@@ -152,7 +152,14 @@ static const struct ipcx_mech mech = {
 	.size = sizeof(struct unix_queue),
 	.open = unix_open,
 	.close = unix_close,
-	IPCX_STREAM_MECH,
+	.room = ipcx_stream_room,
+	.send = ipcx_stream_send,
+	.receive = ipcx_stream_receive,
+	.reply = ipcx_stream_reply,
+	.expect = ipcx_stream_expect,
+	.answer = ipcx_stream_answer,
+	.fd = ipcx_stream_fd,
+	.queued = ipcx_stream_queued,
 };
 
 static int open_unix(struct ipcx_queue **q, const char *rest, unsigned int flags,

@@ -46,6 +46,15 @@ FIXTURE_VARIANT_ADD(transport, unix){
 	.name = "unix",
 };
 
+FIXTURE_VARIANT_ADD(transport, fifo){
+	.name = "fifo",
+	.back = true,
+};
+
+FIXTURE_VARIANT_ADD(transport, tcp){
+	.name = "tcp",
+};
+
 static const char *const cap_names[] = {
 	"ZERO_COPY",  "REDELIVERY", "RECLAIM",	    "IDENTITY",	      "WALLS",
 	"ACCOUNTING", "PRIORITY",   "MANY_SENDERS", "MANY_RECEIVERS", "POLL",
