@@ -212,6 +212,7 @@ struct ipcx_queue_attr {
  * @withdrawn: requests that ended before anybody could answer them
  * @answers: answers that their callers have not taken or not released yet
  * @requests: slots kept free for replies
+ * @damaged: what arrived and was no message, or only a part of one; not by the kernel
  *
  * All at one instant. sent is the sum of queued, leased, released, dropped_oldest,
  * dropped_newest, expired, poison and withdrawn, but for messages on their way from
@@ -224,6 +225,7 @@ struct ipcx_queue_stats {
 	uint64_t redelivered, dead_lettered, dead_letter_failed;
 	uint64_t bytes, free, loaned, senders, receivers;
 	uint64_t withdrawn, answers, requests;
+	uint64_t damaged;
 };
 
 /**

@@ -6,6 +6,7 @@
  * message there is one indirect call and one branch.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,53 +17,6 @@
 	 IPCX_INHERIT)
 /* mean something with CREATE only */
 #define FLAGS_CREATE (IPCX_EXCL | IPCX_EPHEMERAL | IPCX_SEALED)
-
-static const struct ipcx_transport *const transports[] = { &ipcx_transport_kernel, NULL };
-
-static const struct ipcx_transport *find_transport(const char *name, size_t len)
-{
-	for (size_t i = 0; transports[i]; i++) {
-		const char *t = transports[i]->name;
-
-		if (strlen(t) == len && !memcmp(t, name, len))
-			return transports[i];
-	}
-	return NULL;
-}
-
-static int unknown_transport(const char *name, size_t len, const char *origin)
-{
-	char shown[256] = "", buf[IPCX_QUOTED_MAX];
-
-	memcpy(shown, name, len < 255 ? len : 255);
-	return ipcx_fail(EOPNOTSUPP,
-			 "%s names the unknown transport %s; known is \"kernel\", and "
-			 "a name with a ':' in it is written \"kernel:NAME\"",
-			 origin, ipcx_quote(buf, shown));
-}
-
-int ipcx_pick(const char *uri, const struct ipcx_transport **t, const char **rest)
-{
-	const char *colon = uri ? strchr(uri, ':') : NULL;
-	const char *forced = NULL;
-
-	*rest = colon ? colon + 1 : uri ? uri : "";
-	if (colon) {
-		*t = find_transport(uri, colon - uri);
-		return *t ? 0 : unknown_transport(uri, colon - uri, "the URI");
-	}
-	if (uri && !*uri)
-		return ipcx_fail_text(EINVAL, "a name cannot be empty; what has no name is opened "
-					      "with NULL or \"kernel:\"");
-	*t = transports[0];
-	forced = secure_getenv("IPCX_TRANSPORT");
-	if (forced && *forced) {
-		*t = find_transport(forced, strlen(forced));
-		if (!*t)
-			return unknown_transport(forced, strlen(forced), "IPCX_TRANSPORT");
-	}
-	return 0;
-}
 
 static int check_flags(unsigned int flags, const char *name)
 {
@@ -101,12 +55,7 @@ static int copy_opts(struct ipcx_queue_opts *to, const struct ipcx_queue_opts *f
 
 static int check_caps(const struct ipcx_transport *t, uint64_t caps, uint64_t require)
 {
-	if (require & ~caps)
-		return ipcx_fail(EOPNOTSUPP,
-				 "transport \"%s\" does not enforce the required "
-				 "capabilities 0x%llx on this queue",
-				 t->name, (unsigned long long)(require & ~caps));
-	return 0;
+	return require & ~caps ? ipcx_lacks(t, require & ~caps) : 0;
 }
 
 /* Some depend on how the queue was made, perhaps by another. */
@@ -127,53 +76,106 @@ static void tell_forked(struct ipcx_fork *f, enum ipcx_fork_when when)
 		q->ops->forked(q);
 }
 
-int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
-		    const struct ipcx_queue_opts *user_opts)
+static int open_with(const struct ipcx_transport *t, struct ipcx_queue **q, const char *rest,
+		     unsigned int flags, const struct ipcx_queue_opts *opts)
 {
-	struct ipcx_queue_opts opts = { 0 };
-	const struct ipcx_transport *t;
-	const char *rest;
-	uint64_t caps;
+	uint64_t caps = t->caps;
 	int r;
 
-	*q = NULL;
-	r = ipcx_pick(uri, &t, &rest);
-	if (!r)
-		r = check_flags(flags, rest);
-	if (!r)
-		r = copy_opts(&opts, user_opts, flags);
-	if (r)
-		return r;
-	caps = t->caps;
 	if (!*rest || (flags & IPCX_EPHEMERAL))
 		caps &= ~IPCX_CAP_PERSISTENT;
 	/* a queue that lacks what is required must not be made first */
 	r = check_caps(t,
 		       (flags & IPCX_CREATE) && !(flags & IPCX_SEALED) ? caps & ~IPCX_CAP_SEALED :
 									 caps,
-		       opts.require);
+		       opts->require);
 	if (r)
 		return r;
 	ipcx_fork_lock();
-	r = t->open(q, rest, flags, &opts);
+	r = t->open(q, rest, flags, opts);
 	if (!r) {
 		(*q)->ops = t;
 		(*q)->flags = flags;
 		(*q)->caps = caps_of(*q, caps);
 		(*q)->fork.tell = tell_forked;
 		ipcx_fork_add(&(*q)->fork);
-		/* what nobody saw must not be given up as taken in vain */
-		if (opts.prefetch > 1 && (flags & IPCX_RECV) && !(*q)->attr.max_deliveries)
-			r = ipcx_prefetch_start(*q, opts.prefetch);
+		/* what nobody saw must not be given up as taken in vain, or be lost with its taker */
+		if (opts->prefetch > 1 && (flags & IPCX_RECV) && !(*q)->attr.max_deliveries &&
+		    (caps & IPCX_CAP_REDELIVERY))
+			r = ipcx_prefetch_start(*q, opts->prefetch);
 	}
 	ipcx_fork_unlock();
 	if (!r)
-		r = check_caps(t, (*q)->caps, opts.require);
+		r = check_caps(t, (*q)->caps, opts->require);
 	if (r && *q) {
 		ipcx_queue_close(*q);
 		*q = NULL;
 	}
 	return r;
+}
+
+static void say_fallback(const struct ipcx_transport *t, const char *name)
+{
+	static bool said;
+	char buf[IPCX_QUOTED_MAX];
+
+	if (getenv("IPCX_QUIET") || __atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+		return;
+	fprintf(stderr,
+		"ipcx: /dev/ipcx is not there, so queue %s goes over \"%s\"; "
+		"IPCX_QUIET=1 in the environment keeps this line away\n",
+		ipcx_quote(buf, name), t->name);
+}
+
+/* Without the module: where there is a queue of this name, else where one can be made. */
+static int open_fallback(struct ipcx_queue **q, const char *name, unsigned int flags,
+			 const struct ipcx_queue_opts *opts)
+{
+	const struct ipcx_transport *t, *fits = NULL;
+	int r = -ENODEV;
+
+	for (size_t i = 0; (t = ipcx_fallbacks[i]); i++) {
+		if (opts->require & ~t->caps)
+			continue;
+		r = open_with(t, q, name, flags & ~FLAGS_CREATE & ~IPCX_CREATE, opts);
+		if (!r && (flags & IPCX_EXCL)) {
+			ipcx_queue_close(*q);
+			*q = NULL;
+			return ipcx_fail(EEXIST, "there is such a queue already, over \"%s\"",
+					 t->name);
+		}
+		if (r != -ENOENT)
+			break;
+		if (!fits)
+			fits = t;
+	}
+	if (r == -ENOENT && (flags & IPCX_CREATE)) {
+		t = fits;
+		r = open_with(t, q, name, flags, opts);
+	}
+	if (!r)
+		say_fallback(t, name);
+	return r;
+}
+
+int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
+		    const struct ipcx_queue_opts *user_opts)
+{
+	struct ipcx_queue_opts opts = { 0 };
+	const struct ipcx_transport *t;
+	const char *rest;
+	int r;
+
+	*q = NULL;
+	r = ipcx_pick_queue(uri, &t, &rest);
+	if (!r)
+		r = check_flags(flags, rest);
+	if (!r)
+		r = copy_opts(&opts, user_opts, flags);
+	if (r)
+		return r;
+	r = open_with(t ? t : &ipcx_transport_kernel, q, rest, flags, &opts);
+	return r == -ENODEV && !t ? open_fallback(q, rest, flags, &opts) : r;
 }
 
 void ipcx_queue_close(struct ipcx_queue *q)
@@ -190,13 +192,19 @@ static int unlink_uri(const char *uri, bool now)
 {
 	const struct ipcx_transport *t;
 	const char *rest;
-	int r = ipcx_pick(uri, &t, &rest);
+	int r = ipcx_pick_queue(uri, &t, &rest);
 
 	if (r)
 		return r;
 	if (!*rest)
 		return ipcx_fail_text(EINVAL, "a queue without a name has nothing to unlink");
-	return t->unlink(rest, now);
+	r = (t ? t : &ipcx_transport_kernel)->unlink(rest, now);
+	if (r != -ENODEV || t)
+		return r;
+	r = -ENOENT;
+	for (size_t i = 0; ipcx_fallbacks[i] && r == -ENOENT; i++)
+		r = ipcx_fallbacks[i]->unlink(rest, now);
+	return r;
 }
 
 int ipcx_queue_unlink(const char *uri)

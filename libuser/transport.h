@@ -100,7 +100,8 @@ struct ipcx_transport {
 		     bool next, int64_t deadline);
 };
 
-extern const struct ipcx_transport ipcx_transport_kernel;
+extern const struct ipcx_transport ipcx_transport_kernel, ipcx_transport_mq, ipcx_transport_unix,
+	ipcx_transport_fifo, ipcx_transport_tcp;
 
 /* explain.c: puts a failure of the data path into words and returns -err */
 enum ipcx_op {
@@ -116,8 +117,11 @@ enum ipcx_op {
 
 int ipcx_explain(const struct ipcx_queue *q, enum ipcx_op op, int err, size_t len);
 
-/* queue.c: splits a URI; *rest is "" for what has no name */
+/* pick.c: splits a URI; *rest is "" for what has no name */
+int ipcx_pick_queue(const char *uri, const struct ipcx_transport **t, const char **rest);
 int ipcx_pick(const char *uri, const struct ipcx_transport **t, const char **rest);
+int ipcx_lacks(const struct ipcx_transport *t, uint64_t caps);
+extern const struct ipcx_transport *const ipcx_fallbacks[];
 
 /* prefetch.c */
 int ipcx_prefetch_start(struct ipcx_queue *q, unsigned int n);

@@ -39,6 +39,7 @@ static const struct {
 	COUNT(answers, "answers are not taken or not released yet"),
 	COUNT(senders, "open ends may send"),
 	COUNT(receivers, "open ends may receive"),
+	COUNT(damaged, "arrived and were no whole messages"),
 };
 
 static unsigned long long count_at(const struct ipcx_queue_stats *s, size_t i)

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Transports that copy messages: what a handle holds, by number, and how a thread waits.
+ *
+ * LOCKS: see struct ipcx_copied.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "copied.h"
+
+#define LOOK_AGAIN_NS INT64_C(10000000) /* where nothing can be polled */
+
+int64_t ipcx_copied_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+/* Return: 0 when it is worth to look again, -EAGAIN for IPCX_NOWAIT, -ETIMEDOUT, -EINTR. */
+int ipcx_copied_wait(int fd, short events, int fd2, int64_t deadline)
+{
+	struct pollfd p[2] = { { .fd = fd, .events = events }, { .fd = fd2, .events = POLLIN } };
+	int64_t left = INT64_MAX;
+	struct timespec ts;
+
+	if (deadline == IPCX_NOWAIT)
+		return -EAGAIN;
+	if (deadline != IPCX_FOREVER)
+		left = deadline - ipcx_copied_now();
+	if (left <= 0)
+		return -ETIMEDOUT;
+	if (fd < 0 && left > LOOK_AGAIN_NS)
+		left = LOOK_AGAIN_NS;
+	ts.tv_sec = left / 1000000000;
+	ts.tv_nsec = left % 1000000000;
+	if (ppoll(p, 2, left == INT64_MAX ? NULL : &ts, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Makes an eventfd readable, or not. */
+bool ipcx_copied_signal(int event, bool on)
+{
+	uint64_t one = 1;
+
+	return on ? write(event, &one, sizeof(one)) > 0 : read(event, &one, sizeof(one)) > 0;
+}
+
+int ipcx_copied_check_name(const char *name, size_t max)
+{
+	char buf[IPCX_QUOTED_MAX];
+
+	if (!*name)
+		return ipcx_fail_text(EINVAL, "this transport needs a name; only the kernel has "
+					      "queues without one");
+	if (strlen(name) > max)
+		return ipcx_fail(EINVAL, "a name of %zu bytes is longer than %zu", strlen(name),
+				 max);
+	if (name[0] == '.' || strchr(name, '/'))
+		return ipcx_fail(EINVAL, "the name %s begins with '.' or has a '/' in it",
+				 ipcx_quote(buf, name));
+	return 0;
+}
+
+/* For those who receive: an epoll descriptor, in which what is kept here is seen too. */
+int ipcx_copied_poll_set(struct ipcx_copied *c)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	c->base.fd = epoll_create1(EPOLL_CLOEXEC);
+	if (c->base.fd < 0 || epoll_ctl(c->base.fd, EPOLL_CTL_ADD, c->ready_event, &ev))
+		return ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
+	return 0;
+}
+
+static struct ipcx_buffer **list_of(struct ipcx_copied *c, uint64_t number)
+{
+	return &c->held[number % IPCX_HELD_LISTS];
+}
+
+void ipcx_copied_hold(struct ipcx_copied *c, struct ipcx_buffer *b, int state)
+{
+	struct ipcx_buffer **list;
+
+	pthread_mutex_lock(&c->lock);
+	b->state = state;
+	b->number = ++c->numbers;
+	list = list_of(c, b->number);
+	b->next = *list;
+	*list = b;
+	c->loans += state == IPCX_HELD_LOAN;
+	c->stats.leased += state == IPCX_HELD_LEASE;
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* What @m stands for; NULL if this handle does not hold it for @state. */
+struct ipcx_buffer *ipcx_copied_find(struct ipcx_copied *c, const struct ipcx_msg *m, int state)
+{
+	struct ipcx_buffer *b = NULL;
+
+	if (m->priv[IPCX_PRIV_HOLDER] != (uintptr_t)c)
+		return NULL;
+	pthread_mutex_lock(&c->lock);
+	for (b = *list_of(c, m->priv[0]); b; b = b->next)
+		if (b->number == m->priv[0])
+			break;
+	if (b && b->state != state)
+		b = NULL;
+	pthread_mutex_unlock(&c->lock);
+	return b;
+}
+
+/* The handle holds it no more: it is the caller's; NULL if another thread was first. */
+struct ipcx_buffer *ipcx_copied_drop(struct ipcx_copied *c, uint64_t number)
+{
+	struct ipcx_buffer **p, *b;
+
+	pthread_mutex_lock(&c->lock);
+	for (p = list_of(c, number); *p && (*p)->number != number; p = &(*p)->next)
+		;
+	b = *p;
+	if (b) {
+		*p = b->next;
+		c->loans -= b->state == IPCX_HELD_LOAN;
+		c->stats.leased -= b->state == IPCX_HELD_LEASE;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return b;
+}
+
+void ipcx_copied_fill(struct ipcx_copied *c, struct ipcx_msg *m, struct ipcx_buffer *b)
+{
+	*m = (struct ipcx_msg){
+		.data = b->head.len ? b->data : NULL,
+		.len = b->head.len,
+		.prio = b->head.prio,
+		.flags = b->head.kind == IPCX_FRAME_REQUEST ? IPCX_REQUEST : b->head.flags,
+		.deliveries = b->head.deliveries,
+		.pid = b->pid,
+		.uid = b->uid,
+		.gid = b->gid,
+		.seq = b->seq,
+		.tag = b->head.tag,
+		.expires = b->head.expires,
+		.priv = { b->number, 0, 0, (uintptr_t)c },
+	};
+}

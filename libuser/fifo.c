@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The transport "fifo": a named pipe in packet mode. A frame is one write of at most PIPE_BUF
+ * bytes, which the kernel does whole or not at all, and one read. A longer message has several;
+ * its sender holds a lock while it writes them, and who receives the first holds another until it
+ * has all, so that they come one behind the other and to one receiver. The kernel lets go of both
+ * locks when a process ends; what is left of its message is then dropped, and counted.
+ *
+ * Answers come to a FIFO of the caller's own, .NAME.fifo.NUMBER, see mailbox.h. A pipe forgets its
+ * content when nobody has it open, so nothing is sent where nobody receives.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "copied.h"
+#include "file_lock.h"
+#include "mailbox.h"
+#include "place.h"
+
+#define CHUNK (PIPE_BUF - IPCX_FRAME_SIZE)
+#define PIPE_BYTES (1 << 20) /* what the system allows everybody */
+#define LOOK_NS INT64_C(20000000) /* how often to look whether the other end lives */
+
+/* Locks on the FIFO; 0 and those from 256 on are of mailboxes. */
+enum { WRITER = 1, READER, RECEIVER };
+
+struct fifo_queue {
+	struct ipcx_copied c;
+	struct ipcx_place place;
+	int in, out; /* two open files, or their locks would be one */
+	int mailbox;
+	unsigned int number;
+	struct ipcx_assembly part, answer;
+};
+
+static struct fifo_queue *fifo(struct ipcx_copied *c)
+{
+	return (struct fifo_queue *)c; /* c is its first member */
+}
+
+/* For reading and writing: so there is neither an end nor a signal when the other end goes. */
+static int open_end(const struct ipcx_place *p, const char *name)
+{
+	int fd = openat(p->dir, name, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) || !S_ISFIFO(st.st_mode)) {
+		close(fd);
+		return -EPROTOTYPE;
+	}
+	if (fcntl(fd, F_SETFL, O_NONBLOCK | O_DIRECT)) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+/* Return: 0, -EEXIST if there is something. */
+static int make(const struct ipcx_place *p, const char *name, mode_t mode)
+{
+	if (mkfifoat(p->dir, name, 0600))
+		return -errno;
+	return mode == 0600 || !fchmodat(p->dir, name, mode, 0) ? 0 : -errno;
+}
+
+static void box_name(const struct fifo_queue *f, unsigned int number, char name[300])
+{
+	snprintf(name, 300, "%s.%u", f->place.meta, number);
+}
+
+static int box_open(void *handle, unsigned int number, bool create, bool own)
+{
+	struct fifo_queue *f = handle;
+	char name[300];
+	int r;
+
+	(void)own;
+	box_name(f, number, name);
+	if (create) {
+		r = make(&f->place, name, f->place.mode & 0666);
+		if (r)
+			return r;
+	}
+	return open_end(&f->place, name);
+}
+
+static void box_unlink(void *handle, unsigned int number)
+{
+	struct fifo_queue *f = handle;
+	char name[300];
+
+	box_name(f, number, name);
+	unlinkat(f->place.dir, name, 0);
+}
+
+static const struct ipcx_mailbox_ops box_ops = { .open = box_open, .unlink = box_unlink };
+
+static int open_ends(struct fifo_queue *f, unsigned int flags)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int r;
+
+	f->out = open_end(&f->place, f->place.name);
+	f->in = flags & IPCX_RECV ? open_end(&f->place, f->place.name) : -1;
+	r = f->out < 0 ? f->out : flags & IPCX_RECV && f->in < 0 ? f->in : 0;
+	if (r)
+		return ipcx_fail(-r,
+				 "the FIFO cannot be opened to read and write, which both ends "
+				 "do: %s",
+				 strerror(-r));
+	f->c.base.fd = f->out;
+	if (!(flags & IPCX_RECV))
+		return 0;
+	f->c.base.fd = -1;
+	fcntl(f->in, F_SETPIPE_SZ, PIPE_BYTES); /* if it may */
+	if (!ipcx_lock_file(f->in, F_RDLCK, RECEIVER))
+		return ipcx_fail(errno, "the FIFO cannot be locked: %s", strerror(errno));
+	r = ipcx_copied_poll_set(&f->c);
+	if (!r && epoll_ctl(f->c.base.fd, EPOLL_CTL_ADD, f->in, &ev))
+		r = ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
+	return r;
+}
+
+static int fifo_open(struct ipcx_copied *c, const char *rest, unsigned int flags,
+		     const struct ipcx_queue_opts *opts)
+{
+	struct fifo_queue *f = fifo(c);
+	struct ipcx_place *p = &f->place;
+	int r, fd;
+
+	f->in = -1;
+	f->out = -1;
+	f->mailbox = -1;
+	r = ipcx_place_find(p, rest, ".fifo");
+	if (r)
+		return r;
+	p->flags = flags & IPCX_EPHEMERAL;
+	p->mode = opts->mode ? opts->mode : 0600;
+	p->msg_max = opts->msg_max ? opts->msg_max : IPCX_MSG_MAX_DEFAULT;
+	r = ipcx_place_open(p, flags, S_IFIFO);
+	if (r)
+		return r;
+	ipcx_place_attr(p, &c->base.attr, opts);
+	strcpy(c->base.name, p->name);
+	if (flags & IPCX_CREATE)
+		make(p, p->name, p->mode & 0666); /* or it is there, and looked at next */
+	fd = ipcx_place_object(p, S_IFIFO);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return open_ends(f, flags);
+}
+
+static void close_end(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void fifo_close(struct ipcx_copied *c, bool forked)
+{
+	struct fifo_queue *f = fifo(c);
+
+	if (!forked) {
+		ipcx_assemble_drop(&f->part);
+		ipcx_assemble_drop(&f->answer);
+		if (f->mailbox >= 0)
+			box_unlink(f, f->number);
+		if (f->out >= 0)
+			ipcx_mailbox_sweep(&box_ops, f);
+		if (c->base.attr.flags & IPCX_EPHEMERAL)
+			ipcx_place_unlink(&f->place);
+	}
+	if (c->base.fd != f->out)
+		close_end(&c->base.fd);
+	c->base.fd = -1;
+	close_end(&f->in);
+	close_end(&f->out);
+	close_end(&f->mailbox);
+	ipcx_place_close(&f->place);
+}
+
+static bool someone_receives(const struct fifo_queue *f)
+{
+	return f->in >= 0 || ipcx_file_locked(f->out, RECEIVER);
+}
+
+static int fifo_room(struct ipcx_copied *c)
+{
+	struct pollfd p = { .fd = fifo(c)->out, .events = POLLOUT };
+
+	if (!someone_receives(fifo(c)))
+		return 0;
+	return poll(&p, 1, 0) > 0 ? INT_MAX : 0;
+}
+
+/* Waits a moment; -ETIMEDOUT when the other end has done nothing for too long. */
+static int wait_a_little(int fd, short events, int64_t until)
+{
+	int64_t look = ipcx_copied_now() + LOOK_NS;
+	int r;
+
+	do {
+		r = ipcx_copied_wait(fd, events, -1, look < until ? look : until);
+	} while (r == -EINTR);
+	return r == -ETIMEDOUT && look < until ? 0 : r;
+}
+
+/* Under the lock of those who write. -EAGAIN: nothing was written. */
+static int put_frames(int fd, struct ipcx_buffer *b)
+{
+	int64_t until = 0;
+	uint64_t offset = 0;
+
+	do {
+		uint64_t left = b->head.len - offset;
+		struct iovec iov[2] = { { b->wire, IPCX_FRAME_SIZE }, { b->data + offset, 0 } };
+
+		b->head.offset = offset;
+		b->head.chunk = left < CHUNK ? left : CHUNK;
+		iov[1].iov_len = b->head.chunk;
+		ipcx_frame_pack(b->wire, &b->head, iov[1].iov_base, true);
+		while (writev(fd, iov, 2) < 0) {
+			if (errno != EAGAIN)
+				return -errno;
+			if (!offset)
+				return -EAGAIN;
+			if (wait_a_little(fd, POLLOUT, until))
+				return -ETIMEDOUT; /* and who receives drops what he has */
+		}
+		offset += b->head.chunk;
+		until = ipcx_copied_now() + IPCX_STALL_NS;
+		if (b->deadline > until)
+			until = b->deadline;
+	} while (offset < b->head.len);
+	return 0;
+}
+
+static int put(int fd, struct ipcx_buffer *b)
+{
+	int r;
+
+	if (!ipcx_lock_file(fd, F_WRLCK, WRITER))
+		return -EAGAIN;
+	r = put_frames(fd, b);
+	ipcx_unlock_file(fd, WRITER);
+	return r;
+}
+
+static int fifo_send(struct ipcx_copied *c, struct ipcx_buffer *b)
+{
+	struct fifo_queue *f = fifo(c);
+
+	return someone_receives(f) ? put(f->out, b) : -EAGAIN;
+}
+
+/*
+ * A frame, wherever it begins: another program may have written something before it. Return: 1
+ * if the message is whole, 0 if not, -EAGAIN if there is nothing, or another errno.
+ */
+static int get_frame(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, struct ipcx_buffer **b)
+{
+	char buf[2 * PIPE_BUF];
+	ssize_t n = read(fd, buf, sizeof(buf));
+	struct ipcx_head h;
+	char *to;
+	int r;
+
+	if (n <= 0)
+		return n < 0 ? -errno : -EAGAIN;
+	for (ssize_t at = 0; at + IPCX_FRAME_SIZE <= n; at++) {
+		r = ipcx_frame_unpack(&h, buf + at, c->base.attr.msg_max);
+		if (r || n - at - IPCX_FRAME_SIZE != h.chunk)
+			continue;
+		c->stats.damaged += at > 0;
+		r = ipcx_assemble_begin(a, &h, &to, &c->stats.damaged);
+		if (r == -ENOMEM)
+			return r;
+		if (r)
+			break;
+		memcpy(to, buf + at + IPCX_FRAME_SIZE, h.chunk);
+		*b = ipcx_assemble_end(a, &h, buf + at, &r);
+		if (r)
+			break;
+		return *b ? 1 : 0;
+	}
+	c->stats.damaged++;
+	return 0;
+}
+
+/*
+ * Under the lock of those who read. Who has a part of a message waits for the rest while its
+ * sender lives, which has the lock of those who write, and does something.
+ */
+static int get_message(struct ipcx_copied *c, int fd, struct ipcx_assembly *a,
+		       struct ipcx_buffer **b)
+{
+	int64_t until = ipcx_copied_now() + IPCX_STALL_NS;
+	bool alone = false;
+	int r;
+
+	for (;;) {
+		r = get_frame(c, fd, a, b);
+		if (r == 1)
+			return 0;
+		if (r < 0 && (r != -EAGAIN || !a->b))
+			return r;
+		if (!r) {
+			until = ipcx_copied_now() + IPCX_STALL_NS;
+			continue;
+		}
+		if (alone || wait_a_little(fd, POLLIN, until)) {
+			c->stats.damaged += ipcx_assemble_drop(a);
+			return -EAGAIN;
+		}
+		/* it may have written all before it went: one more look */
+		alone = !ipcx_file_locked(fd, WRITER);
+	}
+}
+
+static int get(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, struct ipcx_buffer **b)
+{
+	int r;
+
+	if (!ipcx_lock_file(fd, F_WRLCK, READER))
+		return -EAGAIN;
+	r = get_message(c, fd, a, b);
+	ipcx_unlock_file(fd, READER);
+	return r;
+}
+
+static int fifo_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
+{
+	struct fifo_queue *f = fifo(c);
+	int r;
+
+	for (;;) {
+		r = get(c, f->in, &f->part, b);
+		if (r || (*b)->head.kind <= IPCX_FRAME_REQUEST)
+			return r;
+		ipcx_buffer_free(*b);
+		c->stats.damaged++;
+	}
+}
+
+/* If there is another who receives */
+static int fifo_give_back(struct ipcx_copied *c, struct ipcx_buffer *b)
+{
+	struct fifo_queue *f = fifo(c);
+
+	return f->in >= 0 && ipcx_file_locked(f->in, RECEIVER) ? put(f->out, b) : -EAGAIN;
+}
+
+static int fifo_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b)
+{
+	int fd = request->fd, r = 0;
+
+	if (fd < 0 && request->head.mailbox < IPCX_MAILBOXES)
+		fd = box_open(c, request->head.mailbox, false, false);
+	if (fd < 0)
+		return fd;
+	b->deadline = ipcx_copied_now() + IPCX_STALL_NS;
+	while (!r && ipcx_mailbox_owned(fd)) {
+		r = put(fd, b);
+		if (r != -EAGAIN)
+			break;
+		r = wait_a_little(fd, POLLOUT, b->deadline);
+	}
+	if (!ipcx_mailbox_owned(fd))
+		ipcx_mailbox_sweep(&box_ops, c);
+	if (fd != request->fd)
+		close(fd);
+	return r;
+}
+
+static void fifo_accepted(struct ipcx_copied *c, struct ipcx_buffer *request)
+{
+	if (request->head.mailbox >= IPCX_MAILBOXES || request->head.call > INT64_MAX)
+		return;
+	request->fd = box_open(c, request->head.mailbox, false, false);
+	if (request->fd >= 0)
+		ipcx_mailbox_accept(request->fd, request->head.call);
+}
+
+static int fifo_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
+{
+	struct fifo_queue *f = fifo(c);
+
+	if (f->mailbox < 0)
+		f->mailbox = ipcx_mailbox_make(&box_ops, f, &f->number);
+	b->head.mailbox = f->number;
+	return f->mailbox < 0 ? f->mailbox : 0;
+}
+
+static int fifo_answer(struct ipcx_copied *c, struct ipcx_buffer **b)
+{
+	struct fifo_queue *f = fifo(c);
+
+	return f->mailbox < 0 ? -EAGAIN : get(c, f->mailbox, &f->answer, b);
+}
+
+static uint64_t fifo_queued(struct ipcx_copied *c)
+{
+	int bytes = 0;
+
+	ioctl(fifo(c)->out, FIONREAD, &bytes);
+	return bytes > 0;
+}
+
+static int fifo_server(struct ipcx_copied *c, uint64_t call)
+{
+	if (ipcx_mailbox_accepted(fifo(c)->mailbox, call))
+		return 1;
+	return fifo_queued(c) ? -1 : 0;
+}
+
+static int fifo_fd(struct ipcx_copied *c, enum ipcx_way way, short *events)
+{
+	struct fifo_queue *f = fifo(c);
+
+	*events = way == IPCX_WAY_SEND ? POLLOUT : POLLIN;
+	if (way == IPCX_WAY_ANSWER)
+		return f->mailbox;
+	/* poll says that there is room also where nobody receives, or another is writing */
+	return someone_receives(f) && !ipcx_file_locked(f->out, WRITER) ? f->out : -1;
+}
+
+static const struct ipcx_mech mech = {
+	.size = sizeof(struct fifo_queue),
+	.open = fifo_open,
+	.close = fifo_close,
+	.room = fifo_room,
+	.send = fifo_send,
+	.receive = fifo_receive,
+	.give_back = fifo_give_back,
+	.reply = fifo_reply,
+	.expect = fifo_expect,
+	.answer = fifo_answer,
+	.accepted = fifo_accepted,
+	.server = fifo_server,
+	.fd = fifo_fd,
+	.queued = fifo_queued,
+};
+
+static int open_fifo(struct ipcx_queue **q, const char *rest, unsigned int flags,
+		     const struct ipcx_queue_opts *opts)
+{
+	return ipcx_copied_open(q, rest, flags, opts, &mech);
+}
+
+static int unlink_fifo(const char *rest, bool now)
+{
+	return ipcx_place_remove(rest, ".fifo", S_IFIFO, now);
+}
+
+const struct ipcx_transport ipcx_transport_fifo = {
+	.name = "fifo",
+	.caps = IPCX_COPIED_CAPS | IPCX_CAP_MANY_RECEIVERS,
+	.open = open_fifo,
+	.unlink = unlink_fifo,
+	IPCX_COPIED_OPS,
+};

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Frames: how a message looks on its way over a stream, and how it is put together again.
+ *
+ * All words are little-endian. The checksum is CRC-32C; that of the head covers all of the head
+ * but itself, that of the payload is there if its bit in the flags is.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frame.h"
+
+#define MAGIC 0x78637069 /* "ipcx" */
+#define VERSION 1
+#define HAS_SUM 1
+
+struct wire {
+	uint32_t magic;
+	uint8_t version, kind, prio, has;
+	uint32_t chunk, data_sum;
+	uint64_t len, offset, id, tag, call;
+	int64_t expires;
+	uint32_t deliveries, mailbox;
+	uint16_t flags, zero;
+	uint32_t head_sum;
+};
+
+_Static_assert(sizeof(struct wire) == IPCX_FRAME_SIZE, "no holes");
+
+static uint32_t table[8][256];
+
+static void make_table(void)
+{
+	for (uint32_t i = 0; i < 256; i++) {
+		uint32_t c = i;
+
+		for (int bit = 0; bit < 8; bit++)
+			c = c & 1 ? c >> 1 ^ 0x82f63b78 : c >> 1;
+		table[0][i] = c;
+	}
+	for (int t = 1; t < 8; t++)
+		for (int i = 0; i < 256; i++)
+			table[t][i] = table[t - 1][i] >> 8 ^ table[0][table[t - 1][i] & 0xff];
+}
+
+/* Eight bytes a step: the tables are those of one byte followed by 0 to 7 that are zero. */
+static uint32_t crc32c(const void *data, size_t len)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	const unsigned char *p = data;
+	uint32_t c = ~0U;
+
+	pthread_once(&once, make_table);
+	for (; len >= 8; len -= 8, p += 8) {
+		uint64_t v;
+
+		memcpy(&v, p, sizeof(v));
+		v = le64toh(v) ^ c;
+		c = 0;
+		for (int t = 0; t < 8; t++)
+			c ^= table[7 - t][v >> 8 * t & 0xff];
+	}
+	while (len--)
+		c = c >> 8 ^ table[0][(c ^ *p++) & 0xff];
+	return ~c;
+}
+
+struct ipcx_buffer *ipcx_buffer_alloc(size_t len)
+{
+	struct ipcx_buffer *b;
+
+	if (len > SIZE_MAX - sizeof(*b))
+		return NULL;
+	b = malloc(sizeof(*b) + len);
+	if (!b)
+		return NULL;
+	memset(b, 0, sizeof(*b));
+	b->room = len;
+	b->fd = -1;
+	b->pid = -1;
+	b->uid = -1;
+	b->gid = -1;
+	return b;
+}
+
+void ipcx_buffer_free(struct ipcx_buffer *b)
+{
+	if (b && b->fd >= 0)
+		close(b->fd);
+	free(b);
+}
+
+void ipcx_frame_pack(char wire[IPCX_FRAME_SIZE], const struct ipcx_head *h, const void *chunk,
+		     bool sum)
+{
+	struct wire w = {
+		.magic = htole32(MAGIC),
+		.version = VERSION,
+		.kind = h->kind,
+		.prio = h->prio,
+		.has = sum ? HAS_SUM : 0,
+		.chunk = htole32(h->chunk),
+		.data_sum = sum ? htole32(crc32c(chunk, h->chunk)) : 0,
+		.len = htole64(h->len),
+		.offset = htole64(h->offset),
+		.id = htole64(h->id),
+		.tag = htole64(h->tag),
+		.call = htole64(h->call),
+		.expires = htole64(h->expires),
+		.deliveries = htole32(h->deliveries),
+		.mailbox = htole32(h->mailbox),
+		.flags = htole16(h->flags),
+	};
+
+	w.head_sum = htole32(crc32c(&w, offsetof(struct wire, head_sum)));
+	memcpy(wire, &w, sizeof(w));
+}
+
+static bool makes_sense(const struct ipcx_head *h)
+{
+	if (h->kind < IPCX_FRAME_MESSAGE || h->kind > IPCX_FRAME_ERROR)
+		return false;
+	if (h->prio > 31 || h->expires < 0)
+		return false;
+	/* all but the only chunk of an empty message bring something, and not too much */
+	return h->chunk <= h->len && h->offset <= h->len - h->chunk && (h->chunk || !h->len);
+}
+
+int ipcx_frame_unpack(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE], uint64_t msg_max)
+{
+	struct wire w;
+
+	memcpy(&w, wire, sizeof(w));
+	if (w.magic != htole32(MAGIC) || w.version != VERSION || w.zero || w.has & ~HAS_SUM)
+		return -EPROTO;
+	if (w.head_sum != htole32(crc32c(&w, offsetof(struct wire, head_sum))))
+		return -EPROTO;
+	*h = (struct ipcx_head){
+		.kind = w.kind,
+		.prio = w.prio,
+		.flags = le16toh(w.flags),
+		.deliveries = le32toh(w.deliveries),
+		.mailbox = le32toh(w.mailbox),
+		.chunk = le32toh(w.chunk),
+		.len = le64toh(w.len),
+		.offset = le64toh(w.offset),
+		.id = le64toh(w.id),
+		.tag = le64toh(w.tag),
+		.call = le64toh(w.call),
+		.expires = le64toh(w.expires),
+	};
+	if (!makes_sense(h))
+		return -EPROTO;
+	return h->len > msg_max ? -EMSGSIZE : 0;
+}
+
+bool ipcx_assemble_drop(struct ipcx_assembly *a)
+{
+	bool any = a->b;
+
+	ipcx_buffer_free(a->b);
+	a->b = NULL;
+	return any;
+}
+
+int ipcx_assemble_begin(struct ipcx_assembly *a, const struct ipcx_head *h, char **to,
+			uint64_t *torn)
+{
+	const struct ipcx_buffer *b = a->b;
+
+	if (b && (h->id != b->head.id || h->len != b->head.len || h->offset != a->have))
+		*torn += ipcx_assemble_drop(a);
+	if (!a->b) {
+		if (h->offset)
+			return -EPROTO;
+		a->b = ipcx_buffer_alloc(h->len);
+		if (!a->b)
+			return -ENOMEM;
+		a->b->head = *h;
+		a->have = 0;
+	}
+	*to = a->b->data + a->have;
+	return 0;
+}
+
+struct ipcx_buffer *ipcx_assemble_end(struct ipcx_assembly *a, const struct ipcx_head *h,
+				      const char wire[IPCX_FRAME_SIZE], int *err)
+{
+	struct ipcx_buffer *b = a->b;
+	struct wire w;
+
+	memcpy(&w, wire, sizeof(w));
+	*err = 0;
+	if (w.has & HAS_SUM && le32toh(w.data_sum) != crc32c(b->data + a->have, h->chunk)) {
+		ipcx_assemble_drop(a);
+		*err = -EBADMSG;
+		return NULL;
+	}
+	a->have += h->chunk;
+	if (a->have < b->head.len)
+		return NULL;
+	a->b = NULL;
+	return b;
+}

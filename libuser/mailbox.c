@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Mailboxes, and the locks that tell whether somebody lives. Calls have numbers from 256 on, which
+ * are offsets of locks; no lock has to do with what is in the file.
+ */
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file_lock.h"
+#include "mailbox.h"
+
+#define OWNER 0
+
+/* Is @fd still what the name stands for? Once it is and @fd is locked, that stays so. */
+static bool is_named(const struct ipcx_mailbox_ops *ops, void *handle, unsigned int number, int fd)
+{
+	int again = ops->open(handle, number, false, true);
+	struct stat a, b;
+	bool same;
+
+	if (again < 0)
+		return false;
+	same = !fstat(fd, &a) && !fstat(again, &b) && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+	close(again);
+	return same;
+}
+
+/* Removes number @number if it has no owner. Return: whether there is none now. */
+static bool remove_dead(const struct ipcx_mailbox_ops *ops, void *handle, unsigned int number)
+{
+	int fd = ops->open(handle, number, false, true);
+	bool dead;
+
+	if (fd < 0)
+		return fd == -ENOENT;
+	dead = ipcx_lock_file(fd, F_WRLCK, OWNER) && is_named(ops, handle, number, fd);
+	if (dead)
+		ops->unlink(handle, number);
+	close(fd);
+	return dead;
+}
+
+int ipcx_mailbox_make(const struct ipcx_mailbox_ops *ops, void *handle, unsigned int *number)
+{
+	for (unsigned int i = 0; i < IPCX_MAILBOXES; i++) {
+		int fd = ops->open(handle, i, true, true);
+
+		if (fd == -EEXIST && remove_dead(ops, handle, i))
+			fd = ops->open(handle, i, true, true);
+		if (fd == -EEXIST)
+			continue;
+		if (fd < 0)
+			return fd;
+		*number = i;
+		/* another may have taken it for one of the dead before it was locked */
+		if (ipcx_lock_file(fd, F_WRLCK, OWNER) && is_named(ops, handle, i, fd))
+			return fd;
+		close(fd);
+	}
+	return -ENOSPC;
+}
+
+void ipcx_mailbox_sweep(const struct ipcx_mailbox_ops *ops, void *handle)
+{
+	for (unsigned int i = 0; i < IPCX_MAILBOXES; i++)
+		remove_dead(ops, handle, i);
+}
+
+void ipcx_mailbox_accept(int fd, uint64_t call)
+{
+	ipcx_lock_file(fd, F_WRLCK, call);
+}
+
+bool ipcx_mailbox_accepted(int fd, uint64_t call)
+{
+	return ipcx_file_locked(fd, call);
+}
+
+bool ipcx_mailbox_owned(int fd)
+{
+	return ipcx_file_locked(fd, OWNER);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Where answers come, for mechanisms that have no way back: a queue of the caller's own beside
+ * the one that it calls, known by a number.
+ *
+ * Whose it is holds a lock on it, and a server holds a lock on the mailbox of the caller for each
+ * request that it has. The kernel lets go of both when a process ends, however it ends.
+ */
+#ifndef IPCX_MAILBOX_H
+#define IPCX_MAILBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define IPCX_MAILBOXES 64 /* of one queue */
+
+/**
+ * struct ipcx_mailbox_ops - how a mechanism makes one
+ * @open: open number @number, or make it if @create, which fails with -EEXIST if it is there; a
+ *	descriptor with which to read and write, or only to write if not @own; or an errno
+ * @unlink: take the name away
+ */
+struct ipcx_mailbox_ops {
+	int (*open)(void *handle, unsigned int number, bool create, bool own);
+	void (*unlink)(void *handle, unsigned int number);
+};
+
+/* Return: a descriptor, or an errno, -ENOSPC if all are in use. */
+int ipcx_mailbox_make(const struct ipcx_mailbox_ops *ops, void *handle, unsigned int *number);
+
+/* Removes those whose owners are gone. */
+void ipcx_mailbox_sweep(const struct ipcx_mailbox_ops *ops, void *handle);
+
+/* A server has the request @call, until it closes @fd. */
+void ipcx_mailbox_accept(int fd, uint64_t call);
+bool ipcx_mailbox_accepted(int fd, uint64_t call);
+
+/* Is there anybody whose answers come to @fd? */
+bool ipcx_mailbox_owned(int fd);
+
+#endif /* IPCX_MAILBOX_H */

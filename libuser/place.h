@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Where sockets and FIFOs lie in the file system, and whether that can be trusted.
+ */
+#ifndef IPCX_PLACE_H
+#define IPCX_PLACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "internal.h"
+
+/**
+ * struct ipcx_place - a name in a directory
+ * @dir: the directory
+ * @name: of the object
+ * @meta: of the file beside it that says what the queue is, and is locked by who receives
+ * @fd: the open file, or -1
+ * @flags: of the queue: IPCX_EPHEMERAL
+ * @msg_max: longest message
+ * @mode: permission bits
+ * @known: these three were read
+ * @created: the queue is new, or what a dead one left
+ */
+struct ipcx_place {
+	int dir, fd;
+	char name[250], meta[256];
+	uint32_t flags, mode;
+	uint64_t msg_max;
+	bool known, created;
+};
+
+/*
+ * All explain their failures. @suffix: put behind a name, so that a socket and a FIFO of one name
+ * are two. @rest: a name in the user's directory, or a path.
+ */
+int ipcx_place_find(struct ipcx_place *p, const char *rest, const char *suffix);
+
+/* Opens the file beside it; makes it, as @p says, with IPCX_CREATE in @flags. */
+int ipcx_place_open(struct ipcx_place *p, unsigned int flags, mode_t type);
+
+/* The same, and becomes the one who receives until it is closed; -EBUSY if there is one. */
+int ipcx_place_receive(struct ipcx_place *p, unsigned int flags, mode_t type);
+
+/* The object, opened with O_PATH, if it is of @type and not a stranger's; or an errno. */
+int ipcx_place_object(const struct ipcx_place *p, mode_t type);
+
+/* What ipcx_queue_attr() tells */
+void ipcx_place_attr(const struct ipcx_place *p, struct ipcx_queue_attr *attr,
+		     const struct ipcx_queue_opts *opts);
+
+void ipcx_place_unlink(const struct ipcx_place *p);
+void ipcx_place_close(struct ipcx_place *p);
+
+/* The ipcx_queue_unlink() of a transport that uses this. */
+int ipcx_place_remove(const char *rest, const char *suffix, mode_t type, bool now);
+
+#endif /* IPCX_PLACE_H */

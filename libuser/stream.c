@@ -1,0 +1,487 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Connections that carry frames. Whatever a peer sends harms its own connection alone: what is no
+ * frame, is too long, or ends in the middle of a message closes it, and is counted.
+ *
+ * LOCKS: see struct ipcx_stream. A connection that is of no use is shut down where that is seen,
+ * and closed by who has its locks.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "stream.h"
+
+#define CHUNK (64u << 10) /* of payload in a frame: fits into the smallest buffer twice */
+#define EVENTS 16
+#define ROUNDS_MAX 64 /* of one receive: a peer that trickles does not keep it for ever */
+
+static struct ipcx_stream *stream(struct ipcx_copied *c)
+{
+	return (struct ipcx_stream *)c; /* c is its first member */
+}
+
+/*
+ * Sends all of @iov, of which @done bytes may be gone. Return: 1, 0 where there is no room for
+ * more now, or -EPIPE.
+ */
+static int send_some(int fd, struct iovec iov[2], size_t *done)
+{
+	size_t head = *done < iov[0].iov_len ? iov[0].iov_len - *done : 0;
+	size_t skip = head ? 0 : *done - iov[0].iov_len;
+	struct iovec rest[2] = {
+		{ (char *)iov[0].iov_base + iov[0].iov_len - head, head },
+		{ (char *)iov[1].iov_base + skip, iov[1].iov_len - skip },
+	};
+	struct msghdr msg = { .msg_iov = rest, .msg_iovlen = 2 };
+	ssize_t n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -EPIPE;
+	*done += n;
+	return *done == iov[0].iov_len + iov[1].iov_len;
+}
+
+/* A message that has begun goes on until its deadline, or while the other end reads. */
+static int wait_to_go_on(int fd, int64_t deadline)
+{
+	int64_t until = ipcx_copied_now() + IPCX_STALL_NS;
+	int r;
+
+	if (deadline > until)
+		until = deadline;
+	do {
+		r = ipcx_copied_wait(fd, POLLOUT, -1, until);
+	} while (r == -EINTR);
+	return r;
+}
+
+/* Return: 0; -EAGAIN, and nothing was sent; -EPIPE or -ETIMEDOUT, and the connection is torn. */
+static int write_message(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b)
+{
+	uint64_t offset = 0;
+	int r;
+
+	do {
+		struct iovec iov[2] = { { b->wire, IPCX_FRAME_SIZE }, { b->data + offset, 0 } };
+		uint64_t left = b->head.len - offset;
+		size_t done = 0;
+
+		b->head.offset = offset;
+		b->head.chunk = left < CHUNK ? left : CHUNK;
+		iov[1].iov_len = b->head.chunk;
+		ipcx_frame_pack(b->wire, &b->head, iov[1].iov_base, s->sum);
+		for (;;) {
+			r = send_some(fd, iov, &done);
+			if (r < 0)
+				return r;
+			if (r)
+				break;
+			if (!offset && !done)
+				return -EAGAIN;
+			r = wait_to_go_on(fd, b->deadline);
+			if (r)
+				return r;
+		}
+		offset += b->head.chunk;
+	} while (offset < b->head.len);
+	return 0;
+}
+
+/* Under sending: the connection is of no use, and what was asked over it gets no answer. */
+static void hang_up(struct ipcx_stream *s)
+{
+	pthread_mutex_lock(&s->c.answering);
+	if (ipcx_assemble_drop(&s->out.in))
+		s->c.stats.damaged++;
+	if (s->out.fd >= 0)
+		shutdown(s->out.fd, SHUT_RDWR);
+	s->out.have = 0;
+	s->lost = true;
+	ipcx_copied_lost(&s->c);
+	pthread_mutex_unlock(&s->c.answering);
+}
+
+/* A descriptor that is polled keeps its number. */
+static int install(struct ipcx_stream *s, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = &s->out };
+
+	if (s->out.fd >= 0) {
+		dup3(fd, s->out.fd, O_CLOEXEC);
+		close(fd);
+	} else {
+		s->out.fd = fd;
+	}
+	if (s->c.base.flags & IPCX_RECV)
+		epoll_ctl(s->c.base.fd, EPOLL_CTL_ADD, s->out.fd, &ev);
+	s->lost = false;
+	return 0;
+}
+
+/* Under sending. Return: 0 when there is a connection, -EAGAIN when nobody receives. */
+static int call_up(struct ipcx_stream *s)
+{
+	int fd;
+
+	if (s->out.fd >= 0 && !s->lost)
+		return 0;
+	fd = s->connect(s);
+	if (fd < 0)
+		return fd;
+	if (s->lost)
+		hang_up(s);
+	pthread_mutex_lock(&s->c.answering);
+	install(s, fd);
+	pthread_mutex_unlock(&s->c.answering);
+	return 0;
+}
+
+int ipcx_stream_room(struct ipcx_copied *c)
+{
+	struct ipcx_stream *s = stream(c);
+	struct pollfd p = { .events = POLLOUT | POLLRDHUP };
+	int r;
+
+	pthread_mutex_lock(&c->sending);
+	r = call_up(s);
+	p.fd = s->out.fd;
+	/* what is sent where nobody reads any more would be lost */
+	if (!r && poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP | POLLRDHUP))
+		hang_up(s);
+	pthread_mutex_unlock(&c->sending);
+	if (r)
+		return r == -EAGAIN ? 0 : r;
+	return p.revents == POLLOUT ? INT_MAX : 0;
+}
+
+int ipcx_stream_send(struct ipcx_copied *c, struct ipcx_buffer *b)
+{
+	struct ipcx_stream *s = stream(c);
+	int r = call_up(s);
+
+	if (r)
+		return r;
+	r = write_message(s, s->out.fd, b);
+	if (r && r != -EAGAIN)
+		hang_up(s);
+	return r == -EPIPE ? -EAGAIN : r; /* there may be another who receives */
+}
+
+int ipcx_stream_fd(struct ipcx_copied *c, enum ipcx_way way, short *events)
+{
+	struct ipcx_stream *s = stream(c);
+
+	*events = way == IPCX_WAY_SEND ? POLLOUT : POLLIN;
+	return s->lost ? -1 : s->out.fd;
+}
+
+/* Return: bytes got, 0 where there are none now, -EPIPE at the end. */
+static ssize_t read_some(int fd, void *to, size_t len, int flags)
+{
+	ssize_t n = recv(fd, to, len, flags | MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
+	return n ? n : -EPIPE;
+}
+
+/* The head of a frame is here. */
+static int begin_frame(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	int r = ipcx_frame_unpack(&conn->head, conn->wire, s->c.base.attr.msg_max);
+	uint64_t torn = 0;
+
+	if (!r)
+		r = ipcx_assemble_begin(&conn->in, &conn->head, &conn->to, &torn);
+	return r ? r : torn ? -EPROTO : 0;
+}
+
+/* Return: 1 when a frame is whole, 0 when more of it must come, or an errno. */
+static int read_packet(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	struct iovec iov[2] = { { conn->wire, IPCX_FRAME_SIZE } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n = read_some(conn->fd, conn->wire, IPCX_FRAME_SIZE, MSG_PEEK);
+	int r;
+
+	if (n <= 0)
+		return n;
+	if (n < IPCX_FRAME_SIZE)
+		return -EPROTO;
+	r = begin_frame(s, conn);
+	if (r)
+		return r;
+	iov[1].iov_base = conn->to;
+	iov[1].iov_len = conn->head.chunk;
+	n = recvmsg(conn->fd, &msg, MSG_DONTWAIT);
+	if (n != IPCX_FRAME_SIZE + (ssize_t)conn->head.chunk || msg.msg_flags & MSG_TRUNC)
+		return -EPROTO;
+	return 1;
+}
+
+static int read_bytes(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	ssize_t n;
+	int r;
+
+	if (conn->have < IPCX_FRAME_SIZE) {
+		n = read_some(conn->fd, conn->wire + conn->have, IPCX_FRAME_SIZE - conn->have, 0);
+		if (n <= 0)
+			return n;
+		conn->have += n;
+		if (conn->have < IPCX_FRAME_SIZE)
+			return 0;
+		r = begin_frame(s, conn);
+		if (r)
+			return r;
+	}
+	while (conn->have < IPCX_FRAME_SIZE + conn->head.chunk) {
+		size_t at = conn->have - IPCX_FRAME_SIZE;
+
+		n = read_some(conn->fd, conn->to + at, conn->head.chunk - at, 0);
+		if (n <= 0)
+			return n;
+		conn->have += n;
+	}
+	conn->have = 0;
+	return 1;
+}
+
+/* Return: 1 and a message, 0 when more must come, or an errno: the connection is at its end. */
+static int read_message(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b)
+{
+	int r, err;
+
+	do {
+		r = s->packets ? read_packet(s, conn) : read_bytes(s, conn);
+		if (r <= 0)
+			return r;
+		*b = ipcx_assemble_end(&conn->in, &conn->head, conn->wire, &err);
+		if (err)
+			return err;
+	} while (!*b);
+	(*b)->peer = conn->number;
+	(*b)->pid = conn->pid;
+	(*b)->uid = conn->uid;
+	(*b)->gid = conn->gid;
+	return 1;
+}
+
+/* Under answering */
+int ipcx_stream_answer(struct ipcx_copied *c, struct ipcx_buffer **b)
+{
+	struct ipcx_stream *s = stream(c);
+	int r;
+
+	if (s->out.fd < 0)
+		return -EAGAIN;
+	if (s->lost)
+		return c->pending ? -EOWNERDEAD : -EAGAIN;
+	r = read_message(s, &s->out, b);
+	if (r > 0 && (*b)->head.kind < IPCX_FRAME_REPLY) {
+		ipcx_buffer_free(*b);
+		r = -EPROTO;
+	}
+	if (r > 0)
+		return 0;
+	if (!r)
+		return -EAGAIN;
+	c->stats.damaged += r != -EPIPE || s->out.in.b || s->out.have;
+	ipcx_assemble_drop(&s->out.in);
+	shutdown(s->out.fd, SHUT_RDWR);
+	s->out.have = 0;
+	s->lost = true;
+	return -EOWNERDEAD;
+}
+
+static void drop_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	struct ipcx_conn **p = &s->peers;
+
+	while (*p != conn)
+		p = &(*p)->next;
+	*p = conn->next;
+	/* a reply may have a copy of the descriptor, with which it would stay in the set */
+	epoll_ctl(s->c.base.fd, EPOLL_CTL_DEL, conn->fd, NULL);
+	close(conn->fd);
+	ipcx_assemble_drop(&conn->in);
+	free(conn);
+}
+
+/* Return: whether there was one. */
+static int accept_one(struct ipcx_stream *s)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct ipcx_conn *conn;
+
+	if (fd < 0)
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+	conn = calloc(1, sizeof(*conn));
+	if (!conn) {
+		close(fd);
+		return -ENOMEM;
+	}
+	conn->next = s->peers;
+	conn->number = ++s->numbers;
+	conn->fd = fd;
+	conn->pid = -1;
+	conn->uid = -1;
+	conn->gid = -1;
+	s->peers = conn;
+	ev.data.ptr = conn;
+	if (!s->accepted(s, conn) || epoll_ctl(s->c.base.fd, EPOLL_CTL_ADD, fd, &ev))
+		drop_peer(s, conn);
+	return 1;
+}
+
+/* Return: 1 and a message, 0 when there is none, or an errno. */
+static int read_peer(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b)
+{
+	int r = read_message(s, conn, b);
+
+	if (r > 0 && (*b)->head.kind > IPCX_FRAME_REQUEST) {
+		ipcx_buffer_free(*b);
+		r = -EPROTO;
+	}
+	if (r < 0) {
+		s->c.stats.damaged += r != -EPIPE || conn->in.b || conn->have;
+		drop_peer(s, conn);
+		return 0;
+	}
+	return r;
+}
+
+/* Under receiving. Who has just connected may have sent already, so it looks again. */
+int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
+{
+	struct ipcx_stream *s = stream(c);
+	struct epoll_event ev[EVENTS];
+	int n, r, accepted = 1;
+
+	for (int round = 0; accepted && round < ROUNDS_MAX; round++) {
+		accepted = 0;
+		n = epoll_wait(c->base.fd, ev, EVENTS, 0);
+		for (int i = 0; i < n; i++) {
+			if (!ev[i].data.ptr || ev[i].data.ptr == &s->out)
+				continue;
+			if (ev[i].data.ptr == s) {
+				accepted = accept_one(s);
+				if (accepted < 0)
+					return accepted;
+				continue;
+			}
+			r = read_peer(s, ev[i].data.ptr, b);
+			if (r > 0)
+				return 0;
+		}
+	}
+	return -EAGAIN;
+}
+
+/* The caller may go at any time; a copy of the descriptor stays. */
+int ipcx_stream_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b)
+{
+	struct ipcx_stream *s = stream(c);
+	const struct ipcx_conn *conn;
+	int fd = -1, r = 0;
+
+	pthread_mutex_lock(&c->receiving);
+	for (conn = s->peers; conn && conn->number != request->peer; conn = conn->next)
+		;
+	if (conn)
+		fd = fcntl(conn->fd, F_DUPFD_CLOEXEC, 0);
+	pthread_mutex_unlock(&c->receiving);
+	if (fd < 0)
+		return 0;
+	pthread_mutex_lock(&c->sending);
+	do {
+		r = write_message(s, fd, b);
+	} while (r == -EAGAIN && !wait_to_go_on(fd, 0));
+	pthread_mutex_unlock(&c->sending);
+	if (r)
+		shutdown(fd, SHUT_RDWR);
+	close(fd);
+	return r;
+}
+
+/* Answers come over the connection. */
+int ipcx_stream_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
+{
+	(void)c;
+	(void)b;
+	return 0;
+}
+
+uint64_t ipcx_stream_queued(struct ipcx_copied *c)
+{
+	(void)c;
+	return 0;
+}
+
+int ipcx_stream_start(struct ipcx_stream *s, unsigned int flags)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = s };
+	int r;
+
+	if (!(flags & IPCX_RECV)) {
+		r = call_up(s);
+		if (r == -EAGAIN) /* something to poll until there is somebody */
+			s->out.fd =
+				socket(s->packets ? AF_UNIX : AF_INET,
+				       (s->packets ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC,
+				       0);
+		if (r == -EAGAIN)
+			s->lost = true;
+		s->c.base.fd = s->out.fd;
+		return r == -EAGAIN ? 0 : r;
+	}
+	r = ipcx_copied_poll_set(&s->c);
+	if (!r && epoll_ctl(s->c.base.fd, EPOLL_CTL_ADD, s->listener, &ev))
+		r = ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
+	return r;
+}
+
+/* What was sent arrives though the sender is gone, unless an answer was left unread. */
+static void finish(int fd)
+{
+	char buf[4096];
+
+	shutdown(fd, SHUT_WR);
+	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+}
+
+void ipcx_stream_close(struct ipcx_copied *c, bool forked)
+{
+	struct ipcx_stream *s = stream(c);
+
+	for (struct ipcx_conn *p = s->peers; p && forked; p = p->next) {
+		close(p->fd);
+		p->fd = -1;
+	}
+	while (s->peers && !forked)
+		drop_peer(s, s->peers);
+	if (s->out.fd >= 0) {
+		if (!forked)
+			finish(s->out.fd);
+		close(s->out.fd);
+	}
+	if (!forked)
+		ipcx_assemble_drop(&s->out.in);
+	if (s->listener >= 0)
+		close(s->listener);
+	if (c->base.fd >= 0 && c->base.fd != s->out.fd)
+		close(c->base.fd);
+	s->out.fd = -1;
+	s->listener = -1;
+	c->base.fd = -1;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Connections: what transports over sockets have in common. One end listens and receives from
+ * all who connect; requests and answers go over one connection.
+ */
+#ifndef IPCX_STREAM_H
+#define IPCX_STREAM_H
+
+#include "copied.h"
+
+/* One end of a connection, and what is on its way in */
+struct ipcx_conn {
+	struct ipcx_conn *next;
+	uint64_t number;
+	int fd;
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+	struct ipcx_assembly in;
+	struct ipcx_head head;
+	char wire[IPCX_FRAME_SIZE];
+	size_t have; /* bytes of the frame, its head included */
+	char *to;
+};
+
+/**
+ * struct ipcx_stream - a handle whose messages go over connections
+ * @c: what all that copy have
+ * @packets: SOCK_SEQPACKET, which keeps each frame whole
+ * @sum: payload has a checksum
+ * @listener: or -1
+ * @out: to who receives; its fd is -1 while there is none. Changed under sending and answering
+ * @lost: @out is of no use any more
+ * @peers: from who sends; under receiving
+ * @numbers: the last of a connection
+ * @connect: a non-blocking socket to who receives, -EAGAIN if nobody does, or an errno
+ * @accepted: a connection came in: check it and fill in whose it is. False: drop it
+ */
+struct ipcx_stream {
+	struct ipcx_copied c;
+	bool packets, sum, lost;
+	int listener;
+	struct ipcx_conn out, *peers;
+	uint64_t numbers;
+	int (*connect)(struct ipcx_stream *s);
+	bool (*accepted)(struct ipcx_stream *s, struct ipcx_conn *conn);
+};
+
+/* Polls the listener @s->listener if there is one, else connects if somebody is there. */
+int ipcx_stream_start(struct ipcx_stream *s, unsigned int flags);
+
+/* For struct ipcx_mech */
+void ipcx_stream_close(struct ipcx_copied *c, bool forked);
+int ipcx_stream_room(struct ipcx_copied *c);
+int ipcx_stream_send(struct ipcx_copied *c, struct ipcx_buffer *b);
+int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b);
+int ipcx_stream_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b);
+int ipcx_stream_expect(struct ipcx_copied *c, struct ipcx_buffer *b);
+int ipcx_stream_answer(struct ipcx_copied *c, struct ipcx_buffer **b);
+int ipcx_stream_fd(struct ipcx_copied *c, enum ipcx_way way, short *events);
+uint64_t ipcx_stream_queued(struct ipcx_copied *c);
+
+#endif /* IPCX_STREAM_H */

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The transport "unix": sockets of the type SOCK_SEQPACKET. Who receives binds and listens, who
+ * sends connects. A message is one packet, or several where it is longer than 64 KiB. Who sends
+ * is known from the kernel.
+ *
+ * A socket is bound under a name of its own and renamed when it listens: it takes the place of
+ * what a dead receiver left, and is never seen half made.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "place.h"
+#include "stream.h"
+
+#define BACKLOG 128
+
+struct unix_queue {
+	struct ipcx_stream s;
+	struct ipcx_place place;
+};
+
+static struct unix_queue *of(struct ipcx_stream *s)
+{
+	return (struct unix_queue *)s; /* s is its first member */
+}
+
+/* A path that stands for a file in an open directory, or for an open file, however long. */
+static struct sockaddr_un address(int fd, const char *name)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d%s%s", fd, *name ? "/" : "",
+		 name);
+	return a;
+}
+
+static int unix_connect(struct ipcx_stream *s)
+{
+	struct unix_queue *u = of(s);
+	int r, socket_fd, object = ipcx_place_object(&u->place, S_IFSOCK);
+	struct sockaddr_un a;
+
+	if (object < 0)
+		return object == -ENOENT ? -EAGAIN : object;
+	socket_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (socket_fd < 0) {
+		r = -errno;
+		close(object);
+		return r;
+	}
+	a = address(object, "");
+	r = connect(socket_fd, (struct sockaddr *)&a, sizeof(a)) ? -errno : 0;
+	close(object);
+	if (!r)
+		return socket_fd;
+	close(socket_fd);
+	if (r == -EACCES)
+		ipcx_fail_text(EACCES, "the mode of the socket does not let you send there");
+	return r == -ECONNREFUSED || r == -EAGAIN ? -EAGAIN : r;
+}
+
+static bool unix_accepted(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	(void)s;
+	if (getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
+		return false;
+	conn->pid = cred.pid;
+	conn->uid = cred.uid;
+	conn->gid = cred.gid;
+	return true;
+}
+
+/* Under the lock of who receives */
+static int listen_there(struct unix_queue *u)
+{
+	const struct ipcx_place *p = &u->place;
+	static const char temp[] = ".ipcx-new";
+	struct sockaddr_un a = address(p->dir, temp);
+	int fd;
+
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return ipcx_fail(errno, "no socket: %s", strerror(errno));
+	u->s.listener = fd;
+	unlinkat(p->dir, temp, 0);
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) ||
+	    fchmodat(p->dir, temp, p->mode & 0666, 0) || listen(fd, BACKLOG) ||
+	    renameat(p->dir, temp, p->dir, p->name))
+		return ipcx_fail(errno, "a socket cannot be bound there: %s", strerror(errno));
+	return 0;
+}
+
+static int unix_open(struct ipcx_copied *c, const char *rest, unsigned int flags,
+		     const struct ipcx_queue_opts *opts)
+{
+	struct unix_queue *u = (struct unix_queue *)c;
+	struct ipcx_place *p = &u->place;
+	int r, fd;
+
+	u->s.listener = -1;
+	u->s.out.fd = -1;
+	u->s.packets = true;
+	u->s.connect = unix_connect;
+	u->s.accepted = unix_accepted;
+	r = ipcx_place_find(p, rest, ".sock");
+	if (r)
+		return r;
+	p->flags = flags & IPCX_EPHEMERAL;
+	p->mode = opts->mode ? opts->mode : 0600;
+	p->msg_max = opts->msg_max ? opts->msg_max : IPCX_MSG_MAX_DEFAULT;
+	r = flags & IPCX_RECV ? ipcx_place_receive(p, flags, S_IFSOCK) :
+				ipcx_place_open(p, flags, S_IFSOCK);
+	if (r)
+		return r;
+	ipcx_place_attr(p, &c->base.attr, opts);
+	strcpy(c->base.name, p->name);
+	/* what lies there and is no socket of ours is not replaced */
+	fd = ipcx_place_object(p, S_IFSOCK);
+	if (fd < 0 && fd != -ENOENT)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	if (flags & IPCX_RECV)
+		r = listen_there(u);
+	return r ? r : ipcx_stream_start(&u->s, flags);
+}
+
+static void unix_close(struct ipcx_copied *c, bool forked)
+{
+	struct unix_queue *u = (struct unix_queue *)c;
+
+	if (!forked && u->place.fd >= 0) {
+		if (c->base.attr.flags & IPCX_EPHEMERAL)
+			ipcx_place_unlink(&u->place);
+		else if (u->s.listener >= 0)
+			unlinkat(u->place.dir, u->place.name, 0);
+	}
+	ipcx_stream_close(c, forked);
+	ipcx_place_close(&u->place);
+}
+
+static const struct ipcx_mech mech = {
+	.size = sizeof(struct unix_queue),
+	.open = unix_open,
+	.close = unix_close,
+	.room = ipcx_stream_room,
+	.send = ipcx_stream_send,
+	.receive = ipcx_stream_receive,
+	.reply = ipcx_stream_reply,
+	.expect = ipcx_stream_expect,
+	.answer = ipcx_stream_answer,
+	.fd = ipcx_stream_fd,
+	.queued = ipcx_stream_queued,
+};
+
+static int open_unix(struct ipcx_queue **q, const char *rest, unsigned int flags,
+		     const struct ipcx_queue_opts *opts)
+{
+	return ipcx_copied_open(q, rest, flags, opts, &mech);
+}
+
+static int unlink_unix(const char *rest, bool now)
+{
+	return ipcx_place_remove(rest, ".sock", S_IFSOCK, now);
+}
+
+const struct ipcx_transport ipcx_transport_unix = {
+	.name = "unix",
+	.caps = IPCX_COPIED_CAPS | IPCX_CAP_WALLS | IPCX_CAP_IDENTITY,
+	.open = open_unix,
+	.unlink = unlink_unix,
+	IPCX_COPIED_OPS,
+};
