@@ -52,7 +52,9 @@ struct ipcx_region_opts {
  * @r: set to the new handle, or to NULL on failure
  * @uri: NAME, "kernel:NAME" (/dev/ipcx), "shm:NAME" (memory of the system, /dev/shm) or
  *	"file:PATH" (a file that is mapped). NULL or "kernel:" with IPCX_CREATE makes a region
- *	without a name, known only by its descriptor
+ *	without a name, known only by its descriptor. A NAME is with the kernel or, where
+ *	/dev/ipcx is not there, with shm, which is said once on stderr unless IPCX_QUIET is set;
+ *	the environment variable IPCX_TRANSPORT can force either
  * @flags: IPCX_CREATE, IPCX_EXCL, and IPCX_READ or IPCX_WRITE or both
  * @opts: attributes, or NULL for the defaults
  *

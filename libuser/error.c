@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * The sentence behind ipcx_error(), one for each thread.
+ * The sentence behind ipcx_error(), one for each thread; and the one line that is printed.
  */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
@@ -32,6 +34,20 @@ int ipcx_fail(int err, const char *fmt, ...)
 	vsnprintf(buffer, sizeof(buffer), fmt, ap);
 	va_end(ap);
 	return ipcx_fail_text(err, buffer);
+}
+
+/* Once: that the module is not there, and what is instead. @what: "queue" or "region" */
+void ipcx_say_fallback(const char *what, const char *name, const char *transport)
+{
+	static bool said;
+	char buf[IPCX_QUOTED_MAX];
+
+	if (getenv("IPCX_QUIET") || __atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+		return;
+	fprintf(stderr,
+		"ipcx: /dev/ipcx is not there, so %s %s goes over \"%s\"; "
+		"IPCX_QUIET=1 in the environment keeps this line away\n",
+		what, ipcx_quote(buf, name), transport);
 }
 
 /* A name may hold any byte, and sentences end up on terminals. */

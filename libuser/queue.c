@@ -114,19 +114,6 @@ static int open_with(const struct ipcx_transport *t, struct ipcx_queue **q, cons
 	return r;
 }
 
-static void say_fallback(const struct ipcx_transport *t, const char *name)
-{
-	static bool said;
-	char buf[IPCX_QUOTED_MAX];
-
-	if (getenv("IPCX_QUIET") || __atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
-		return;
-	fprintf(stderr,
-		"ipcx: /dev/ipcx is not there, so queue %s goes over \"%s\"; "
-		"IPCX_QUIET=1 in the environment keeps this line away\n",
-		ipcx_quote(buf, name), t->name);
-}
-
 /* Without the module: where there is a queue of this name, else where one can be made. */
 static int open_fallback(struct ipcx_queue **q, const char *name, unsigned int flags,
 			 const struct ipcx_queue_opts *opts)
@@ -154,7 +141,7 @@ static int open_fallback(struct ipcx_queue **q, const char *name, unsigned int f
 		r = open_with(t, q, name, flags, opts);
 	}
 	if (!r)
-		say_fallback(t, name);
+		ipcx_say_fallback("queue", name, t->name);
 	return r;
 }
 

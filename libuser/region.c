@@ -37,16 +37,21 @@ static const struct ipcx_region_transport *const transports[] = {
 	&ipcx_region_file,
 };
 
+/* *@t is NULL for a name that may be with the kernel or without. */
 static int pick(const char *uri, const struct ipcx_region_transport **t, const char **rest)
 {
 	const char *colon = uri ? strchr(uri, ':') : NULL;
+	const char *forced = secure_getenv("IPCX_TRANSPORT");
 	char buf[IPCX_QUOTED_MAX];
 
-	*t = transports[0];
+	*t = uri ? NULL : &ipcx_region_kernel;
 	*rest = colon ? colon + 1 : uri ? uri : "";
 	if (uri && !*uri)
 		return ipcx_fail_text(EINVAL, "a name cannot be empty; what has no name is opened "
 					      "with NULL or \"kernel:\"");
+	if (!colon && uri && forced &&
+	    *forced) /* what carries messages only has memory beside it */
+		*t = strcmp(forced, "kernel") ? &ipcx_region_shm : &ipcx_region_kernel;
 	if (!colon)
 		return 0;
 	for (size_t i = 0; i < sizeof(transports) / sizeof(*transports); i++) {
@@ -87,24 +92,13 @@ static int check_open(const struct ipcx_region_transport *t, const char *rest, u
 	return 0;
 }
 
-int ipcx_region_open(struct ipcx_region **r, const char *uri, unsigned int flags,
-		     const struct ipcx_region_opts *user_opts)
+static int open_with(const struct ipcx_region_transport *t, struct ipcx_region **r,
+		     const char *rest, unsigned int flags, const struct ipcx_region_opts *opts)
 {
-	struct ipcx_region_opts opts = { 0 };
-	const struct ipcx_region_transport *t;
-	const char *rest;
-	int err, fd;
+	int fd = check_open(t, rest, flags, opts);
 
-	*r = NULL;
-	err = pick(uri, &t, &rest);
-	if (!err)
-		err = ipcx_copy_opts(&opts, sizeof(opts), user_opts, "IPCX_REGION_OPTS()");
-	if (!err)
-		err = check_open(t, rest, flags, &opts);
-	if (err)
-		return err;
-	opts.mode = opts.mode ? opts.mode : 0600;
-	fd = t->open(rest, flags, &opts);
+	if (!fd)
+		fd = t->open(rest, flags, opts);
 	if (fd < 0)
 		return fd;
 	*r = calloc(1, sizeof(**r));
@@ -117,6 +111,30 @@ int ipcx_region_open(struct ipcx_region **r, const char *uri, unsigned int flags
 	(*r)->flags = flags;
 	memcpy((*r)->name, rest, strnlen(rest, sizeof((*r)->name) - 1));
 	return 0;
+}
+
+int ipcx_region_open(struct ipcx_region **r, const char *uri, unsigned int flags,
+		     const struct ipcx_region_opts *user_opts)
+{
+	struct ipcx_region_opts opts = { 0 };
+	const struct ipcx_region_transport *t;
+	const char *rest;
+	int err;
+
+	*r = NULL;
+	err = pick(uri, &t, &rest);
+	if (!err)
+		err = ipcx_copy_opts(&opts, sizeof(opts), user_opts, "IPCX_REGION_OPTS()");
+	if (err)
+		return err;
+	opts.mode = opts.mode ? opts.mode : 0600;
+	err = open_with(t ? t : &ipcx_region_kernel, r, rest, flags, &opts);
+	if (err != -ENODEV || t)
+		return err;
+	err = open_with(&ipcx_region_shm, r, rest, flags, &opts);
+	if (!err)
+		ipcx_say_fallback("region", rest, ipcx_region_shm.name);
+	return err;
 }
 
 void ipcx_region_close(struct ipcx_region *r)
@@ -216,5 +234,6 @@ int ipcx_region_unlink(const char *uri)
 		return r;
 	if (!*rest)
 		return ipcx_fail_text(EINVAL, "a region without a name has nothing to unlink");
-	return t->unlink(rest);
+	r = (t ? t : &ipcx_region_kernel)->unlink(rest);
+	return r == -ENODEV && !t ? ipcx_region_shm.unlink(rest) : r;
 }

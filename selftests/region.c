@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Regions by the library, over each transport that has them. */
 #include <grp.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -392,6 +394,37 @@ TEST(kinds)
 	EXPECT_EQ(-EPROTOTYPE, ipcx_queue_unlink("kinds"));
 	EXPECT_EQ(-EOPNOTSUPP, raw_unlink_kind("kinds", IPCX_UNLINK_NOW, IPCX_KIND_REGION));
 	EXPECT_EQ(0, ipcx_region_unlink("kinds"));
+}
+
+/* Return: 0, or which step was wrong. */
+static int without_module(void)
+{
+	struct stat st;
+
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/dev", "tmpfs", 0, NULL) || mkdir("/dev/shm", 01777))
+		return 1;
+	if (try_open("kernel:bare", NEW, NULL) != -ENODEV || try_open(NULL, NEW, NULL) != -ENODEV)
+		return 2;
+	setenv("IPCX_TRANSPORT", "kernel", 1);
+	if (try_open("bare", NEW, NULL) != -ENODEV || ipcx_region_unlink("bare") != -ENODEV)
+		return 3;
+	unsetenv("IPCX_TRANSPORT");
+	setenv("IPCX_QUIET", "1", 1);
+	if (try_open("bare", NEW, NULL) || stat("/dev/shm/ipcx.bare", &st))
+		return 4;
+	if (try_open("bare", BOTH, NULL) || ipcx_region_unlink("bare"))
+		return 5;
+	return try_open("bare", BOTH, NULL) == -ENOENT ? 0 : 6;
+}
+
+TEST(no_module)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(without_module());
+	EXPECT_EQ(0, exit_status(pid));
 }
 
 /* A name keeps the module, memory does not need it. */
