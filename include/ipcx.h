@@ -231,21 +231,27 @@ struct ipcx_queue_stats {
 /**
  * ipcx_queue_open() - open a queue
  * @q: set to the new handle
- * @uri: NAME, or TRANSPORT:REST; "kernel:NAME" is /dev/ipcx. A name has 1..255
- *	bytes, no '/', and does not begin with '.'. NULL or "kernel:" with
- *	IPCX_CREATE makes a queue without a name, known only by its descriptor.
- *	The environment variable IPCX_TRANSPORT overrides the choice for a NAME
+ * @uri: NAME, or TRANSPORT:REST; "kernel:NAME" is /dev/ipcx; "mq:NAME", "unix:NAME",
+ *	"fifo:NAME" or a /path for these two, and "tcp:HOST:PORT" need no module and
+ *	promise less, see ipcx(7). A name has 1..255 bytes, no '/', and does not begin
+ *	with '.'. NULL or "kernel:" with IPCX_CREATE makes a queue without a name, known
+ *	only by its descriptor. A NAME takes the kernel if /dev/ipcx is there, else
+ *	another that fits, which is said once on stderr unless IPCX_QUIET is set in the
+ *	environment; IPCX_TRANSPORT there overrides the choice
  * @flags: IPCX_CREATE, IPCX_EXCL, IPCX_EPHEMERAL, IPCX_SEALED, IPCX_INHERIT, and
  *	at least one of IPCX_SEND and IPCX_RECV
  * @opts: attributes, or NULL for the defaults
  *
  * Return: 0, or
- * -EACCES      the queue's mode does not let you; or you may not open /dev/ipcx
+ * -EACCES      the queue's mode does not let you; or you may not open /dev/ipcx; or others
+ *              could change what lies at the path
+ * -EADDRNOTAVAIL  tcp: no such host
+ * -EBUSY       somebody receives there already, and the transport has one receiver
  * -EDQUOT      your limit on queues or on bytes is reached
  * -EEXIST      IPCX_EXCL and there is one already
  * -EINVAL      a flag, a name or an option outside its range
  * -EMFILE      too many open files
- * -ELOOP       the dead-letter queue has a dead-letter queue itself
+ * -ELOOP       the dead-letter queue has a dead-letter queue itself; or the path is a symbolic link
  * -ENODEV      the transport is not there: for the kernel, the module is not loaded
  * -ENOENT      no such queue, and no IPCX_CREATE; or no such dead-letter queue
  * -ENOMEM      no memory, or the memory cgroup's limit is reached
@@ -336,11 +342,13 @@ int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_
  * @m: the loan; len may have been made smaller, tag, prio, expires and flags set; of a
  *	request seq is written
  *
- * Never blocks; in a sealed queue not for longer than an allocation. On success
+ * Never blocks; in a sealed queue not for longer than an allocation; over another transport
+ * than the kernel until the deadline of the loan at most, if it must. On success
  * the slot is no longer yours: do not touch m->data. In a sealed queue that would
  * be SIGBUS.
  *
  * Return: 0, or
+ * -EAGAIN      not the kernel: full again, and the loan's deadline was IPCX_NOWAIT
  * -EIDRM       the queue was removed; the loan is still yours to cancel
  * -EINVAL      prio is larger than 31, or expires negative
  * -EMSGSIZE    len is larger than what was loaned
@@ -349,6 +357,7 @@ int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_
  * -ENOBUFS     IPCX_REQUEST: no slot can be kept for the reply
  * -EOPNOTSUPP  flags has other bits than IPCX_REQUEST
  * -EPERM       not a loan of this handle, or already committed
+ * -ETIMEDOUT   not the kernel: full again until the loan's deadline
  */
 int ipcx_queue_commit(struct ipcx_queue *q, struct ipcx_msg *m);
 
@@ -522,9 +531,10 @@ ssize_t ipcx_queue_recv(struct ipcx_queue *q, void *buf, size_t cap, int64_t dea
  * Return: 0, or
  * -EACCES      you are neither its owner nor have CAP_IPC_OWNER
  * -EINVAL      not a name
+ * -ELOOP       the path is a symbolic link
  * -ENODEV      the transport is not there
  * -ENOENT      no such queue
- * -EOPNOTSUPP  an unknown transport
+ * -EOPNOTSUPP  an unknown transport, or one that cannot
  * -EPROTOTYPE  the name stands for something that is not a queue
  */
 int ipcx_queue_unlink(const char *uri);

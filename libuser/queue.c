@@ -119,6 +119,7 @@ static int open_fallback(struct ipcx_queue **q, const char *name, unsigned int f
 			 const struct ipcx_queue_opts *opts)
 {
 	const struct ipcx_transport *t, *fits = NULL;
+	char buf[IPCX_QUOTED_MAX];
 	int r = -ENODEV;
 
 	for (size_t i = 0; (t = ipcx_fallbacks[i]); i++) {
@@ -140,6 +141,11 @@ static int open_fallback(struct ipcx_queue **q, const char *name, unsigned int f
 		t = fits;
 		r = open_with(t, q, name, flags, opts);
 	}
+	if (r == -ENOENT)
+		return ipcx_fail(ENOENT,
+				 "there is no queue %s over any transport that needs no module; "
+				 "create it with IPCX_CREATE",
+				 ipcx_quote(buf, name));
 	if (!r)
 		ipcx_say_fallback("queue", name, t->name);
 	return r;

@@ -343,6 +343,16 @@ static int accept_one(struct ipcx_stream *s)
 	return 1;
 }
 
+/* Not all at once, or who connects again and again would keep those who send waiting. */
+static int accept_all(struct ipcx_stream *s)
+{
+	int r = accept_one(s), n = 0;
+
+	while (r > 0 && ++n < ROUNDS_MAX)
+		r = accept_one(s);
+	return n ? 1 : r;
+}
+
 /* Return: 1 and a message, 0 when there is none, or an errno. */
 static int read_peer(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b)
 {
@@ -360,27 +370,32 @@ static int read_peer(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_
 	return r;
 }
 
-/* Under receiving. Who has just connected may have sent already, so it looks again. */
+/*
+ * Under receiving. Who has just connected may have sent already, so it looks again. Each time it
+ * begins at another one: they are told in the same order until one is done with, and who sends
+ * all the time must not keep the others waiting.
+ */
 int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
 	struct ipcx_stream *s = stream(c);
 	struct epoll_event ev[EVENTS];
-	int n, r, accepted = 1;
+	int n, r, again = 1;
 
-	for (int round = 0; accepted && round < ROUNDS_MAX; round++) {
-		accepted = 0;
+	for (int round = 0; again && round < ROUNDS_MAX; round++) {
 		n = epoll_wait(c->base.fd, ev, EVENTS, 0);
+		again = n == EVENTS;
+		s->turn++;
 		for (int i = 0; i < n; i++) {
-			if (!ev[i].data.ptr || ev[i].data.ptr == &s->out)
+			void *who = ev[(i + s->turn) % n].data.ptr;
+
+			if (!who || who == &s->out)
 				continue;
-			if (ev[i].data.ptr == s) {
-				accepted = accept_one(s);
-				if (accepted < 0)
-					return accepted;
-				continue;
-			}
-			r = read_peer(s, ev[i].data.ptr, b);
-			if (r > 0)
+			r = who == s ? accept_all(s) : read_peer(s, who, b);
+			if (r < 0)
+				return r;
+			if (who == s)
+				again |= r;
+			else if (r)
 				return 0;
 		}
 	}

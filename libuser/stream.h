@@ -29,6 +29,7 @@ struct ipcx_conn {
  * @packets: SOCK_SEQPACKET, which keeps each frame whole
  * @sum: payload has a checksum
  * @listener: or -1
+ * @turn: where to begin to look for messages
  * @out: to who receives; its fd is -1 while there is none. Changed under sending and answering
  * @lost: @out is of no use any more
  * @peers: from who sends; under receiving
@@ -40,6 +41,7 @@ struct ipcx_stream {
 	struct ipcx_copied c;
 	bool packets, sum, lost;
 	int listener;
+	unsigned int turn;
 	struct ipcx_conn out, *peers;
 	uint64_t numbers;
 	int (*connect)(struct ipcx_stream *s);

@@ -241,11 +241,16 @@ if [ "$kernel" = stock ]; then
 	[ -n "$only" ] || lint
 	run slots slots_random
 	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
+	run frame_fuzz scripts/fuzz-frame.sh --runs 200000
 	run ring ring ring
 	run ring_tsan ring ring_tsan
 	run ring_model selftests/ring/ring_model.sh
 	host transport
 	host transport_call
+	host transport_bulk
+	host transport_path
+	run fallback.sh selftests/fallback.sh
+	run examples.sh selftests/examples.sh
 fi
 # shellcheck disable=SC2086 # one word a program
 guests $programs

@@ -84,6 +84,31 @@ table() {
 	echo
 }
 
+# transports: each case of the programs transport* over each transport; the module is in the guest
+transports() {
+	printf 'Transports\n==========\n\n.. list-table::\n   :header-rows: 1\n\n'
+	printf '   * - case\n     - kernel\n     - mq\n     - unix\n     - fifo\n     - tcp\n'
+	cat "$logs"/transport{,_call,_bulk,_path}{_host,} 2>/dev/null | awk '
+		/^#  RUN +transport\./ { split($3, name, "."); next }
+		/^(not )?ok / && name[3] {
+			what = /^not/ ? "FAILED" : /# SKIP/ ? substr($0, index($0, "needs")) : "passed"
+			if (!(name[3] in seen)) cases[++n] = name[3]
+			seen[name[3]] = 1
+			if (what != "needs /dev/ipcx" && result[name[3], name[2]] != "FAILED")
+				result[name[3], name[2]] = what
+			name[3] = ""
+		}
+		END {
+			split("kernel mq unix fifo tcp", t, " ")
+			for (i = 1; i <= n; i++) {
+				printf "   * - ``%s``\n", cases[i]
+				for (j = 1; j <= 5; j++)
+					print "     - " ((cases[i], t[j]) in result ? result[cases[i], t[j]] : "not run")
+			}
+		}'
+	echo
+}
+
 missing=0
 while read -r test; do
 	there "$test" || { echo "$test: there is no such test"; missing=1; }
@@ -103,5 +128,6 @@ done < <(cut -sf2 selftests/bug_classes.txt selftests/attacks.txt | tr ' ' '\n' 
 	END
 	table 'Classes of bugs' class selftests/bug_classes.txt
 	table 'Cases of attack and accident' case selftests/attacks.txt
+	transports
 } >Documentation/test-tables.rst
 ! grep -E '^     - .*(not run|FAILED)' Documentation/test-tables.rst

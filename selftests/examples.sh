@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Documentation/examples/files.c over every transport that is here. TAP on stdout.
+# shellcheck disable=SC2317 # the functions are called through check
+top=$(dirname "$(realpath "$0")")/..
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+export XDG_RUNTIME_DIR="$dir" IPCX_QUIET=1
+n=0 bad=0
+
+# check NAME COMMAND...: the command succeeds
+check() {
+	name=$1
+	shift
+	n=$((n + 1))
+	if "$@"; then echo "ok $n $name"; else echo "not ok $n $name"; bad=1; fi
+}
+# fetches FILE: what the client prints is the file
+fetches() {
+	timeout 60 "$dir/files" client "$uri" "$1" >"$dir/got" && cmp "$1" "$dir/got"
+}
+refuses() {
+	timeout 60 "$dir/files" client "$uri" "$1" 2>"$dir/err"
+	[ $? -eq 1 ] && grep -q 'without a reply' "$dir/err"
+}
+
+check "files.c compiles" gcc -Wall -Wextra -Werror -D_GNU_SOURCE -I"$top/include" \
+	"$top/Documentation/examples/files.c" "$top/build/lib/libipcx.a" -pthread -o "$dir/files"
+: >"$dir/empty"
+echo hello >"$dir/small"
+head -c 3000000 /dev/urandom >"$dir/large"
+port=$((20000 + $$ % 40000))
+uris="mq:files-$$ unix:files unix:$dir/files.sock fifo:files fifo:$dir/files.fifo tcp:127.0.0.1:$port files-$$"
+[ ! -c /dev/ipcx ] || uris="$uris kernel:files-$$"
+for uri in $uris; do
+	short=$(echo "$uri" | sed "s,$dir,DIR,; s,$$,N,; s,:$port,:PORT,")
+	timeout 100 "$dir/files" server "$uri" 2>"$dir/server.err" &
+	server=$!
+	check "$short: a file in one message" fetches "$dir/small"
+	check "$short: an empty one" fetches "$dir/empty"
+	check "$short: one in pieces" fetches "$dir/large"
+	check "$short: two clients" sh -c "
+		timeout 60 '$dir/files' client '$uri' '$dir/large' >'$dir/a' & a=\$!
+		timeout 60 '$dir/files' client '$uri' '$dir/large' >'$dir/b' && wait \$a &&
+		cmp '$dir/large' '$dir/a' && cmp '$dir/large' '$dir/b'"
+	check "$short: no such file" refuses /nowhere
+	timeout 20 "$dir/files" client "$uri" '' >/dev/null
+	check "$short: the server ends when told" wait "$server"
+	case $uri in
+	tcp:*) ;;
+	*) check "$short: unlink" "$top/build/bin/ipcx" rm "$uri" ;;
+	esac
+done
+check "nothing is left" [ -z "$(ls -A "$dir/ipcx")" ]
+echo "1..$n"
+exit $bad

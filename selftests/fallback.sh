@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The ipcx command where there is no module, as a user who is not root and cannot write his home.
+# TAP on stdout.
+# shellcheck disable=SC2317 # the functions are called through check
+[ ! -e /dev/ipcx ] || { echo "1..0 # SKIP there is /dev/ipcx"; exit 4; }
+dir=$(mktemp -d)
+chmod 755 "$dir"
+trap 'rm -rf "$dir" "/tmp/ipcx-$user"' EXIT
+cp "$(dirname "$(realpath "$0")")/../build/bin/ipcx" "$dir/ipcx"
+user=$(id -u)
+[ "$user" != 0 ] || user=54321
+n=0 bad=0
+
+# check NAME COMMAND...: the command succeeds
+check() {
+	name=$1
+	shift
+	n=$((n + 1))
+	if "$@"; then echo "ok $n $name"; else echo "not ok $n $name"; bad=1; fi
+}
+# ipcx ARGUMENT...: with almost no environment
+ipcx() {
+	if [ "$(id -u)" = 0 ]; then
+		setpriv --reuid "$user" --regid "$user" --clear-groups env -i HOME=/nowhere \
+			IPCX_TRANSPORT="$transport" timeout 20 "$dir/ipcx" "$@"
+	else
+		env -i HOME=/nowhere IPCX_TRANSPORT="$transport" timeout 20 "$dir/ipcx" "$@"
+	fi
+}
+is() { [ "$1" = "$2" ] || { echo "# got: $1"; echo "# not: $2"; false; }; }
+says() { ipcx "$@" 2>&1 | grep -qF "$text"; }
+
+for transport in '' mq unix fifo; do
+	queue=${transport:-any}-$$
+	ipcx recv "$queue" -c -n 3 >"$dir/out" 2>"$dir/err" &
+	receiver=$!
+	check "${transport:-no transport}: send" ipcx send "$queue" -c -m one -m two -m three 2>/dev/null
+	wait "$receiver"
+	check "${transport:-no transport}: recv" is "$(tr '\n' , <"$dir/out")" one,two,three,
+	if [ -z "$transport" ]; then
+		check "which is taken is said once" is "$(grep -c '/dev/ipcx is not there' "$dir/err")" 1
+	else
+		check "$transport: nothing else is said" is "$(cat "$dir/err")" ''
+	fi
+	check "${transport:-no transport}: rm" ipcx rm "$queue"
+done
+transport=
+text='limits of leases'
+check "what is missing is said in words" says create x --lease 1s
+text='there is no queue'
+check "no such queue" says send nothing -m x
+transport=pigeon
+text='known are'
+check "an unknown transport" says send x -m x
+check "the directory is the user's own" is "$(stat -c '%u %a' "/tmp/ipcx-$user")" "$user 700"
+check "and empty" is "$(ls -A "/tmp/ipcx-$user")" ''
+echo "1..$n"
+exit $bad
