@@ -9,7 +9,7 @@
 #ifndef IPCX_REGION_H
 #define IPCX_REGION_H
 
-#include <ipcx.h>
+#include "ipcx.h"
 
 #ifdef __cplusplus
 extern "C" {
