@@ -164,7 +164,7 @@ int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
 		ipcx_fork_add(&(*q)->fork);
 		/* what nobody saw must not be given up as taken in vain */
 		if (opts.prefetch > 1 && (flags & IPCX_RECV) && !(*q)->attr.max_deliveries)
-			r = ipcx_prefetch_start(*q, opts.prefetch);
+			r = t->prefetch(*q, opts.prefetch);
 	}
 	ipcx_fork_unlock();
 	if (!r)
