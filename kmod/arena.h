@@ -64,6 +64,7 @@ struct ipcx_map {
  * @maps: windows of every endpoint
  * @npages: pages in all slots
  * @pages_max: limit of @npages
+ * @spare_max: limit of pages in use at which a slot is kept for a sender that may do nothing
  * @stride: pages of address space of a slot
  * @depth: slots
  * @memcg: memory cgroup that pays for the pages
@@ -77,6 +78,7 @@ struct ipcx_arena {
 	atomic64_t npages;
 
 	u64 pages_max;
+	u64 spare_max;
 	u32 stride;
 	u32 depth;
 	struct mem_cgroup *memcg;

@@ -43,6 +43,55 @@ static inline int ipcx_batch_init(struct ipcx_batch *b, u64 user, u32 count, u32
 	return 0;
 }
 
+/* Words of an entry that an ioctl reads; those of flags and __reserved are read by all. */
+#define IPCX_DESC_WORD(member) BIT(offsetof(struct ipcx_desc, member) / sizeof(u64))
+#define IPCX_DESC_CHECKED (IPCX_DESC_WORD(flags) | IPCX_DESC_WORD(__reserved))
+#define IPCX_DESC_LOAN (IPCX_DESC_CHECKED | IPCX_DESC_WORD(len))
+#define IPCX_DESC_NAME (IPCX_DESC_CHECKED | IPCX_DESC_WORD(slot) | IPCX_DESC_WORD(seq))
+#define IPCX_DESC_COMMIT \
+	(IPCX_DESC_LOAN | IPCX_DESC_WORD(slot) | IPCX_DESC_WORD(tag) | IPCX_DESC_WORD(prio) | \
+	 IPCX_DESC_WORD(expires))
+
+static_assert(sizeof(struct ipcx_desc) % sizeof(u64) == 0);
+
+/**
+ * ipcx_desc_read_words() - read some members of an entry
+ * @b: the array
+ * @i: index of the entry
+ * @d: filled, with at least these members
+ * @words: IPCX_DESC_*, a constant
+ *
+ * Return: 0, -EFAULT, -E2BIG, -EOPNOTSUPP, -EINVAL.
+ */
+static __always_inline int ipcx_desc_read_words(const struct ipcx_batch *b, u32 i,
+						struct ipcx_desc *d, const u32 words)
+{
+	const u64 __user *user = (const u64 __user *)(b->user + i * b->size);
+	u64 *word = (u64 *)d;
+	int err;
+	u32 k;
+
+	if (unlikely(b->size != sizeof(*d))) {
+		err = ipcx_copy_in_other(d, sizeof(*d), user, b->size);
+		if (err)
+			return err;
+	} else {
+		if (!user_read_access_begin(user, sizeof(*d)))
+			return -EFAULT;
+#pragma GCC unroll 16
+		for (k = 0; k < sizeof(*d) / sizeof(*word); k++)
+			if (words & BIT(k))
+				unsafe_get_user(word[k], user + k, fault);
+		user_read_access_end();
+	}
+	if (d->flags & ~IPCX_MSG_VALID_FLAGS)
+		return -EOPNOTSUPP;
+	return d->__reserved ? -EINVAL : 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
 /**
  * ipcx_desc_read() - read an entry
  * @b: the array
@@ -53,13 +102,7 @@ static inline int ipcx_batch_init(struct ipcx_batch *b, u64 user, u32 count, u32
  */
 static __always_inline int ipcx_desc_read(const struct ipcx_batch *b, u32 i, struct ipcx_desc *d)
 {
-	int err = ipcx_copy_in(d, sizeof(*d), b->user + i * b->size, b->size);
-
-	if (err)
-		return err;
-	if (d->flags & ~IPCX_MSG_VALID_FLAGS)
-		return -EOPNOTSUPP;
-	return d->__reserved ? -EINVAL : 0;
+	return ipcx_desc_read_words(b, i, d, ~0U);
 }
 
 /**
@@ -76,21 +119,58 @@ static __always_inline int ipcx_desc_write(const struct ipcx_batch *b, u32 i,
 	return ipcx_copy_out(b->user + i * b->size, b->size, d, sizeof(*d));
 }
 
+/* Entries of an array that are worked on under one hold of the lock. */
+#define IPCX_CHUNK 8
+
 /**
- * struct ipcx_taken - a message on its way to its taker
+ * struct ipcx_message - a message on its way between its slot and user memory
  * @d: what is said of it
  * @data: its payload, if it is inline
  */
-struct ipcx_taken {
+struct ipcx_message {
 	struct ipcx_desc d;
 	u64 data[IPCX_INLINE_MAX / 8];
 };
 
+/**
+ * struct ipcx_done - messages that are to be released
+ * @n: how many
+ * @m: slot and number of each
+ */
+struct ipcx_done {
+	u32 n;
+	struct {
+		u32 slot;
+		u64 seq;
+	} m[IPCX_CHUNK];
+};
+
+/**
+ * ipcx_done_read() - read of an entry what names a message, and add it
+ * @b: the array
+ * @i: index of the entry
+ * @done: has room for it; not counted there yet
+ *
+ * Return: as ipcx_desc_read().
+ */
+static __always_inline int ipcx_done_read(const struct ipcx_batch *b, u32 i, struct ipcx_done *done)
+{
+	struct ipcx_desc d __uninitialized;
+	int err = ipcx_desc_read_words(b, i, &d, IPCX_DESC_NAME);
+
+	if (err)
+		return err;
+	done->m[done->n].slot = d.slot;
+	done->m[done->n].seq = d.seq;
+	return 0;
+}
+
 /* receive.c: what call.c and reply.c need of it */
 int ipcx_release_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq);
 int ipcx_release_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq);
-void ipcx_taken_fill(struct ipcx_taken *t, struct ipcx_queue *q, const struct ipcx_slot *slot);
-int ipcx_taken_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_taken *t, u64 inline_data);
+void ipcx_taken_fill(struct ipcx_message *t, struct ipcx_queue *q, const struct ipcx_slot *slot);
+int ipcx_taken_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_message *t,
+		    u64 inline_data);
 int ipcx_forget_released(const struct ipcx_batch *b, u32 from);
 void ipcx_untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d);
 int ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
@@ -225,27 +305,32 @@ static inline bool ipcx_queue_leases_full(const struct ipcx_queue *q,
 }
 
 /*
- * Under the queue's lock: the next message, as by ipcx_slots_next(). -ETIME: its
- * time is over, the caller unlocks, calls ipcx_queue_purge() and tries again.
- * -EBUSY: @party holds enough.
+ * Under the queue's lock: the next message -> LEASED to @party, or -> BUSY when that is
+ * NULL. Return: 0, -EIDRM, -EAGAIN when there is none, -EMSGSIZE when it is longer than
+ * @len_max. -EBUSY: @party holds enough. -ETIME: its time is over, the caller unlocks,
+ * calls ipcx_queue_purge() and tries again.
  */
 static inline int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max,
 				  struct ipcx_slot **slot)
 {
 	struct ipcx_slot *first = ipcx_slots_first(&q->slots);
-	int err;
 
 	lockdep_assert_held(&q->lock);
 	if (unlikely(q->removed))
 		return -EIDRM;
 	if (ipcx_queue_leases_full(q, party))
 		return -EBUSY;
-	if (first && ipcx_slot_expired(first))
+	if (!first)
+		return -EAGAIN;
+	if (ipcx_slot_expired(first))
 		return -ETIME;
-	err = ipcx_slots_next(&q->slots, party, len_max, slot);
-	if (unlikely(q->lease_ms) && !err && party)
-		ipcx_lease_begin(q, *slot);
-	return err;
+	if (first->len > len_max)
+		return -EMSGSIZE;
+	ipcx_slot_take(&q->slots, first, party);
+	if (unlikely(q->lease_ms) && party)
+		ipcx_lease_begin(q, first);
+	*slot = first;
+	return 0;
 }
 
 /* Under the queue's lock: BUSY, LOANED or LEASED -> FREE. */
@@ -285,6 +370,33 @@ static inline void ipcx_slot_stamp(const struct ipcx_endpoint *ep, struct ipcx_s
 	slot->uid = ep->uid;
 	slot->gid = ep->gid;
 	ipcx_slot_set_pid(slot, task_tgid(current));
+}
+
+/**
+ * ipcx_slot_lend() - a slot is on loan
+ * @ep: to whom; its queue is locked
+ * @slot: the slot, BUSY
+ * @len: bytes of it
+ * @kind: IPCX_LOAN_*
+ *
+ * Return: 0, or -EPERM: it is not, there is no request that it could be the reply to.
+ */
+static __always_inline int ipcx_slot_lend(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len,
+					  u32 kind)
+{
+	struct ipcx_slots *s = &ep->q->slots;
+
+	slot->flags = kind & IPCX_LOAN_INLINE ? IPCX_MSG_INLINE : 0;
+	if (unlikely(kind & IPCX_LOAN_REPLY)) {
+		if (ep->party.replies >= ep->party.requests)
+			return -EPERM;
+		ipcx_slot_loan_reply(s, slot, &ep->party, len);
+		return 0;
+	}
+	if (unlikely(kind & IPCX_LOAN_REQUEST))
+		ipcx_request_begin(s, slot);
+	ipcx_slot_loan(s, slot, &ep->party, len);
+	return 0;
 }
 
 #endif /* IPCX_BATCH_H */

@@ -225,7 +225,7 @@ static void answer_lease(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
  * Under the lock: an answer that is BUSY is the caller's, or the error that it is.
  * One that dies leaves it to those who share its endpoint.
  */
-static int answer_accept(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct ipcx_taken *t)
+static int answer_accept(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct ipcx_message *t)
 {
 	struct ipcx_queue *q = ep->q;
 	int err = ipcx_answer_error(slot->flags);
@@ -245,7 +245,7 @@ static int answer_accept(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struc
 
 /* Waits until @w has its answer and takes it. */
 static int call_wait(struct ipcx_endpoint *ep, struct ipcx_waiter *w, s64 deadline,
-		     struct ipcx_taken *t)
+		     struct ipcx_message *t)
 {
 	struct ipcx_queue *q = ep->q;
 	bool freed = false;
@@ -322,22 +322,24 @@ static int call_send(struct ipcx_endpoint *ep, const struct ipcx_queue_call *c,
 		     const struct ipcx_batch *request, struct ipcx_waiter *w)
 {
 	bool loan = c->flags & IPCX_CALL_LOAN;
-	struct ipcx_desc d __uninitialized;
-	int err = ipcx_desc_read(request, 0, &d);
+	struct ipcx_message m __uninitialized;
+	int err = ipcx_desc_read(request, 0, &m.d);
 
 	if (err)
 		return err;
-	d.flags |= IPCX_MSG_REQUEST;
-	w->request = ipcx_slot_at(ep->q, d.slot);
-	err = ipcx_commit_one(ep, &d, c->inline_data, loan, w);
+	m.d.flags |= IPCX_MSG_REQUEST;
+	w->request = ipcx_slot_at(ep->q, m.d.slot);
+	err = ipcx_message_fetch(ep->q, &m, c->inline_data);
+	if (!err)
+		err = ipcx_commit_one(ep, &m, loan, w);
 	if (err)
 		return err;
 	if (!loan)
-		d.slot = IPCX_SLOT_NONE;
-	if (!ipcx_desc_write_slot(request, 0, &d) && !ipcx_desc_write_seq(request, 0, &d))
+		m.d.slot = IPCX_SLOT_NONE;
+	if (!ipcx_desc_write_slot(request, 0, &m.d) && !ipcx_desc_write_seq(request, 0, &m.d))
 		return 0;
 	if (loan)
-		ipcx_cancel_one(ep, &d); /* if there is one */
+		ipcx_cancel_one(ep, &m.d); /* if there is one */
 	return call_leave(ep, w);
 }
 
@@ -376,7 +378,7 @@ long ipcx_queue_call(struct ipcx_endpoint *ep, void __user *arg)
 {
 	struct ipcx_waiter w = { .task = current };
 	struct ipcx_queue_call c __uninitialized;
-	struct ipcx_taken taken __uninitialized;
+	struct ipcx_message taken __uninitialized;
 	struct ipcx_batch request, reply;
 	int err;
 
@@ -414,7 +416,7 @@ long ipcx_queue_call(struct ipcx_endpoint *ep, void __user *arg)
  * Under the lock: takes the first answer that nobody waits for. Return: -EAGAIN when
  * there is none, -EMSGSIZE, -EIDRM.
  */
-static int answer_next(struct ipcx_endpoint *ep, u64 len_max, struct ipcx_taken *t)
+static int answer_next(struct ipcx_endpoint *ep, u64 len_max, struct ipcx_message *t)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
@@ -441,7 +443,7 @@ static int answer_next(struct ipcx_endpoint *ep, u64 len_max, struct ipcx_taken 
 long ipcx_answer_take(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
 		      const struct ipcx_batch *b)
 {
-	struct ipcx_taken taken __uninitialized;
+	struct ipcx_message taken __uninitialized;
 	DEFINE_WAIT(wait);
 	int err, slept = 0;
 

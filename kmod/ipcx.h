@@ -21,6 +21,7 @@
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/pid_namespace.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
 #include <linux/sched.h>
@@ -414,13 +415,31 @@ void ipcx_queue_purge(struct ipcx_queue *q);
 void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count, u16 flag);
 bool ipcx_queue_make_room(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages);
 
+/**
+ * ipcx_pid_visible() - the number of a process as the caller sees it
+ * @pid: the process, or NULL
+ *
+ * Return: its number, 0 when it is not visible or gone.
+ */
+static inline pid_t ipcx_pid_visible(struct pid *pid)
+{
+	if (!pid || !pid_has_task(pid, PIDTYPE_TGID))
+		return 0;
+	/* the initial namespace, where most are, is the first in each */
+	if (likely(ns_of_pid(task_pid(current)) == &init_pid_ns))
+		return pid_nr(pid);
+	return pid_vnr(pid);
+}
+
 /* Under the lock: is the time of a message over? */
 static inline bool ipcx_slot_expired(const struct ipcx_slot *slot)
 {
 	return unlikely(slot->expires) && ktime_get() >= slot->expires;
 }
 
-/* send.c, spare.c, receive.c: the way of a message */
+/* loan.c, send.c, receive.c: the way of a message */
+
+struct ipcx_message;
 
 int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u32 kind,
 		  struct ipcx_slot **out);
@@ -429,19 +448,14 @@ int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, u32 kind, s64 deadline,
 		  struct ipcx_slot **slot);
 void ipcx_slot_release(struct ipcx_queue *q, struct ipcx_slot *slot);
 int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len);
-int ipcx_slot_lend(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len, u32 kind);
-bool ipcx_spare_find(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d);
-void ipcx_spare_make(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d);
 int ipcx_loan_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d);
-int ipcx_loan_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d,
-		     const u64 *data, struct ipcx_waiter *waiter);
-int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_desc *d, u64 inline_data, bool loan,
+int ipcx_message_fetch(struct ipcx_queue *q, struct ipcx_message *m, u64 inline_data);
+int ipcx_commit_one(struct ipcx_endpoint *ep, struct ipcx_message *m, bool loan,
 		    struct ipcx_waiter *waiter);
 int ipcx_cancel_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d);
 long ipcx_queue_loan(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_commit(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_cancel(struct ipcx_endpoint *ep, void __user *arg);
-pid_t ipcx_pid_visible(struct pid *pid);
 long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_release(struct ipcx_endpoint *ep, void __user *arg);
 

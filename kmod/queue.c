@@ -131,6 +131,8 @@ static void arena_init(struct ipcx_arena *a, const struct ipcx_queue_open *o)
 	a->depth = o->depth;
 	a->stride = PAGE_ALIGN(o->msg_max) >> PAGE_SHIFT;
 	a->pages_max = o->bytes_max >> PAGE_SHIFT;
+	/* a quarter, and room for the longest message, must be left */
+	a->spare_max = min(a->pages_max / 4 * 3, a->pages_max - a->stride);
 	a->memcg = get_mem_cgroup_from_mm(current->mm);
 }
 

@@ -36,6 +36,20 @@ int ipcx_release_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq
 	return -ESTALE;
 }
 
+static __always_inline int release_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq)
+{
+	int err;
+
+	if (unlikely(!ipcx_slot_held(slot, IPCX_SLOT_LEASED, &ep->party) || slot->seq != seq)) {
+		err = ipcx_release_check(ep, slot, seq);
+		if (err)
+			return err;
+	}
+	ep->q->count.released += !slot->reply;
+	ipcx_queue_end_message(ep->q, slot, IPCX_MSG_CANCELED);
+	return 0;
+}
+
 /**
  * ipcx_release_locked() - a message is done
  * @ep: who holds it; its queue is locked
@@ -46,31 +60,67 @@ int ipcx_release_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq
  */
 int ipcx_release_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq)
 {
-	int err = ipcx_release_check(ep, slot, seq);
-
-	if (err)
-		return err;
-	ep->q->count.released += !slot->reply;
-	ipcx_queue_end_message(ep->q, slot, IPCX_MSG_CANCELED);
-	return 0;
+	return release_locked(ep, slot, seq);
 }
 
-static int release_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
+/*
+ * Under the lock: releases messages, up to the first that cannot be. Return: its error;
+ * @done counts those that were.
+ */
+static int release_some(struct ipcx_endpoint *ep, struct ipcx_done *done)
 {
-	struct ipcx_queue *q = ep->q;
-	struct ipcx_slot *slot = ipcx_slot_at(q, d->slot);
+	u32 i, n = done->n;
+	int err = 0;
+
+	for (i = 0; i < n; i++) {
+		struct ipcx_slot *slot = ipcx_slot_at(ep->q, done->m[i].slot);
+
+		err = slot ? release_locked(ep, slot, done->m[i].seq) : -EINVAL;
+		if (err)
+			break;
+	}
+	done->n = i;
+	return err;
+}
+
+/* The queue is not locked any more: wakes who waits for what release_some() has freed. */
+static void wake_released(struct ipcx_queue *q, const struct ipcx_done *done, int err)
+{
+	if (done->n || err == -ESTALE)
+		ipcx_queue_wake_send(q);
+	if (done->n)
+		ipcx_queue_wake_leases(q);
+}
+
+static int release_now(struct ipcx_endpoint *ep, struct ipcx_done *done)
+{
 	int err;
 
-	if (!slot)
-		return -EINVAL;
-	spin_lock(&q->lock);
-	err = ipcx_release_locked(ep, slot, d->seq);
-	spin_unlock(&q->lock);
-	if (!err || err == -ESTALE)
-		ipcx_queue_wake_send(q);
-	if (!err)
-		ipcx_queue_wake_leases(q);
+	spin_lock(&ep->q->lock);
+	err = release_some(ep, done);
+	spin_unlock(&ep->q->lock);
+	wake_released(ep->q, done, err);
 	return err;
+}
+
+/* Return: messages released, or the error of the first. */
+static long release_all(struct ipcx_endpoint *ep, const struct ipcx_batch *b)
+{
+	struct ipcx_done done __uninitialized;
+	u32 i = 0, n;
+	int err = 0, unread = 0;
+
+	while (!err && i < b->count) {
+		n = min_t(u32, b->count - i, IPCX_CHUNK);
+		for (done.n = 0; done.n < n; done.n++) {
+			unread = ipcx_done_read(b, i + done.n, &done);
+			if (unread)
+				break;
+		}
+		err = release_now(ep, &done) ?: unread;
+		i += done.n;
+	}
+	return i ?: err;
 }
 
 /* To be delivered again, or given up. */
@@ -108,34 +158,21 @@ static int nack_one(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
  */
 long ipcx_queue_release(struct ipcx_endpoint *ep, void __user *arg)
 {
-	struct ipcx_queue_release r;
+	struct ipcx_queue_release r __uninitialized;
+	struct ipcx_batch b;
 	int err = ipcx_args_in(&r, sizeof(r), offsetofend(struct ipcx_queue_release, desc_size),
 			       IPCX_RELEASE_VALID_FLAGS, arg);
 
 	if (err)
 		return err;
-	return ipcx_batch_each(ep, r.descs, r.count, r.desc_size,
-			       r.flags & IPCX_RELEASE_NACK ? nack_one : release_one);
+	if (unlikely(r.flags & IPCX_RELEASE_NACK))
+		return ipcx_batch_each(ep, r.descs, r.count, r.desc_size, nack_one);
+	err = ipcx_batch_init(&b, r.descs, r.count, r.desc_size);
+	return err ?: release_all(ep, &b);
 }
 
-/**
- * ipcx_pid_visible() - the number of a process as the caller sees it
- * @pid: the process, or NULL
- *
- * Return: its number, 0 when it is not visible or gone.
- */
-pid_t ipcx_pid_visible(struct pid *pid)
-{
-	return pid && pid_has_task(pid, PIDTYPE_TGID) ? pid_vnr(pid) : 0;
-}
-
-/**
- * ipcx_taken_fill() - what user space is told of a message, every byte of it
- * @t: filled
- * @q: its queue, locked
- * @slot: the slot
- */
-void ipcx_taken_fill(struct ipcx_taken *t, struct ipcx_queue *q, const struct ipcx_slot *slot)
+static __always_inline void taken_fill(struct ipcx_message *t, struct ipcx_queue *q,
+				       const struct ipcx_slot *slot)
 {
 	struct user_namespace *ns = current_user_ns();
 	struct ipcx_desc *d = &t->d;
@@ -158,6 +195,17 @@ void ipcx_taken_fill(struct ipcx_taken *t, struct ipcx_queue *q, const struct ip
 }
 
 /**
+ * ipcx_taken_fill() - what user space is told of a message, every byte of it
+ * @t: filled
+ * @q: its queue, locked
+ * @slot: the slot
+ */
+void ipcx_taken_fill(struct ipcx_message *t, struct ipcx_queue *q, const struct ipcx_slot *slot)
+{
+	taken_fill(t, q, slot);
+}
+
+/**
  * ipcx_taken_tell() - tell user space of a message
  * @b: the array
  * @i: index of the entry
@@ -166,7 +214,8 @@ void ipcx_taken_fill(struct ipcx_taken *t, struct ipcx_queue *q, const struct ip
  *
  * Return: 0 or -EFAULT.
  */
-int ipcx_taken_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_taken *t, u64 inline_data)
+int ipcx_taken_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_message *t,
+		    u64 inline_data)
 {
 	void __user *place;
 
@@ -179,49 +228,96 @@ int ipcx_taken_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_taken *
 }
 
 /*
- * Takes a message that is there already. Before that, under the same hold of
- * the lock, the message in @t is released if @done. Return: also -ETIME, see
- * ipcx_queue_next().
+ * As ipcx_taken_tell() for @n messages, the first of which is entry @i. Return: how many
+ * of them could be told.
  */
-static int take_once(struct ipcx_endpoint *ep, struct ipcx_taken *t, u64 len_max, bool done)
+static u32 tell_some(const struct ipcx_batch *b, u32 i, const struct ipcx_message *t, u32 n,
+		     u64 inline_data)
 {
-	struct ipcx_slot *slot = done ? ipcx_slot_at(ep->q, t->d.slot) : NULL;
-	struct ipcx_queue *q = ep->q;
-	int err = 0;
+	struct ipcx_desc __user *d = (void __user *)b->user + i * b->size;
+	u32 told, k;
 
-	if (done && !slot)
-		return -EINVAL;
-	spin_lock(&q->lock);
-	if (done)
-		err = ipcx_release_locked(ep, slot, t->d.seq);
-	done &= !err || err == -ESTALE;
-	if (!err)
-		err = ipcx_queue_next(q, &ep->party, len_max, &slot);
-	if (!err)
-		ipcx_taken_fill(t, q, slot);
-	spin_unlock(&q->lock);
-	if (done) {
-		ipcx_queue_wake_send(q);
-		ipcx_queue_wake_leases(q);
+	if (unlikely(b->size != sizeof(*d))) {
+		for (told = 0; told < n; told++)
+			if (ipcx_taken_tell(b, i + told, &t[told], inline_data))
+				break;
+		return told;
 	}
-	return err;
+	told = 0;
+	if (!user_write_access_begin(d, n * sizeof(*d)))
+		return 0;
+	for (; told < n; told++, t++, d++) {
+		u64 __user *to = ipcx_inline_place(inline_data, t->d.slot);
+
+		if (t->d.flags & IPCX_MSG_INLINE) {
+			if (!inline_data || !access_ok(to, IPCX_INLINE_MAX))
+				break;
+			for (k = 0; k * sizeof(u64) < t->d.len; k++)
+				unsafe_put_user(t->data[k], to + k, fault);
+		}
+		to = (u64 __user *)d;
+#pragma GCC unroll 16
+		for (k = 0; k < sizeof(*d) / sizeof(u64); k++)
+			unsafe_put_user(((const u64 *)&t->d)[k], to + k, fault);
+	}
+fault:
+	user_write_access_end();
+	return told;
 }
 
-static int take_now(struct ipcx_endpoint *ep, struct ipcx_taken *t, u64 len_max, bool done)
+/*
+ * Takes up to @n messages that are there already. Before that, under the same hold of
+ * the lock, what is in @done is released. Return: how many were taken; if not all, @err
+ * says why, also -ETIME, see ipcx_queue_next().
+ */
+static u32 take_some(struct ipcx_endpoint *ep, struct ipcx_message *t, u32 n, u64 len_max,
+		     struct ipcx_done *done, int *err)
 {
-	int err;
+	struct ipcx_queue *q = ep->q;
+	struct ipcx_slot *slot;
+	bool release = done->n;
+	int released = 0;
+	u32 i = 0;
 
-	while ((err = take_once(ep, t, len_max, done)) == -ETIME) {
-		ipcx_queue_purge(ep->q);
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		done = false;
+	spin_lock(&q->lock);
+	if (release)
+		released = release_some(ep, done);
+	*err = released;
+	while (!*err && i < n) {
+		*err = ipcx_queue_next(q, &ep->party, len_max, &slot);
+		if (!*err)
+			taken_fill(&t[i++], q, slot);
 	}
-	return err;
+	spin_unlock(&q->lock);
+	if (release)
+		wake_released(q, done, released);
+	done->n = 0;
+	return i;
+}
+
+static u32 take_now(struct ipcx_endpoint *ep, struct ipcx_message *t, u32 n, u64 len_max,
+		    struct ipcx_done *done, int *err)
+{
+	u32 taken;
+
+	for (;;) {
+		taken = take_some(ep, t, n, len_max, done, err);
+		if (likely(*err != -ETIME))
+			return taken;
+		if (taken) {
+			*err = 0;
+			return taken;
+		}
+		ipcx_queue_purge(ep->q);
+		if (fatal_signal_pending(current)) {
+			*err = -EINTR;
+			return 0;
+		}
+	}
 }
 
 /* Takes a message, sleeping until there is one or until @deadline. */
-static int take_wait(struct ipcx_endpoint *ep, struct ipcx_taken *t, u64 len_max, s64 deadline)
+static int take_wait(struct ipcx_endpoint *ep, struct ipcx_message *t, u64 len_max, s64 deadline)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
@@ -259,27 +355,30 @@ void ipcx_untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 }
 
 /*
- * Releases what the array holds but for the last entry, which is left in @d
- * for take_now(). Return: how many there are, the last included, or the error
+ * Releases what the array holds but for the last few entries, which are left in @done
+ * for take_some(). Return: how many there are, those included, or the error
  * of the first that could not be released.
  */
-static int release_first(struct ipcx_endpoint *ep, const struct ipcx_batch *b, struct ipcx_desc *d)
+static int release_first(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
+			 struct ipcx_done *done)
 {
 	int err, n = 0;
 	u32 i;
 
 	for (i = 0; i < b->count; i++) {
-		err = ipcx_desc_read(b, i, d);
+		if (done->n == IPCX_CHUNK) {
+			err = release_now(ep, done);
+			if (err)
+				return err;
+			done->n = 0;
+		}
+		err = ipcx_done_read(b, i, done);
 		if (err)
-			return err;
-		if (d->slot == IPCX_SLOT_NONE)
+			return release_now(ep, done) ?: err;
+		if (done->m[done->n].slot == IPCX_SLOT_NONE)
 			continue;
+		done->n++;
 		n++;
-		if (i == b->count - 1)
-			break;
-		err = release_one(ep, d);
-		if (err)
-			return err;
 	}
 	return n;
 }
@@ -306,7 +405,7 @@ int ipcx_forget_released(const struct ipcx_batch *b, u32 from)
 /* Describes the next message and leaves it where it is. */
 static long peek(struct ipcx_queue *q, const struct ipcx_queue_take *t, const struct ipcx_batch *b)
 {
-	struct ipcx_taken taken;
+	struct ipcx_message taken;
 	struct ipcx_slot *slot;
 	int err = 0;
 
@@ -331,31 +430,36 @@ static long peek(struct ipcx_queue *q, const struct ipcx_queue_take *t, const st
 }
 
 /*
- * Takes messages, the first of which may be waited for, until the array is full;
- * @taken says what is to be released first, @released how many are or will be.
+ * Takes messages, the first of which may be waited for, until the array is full.
+ * What is left in @done is released before, and then @released messages are.
  */
 static int take_all(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
-		    const struct ipcx_batch *b, struct ipcx_taken *taken, int released)
+		    const struct ipcx_batch *b, struct ipcx_done *done, int released)
 {
-	u32 i = 0;
+	struct ipcx_message m[IPCX_CHUNK] __uninitialized;
+	u32 i = 0, n, told;
 	int err;
 
-	err = take_now(ep, taken, t->len_max, taken->d.slot != IPCX_SLOT_NONE);
-	if (err && err != -EAGAIN && err != -EBUSY && err != -EMSGSIZE && err != -EIDRM)
-		return err; /* the last entry could not be released */
-	if (err == -EAGAIN && t->deadline != IPCX_DEADLINE_NOWAIT) {
+	n = take_now(ep, m, min_t(u32, b->count, IPCX_CHUNK), t->len_max, done, &err);
+	if (!n && err != -EAGAIN && err != -EBUSY && err != -EMSGSIZE && err != -EIDRM)
+		return err; /* some entry could not be released */
+	if (!n && err == -EAGAIN && t->deadline != IPCX_DEADLINE_NOWAIT) {
 		err = released ? ipcx_forget_released(b, 0) : 0;
 		if (!err)
-			err = take_wait(ep, taken, t->len_max, t->deadline);
+			err = take_wait(ep, m, t->len_max, t->deadline);
+		n = !err;
 	}
-	while (!err) {
-		err = ipcx_taken_tell(b, i, taken, t->inline_data);
-		if (err)
-			ipcx_untake(ep, &taken->d);
-		else if (++i < b->count)
-			err = take_now(ep, taken, t->len_max, false);
-		else
+	while (n) {
+		told = tell_some(b, i, m, n, t->inline_data);
+		i += told;
+		if (unlikely(told < n)) {
+			err = -EFAULT;
+			while (told < n)
+				ipcx_untake(ep, &m[told++].d);
+		}
+		if (err || i == b->count)
 			break;
+		n = take_now(ep, m, min_t(u32, b->count - i, IPCX_CHUNK), t->len_max, done, &err);
 	}
 	if (released && i < b->count && ipcx_forget_released(b, i))
 		return i ?: -EFAULT;
@@ -373,7 +477,7 @@ static int take_all(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
 int ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
 		   const struct ipcx_queue_reply *r)
 {
-	struct ipcx_taken taken __uninitialized;
+	struct ipcx_message taken __uninitialized;
 	int err = ipcx_forget_released(b, 0);
 
 	if (!err)
@@ -398,7 +502,7 @@ int ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
 long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 {
 	struct ipcx_queue_take t __uninitialized;
-	struct ipcx_taken taken __uninitialized;
+	struct ipcx_done done __uninitialized;
 	struct ipcx_batch b;
 	int err, released = 0;
 
@@ -414,11 +518,11 @@ long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 		return -EPERM;
 	if (unlikely(t.flags & IPCX_TAKE_PEEK))
 		return peek(ep->q, &t, &b);
-	taken.d.slot = IPCX_SLOT_NONE;
+	done.n = 0;
 	if (t.flags & IPCX_TAKE_RELEASE) {
-		released = release_first(ep, &b, &taken.d);
+		released = release_first(ep, &b, &done);
 		if (released < 0)
 			return released;
 	}
-	return take_all(ep, &t, &b, &taken, released);
+	return take_all(ep, &t, &b, &done, released);
 }

@@ -114,19 +114,24 @@ static inline void ipcx_slots_init(struct ipcx_slots *s, struct ipcx_slot *slot,
 	}
 }
 
-/* FREE -> BUSY: counted for @party, or for nobody if it is NULL. */
-static inline void ipcx_slot_grab(struct ipcx_slots *s, struct ipcx_slot *slot,
-				  const struct ipcx_party *party)
+/* FREE -> BUSY: from bin @b, counted for @party, or for nobody if it is NULL. */
+static inline void ipcx_slot_unbin(struct ipcx_slots *s, struct ipcx_slot *slot, u32 b,
+				   const struct ipcx_party *party)
 {
-	u32 b = fls(slot->pg.npages);
-
 	__hlist_del(&slot->node);
 	if (hlist_empty(&s->bin[b]))
 		s->bins &= ~(1U << b);
-	s->free_pages -= slot->pg.npages;
 	slot->credit = party ? party->credit : NULL;
 	ipcx_credit_use(&s->credits, slot->credit);
 	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
+}
+
+/* FREE -> BUSY, likewise. */
+static inline void ipcx_slot_grab(struct ipcx_slots *s, struct ipcx_slot *slot,
+				  const struct ipcx_party *party)
+{
+	s->free_pages -= slot->pg.npages;
+	ipcx_slot_unbin(s, slot, fls(slot->pg.npages), party);
 }
 
 /* Enough pages, and not so many that a small message sits on a large slot. */
@@ -222,16 +227,16 @@ static inline struct ipcx_slot *ipcx_slots_grab_pages(struct ipcx_slots *s)
 	return slot;
 }
 
-/* FREE -> BUSY: a slot without pages for @party, or NULL. */
+/* FREE -> BUSY: a slot without pages for @party, which may have one, or NULL. */
 static inline struct ipcx_slot *ipcx_slots_grab_empty(struct ipcx_slots *s,
 						      const struct ipcx_party *party)
 {
 	struct ipcx_slot *slot;
 
-	if (!(s->bins & 1) || !ipcx_slots_allow(s, party->credit, 0))
+	if (!(s->bins & 1))
 		return NULL;
 	slot = hlist_entry(s->bin[0].first, struct ipcx_slot, node);
-	ipcx_slot_grab(s, slot, party);
+	ipcx_slot_unbin(s, slot, 0, party);
 	return slot;
 }
 

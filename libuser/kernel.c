@@ -11,9 +11,7 @@
  * them in this process.
  */
 #include <assert.h>
-#include <errno.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
 #include "kernel.h"
 
@@ -123,7 +121,7 @@ static int release_flags(struct ipcx_kernel_queue *k, const struct ipcx_desc *d,
 	return done < 0 ? -errno : done;
 }
 
-static int release(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n)
+int ipcx_kernel_release(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n)
 {
 	return release_flags(k, d, n, 0);
 }
@@ -160,8 +158,32 @@ give_mapped(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int
 	return done;
 }
 
+typedef void (*fill_fn)(struct ipcx_desc *d, const struct ipcx_msg *m);
+
+/* All that is said of a message that is sent */
+static inline void fill_message(struct ipcx_desc *d, const struct ipcx_msg *m)
+{
+	d->slot = m->priv[IPCX_PRIV_SLOT];
+	d->flags = m->flags | m->priv[IPCX_PRIV_INLINE];
+	d->len = m->len;
+	d->tag = m->tag;
+	d->prio = m->prio;
+	d->__reserved = 0;
+	d->expires = m->expires;
+}
+
+/* What names a message, or a loan, that is given back */
+static inline void fill_name(struct ipcx_desc *d, const struct ipcx_msg *m)
+{
+	d->slot = m->priv[IPCX_PRIV_SLOT];
+	d->flags = 0;
+	d->seq = m->priv[IPCX_PRIV_SEQ];
+	d->__reserved = 0;
+}
+
 /* Gives slots that are held to the kernel, up to the first that is not held. */
-static inline int give(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, give_fn fn)
+static inline __attribute__((always_inline)) int give(struct ipcx_queue *q, struct ipcx_msg *m,
+						      unsigned int n, fill_fn fill, give_fn fn)
 {
 	struct ipcx_kernel_queue *k = ipcx_kernel(q);
 	struct ipcx_desc d[IPCX_BATCH];
@@ -173,15 +195,7 @@ static inline int give(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n,
 
 		if (p->priv[IPCX_PRIV_HOLDER] != (uintptr_t)q)
 			break;
-		d[held] = (struct ipcx_desc){
-			.slot = p->priv[IPCX_PRIV_SLOT],
-			.flags = p->flags | p->priv[IPCX_PRIV_INLINE],
-			.len = p->len,
-			.tag = p->tag,
-			.seq = p->priv[IPCX_PRIV_SEQ],
-			.prio = p->prio,
-			.expires = p->expires,
-		};
+		fill(&d[held], p);
 	}
 	if (!held)
 		return q->fd < 0 ? -EBADF : -EPERM;
@@ -277,44 +291,6 @@ int ipcx_kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, uint3
 	return loan_slots(q, len, m, 1, kind, deadline);
 }
 
-void ipcx_kernel_fill_taken(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipcx_desc *d,
-			    void *data)
-{
-	m->data = data;
-	m->len = d->len;
-	m->prio = d->prio;
-	m->flags = d->flags & ~IPCX_MSG_INLINE;
-	m->deliveries = d->deliveries;
-	m->pid = d->pid;
-	m->uid = d->uid;
-	m->gid = d->gid;
-	m->seq = d->seq;
-	m->tag = d->tag;
-	m->expires = d->expires;
-	m->priv[IPCX_PRIV_SLOT] = d->slot;
-	m->priv[IPCX_PRIV_SEQ] = d->seq;
-	m->priv[IPCX_PRIV_INLINE] = d->flags & IPCX_MSG_INLINE;
-	m->priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
-}
-
-static inline int accept_taken(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipcx_desc *d,
-			       int done)
-{
-	struct ipcx_kernel_queue *k = ipcx_kernel(q);
-
-	for (int i = 0; i < done; i++) {
-		void *data = ipcx_slot_data(k, &k->rx, d[i].slot, d[i].len,
-					    d[i].flags & IPCX_MSG_INLINE);
-
-		if (ipcx_unlikely(data == MAP_FAILED)) {
-			ipcx_kernel_nack(k, d + i, done - i);
-			return i ? i : -ENOMEM;
-		}
-		ipcx_kernel_fill_taken(q, &m[i], &d[i], data);
-	}
-	return done;
-}
-
 static int kernel_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
 		       int64_t deadline)
 {
@@ -331,21 +307,14 @@ static int kernel_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m,
 	};
 	int done = ioctl(q->fd, IPCX_IOC_QUEUE_TAKE, &arg);
 
-	return done < 0 ? -errno : accept_taken(q, m, d, done);
+	return done < 0 ? -errno : ipcx_kernel_accept(q, m, d, done);
 }
 
 /* Sends a message and brings a spare. */
 static int commit_one(struct ipcx_queue *q, struct ipcx_msg *m)
 {
 	struct ipcx_kernel_queue *k = ipcx_kernel(q);
-	struct ipcx_desc d = {
-		.slot = m->priv[IPCX_PRIV_SLOT],
-		.flags = m->flags | m->priv[IPCX_PRIV_INLINE],
-		.len = m->len,
-		.tag = m->tag,
-		.prio = m->prio,
-		.expires = m->expires,
-	};
+	struct ipcx_desc d;
 	struct ipcx_queue_commit arg = {
 		.size = sizeof(arg),
 		.flags = IPCX_COMMIT_LOAN,
@@ -357,6 +326,7 @@ static int commit_one(struct ipcx_queue *q, struct ipcx_msg *m)
 
 	if (m->priv[IPCX_PRIV_HOLDER] != (uintptr_t)q)
 		return q->fd < 0 ? -EBADF : -EPERM;
+	fill_message(&d, m);
 	if (ioctl(q->fd, IPCX_IOC_QUEUE_COMMIT, &arg) < 0)
 		return -errno;
 	if (d.slot != IPCX_SLOT_NONE && !ipcx_kernel_spare_keep(k, &d))
@@ -372,17 +342,17 @@ static int kernel_commit(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int 
 {
 	if (n == 1 && !ipcx_unlikely(ipcx_kernel(q)->maps))
 		return commit_one(q, m);
-	return give(q, m, n, commit);
+	return give(q, m, n, fill_message, commit);
 }
 
 static int kernel_cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 {
-	return give(q, m, n, ipcx_kernel_cancel);
+	return give(q, m, n, fill_name, ipcx_kernel_cancel);
 }
 
 static int kernel_release(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, bool again)
 {
-	return again ? give(q, m, n, ipcx_kernel_nack) : give(q, m, n, release);
+	return give(q, m, n, fill_name, again ? ipcx_kernel_nack : ipcx_kernel_release);
 }
 
 static int kernel_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
@@ -404,7 +374,7 @@ static int kernel_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadlin
 	if (!m->priv[IPCX_PRIV_HOLDER])
 		return kernel_take(q, SIZE_MAX, m, 1, deadline);
 	if (ipcx_unlikely(k->maps || m->priv[IPCX_PRIV_HOLDER] != (uintptr_t)q)) {
-		r = give(q, m, 1, release);
+		r = give(q, m, 1, fill_name, ipcx_kernel_release);
 		return r < 0 ? r : kernel_take(q, SIZE_MAX, m, 1, deadline);
 	}
 	r = ioctl(q->fd, IPCX_IOC_QUEUE_TAKE, &arg);
@@ -415,35 +385,29 @@ static int kernel_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadlin
 	return r;
 }
 
-static int kernel_next_n(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int held,
-			 unsigned int n, int64_t deadline)
+/*
+ * Releases the @held first messages of the array and takes up to @n into it. -EPERM and -ESTALE
+ * leave unreleased what comes behind the first that cannot be.
+ */
+int ipcx_kernel_take_ahead(struct ipcx_queue *q, struct ipcx_desc *d, unsigned int held,
+			   unsigned int n, size_t len_max, int64_t deadline)
 {
-	struct ipcx_kernel_queue *k = ipcx_kernel(q);
-	struct ipcx_desc d[IPCX_BATCH];
 	struct ipcx_queue_take arg = {
 		.size = sizeof(arg),
-		.flags = IPCX_TAKE_RELEASE,
+		.flags = held ? IPCX_TAKE_RELEASE : 0,
 		.descs = (uintptr_t)d,
 		.count = n,
 		.desc_size = sizeof(d[0]),
 		.deadline = deadline,
-		.len_max = SIZE_MAX,
-		.inline_data = (uintptr_t)k->places,
+		.len_max = len_max,
+		.inline_data = (uintptr_t)ipcx_kernel(q)->places,
 	};
 	int done;
 
-	if (ipcx_unlikely(k->maps)) {
-		done = give(q, m, held, release);
-		if (done < (int)held)
-			return done < 0 ? done : -EPERM;
-		return kernel_take(q, SIZE_MAX, m, n, deadline);
-	}
-	for (unsigned int i = 0; i < n; i++)
-		d[i] = i < held ? (struct ipcx_desc){ .slot = m[i].priv[IPCX_PRIV_SLOT],
-						      .seq = m[i].priv[IPCX_PRIV_SEQ] } :
-				  (struct ipcx_desc){ .slot = IPCX_SLOT_NONE };
+	for (unsigned int i = held; held && i < n; i++)
+		d[i].slot = IPCX_SLOT_NONE;
 	done = ioctl(q->fd, IPCX_IOC_QUEUE_TAKE, &arg);
-	return done < 0 ? -errno : accept_taken(q, m, d, done);
+	return done < 0 ? -errno : done;
 }
 
 static int kernel_peek(struct ipcx_queue *q, struct ipcx_msg *m)
@@ -511,7 +475,7 @@ const struct ipcx_transport ipcx_transport_kernel = {
 	.take = kernel_take,
 	.release = kernel_release,
 	.next = kernel_next,
-	.next_n = kernel_next_n,
+	.prefetch = ipcx_kernel_prefetch,
 	.peek = kernel_peek,
 	.stat = kernel_stat,
 	.call = ipcx_kernel_call,

@@ -5,7 +5,9 @@
 #ifndef IPCX_KERNEL_H
 #define IPCX_KERNEL_H
 
+#include <errno.h>
 #include <linux/ipcx.h>
+#include <sys/mman.h>
 
 #include "transport.h"
 
@@ -65,12 +67,56 @@ static inline void *ipcx_slot_data(struct ipcx_kernel_queue *k, const struct ipc
 
 /* kernel.c */
 bool ipcx_kernel_spare_keep(struct ipcx_kernel_queue *k, const struct ipcx_desc *d);
-void ipcx_kernel_fill_taken(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipcx_desc *d,
-			    void *data);
 int ipcx_kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, uint32_t kind,
 		     int64_t deadline);
 int ipcx_kernel_cancel(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n);
+int ipcx_kernel_release(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n);
 int ipcx_kernel_nack(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n);
+
+int ipcx_kernel_take_ahead(struct ipcx_queue *q, struct ipcx_desc *d, unsigned int held,
+			   unsigned int n, size_t len_max, int64_t deadline);
+
+static inline void ipcx_kernel_fill_taken(struct ipcx_queue *q, struct ipcx_msg *m,
+					  const struct ipcx_desc *d, void *data)
+{
+	m->data = data;
+	m->len = d->len;
+	m->prio = d->prio;
+	m->flags = d->flags & ~IPCX_MSG_INLINE;
+	m->deliveries = d->deliveries;
+	m->pid = d->pid;
+	m->uid = d->uid;
+	m->gid = d->gid;
+	m->seq = d->seq;
+	m->tag = d->tag;
+	m->expires = d->expires;
+	m->priv[IPCX_PRIV_SLOT] = d->slot;
+	m->priv[IPCX_PRIV_SEQ] = d->seq;
+	m->priv[IPCX_PRIV_INLINE] = d->flags & IPCX_MSG_INLINE;
+	m->priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
+}
+
+/* Gives out messages that were taken. Return: how many; the others went back. Or an errno. */
+static inline int ipcx_kernel_accept(struct ipcx_queue *q, struct ipcx_msg *m,
+				     const struct ipcx_desc *d, int done)
+{
+	struct ipcx_kernel_queue *k = ipcx_kernel(q);
+
+	for (int i = 0; i < done; i++) {
+		void *data = ipcx_slot_data(k, &k->rx, d[i].slot, d[i].len,
+					    d[i].flags & IPCX_MSG_INLINE);
+
+		if (ipcx_unlikely(data == MAP_FAILED)) {
+			ipcx_kernel_nack(k, d + i, done - i);
+			return i ? i : -ENOMEM;
+		}
+		ipcx_kernel_fill_taken(q, &m[i], &d[i], data);
+	}
+	return done;
+}
+
+/* prefetch.c */
+int ipcx_kernel_prefetch(struct ipcx_queue *q, unsigned int n);
 
 /* kernel_call.c */
 int ipcx_kernel_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Messages taken ahead: between queue.c and the transport of a handle that was opened
- * with opts.prefetch.
+ * Messages taken ahead: between queue.c and the transport "kernel", for a handle that was
+ * opened with opts.prefetch.
  *
  * In the array, from first to count lie messages in hand: taken, and not handed out yet. From 0
  * to held lie those that ipcx_queue_next() was given to release, for the next refill. One was
- * handed out for each of these, so held never passes first.
+ * handed out for each of these, so held never passes first. Both are as the kernel has written
+ * them, and goes on from there: a message is put into words once, for who gets it.
  *
  * A thread that refills does so without the lock, for it may sleep. Nothing is in hand or held
  * then; until it is back others go to the transport, and the array is its own.
@@ -13,21 +14,21 @@
  * LOCKS: lock protects all but the array during a refill; nobody sleeps under it.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "transport.h"
+#include "kernel.h"
+#include "lock.h"
 
 struct ipcx_prefetch {
 	struct ipcx_transport ops; /* of the handle */
 	const struct ipcx_transport *below;
-	pthread_mutex_t lock;
+	struct ipcx_lock lock;
 	unsigned int n; /* messages a refill */
 	unsigned int first, count, held;
 	bool filling;
 	int64_t back; /* when half of their lease is over; 0: never */
-	struct ipcx_msg m[IPCX_BATCH];
+	struct ipcx_desc d[IPCX_BATCH];
 };
 
 static struct ipcx_prefetch *prefetch(const struct ipcx_queue *q)
@@ -43,36 +44,52 @@ static int64_t now(void)
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
+/* Is it too late to hand out a message that was taken? */
+static bool too_late(const struct ipcx_prefetch *p, const struct ipcx_desc *d)
+{
+	int64_t end = d->expires ? d->expires : INT64_MAX;
+
+	if (p->back && p->back < end)
+		end = p->back;
+	return now() >= end;
+}
+
 /*
  * The first in hand, or NULL. What is too late goes back: the queue gives up what has
  * expired, and somebody else gets what its lease leaves too little time for.
  */
-static struct ipcx_msg *first_in_hand(struct ipcx_queue *q)
+static inline struct ipcx_desc *first_in_hand(struct ipcx_queue *q, struct ipcx_prefetch *p)
 {
-	struct ipcx_prefetch *p = prefetch(q);
-
 	for (; p->first < p->count; p->first++) {
-		struct ipcx_msg *m = &p->m[p->first];
-		int64_t end = m->expires ? m->expires : INT64_MAX;
+		struct ipcx_desc *d = &p->d[p->first];
 
-		if (p->back && p->back < end)
-			end = p->back;
-		if (end == INT64_MAX || now() < end)
-			return m;
-		p->below->release(q, m, 1, true);
+		if (!ipcx_unlikely(d->expires || p->back) || !too_late(p, d))
+			return d;
+		ipcx_kernel_nack(ipcx_kernel(q), d, 1);
 	}
 	return NULL;
 }
 
-/* Hands out up to @n, the first of which is there. */
-static int hand_out(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
+/* Hands out the first, which is there. Return: 1 or an errno. */
+static inline int hand_one(struct ipcx_queue *q, struct ipcx_prefetch *p, struct ipcx_msg *m)
+{
+	return ipcx_kernel_accept(q, m, &p->d[p->first++], 1);
+}
+
+/* Hands out up to @n, the first of which is there. Return: how many, or an errno. */
+static __attribute__((noinline)) int hand_out(struct ipcx_queue *q, struct ipcx_msg *m,
+					      unsigned int n)
 {
 	struct ipcx_prefetch *p = prefetch(q);
 	unsigned int done = 0;
 
 	do {
-		m[done++] = p->m[p->first++];
-	} while (done < n && first_in_hand(q));
+		int r = hand_one(q, p, &m[done]);
+
+		if (r < 0)
+			return done ? (int)done : r;
+		done++;
+	} while (done < n && first_in_hand(q, p));
 	return done;
 }
 
@@ -83,10 +100,15 @@ static void release_all(struct ipcx_queue *q, unsigned int n)
 	unsigned int i = 0;
 
 	while (i < n) {
-		int done = p->below->release(q, &p->m[i], n - i, false);
+		int done = ipcx_kernel_release(ipcx_kernel(q), &p->d[i], n - i);
 
 		i += done > 0 ? done : 1;
 	}
+}
+
+static inline void set_held(struct ipcx_prefetch *p, unsigned int n)
+{
+	__atomic_store_n(&p->held, n, __ATOMIC_RELAXED); /* read without the lock */
 }
 
 /* Called before all that may sleep, and when another message is given back. */
@@ -95,10 +117,10 @@ static const struct ipcx_transport *send_held(struct ipcx_queue *q)
 	struct ipcx_prefetch *p = prefetch(q);
 
 	if (__atomic_load_n(&p->held, __ATOMIC_RELAXED)) {
-		pthread_mutex_lock(&p->lock);
+		ipcx_lock(&p->lock);
 		release_all(q, p->held);
-		__atomic_store_n(&p->held, 0, __ATOMIC_RELAXED);
-		pthread_mutex_unlock(&p->lock);
+		set_held(p, 0);
+		ipcx_unlock(&p->lock);
 	}
 	return p->below;
 }
@@ -107,19 +129,19 @@ static const struct ipcx_transport *send_held(struct ipcx_queue *q)
  * The queue gave this thread none, @r. But another may have some in hand by now. Return: how
  * many it is given, or an errno.
  */
-static int or_in_hand(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
-		      int r)
+static __attribute__((noinline)) int or_in_hand(struct ipcx_queue *q, size_t len_max,
+						struct ipcx_msg *m, unsigned int n, int r)
 {
 	struct ipcx_prefetch *p = prefetch(q);
-	const struct ipcx_msg *first;
+	const struct ipcx_desc *first;
 
 	if (r != -EAGAIN && r != -EBUSY && r != -ETIMEDOUT)
 		return r;
-	pthread_mutex_lock(&p->lock);
-	first = first_in_hand(q);
+	ipcx_lock(&p->lock);
+	first = first_in_hand(q, p);
 	if (first)
 		r = first->len > len_max ? -EMSGSIZE : hand_out(q, m, n);
-	pthread_mutex_unlock(&p->lock);
+	ipcx_unlock(&p->lock);
 	return r;
 }
 
@@ -127,8 +149,8 @@ static int or_in_hand(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, 
  * Takes as many as there are, up to the array, releases what is held, and hands out up to
  * @n. The lock is held, and nothing in hand.
  */
-static int refill(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
-		  int64_t deadline)
+static __attribute__((noinline)) int refill(struct ipcx_queue *q, size_t len_max,
+					    struct ipcx_msg *m, unsigned int n, int64_t deadline)
 {
 	struct ipcx_prefetch *p = prefetch(q);
 	unsigned int held = p->held;
@@ -136,15 +158,14 @@ static int refill(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsi
 	int r;
 
 	p->filling = true;
-	__atomic_store_n(&p->held, 0, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&p->lock);
-	r = held ? p->below->next_n(q, p->m, held, p->n, deadline) :
-		   p->below->take(q, len_max, p->m, p->n, deadline);
+	set_held(p, 0);
+	ipcx_unlock(&p->lock);
+	r = ipcx_kernel_take_ahead(q, p->d, held, p->n, len_max, deadline);
 	if (ipcx_unlikely(held && (r == -EPERM || r == -ESTALE)))
 		release_all(q, held);
 	if (q->attr.lease_ms)
 		taken = now(); /* before the wait for the lock */
-	pthread_mutex_lock(&p->lock);
+	ipcx_lock(&p->lock);
 	p->filling = false;
 	p->first = 0;
 	p->count = r > 0 ? r : 0;
@@ -157,15 +178,15 @@ static int prefetch_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *
 			 int64_t deadline)
 {
 	struct ipcx_prefetch *p = prefetch(q);
-	const struct ipcx_msg *first;
+	const struct ipcx_desc *first;
 	int r;
 
 	if (deadline < 0)
 		return -EINVAL;
-	pthread_mutex_lock(&p->lock);
-	first = first_in_hand(q);
+	ipcx_lock(&p->lock);
+	first = first_in_hand(q, p);
 	if (!first && (p->filling || n >= p->n)) {
-		pthread_mutex_unlock(&p->lock);
+		ipcx_unlock(&p->lock);
 		r = send_held(q)->take(q, len_max, m, n, deadline);
 		return or_in_hand(q, len_max, m, n, r);
 	}
@@ -173,59 +194,70 @@ static int prefetch_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *
 		r = first->len > len_max ? -EMSGSIZE : hand_out(q, m, n);
 	} else {
 		release_all(q, p->held);
-		__atomic_store_n(&p->held, 0, __ATOMIC_RELAXED);
+		set_held(p, 0);
 		r = refill(q, len_max, m, n, deadline);
 	}
-	pthread_mutex_unlock(&p->lock);
+	ipcx_unlock(&p->lock);
 	return r;
 }
 
-/* A release that waits might come too late: with leases none does, nor where a caller waits. */
+/*
+ * May the release of a message wait for the next refill? It might come too late: with leases
+ * none does, nor where a caller waits, nor where it is mapped alone.
+ */
+static inline bool may_hold(struct ipcx_queue *q, const struct ipcx_msg *m)
+{
+	return !(q->attr.lease_ms || m->flags & IPCX_REQUEST || ipcx_kernel(q)->maps ||
+		 m->priv[IPCX_PRIV_HOLDER] != (uintptr_t)q);
+}
+
 static int prefetch_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
 {
 	struct ipcx_prefetch *p = prefetch(q);
-	uint64_t holder = m->priv[IPCX_PRIV_HOLDER];
-	struct ipcx_msg old;
+	uint64_t slot, seq;
+	bool hold;
 	int r;
 
 	if (deadline < 0)
 		return -EINVAL;
-	if (holder && (q->attr.lease_ms || m->flags & IPCX_REQUEST || holder != (uintptr_t)q)) {
+	if (m->priv[IPCX_PRIV_HOLDER] && !may_hold(q, m)) {
 		r = p->below->release(q, m, 1, false);
 		if (r < 0)
 			return r;
 	}
-	pthread_mutex_lock(&p->lock);
-	if (p->filling) {
-		pthread_mutex_unlock(&p->lock);
+	ipcx_lock(&p->lock);
+	if (ipcx_unlikely(p->filling)) {
+		ipcx_unlock(&p->lock);
 		r = p->below->next(q, m, deadline);
 		return or_in_hand(q, SIZE_MAX, m, 1, r);
 	}
-	old = *m;
-	r = first_in_hand(q) ? hand_out(q, m, 1) : 0;
-	if (old.priv[IPCX_PRIV_HOLDER]) {
-		p->m[p->held] = old;
-		__atomic_store_n(&p->held, p->held + 1, __ATOMIC_RELAXED);
+	hold = m->priv[IPCX_PRIV_HOLDER];
+	slot = m->priv[IPCX_PRIV_SLOT];
+	seq = m->priv[IPCX_PRIV_SEQ];
+	r = ipcx_unlikely(!first_in_hand(q, p)) ? 0 : hand_one(q, p, m);
+	if (hold) {
+		p->d[p->held].slot = slot;
+		p->d[p->held].seq = seq;
+		set_held(p, p->held + 1);
 	}
-	if (!r)
+	if (ipcx_unlikely(!r))
 		r = refill(q, SIZE_MAX, m, 1, deadline);
-	pthread_mutex_unlock(&p->lock);
+	ipcx_unlock(&p->lock);
 	return r;
 }
 
 static int prefetch_peek(struct ipcx_queue *q, struct ipcx_msg *m)
 {
 	struct ipcx_prefetch *p = prefetch(q);
-	const struct ipcx_msg *first;
+	const struct ipcx_desc *first;
 
-	pthread_mutex_lock(&p->lock);
-	first = first_in_hand(q);
+	ipcx_lock(&p->lock);
+	first = first_in_hand(q, p);
 	if (first) {
-		*m = *first;
-		m->data = NULL;
+		ipcx_kernel_fill_taken(q, m, first, NULL);
 		m->priv[IPCX_PRIV_HOLDER] = 0;
 	}
-	pthread_mutex_unlock(&p->lock);
+	ipcx_unlock(&p->lock);
 	return first ? 0 : p->below->peek(q, m);
 }
 
@@ -242,9 +274,9 @@ static int prefetch_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct
 	bool in_hand;
 	int r = 0;
 
-	pthread_mutex_lock(&p->lock);
+	ipcx_lock(&p->lock);
 	in_hand = p->first < p->count;
-	pthread_mutex_unlock(&p->lock);
+	ipcx_unlock(&p->lock);
 	if (!next || deadline < 0 || !in_hand)
 		return below->reply(q, request, reply, next, deadline);
 	if (request->priv[IPCX_PRIV_HOLDER])
@@ -295,23 +327,15 @@ static void prefetch_forked(struct ipcx_queue *q)
 	p->first = p->count;
 	p->held = 0;
 	p->filling = false;
-	pthread_mutex_init(&p->lock, NULL);
+	p->lock = (struct ipcx_lock){ 0 };
 }
 
-/**
- * ipcx_prefetch_start() - take messages ahead from now on
- * @q: a handle that may receive, just opened
- * @n: how many at a time, 2..IPCX_BATCH
- *
- * Return: 0 or -ENOMEM.
- */
-int ipcx_prefetch_start(struct ipcx_queue *q, unsigned int n)
+int ipcx_kernel_prefetch(struct ipcx_queue *q, unsigned int n)
 {
 	struct ipcx_prefetch *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return ipcx_fail_text(ENOMEM, "no memory for messages taken ahead");
-	pthread_mutex_init(&p->lock, NULL);
 	p->n = n;
 	p->below = q->ops;
 	p->ops = *q->ops;

@@ -56,9 +56,8 @@ struct ipcx_queue {
  * @take: receive up to @n messages of at most @len_max bytes
  * @release: give @n messages back, acknowledged or (@nack) to be delivered again
  * @next: release the message held, if any, and receive the next; 1 or an errno
- * @next_n: release the @held first messages of the array, which has one at least, and
- *	receive up to @n into it; how many, or an errno. -EPERM and -ESTALE leave
- *	unreleased what comes behind the first that cannot be
+ * @prefetch: from now on take up to @n messages ahead, 2..IPCX_BATCH, on a handle that may
+ *	receive and was just opened; 0, or an errno that it explains itself
  * @peek: describe the next message; 0 or an errno
  * @stat: fill all but sz; 0 or an errno
  * @call: send @request, unless it was sent before, and wait for its answer; what
@@ -87,8 +86,7 @@ struct ipcx_transport {
 		    int64_t deadline);
 	int (*release)(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, bool nack);
 	int (*next)(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
-	int (*next_n)(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int held, unsigned int n,
-		      int64_t deadline);
+	int (*prefetch)(struct ipcx_queue *q, unsigned int n);
 	int (*peek)(struct ipcx_queue *q, struct ipcx_msg *m);
 	int (*stat)(const struct ipcx_queue *q, struct ipcx_queue_stats *stats);
 	int (*call)(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
@@ -122,8 +120,5 @@ int ipcx_pick_queue(const char *uri, const struct ipcx_transport **t, const char
 int ipcx_pick(const char *uri, const struct ipcx_transport **t, const char **rest);
 int ipcx_lacks(const struct ipcx_transport *t, uint64_t caps);
 extern const struct ipcx_transport *const ipcx_fallbacks[];
-
-/* prefetch.c */
-int ipcx_prefetch_start(struct ipcx_queue *q, unsigned int n);
 
 #endif /* IPCX_TRANSPORT_H */

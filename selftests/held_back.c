@@ -317,7 +317,7 @@ TEST_F(prefetch, threads)
 	EXPECT_EQ(n, stats(self).released);
 }
 
-/* Where the address space is too small for windows */
+/* Where the address space is too small for windows; no release waits there */
 TEST_F(prefetch, tight)
 {
 	struct rlimit lim = { 200 << 20, 200 << 20 };
@@ -336,7 +336,7 @@ TEST_F(prefetch, tight)
 	for (int i = 0; i < 9; i++) {
 		ASSERT_EQ(0, ipcx_queue_next(self->q, &self->m, 0));
 		EXPECT_EQ('a' + i, ((char *)self->m.data)[4999]);
-		EXPECT_EQ(i / N * N, stats(self).released);
+		EXPECT_EQ(i, stats(self).released);
 	}
 	EXPECT_EQ(-EAGAIN, ipcx_queue_next(self->q, &self->m, 0));
 	EXPECT_EQ(9, stats(self).released);
