@@ -12,6 +12,7 @@
 
 static int dev, old; /* old: the descriptor that setup made */
 static long refs;
+static char text[4096];
 
 /* Return: a descriptor, or a negative errno. */
 static int region(unsigned int flags)
@@ -64,7 +65,7 @@ static int create_only(void) { return region(CREATE | IPCX_OPEN_EXCL); }
 static int open_it(void) { return region(0); }
 static int unlink_it(void) { return raw_unlink_kind(NAME, 0, IPCX_KIND_REGION); }
 static int shrink(void) { return ftruncate(old, 1) ? -errno : 0; }
-static int list(void) { static char buf[4096]; return !get_file("/proc/net/ipcx", buf, sizeof(buf)); }
+static int list(void) { return !get_file("/proc/net/ipcx", text, sizeof(text)); }
 /* clang-format on */
 
 static bool writable(int fd)
