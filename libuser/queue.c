@@ -99,7 +99,7 @@ static int open_with(const struct ipcx_transport *t, struct ipcx_queue **q, cons
 		(*q)->caps = caps_of(*q, caps);
 		(*q)->fork.tell = tell_forked;
 		ipcx_fork_add(&(*q)->fork);
-		/* what nobody saw must not be given up as taken in vain, or be lost with its taker */
+		/* what nobody saw must not be given up as taken in vain, or be lost */
 		if (opts->prefetch > 1 && (flags & IPCX_RECV) && !(*q)->attr.max_deliveries &&
 		    (caps & IPCX_CAP_REDELIVERY))
 			r = ipcx_prefetch_start(*q, opts->prefetch);

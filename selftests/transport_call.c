@@ -64,10 +64,11 @@ TEST_F(transport, a_second_receiver)
 
 TEST_F(transport, what_is_required)
 {
-	static const char *const words[] = { "copies",	  "again",	"slots",      "verified",
-					     "walls",	  "accounting", "priorities", "senders",
-					     "receivers", "poll",	"wait",	      "changed",
-					     "requests" };
+	// clang-format off
+	static const char *const words[] = { "copies", "again", "slots", "verified", "walls",
+					     "accounting", "priorities", "senders", "receivers",
+					     "poll", "wait", "changed", "requests" };
+	// clang-format on
 	struct ipcx_queue *q;
 	uint64_t caps;
 
