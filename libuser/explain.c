@@ -127,6 +127,11 @@ static int explain_call(const char *name, int err)
 				 "queue %s: the last server is gone; call again when there is "
 				 "one",
 				 name);
+	case EMFILE:
+		return ipcx_fail(err,
+				 "queue %s: no descriptor, or over mq no bytes, for answers to come to; "
+				 "see \"ulimit -n\" and \"ulimit -q\" (RLIMIT_MSGQUEUE)",
+				 name);
 	case ETIME:
 		return ipcx_fail(err, "queue %s: the request expired before a server took it",
 				 name);

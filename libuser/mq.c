@@ -24,7 +24,7 @@
 /* A name, with the dots and the number of a mailbox, has 255 bytes at most. */
 #define NAME_LEN_MAX 250
 
-#define DEPTH	64 /* if the limits allow it */
+#define DEPTH 64 /* if the limits allow it */
 #define REPLIES 8 /* that a mailbox holds */
 
 struct mq_queue {
@@ -295,7 +295,7 @@ static int get(struct ipcx_copied *c, mqd_t q, struct ipcx_buffer **to)
 		if (n >= IPCX_FRAME_SIZE && !ipcx_frame_unpack(&b->head, b->wire, room) &&
 		    b->head.len == (uint64_t)n - IPCX_FRAME_SIZE && b->head.chunk == b->head.len)
 			break;
-		c->stats.damaged++;
+		IPCX_COUNT(c->stats.damaged, 1);
 	}
 	b->room = b->head.len;
 	less = realloc(b, sizeof(*b) + b->room);
@@ -317,7 +317,7 @@ static int mq_receive_one(struct ipcx_copied *c, struct ipcx_buffer **b)
 		if (r || (*b)->head.kind <= IPCX_FRAME_REQUEST)
 			return r;
 		ipcx_buffer_free(*b);
-		c->stats.damaged++;
+		IPCX_COUNT(c->stats.damaged, 1);
 	}
 }
 
