@@ -288,6 +288,7 @@ TEST_F(transport, call_errors)
 	/* a message is no request */
 	ASSERT_EQ(0, send_pattern(self->q, 4, 1, 0));
 	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	m = (struct ipcx_msg){ .data = "no", .len = 2 };
 	EXPECT_EQ(-EINVAL, ipcx_queue_reply(self->q, &self->m, &m));
 	EXPECT_EQ(-EPERM, ipcx_queue_loan_reply(self->q, &self->m, 4, &m));
 	EXPECT_EQ(0, ipcx_queue_release(self->q, &self->m));
