@@ -14,6 +14,7 @@ static const struct ipcx_transport *const transports[] = {
 	&ipcx_transport_kernel, &ipcx_transport_unix, &ipcx_transport_mq,
 	&ipcx_transport_fifo, &ipcx_transport_tcp, NULL,
 };
+
 // clang-format on
 
 /* For a name where there is no kernel module: the first that fits */
