@@ -160,7 +160,7 @@ static int mq_open_queue(struct ipcx_copied *c, const char *name, unsigned int f
 	struct mq_queue *m = mq(c);
 	long depth = least(limit("msg_max"), DEPTH), size = limit("msgsize_max");
 	struct mq_attr a = {
-		.mq_maxmsg = opts->depth ? opts->depth : depth,
+		.mq_maxmsg = opts->depth ? (long)opts->depth : depth,
 		.mq_msgsize = opts->msg_max ? (long)opts->msg_max + IPCX_FRAME_SIZE : size,
 	};
 	int how = O_NONBLOCK | O_CLOEXEC, r;
@@ -366,8 +366,8 @@ static void mq_accepted(struct ipcx_copied *c, struct ipcx_buffer *request)
 static int mq_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct mq_queue *m = mq(c);
-	unsigned int n = 0;
 	struct mq_attr a;
+	long n = 0;
 
 	if (m->mailbox < 0)
 		m->mailbox = ipcx_mailbox_make(&box_ops, m, &m->number);
