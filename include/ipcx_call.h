@@ -34,6 +34,8 @@ extern "C" {
  * -EINTR       a signal came while waiting; the call goes on
  * -EINVAL      prio or expires is out of range, or @deadline negative
  * -EMSGSIZE    len is larger than what was loaned
+ * -EMFILE      not the kernel: too many open files, or bytes in message queues
+ * -ENOBUFS     not the kernel: too many callers, or requests of this handle
  * -ENOENT      the call went on, and its answer was got by ipcx_queue_answer()
  * -ENOMEM      no memory to keep room for the reply; or the address space is too
  *              small for the answer, which ipcx_queue_answer() can still take

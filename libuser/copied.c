@@ -260,7 +260,7 @@ static int commit_one(struct ipcx_copied *c, struct ipcx_msg *m)
 	if (b->head.call)
 		m->seq = b->head.call;
 	ipcx_buffer_free(ipcx_copied_drop(c, b->number));
-	c->stats.sent++;
+	IPCX_COUNT(c->stats.sent, 1);
 	m->data = NULL;
 	m->priv[IPCX_PRIV_HOLDER] = 0;
 	return 0;
@@ -341,25 +341,23 @@ static int refill(struct ipcx_copied *c)
 	return 0;
 }
 
-/* The first that is not too late, still in @c->ready. Under receiving, does not wait. */
-static int first_ready(struct ipcx_copied *c, struct ipcx_buffer **b)
+/* Takes the first that is not too late out of @c->ready. Under receiving, does not wait. */
+static int take_first(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
-	struct ipcx_buffer *late;
 	int r;
 
 	for (;;) {
 		r = refill(c);
 		if (r)
 			return r;
-		*b = c->ready;
+		*b = take_ready(c);
 		if (!*b || !(*b)->head.expires || (*b)->head.expires > ipcx_copied_now())
 			return *b ? 0 : -EAGAIN;
-		c->stats.expired++;
-		late = take_ready(c);
+		IPCX_COUNT(c->stats.expired, 1);
 		/* a mechanism that answers may need the lock */
 		pthread_mutex_unlock(&c->receiving);
-		ipcx_copied_refuse(c, late, IPCX_EXPIRED);
-		ipcx_buffer_free(late);
+		ipcx_copied_refuse(c, *b, IPCX_EXPIRED);
+		ipcx_buffer_free(*b);
 		pthread_mutex_lock(&c->receiving);
 	}
 }
@@ -370,11 +368,11 @@ static int take_one(struct ipcx_copied *c, size_t len_max, struct ipcx_msg *m)
 	int r;
 
 	pthread_mutex_lock(&c->receiving);
-	r = first_ready(c, &b);
-	if (!r && b->head.len > len_max)
+	r = take_first(c, &b);
+	if (!r && b->head.len > len_max) {
+		put_ready(c, b);
 		r = -EMSGSIZE;
-	if (!r)
-		take_ready(c);
+	}
 	pthread_mutex_unlock(&c->receiving);
 	if (r)
 		return r;
@@ -415,11 +413,11 @@ static int release_one(struct ipcx_copied *c, struct ipcx_msg *m, bool nack)
 	m->priv[IPCX_PRIV_HOLDER] = 0;
 	if (nack) {
 		b->head.deliveries++;
-		c->stats.redelivered++;
+		IPCX_COUNT(c->stats.redelivered, 1);
 		put_ready(c, b);
 		return 0;
 	}
-	c->stats.released += b->state == IPCX_HELD_LEASE;
+	IPCX_COUNT(c->stats.released, b->state == IPCX_HELD_LEASE);
 	if (b->state == IPCX_HELD_LEASE)
 		ipcx_copied_refuse(c, b, IPCX_CANCELED);
 	ipcx_buffer_free(b);
@@ -456,11 +454,12 @@ int ipcx_copied_peek(struct ipcx_queue *q, struct ipcx_msg *m)
 	if (r)
 		return r;
 	pthread_mutex_lock(&c->receiving);
-	r = first_ready(c, &b);
+	r = take_first(c, &b);
 	if (!r) {
 		ipcx_copied_fill(c, m, b);
 		m->data = NULL;
 		memset(m->priv, 0, sizeof(m->priv));
+		put_ready(c, b);
 	}
 	pthread_mutex_unlock(&c->receiving);
 	return r;

@@ -17,6 +17,9 @@
 /* A message that has begun goes on as long as its other end does something in this time. */
 #define IPCX_STALL_NS INT64_C(1000000000)
 
+/* Statistics, from any thread */
+#define IPCX_COUNT(word, n) __atomic_add_fetch(&(word), n, __ATOMIC_RELAXED)
+
 enum ipcx_way { IPCX_WAY_SEND, IPCX_WAY_RECEIVE, IPCX_WAY_ANSWER };
 
 struct ipcx_mech;

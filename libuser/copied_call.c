@@ -283,7 +283,7 @@ static int send_request(struct ipcx_copied *c, struct ipcx_msg *m, int64_t deadl
 		r = ipcx_copied_send(c, b, deadline ? deadline : b->deadline);
 	if (r)
 		return r == -EAGAIN ? -ETIMEDOUT : r; /* EAGAIN is for what goes on */
-	c->stats.sent++;
+	IPCX_COUNT(c->stats.sent, 1);
 	m->seq = b->head.call;
 	m->data = NULL;
 	m->priv[IPCX_PRIV_HOLDER] = 0;
@@ -453,7 +453,7 @@ static int send_reply(struct ipcx_copied *c, struct ipcx_msg *m, struct ipcx_msg
 	address(b, request, IPCX_FRAME_REPLY, 0);
 	c->mech->reply(c, request, b);
 	ipcx_buffer_free(b);
-	c->stats.released++;
+	IPCX_COUNT(c->stats.released, 1);
 	ipcx_buffer_free(ipcx_copied_drop(c, request->number));
 	m->data = NULL;
 	m->priv[IPCX_PRIV_HOLDER] = 0;

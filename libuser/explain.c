@@ -127,6 +127,11 @@ static int explain_call(const char *name, int err)
 				 "queue %s: the last server is gone; call again when there is "
 				 "one",
 				 name);
+	case EMFILE:
+		return ipcx_fail(err,
+				 "queue %s: no descriptor, or over mq no bytes, for answers to come to; "
+				 "see \"ulimit -n\" and \"ulimit -q\" (RLIMIT_MSGQUEUE)",
+				 name);
 	case ETIME:
 		return ipcx_fail(err, "queue %s: the request expired before a server took it",
 				 name);
@@ -235,7 +240,7 @@ static __attribute__((cold, noinline)) int explain_rare(const struct ipcx_queue 
 }
 
 /* Waiting in vain, by what was waited for */
-static const char *const in_vain[][2] = {
+static const char *const in_vain[IPCX_OP_CALL + 1][2] = {
 	[IPCX_OP_LOAN] = { "the queue is full", "the queue was still full at the deadline" },
 	[IPCX_OP_COMMIT] = { "the queue is full", "the queue was still full at the deadline" },
 	[IPCX_OP_TAKE] = { "the queue is empty", "the queue was still empty at the deadline" },
@@ -244,7 +249,7 @@ static const char *const in_vain[][2] = {
 
 int ipcx_explain(const struct ipcx_queue *q, enum ipcx_op op, int err, size_t len)
 {
-	bool waited = op < sizeof(in_vain) / sizeof(in_vain[0]) && in_vain[op][0];
+	bool waited = op <= IPCX_OP_CALL && in_vain[op][0];
 
 	if (waited && (err == EAGAIN || err == ETIMEDOUT))
 		return ipcx_fail_text(err, in_vain[op][err == ETIMEDOUT]);

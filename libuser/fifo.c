@@ -285,7 +285,7 @@ static int get_frame(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, str
 		r = ipcx_frame_unpack(&h, buf + at, c->base.attr.msg_max);
 		if (r || n - at - IPCX_FRAME_SIZE != h.chunk)
 			continue;
-		c->stats.damaged += at > 0;
+		IPCX_COUNT(c->stats.damaged, at > 0);
 		r = ipcx_assemble_begin(a, &h, &to, &c->stats.damaged);
 		if (r == -ENOMEM)
 			return r;
@@ -297,7 +297,7 @@ static int get_frame(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, str
 			break;
 		return *b ? 1 : 0;
 	}
-	c->stats.damaged++;
+	IPCX_COUNT(c->stats.damaged, 1);
 	return 0;
 }
 
@@ -323,7 +323,7 @@ static int get_message(struct ipcx_copied *c, int fd, struct ipcx_assembly *a,
 			continue;
 		}
 		if (alone || wait_a_little(fd, POLLIN, until)) {
-			c->stats.damaged += ipcx_assemble_drop(a);
+			IPCX_COUNT(c->stats.damaged, ipcx_assemble_drop(a));
 			return -EAGAIN;
 		}
 		/* it may have written all before it went: one more look */
@@ -335,8 +335,10 @@ static int get(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, struct ip
 {
 	int r;
 
-	if (!ipcx_lock_file(fd, F_WRLCK, READER))
+	if (!ipcx_lock_file(fd, F_WRLCK, READER)) {
+		usleep(500); /* another has a part of a message, and poll says that there is more */
 		return -EAGAIN;
+	}
 	r = get_message(c, fd, a, b);
 	ipcx_unlock_file(fd, READER);
 	return r;
@@ -352,7 +354,7 @@ static int fifo_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 		if (r || (*b)->head.kind <= IPCX_FRAME_REQUEST)
 			return r;
 		ipcx_buffer_free(*b);
-		c->stats.damaged++;
+		IPCX_COUNT(c->stats.damaged, 1);
 	}
 }
 

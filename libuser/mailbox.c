@@ -58,7 +58,7 @@ int ipcx_mailbox_make(const struct ipcx_mailbox_ops *ops, void *handle, unsigned
 			return fd;
 		close(fd);
 	}
-	return -ENOSPC;
+	return -ENOBUFS;
 }
 
 void ipcx_mailbox_sweep(const struct ipcx_mailbox_ops *ops, void *handle)

@@ -25,7 +25,7 @@ struct ipcx_mailbox_ops {
 	void (*unlink)(void *handle, unsigned int number);
 };
 
-/* Return: a descriptor, or an errno, -ENOSPC if all are in use. */
+/* Return: a descriptor, or an errno, -ENOBUFS if all are in use. */
 int ipcx_mailbox_make(const struct ipcx_mailbox_ops *ops, void *handle, unsigned int *number);
 
 /* Removes those whose owners are gone. */

@@ -24,6 +24,7 @@
 /* A name, with the dots and the number of a mailbox, has 255 bytes at most. */
 #define NAME_LEN_MAX 250
 
+#define DEPTH 64 /* if the limits allow it */
 #define REPLIES 8 /* that a mailbox holds */
 
 struct mq_queue {
@@ -36,6 +37,11 @@ struct mq_queue {
 static struct mq_queue *mq(struct ipcx_copied *c)
 {
 	return (struct mq_queue *)c; /* c is its first member */
+}
+
+static long least(long a, long b)
+{
+	return a < b ? a : b;
 }
 
 static long limit(const char *name)
@@ -85,8 +91,6 @@ static int open_failed(const char *name, const struct mq_attr *a, int err)
 				 "no more message queues: %ld in " LIMITS "queues_max are the "
 				 "limit; remove some, or have it raised",
 				 limit("queues_max"));
-	case ENOSYS:
-		return ipcx_fail_text(ENODEV, "this kernel has no POSIX message queues");
 	default:
 		return ipcx_fail(err, "message queue %s: %s", buf, strerror(err));
 	}
@@ -154,11 +158,9 @@ static int mq_open_queue(struct ipcx_copied *c, const char *name, unsigned int f
 			 const struct ipcx_queue_opts *opts)
 {
 	struct mq_queue *m = mq(c);
-	long depth = limit("msg_max"), size = limit("msgsize_max");
+	long depth = least(limit("msg_max"), DEPTH), size = limit("msgsize_max");
 	struct mq_attr a = {
-		.mq_maxmsg = opts->depth ? opts->depth :
-			     depth < 64	 ? depth :
-					   64,
+		.mq_maxmsg = opts->depth ? (long)opts->depth : depth,
 		.mq_msgsize = opts->msg_max ? (long)opts->msg_max + IPCX_FRAME_SIZE : size,
 	};
 	int how = O_NONBLOCK | O_CLOEXEC, r;
@@ -196,7 +198,7 @@ static int box_open(void *handle, unsigned int number, bool create, bool own)
 	struct mq_queue *m = handle;
 	unsigned int mode = 0600 | (m->c.base.attr.mode & 0444) >> 1;
 	struct mq_attr a = {
-		.mq_maxmsg = m->c.base.attr.depth < REPLIES ? m->c.base.attr.depth : REPLIES,
+		.mq_maxmsg = least(m->c.base.attr.depth, REPLIES),
 		.mq_msgsize = m->c.base.attr.msg_max + IPCX_FRAME_SIZE,
 	};
 	int how = O_NONBLOCK | O_CLOEXEC | (own ? O_RDWR : O_WRONLY);
@@ -293,7 +295,7 @@ static int get(struct ipcx_copied *c, mqd_t q, struct ipcx_buffer **to)
 		if (n >= IPCX_FRAME_SIZE && !ipcx_frame_unpack(&b->head, b->wire, room) &&
 		    b->head.len == (uint64_t)n - IPCX_FRAME_SIZE && b->head.chunk == b->head.len)
 			break;
-		c->stats.damaged++;
+		IPCX_COUNT(c->stats.damaged, 1);
 	}
 	b->room = b->head.len;
 	less = realloc(b, sizeof(*b) + b->room);
@@ -315,7 +317,7 @@ static int mq_receive_one(struct ipcx_copied *c, struct ipcx_buffer **b)
 		if (r || (*b)->head.kind <= IPCX_FRAME_REQUEST)
 			return r;
 		ipcx_buffer_free(*b);
-		c->stats.damaged++;
+		IPCX_COUNT(c->stats.damaged, 1);
 	}
 }
 
@@ -364,8 +366,8 @@ static void mq_accepted(struct ipcx_copied *c, struct ipcx_buffer *request)
 static int mq_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct mq_queue *m = mq(c);
-	unsigned int n = 0;
 	struct mq_attr a;
+	long n = 0;
 
 	if (m->mailbox < 0)
 		m->mailbox = ipcx_mailbox_make(&box_ops, m, &m->number);

@@ -9,10 +9,13 @@
 
 #include "transport.h"
 
+// clang-format off
 static const struct ipcx_transport *const transports[] = {
 	&ipcx_transport_kernel, &ipcx_transport_unix, &ipcx_transport_mq,
-	&ipcx_transport_fifo,	&ipcx_transport_tcp,  NULL,
+	&ipcx_transport_fifo, &ipcx_transport_tcp, NULL,
 };
+
+// clang-format on
 
 /* For a name where there is no kernel module: the first that fits */
 const struct ipcx_transport *const ipcx_fallbacks[] = {
@@ -37,12 +40,12 @@ static int unknown_transport(const char *name, size_t len, const char *origin)
 	char shown[256] = "", buf[IPCX_QUOTED_MAX], known[128] = "";
 
 	memcpy(shown, name, len < 255 ? len : 255);
-	for (size_t i = 0; transports[i]; i++)
+	for (size_t i = 0; transports[i]; i++) {
+		const char *before = transports[i + 1] ? ", " : " and ";
+
 		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s\"%s\"",
-			 !i		   ? "" :
-			 transports[i + 1] ? ", " :
-					     " and ",
-			 transports[i]->name);
+			 i ? before : "", transports[i]->name);
+	}
 	return ipcx_fail(EOPNOTSUPP,
 			 "%s names the unknown transport %s; known are %s, and "
 			 "a name with a ':' in it is written \"kernel:NAME\"",
@@ -89,7 +92,9 @@ int ipcx_pick(const char *uri, const struct ipcx_transport **t, const char **res
 	return 0;
 }
 
-static const char *const cap_names[] = {
+#define CAPS 13
+
+static const char *const cap_names[CAPS] = {
 	"no copies",
 	"delivery again when a receiver dies",
 	"slots that come back when a sender dies",
@@ -114,7 +119,7 @@ int ipcx_lacks(const struct ipcx_transport *t, uint64_t caps)
 
 		if (!(caps >> i & 1))
 			continue;
-		if (i < sizeof(cap_names) / sizeof(cap_names[0]))
+		if (i < CAPS)
 			snprintf(text + len, sizeof(text) - len, "%s%s", len ? ", " : "",
 				 cap_names[i]);
 		else

@@ -100,7 +100,7 @@ static void hang_up(struct ipcx_stream *s)
 {
 	pthread_mutex_lock(&s->c.answering);
 	if (ipcx_assemble_drop(&s->out.in))
-		s->c.stats.damaged++;
+		IPCX_COUNT(s->c.stats.damaged, 1);
 	if (s->out.fd >= 0)
 		shutdown(s->out.fd, SHUT_RDWR);
 	s->out.have = 0;
@@ -294,7 +294,7 @@ int ipcx_stream_answer(struct ipcx_copied *c, struct ipcx_buffer **b)
 		return 0;
 	if (!r)
 		return -EAGAIN;
-	c->stats.damaged += r != -EPIPE || s->out.in.b || s->out.have;
+	IPCX_COUNT(c->stats.damaged, r != -EPIPE || s->out.in.b || s->out.have);
 	ipcx_assemble_drop(&s->out.in);
 	shutdown(s->out.fd, SHUT_RDWR);
 	s->out.have = 0;
@@ -363,7 +363,7 @@ static int read_peer(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_
 		r = -EPROTO;
 	}
 	if (r < 0) {
-		s->c.stats.damaged += r != -EPIPE || conn->in.b || conn->have;
+		IPCX_COUNT(s->c.stats.damaged, r != -EPIPE || conn->in.b || conn->have);
 		drop_peer(s, conn);
 		return 0;
 	}

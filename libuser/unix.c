@@ -83,10 +83,16 @@ static bool unix_accepted(struct ipcx_stream *s, struct ipcx_conn *conn)
 static int listen_there(struct unix_queue *u)
 {
 	const struct ipcx_place *p = &u->place;
-	static const char temp[] = ".ipcx-new";
-	struct sockaddr_un a = address(p->dir, temp);
+	struct sockaddr_un a;
+	struct stat st;
+	char temp[40];
 	int fd;
 
+	/* short enough for an address, and of this queue alone */
+	if (fstat(p->fd, &st))
+		return ipcx_fail(errno, "the file beside the socket: %s", strerror(errno));
+	snprintf(temp, sizeof(temp), ".ipcx-%llx", (unsigned long long)st.st_ino);
+	a = address(p->dir, temp);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return ipcx_fail(errno, "no socket: %s", strerror(errno));

@@ -480,6 +480,7 @@ TEST_F(death, other_program_subscribes)
 	ASSERT_NE(NULL, f);
 	for (int i = 0; i < 1000 && !counts_of_topic(self->pub).receivers; i++)
 		usleep(10000);
+	usleep(200000); /* it is counted a moment before it has joined */
 	memset(text, 'x', sizeof(text));
 	ASSERT_EQ(0, ipcx_topic_send(self->pub, "short", 5, IPCX_NOWAIT));
 	ASSERT_EQ(0, ipcx_topic_send(self->pub, text, sizeof(text), in_ms(10000)));

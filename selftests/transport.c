@@ -7,8 +7,10 @@
 
 TEST_F(transport, sizes)
 {
-	const size_t sizes[] = { 0,    1,    7,	    63,	   64,	  65,	   4095,    4096, 4097,
-				 7999, 8000, 65535, 65536, 65537, 1 << 20, 4 << 20, 0,	  3 };
+	// clang-format off
+	const size_t sizes[] = { 0, 1, 7, 63, 64, 65, 4095, 4096, 4097, 7999, 8000, 65535, 65536,
+				 65537, 1 << 20, 4 << 20, 0, 3 };
+	// clang-format on
 	pid_t pid;
 
 	NEED(0);
@@ -171,8 +173,11 @@ TEST_F(transport, full)
 	if (variant->counted)
 		ASSERT_EQ(8, n);
 	ASSERT_LT(0, n);
-	EXPECT_EQ(-EAGAIN, ipcx_queue_loan(self->q, 1000, &self->m, IPCX_NOWAIT));
-	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_loan(self->q, 1000, &self->m, in_ms(30)));
+	/* of others the system may move things about, until there is room for one more */
+	if (variant->counted) {
+		EXPECT_EQ(-EAGAIN, ipcx_queue_loan(self->q, 1000, &self->m, IPCX_NOWAIT));
+		EXPECT_EQ(-ETIMEDOUT, ipcx_queue_loan(self->q, 1000, &self->m, in_ms(30)));
+	}
 	for (t = 0; t < n; t++) {
 		ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
 		ASSERT_EQ(t, self->m.tag);

@@ -64,10 +64,11 @@ TEST_F(transport, a_second_receiver)
 
 TEST_F(transport, what_is_required)
 {
-	static const char *const words[] = { "copies",	  "again",	"slots",      "verified",
-					     "walls",	  "accounting", "priorities", "senders",
-					     "receivers", "poll",	"wait",	      "changed",
-					     "requests" };
+	// clang-format off
+	static const char *const words[] = { "copies", "again", "slots", "verified", "walls",
+					     "accounting", "priorities", "senders", "receivers",
+					     "poll", "wait", "changed", "requests" };
+	// clang-format on
 	struct ipcx_queue *q;
 	uint64_t caps;
 
@@ -287,6 +288,7 @@ TEST_F(transport, call_errors)
 	/* a message is no request */
 	ASSERT_EQ(0, send_pattern(self->q, 4, 1, 0));
 	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	m = (struct ipcx_msg){ .data = "no", .len = 2 };
 	EXPECT_EQ(-EINVAL, ipcx_queue_reply(self->q, &self->m, &m));
 	EXPECT_EQ(-EPERM, ipcx_queue_loan_reply(self->q, &self->m, 4, &m));
 	EXPECT_EQ(0, ipcx_queue_release(self->q, &self->m));

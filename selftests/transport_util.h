@@ -55,11 +55,12 @@ FIXTURE_VARIANT_ADD(transport, tcp){
 	.name = "tcp",
 };
 
+// clang-format off
 static const char *const cap_names[] = {
-	"ZERO_COPY",  "REDELIVERY", "RECLAIM",	    "IDENTITY",	      "WALLS",
-	"ACCOUNTING", "PRIORITY",   "MANY_SENDERS", "MANY_RECEIVERS", "POLL",
-	"PERSISTENT", "SEALED",	    "CALL",
+	"ZERO_COPY", "REDELIVERY", "RECLAIM", "IDENTITY", "WALLS", "ACCOUNTING", "PRIORITY",
+	"MANY_SENDERS", "MANY_RECEIVERS", "POLL", "PERSISTENT", "SEALED", "CALL",
 };
+// clang-format on
 
 static inline const char *cap_name(uint64_t cap)
 {

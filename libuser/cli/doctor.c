@@ -306,7 +306,7 @@ static void check_environment(struct doctor *d)
 
 	if (forced && *forced && strcmp(forced, "kernel"))
 		wrong(d, "choice", "unset IPCX_TRANSPORT",
-		      "IPCX_TRANSPORT names a transport that this library does not have");
+		      "IPCX_TRANSPORT has names go over another transport than the kernel");
 }
 
 static int run_doctor(int argc, char **argv)
