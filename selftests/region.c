@@ -141,8 +141,10 @@ TEST_F(region, map_arguments)
 {
 	const struct {
 		size_t offset, len;
-	} bad[] = { { 0, 3 * PAGE + 1 }, { PAGE, 3 * PAGE }, { 3 * PAGE, 0 },	 { 4 * PAGE, 0 },
-		    { 3 * PAGE, PAGE },	 { SIZE_MAX, 2 },    { PAGE, SIZE_MAX }, { 1, PAGE } };
+	} bad[] = {
+		{ 0, 3 * PAGE + 1 }, { PAGE, 3 * PAGE }, { 3 * PAGE, 0 },    { 4 * PAGE, 0 },
+		{ 3 * PAGE, PAGE },  { SIZE_MAX, 2 },	 { PAGE, SIZE_MAX }, { 1, PAGE },
+	};
 
 	for (int i = 0; i < ARRAY_SIZE(bad); i++) {
 		errno = 0;
