@@ -95,10 +95,12 @@ static const char *check_same(void)
 
 static const char *check_one(void)
 {
-	const char *wrong = (ret_a >= 0) + (ret_b >= 0) != 1	 ? "not just one has it" :
-			    ret_a != -EEXIST && ret_b != -EEXIST ? "the other is not told" :
-								   NULL;
+	const char *wrong = NULL;
 
+	if ((ret_a >= 0) + (ret_b >= 0) != 1)
+		wrong = "not just one has it";
+	else if (ret_a != -EEXIST && ret_b != -EEXIST)
+		wrong = "the other is not told";
 	end(ret_a);
 	end(ret_b);
 	return unlink_it() ? "it has no name" : wrong;

@@ -139,12 +139,14 @@ TEST_F(region, read_only)
 
 TEST_F(region, map_arguments)
 {
+	/* clang-format off */
 	const struct {
 		size_t offset, len;
 	} bad[] = {
-		{ 0, 3 * PAGE + 1 }, { PAGE, 3 * PAGE }, { 3 * PAGE, 0 },    { 4 * PAGE, 0 },
-		{ 3 * PAGE, PAGE },  { SIZE_MAX, 2 },	 { PAGE, SIZE_MAX }, { 1, PAGE },
+		{ 0, 3 * PAGE + 1 }, { PAGE, 3 * PAGE }, { 3 * PAGE, 0 }, { 4 * PAGE, 0 },
+		{ 3 * PAGE, PAGE }, { SIZE_MAX, 2 }, { PAGE, SIZE_MAX }, { 1, PAGE },
 	};
+	/* clang-format on */
 
 	for (int i = 0; i < ARRAY_SIZE(bad); i++) {
 		errno = 0;
