@@ -283,7 +283,7 @@ static int get_frame(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, str
 		return n < 0 ? -errno : -EAGAIN;
 	for (ssize_t at = 0; at + IPCX_FRAME_SIZE <= n; at++) {
 		r = ipcx_frame_unpack(&h, buf + at, c->base.attr.msg_max);
-		if (r || n - at - IPCX_FRAME_SIZE != h.chunk)
+		if (r || n - at - IPCX_FRAME_SIZE != (ssize_t)h.chunk)
 			continue;
 		IPCX_COUNT(c->stats.damaged, at > 0);
 		r = ipcx_assemble_begin(a, &h, &to, &c->stats.damaged);

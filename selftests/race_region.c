@@ -95,9 +95,10 @@ static const char *check_same(void)
 
 static const char *check_one(void)
 {
+	bool a = ret_a >= 0, b = ret_b >= 0;
 	const char *wrong = NULL;
 
-	if ((ret_a >= 0) + (ret_b >= 0) != 1)
+	if (a == b)
 		wrong = "not just one has it";
 	else if (ret_a != -EEXIST && ret_b != -EEXIST)
 		wrong = "the other is not told";

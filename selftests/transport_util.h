@@ -60,6 +60,7 @@ static const char *const cap_names[] = {
 	"ZERO_COPY", "REDELIVERY", "RECLAIM", "IDENTITY", "WALLS", "ACCOUNTING", "PRIORITY",
 	"MANY_SENDERS", "MANY_RECEIVERS", "POLL", "PERSISTENT", "SEALED", "CALL",
 };
+
 // clang-format on
 
 static inline const char *cap_name(uint64_t cap)
