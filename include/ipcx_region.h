@@ -35,7 +35,7 @@ struct ipcx_region;
  * @sz: sizeof(struct ipcx_region_opts); declare with IPCX_REGION_OPTS()
  * @require: IPCX_CAP_* that the transport must enforce, or open fails with -EOPNOTSUPP
  * @size: bytes of a new region, which reads as zeros; 0 is empty
- * @mode: permission bits of a new region; 0 is 0600. The umask is not applied
+ * @mode: permission bits of a new region; 0 is 0600. Neither the umask nor the x bits count
  */
 struct ipcx_region_opts {
 	size_t sz;
@@ -59,7 +59,8 @@ struct ipcx_region_opts {
  * @opts: attributes, or NULL for the defaults
  *
  * Return: 0, or
- * -EACCES      its mode does not let you; with IPCX_CREATE, the file is another user's
+ * -EACCES      its mode does not let you; or, with IPCX_CREATE, it is there already and not
+ *              yours nor root's, or a file with another name too
  * -EDQUOT      your limit on objects is reached
  * -EEXIST      IPCX_EXCL and there is one already
  * -EINVAL      a flag, a name or an option outside its range

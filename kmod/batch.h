@@ -132,6 +132,15 @@ struct ipcx_message {
 	u64 data[IPCX_INLINE_MAX / 8];
 };
 
+/* On the stack, structs for the reason that copy.h has */
+struct ipcx_message_chunk {
+	struct ipcx_message m[IPCX_CHUNK];
+};
+
+struct ipcx_desc_chunk {
+	struct ipcx_desc d[IPCX_CHUNK];
+};
+
 /**
  * struct ipcx_done - messages that are to be released
  * @n: how many

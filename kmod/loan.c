@@ -241,7 +241,8 @@ static u32 loan_empty(struct ipcx_endpoint *ep, const struct ipcx_batch *b, u32 
 {
 	u64 len_max = ipcx_queue_len_max(ep->q, IPCX_LOAN_INLINE);
 	u32 k, told, n = min_t(u32, b->count - i, IPCX_CHUNK);
-	struct ipcx_desc d[IPCX_CHUNK] __uninitialized;
+	struct ipcx_desc_chunk chunk __uninitialized;
+	struct ipcx_desc *d = chunk.d;
 	struct ipcx_queue *q = ep->q;
 	bool kept;
 

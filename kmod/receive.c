@@ -436,7 +436,8 @@ static long peek(struct ipcx_queue *q, const struct ipcx_queue_take *t, const st
 static int take_all(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
 		    const struct ipcx_batch *b, struct ipcx_done *done, int released)
 {
-	struct ipcx_message m[IPCX_CHUNK] __uninitialized;
+	struct ipcx_message_chunk chunk __uninitialized;
+	struct ipcx_message *m = chunk.m;
 	u32 i = 0, n, told;
 	int err;
 

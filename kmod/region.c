@@ -57,7 +57,7 @@ static struct file *memory_create(const struct cred *cred, const struct ipcx_reg
 	inode = file_inode(file);
 	inode->i_uid = cred->euid;
 	inode->i_gid = cred->egid;
-	inode->i_mode = S_IFREG | o->mode;
+	inode->i_mode = S_IFREG | (o->mode & 0666); /* it is no program */
 	SHMEM_I(inode)->seals &= ~F_SEAL_SEAL;
 	return file;
 }

@@ -463,7 +463,8 @@ static __always_inline long commit_each(struct ipcx_endpoint *ep, const struct i
 static noinline long commit_all(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
 				u64 inline_data)
 {
-	struct ipcx_message m[IPCX_CHUNK] __uninitialized;
+	struct ipcx_message_chunk chunk __uninitialized;
+	struct ipcx_message *m = chunk.m;
 	int err = 0, unread = 0;
 	u32 n, at = 0;
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -46,30 +47,29 @@ static int access_of(unsigned int flags)
 	return flags & IPCX_READ ? O_RDWR : O_WRONLY;
 }
 
+/* A file that has another name, too, may have got this one from somebody else. */
+static bool is_ours(const struct stat *st)
+{
+	return (st->st_uid == geteuid() || !st->st_uid) && st->st_nlink == 1;
+}
+
 /* What is there; with CREATE only if nobody else can have put it there to be found. */
 static int open_old(const char *path, unsigned int flags)
 {
 	int fd = open(path, access_of(flags) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	char buf[IPCX_QUOTED_MAX];
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (fd < 0)
 		return errno == EISDIR || errno == ENXIO ? failed(path, EPROTOTYPE) :
 							   failed(path, errno);
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) &&
-	    (!(flags & IPCX_CREATE) || st.st_uid == geteuid() || !st.st_uid))
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && (!(flags & IPCX_CREATE) || is_ours(&st)))
 		return fd;
 	close(fd);
-	if (!S_ISREG(st.st_mode))
-		return failed(path, EPROTOTYPE);
-	return ipcx_fail(EACCES,
-			 "region %s: is there already and uid %u's; to use it all the same, open it "
-			 "without IPCX_CREATE",
-			 ipcx_quote(buf, path), st.st_uid);
+	return S_ISREG(st.st_mode) ? ipcx_region_theirs(path, st.st_uid) : failed(path, EPROTOTYPE);
 }
 
 /* Return: a file without a name in the directory of @path, or -errno. */
-static int make_nameless(const char *path, unsigned int flags, const struct ipcx_region_opts *opts)
+static int make_nameless(const char *path, int how, uint64_t size)
 {
 	const char *slash = strrchr(path, '/');
 	char dir[PATH_MAX] = ".";
@@ -77,11 +77,9 @@ static int make_nameless(const char *path, unsigned int flags, const struct ipcx
 
 	if (slash) /* with the slash, so that "/" is one too */
 		snprintf(dir, sizeof(dir), "%.*s", (int)(slash + 1 - path), path);
-	fd = open(dir, (flags & IPCX_READ ? O_RDWR : O_WRONLY) | O_TMPFILE | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	if (!ftruncate(fd, opts->size) && !fchmod(fd, opts->mode))
-		return fd;
+	fd = open(dir, how | O_TMPFILE | O_CLOEXEC, 0600);
+	if (fd < 0 || !ftruncate(fd, size))
+		return fd < 0 ? -errno : fd;
 	err = errno;
 	close(fd);
 	return -err;
@@ -90,19 +88,24 @@ static int make_nameless(const char *path, unsigned int flags, const struct ipcx
 /* Return: a descriptor, -EEXIST, which is not explained, or an errno that is. */
 static int open_new(const char *path, unsigned int flags, const struct ipcx_region_opts *opts)
 {
-	int fd = make_nameless(path, flags, opts), err;
+	int fd = make_nameless(path, flags & IPCX_READ ? O_RDWR : O_WRONLY, opts->size);
 	char self[32];
+	int own, err = 0;
 
 	if (fd < 0)
 		return failed(path, -fd);
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	err = linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) ? errno : 0;
-	if (!err && (flags & IPCX_WRITE))
-		return fd;
-	close(fd);
-	if (err)
-		return err == EEXIST ? -err : failed(path, err);
-	return open_old(path, flags); /* to read only */
+	own = flags & IPCX_WRITE ? fd : open(self, O_RDONLY | O_CLOEXEC);
+	if (own < 0 || fchmod(fd, opts->mode & 0666) ||
+	    linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW))
+		err = errno;
+	if (own != fd)
+		close(fd);
+	if (!err)
+		return own;
+	if (own >= 0)
+		close(own);
+	return err == EEXIST ? -err : failed(path, err);
 }
 
 static int file_open(const char *path, unsigned int flags, const struct ipcx_region_opts *opts)

@@ -87,7 +87,10 @@ static int kernel_open(const char *name, unsigned int flags, const struct ipcx_r
 	if (fd < 0)
 		fd = open_failed(&arg, name, errno);
 	close(dev);
-	return fd;
+	if (fd < 0 || !(flags & IPCX_CREATE) || arg.out_uid == geteuid() || !arg.out_uid)
+		return fd;
+	close(fd);
+	return ipcx_region_theirs(name, arg.out_uid);
 }
 
 static int kernel_unlink(const char *name)
@@ -97,8 +100,7 @@ static int kernel_unlink(const char *name)
 
 const struct ipcx_region_transport ipcx_region_kernel = {
 	.name = "kernel",
-	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_WALLS | IPCX_CAP_ACCOUNTING | IPCX_CAP_PERSISTENT |
-		IPCX_CAP_SEALS,
+	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_WALLS | IPCX_CAP_PERSISTENT | IPCX_CAP_SEALS,
 	.open = kernel_open,
 	.unlink = kernel_unlink,
 };

@@ -89,7 +89,8 @@ int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p)
 	if (ioctl(t->fd, IPCX_IOC_TOPIC_WAIT, &arg) < 0)
 		err = errno;
 	after = now();
-	adapt(t, p->until, !err && after - before < SHORT_NS);
+	/* who has looked that often in vain shares a CPU with whom it waits for, or waits long */
+	adapt(t, p->until, !err && after - before < SHORT_NS && p->looks < LOOKS_MAX);
 	p->looks = 0;
 	/* a sleep that ends at once, and finds nothing, must not go on and on */
 	p->late = after >= p->deadline;

@@ -37,8 +37,8 @@ static void forget(struct ipcx_topic *t, unsigned int ring)
 		if (sub->holds >> i & 1)
 			__atomic_store_n(&sub->control->hold[i], 0, __ATOMIC_RELEASE);
 	t->missed += sub->missed;
-	free(sub);
 	*reader = (struct ipcx_topic_reader){ 0 };
+	free(sub); /* behind it, for a child that is forked between the two */
 }
 
 /* Tells the kernel, which tells why the ring had to be left if it had to. */

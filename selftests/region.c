@@ -14,9 +14,9 @@
 
 #include "../kselftest_harness.h"
 
-#define PAGE 4096UL
+#include "region_raw.h"
+
 #define OTHER 2000 /* another user and group */
-#define BOTH (IPCX_READ | IPCX_WRITE)
 #define NEW (IPCX_CREATE | IPCX_EXCL | BOTH)
 
 FIXTURE(region)
@@ -383,6 +383,9 @@ TEST(hostile_paths)
 	ASSERT_EQ(0, chown("/run/open/theirs", OTHER, OTHER));
 	EXPECT_EQ(-EACCES, try_open("file:/run/open/theirs", IPCX_CREATE | BOTH, NULL));
 	EXPECT_EQ(0, try_open("file:/run/open/theirs", BOTH, NULL));
+	close(open("/run/open/ours", O_CREAT | O_RDWR, 0666));
+	ASSERT_EQ(0, link("/run/open/ours", "/run/open/by-a-link"));
+	EXPECT_EQ(-EACCES, try_open("file:/run/open/by-a-link", IPCX_CREATE | BOTH, NULL));
 }
 
 TEST(kinds)
@@ -442,6 +445,41 @@ TEST(module_references)
 	ASSERT_EQ(0, ipcx_region_unlink("refs"));
 	EXPECT_EQ(refs, module_refs());
 	EXPECT_EQ(0, ipcx_region_resize(r, PAGE));
+	ipcx_region_close(r);
+}
+
+/* What is there under a name may have been made by somebody else, to be found. */
+TEST(made_by_another)
+{
+	IPCX_REGION_OPTS(opts, .mode = 0666);
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (setgroups(0, NULL) || setgid(OTHER) || setuid(OTHER))
+			_exit(1);
+		_exit(try_open("theirs", NEW, &opts) ? 2 : 0);
+	}
+	EXPECT_EQ(0, exit_status(pid));
+	EXPECT_EQ(-EACCES, try_open("theirs", IPCX_CREATE | BOTH, NULL));
+	EXPECT_EQ(0, try_open("theirs", BOTH, NULL));
+	EXPECT_EQ(0, ipcx_region_unlink("theirs"));
+}
+
+/* Read only, from the beginning */
+TEST_F(region, created_to_read)
+{
+	IPCX_REGION_OPTS(opts, .size = PAGE, .mode = 0200);
+	struct ipcx_region *r;
+	struct stat st;
+	char uri[80];
+
+	snprintf(uri, sizeof(uri), "%s-read", self->uri);
+	ASSERT_EQ(0, ipcx_region_open(&r, uri, IPCX_CREATE | IPCX_EXCL | IPCX_READ, &opts));
+	EXPECT_EQ(PAGE, ipcx_region_size(r));
+	EXPECT_EQ(-1, write(ipcx_region_fd(r), "x", 1));
+	EXPECT_EQ(0, fstat(ipcx_region_fd(r), &st));
+	EXPECT_EQ(S_IFREG | 0200, st.st_mode);
+	EXPECT_EQ(0, ipcx_region_unlink(uri));
 	ipcx_region_close(r);
 }
 
@@ -509,78 +547,6 @@ TEST(listed)
 	ipcx_region_close(r);
 	ASSERT_TRUE(get_file("/proc/net/ipcx", list, sizeof(list)));
 	EXPECT_EQ(NULL, strstr(list, "listed"));
-}
-
-/* The ioctl, one thing wrong at a time */
-static int raw(__u32 size, __u32 flags, const char *name, __u32 mode, __u64 bytes, __u32 reserved)
-{
-	struct {
-		struct ipcx_region_open o;
-		char more[PAGE];
-	} arg = {
-		.o = {
-			.size = size,
-			.flags = flags,
-			.name = (uintptr_t)name,
-			.name_len = name ? strlen(name) : 0,
-			.mode = mode,
-			.bytes = bytes,
-			.__reserved = reserved,
-		},
-	};
-	int fd = device_ioctl(IPCX_IOC_REGION_OPEN, &arg);
-
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return 0;
-}
-
-TEST(ioctl_arguments)
-{
-	const __u32 size = sizeof(struct ipcx_region_open), both = BOTH | CREATE;
-	struct ipcx_region_open bad = { .size = size, .flags = both, .name = 0x10, .name_len = 3 };
-
-	ASSERT_EQ(64, size);
-	for (__u32 i = 0; i < size; i++)
-		EXPECT_EQ(-EINVAL, raw(i, both, NULL, 0600, 0, 0));
-	EXPECT_EQ(0, raw(size, both, NULL, 0600, 0, 0));
-	EXPECT_EQ(0, raw(size + 8, both, NULL, 0600, 0, 0));
-	EXPECT_EQ(-E2BIG, raw(PAGE + 1, both, NULL, 0600, 0, 0));
-	for (int bit = 0; bit < 32; bit++)
-		if (!(IPCX_REGION_VALID_FLAGS & 1U << bit))
-			EXPECT_EQ(-EOPNOTSUPP, raw(size, both | 1U << bit, NULL, 0600, 0, 0));
-	EXPECT_EQ(-EINVAL, raw(size, both, NULL, 0600, 0, 1));
-	EXPECT_EQ(-EINVAL, raw(size, both, NULL, 01000, 0, 0));
-	EXPECT_EQ(-EINVAL, raw(size, both, NULL, 0600, 1ULL << 63, 0));
-	EXPECT_EQ(-EINVAL, raw(size, both, ".x", 0600, 0, 0));
-	EXPECT_EQ(-EINVAL, raw(size, both, "a/b", 0600, 0, 0));
-	EXPECT_EQ(-EINVAL, raw(size, CREATE, "x", 0600, 0, 0));
-	EXPECT_EQ(-EINVAL, raw(size, BOTH, NULL, 0600, 0, 0));
-	EXPECT_EQ(-EINVAL, raw(size, BOTH | IPCX_OPEN_EXCL, "x", 0600, 0, 0));
-	EXPECT_EQ(-EFAULT, device_ioctl(IPCX_IOC_REGION_OPEN, &bad));
-	EXPECT_EQ(-EFAULT, device_ioctl(IPCX_IOC_REGION_OPEN, (void *)0x10));
-	EXPECT_EQ(-ENOENT, raw(size, BOTH, "x", 0600, 0, 0));
-}
-
-/* The reply has no place: nothing is there but before. */
-TEST(reply_not_writable)
-{
-	struct ipcx_region_open *o =
-		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int fd = dup(0);
-
-	close(fd);
-	*o = (struct ipcx_region_open){ .size = sizeof(*o),
-					.flags = CREATE | BOTH,
-					.mode = 0600,
-					.name = (uintptr_t) "reply",
-					.name_len = 5 };
-	ASSERT_EQ(0, mprotect(o, PAGE, PROT_READ));
-	EXPECT_EQ(-EFAULT, device_ioctl(IPCX_IOC_REGION_OPEN, o));
-	EXPECT_EQ(-ENOENT, try_open("reply", BOTH, NULL));
-	EXPECT_EQ(fd, dup(0)); /* no descriptor was used up */
-	close(fd);
 }
 
 TEST_HARNESS_MAIN
