@@ -97,6 +97,14 @@ cpus() {
 	esac
 }
 
+# memory NAME: how much the debug kernel's guest has. kmemleak takes a second for each 60 MB.
+memory() {
+	case $1 in
+	queue | limit | memcg | many) echo 3G ;;
+	*) echo 1G ;;
+	esac
+}
+
 # guest NAME: a kselftest program, in a guest of its own
 guest() {
 	local name=$1 prog=$out/$1 smp count=''
@@ -104,7 +112,7 @@ guest() {
 	smp=$(cpus "$name")
 	case $kernel in
 	debug)
-		scripts/vm.sh --kernel debug --smp "$smp" --mem 3G --timeout 600 -- \
+		scripts/vm.sh --kernel debug --smp "$smp" --mem "$(memory "$name")" --timeout 600 -- \
 			selftests/vm/with-leak-scan.sh "$prog"
 		;;
 	kcsan)
