@@ -86,8 +86,11 @@ static int box_open(void *handle, unsigned int number, bool create, bool own)
 	char name[300];
 	int r;
 
-	(void)own;
 	box_name(f, number, name);
+	if (!create && !own) {
+		r = open_end(&f->place, name);
+		return r < 0 ? r : ipcx_mailbox_check(r, &f->c.base.attr);
+	}
 	if (create) {
 		r = make(&f->place, name, f->place.mode & 0666);
 		if (r)
@@ -182,7 +185,7 @@ static void fifo_close(struct ipcx_copied *c, bool forked)
 		if (f->out >= 0)
 			ipcx_mailbox_sweep(&box_ops, f);
 		if (c->base.attr.flags & IPCX_EPHEMERAL)
-			ipcx_place_unlink(&f->place);
+			ipcx_place_unlink(&f->place, true);
 	}
 	if (c->base.fd != f->out)
 		close_end(&c->base.fd);

@@ -208,7 +208,9 @@ static int box_open(void *handle, unsigned int number, bool create, bool own)
 	box_path(m, number, path);
 	if (!create) {
 		q = mq_open(path, how);
-		return q < 0 ? -errno : q;
+		if (q < 0)
+			return -errno;
+		return own ? q : ipcx_mailbox_check(q, &m->c.base.attr);
 	}
 	q = mq_open(path, how | O_CREAT | O_EXCL, mode, &a);
 	if (q < 0)
@@ -227,10 +229,25 @@ static void box_unlink(void *handle, unsigned int number)
 
 static const struct ipcx_mailbox_ops box_ops = { .open = box_open, .unlink = box_unlink };
 
+/* Unlinks the queue unless the name stands for another by now. */
+static void unlink_own(const struct mq_queue *m)
+{
+	struct stat a, b;
+	char path[300];
+	mqd_t q;
+
+	snprintf(path, sizeof(path), "/%s", m->c.base.name);
+	q = mq_open(path, O_CLOEXEC | (m->c.base.flags & IPCX_RECV ? O_RDONLY : O_WRONLY));
+	if (q < 0)
+		return;
+	if (!fstat(q, &a) && !fstat(m->q, &b) && a.st_ino == b.st_ino)
+		mq_unlink(path);
+	close(q);
+}
+
 static void mq_close_queue(struct ipcx_copied *c, bool forked)
 {
 	struct mq_queue *m = mq(c);
-	char path[300];
 
 	if (c->base.fd >= 0 && c->base.fd != m->q)
 		close(c->base.fd);
@@ -245,10 +262,8 @@ static void mq_close_queue(struct ipcx_copied *c, bool forked)
 		return;
 	if (!forked && c->base.name[0])
 		ipcx_mailbox_sweep(&box_ops, m);
-	if (!forked && c->base.attr.flags & IPCX_EPHEMERAL) {
-		snprintf(path, sizeof(path), "/%s", c->base.name);
-		mq_unlink(path);
-	}
+	if (!forked && c->base.attr.flags & IPCX_EPHEMERAL)
+		unlink_own(m);
 	close(m->q);
 	m->q = -1;
 }
