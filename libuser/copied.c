@@ -40,6 +40,16 @@ static int check_options(unsigned int flags, const struct ipcx_queue_opts *opts)
 	return ipcx_fail(EOPNOTSUPP, "only the transport \"kernel\" has %s", what);
 }
 
+static void close_events(struct ipcx_copied *c)
+{
+	if (c->ready_event >= 0)
+		close(c->ready_event);
+	if (c->answer_event >= 0)
+		close(c->answer_event);
+	c->ready_event = -1;
+	c->answer_event = -1;
+}
+
 int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags,
 		     const struct ipcx_queue_opts *opts, const struct ipcx_mech *mech)
 {
@@ -58,6 +68,7 @@ int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags
 	pthread_mutex_init(&c->receiving, NULL);
 	pthread_mutex_init(&c->answering, NULL);
 	pthread_mutex_init(&c->lock, NULL);
+	c->set = -1;
 	c->ready_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	c->answer_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->ready_event < 0 || c->answer_event < 0)
@@ -66,8 +77,12 @@ int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags
 	if (!r && getentropy(&c->calls, sizeof(c->calls)))
 		r = ipcx_fail(errno, "no random number: %s", strerror(errno));
 	c->calls = c->calls >> 2 | 1 << 8;
-	if (!r)
-		r = mech->open(c, rest, flags, opts);
+	if (r) {
+		close_events(c);
+		free(c);
+		return r;
+	}
+	r = mech->open(c, rest, flags, opts);
 	if (r) {
 		ipcx_copied_close(&c->base);
 		return r;
@@ -85,16 +100,6 @@ static void free_list(struct ipcx_buffer *b)
 		ipcx_buffer_free(b);
 		b = next;
 	}
-}
-
-static void close_events(struct ipcx_copied *c)
-{
-	if (c->ready_event >= 0)
-		close(c->ready_event);
-	if (c->answer_event >= 0)
-		close(c->answer_event);
-	c->ready_event = -1;
-	c->answer_event = -1;
 }
 
 /* To others, if there can be any. */
@@ -132,17 +137,23 @@ void ipcx_copied_close(struct ipcx_queue *q)
 	free(c);
 }
 
+static void close_mailboxes(struct ipcx_buffer *b)
+{
+	for (; b; b = b->next) {
+		if (b->fd >= 0)
+			close(b->fd);
+		b->fd = -1;
+	}
+}
+
 /* Locks of other threads are held for ever: nothing is taken, and nothing freed. */
 void ipcx_copied_forked(struct ipcx_queue *q)
 {
 	struct ipcx_copied *c = copied(q);
 
 	for (int i = 0; i < IPCX_HELD_LISTS; i++)
-		for (struct ipcx_buffer *b = c->held[i]; b; b = b->next) {
-			if (b->fd >= 0)
-				close(b->fd);
-			b->fd = -1;
-		}
+		close_mailboxes(c->held[i]);
+	close_mailboxes(c->ready);
 	c->mech->close(c, true);
 	close_events(c);
 	q->fd = -1;
@@ -165,7 +176,7 @@ static int wait_for_room(struct ipcx_copied *c, int64_t deadline)
 	int room, r;
 
 	for (;;) {
-		room = c->mech->room(c);
+		room = c->mech->room(c, deadline);
 		if (room == INT_MAX || room < 0)
 			return room;
 		if (room > (int)c->loans)
@@ -230,7 +241,9 @@ int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadl
 	int r, fd;
 
 	for (;;) {
-		pthread_mutex_lock(&c->sending);
+		r = ipcx_copied_begin_to_send(c, deadline);
+		if (r)
+			return r;
 		r = request ? ipcx_copied_expect(c, b) : 0;
 		if (!r)
 			r = c->mech->send(c, b);
@@ -395,7 +408,7 @@ int ipcx_copied_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, u
 		if (!r)
 			done++;
 		else if (r == -EAGAIN && !done)
-			r = ipcx_copied_wait(q->fd, POLLIN, -1, deadline);
+			r = ipcx_copied_wait(c->set, POLLIN, -1, deadline);
 	}
 	return done ? (int)done : r;
 }

@@ -47,6 +47,7 @@ struct ipcx_pending {
  * @answers: received, and not taken yet
  * @pending: requests without an answer
  * @answerers: threads that wait for any answer
+ * @set: what those who receive wait for, who do not read answers; may be @base.fd, or in it
  * @ready_event: readable while there is anything in @ready
  * @answer_event: readable while there is something in @answers that somebody waits for
  * @numbers: the last number of a buffer
@@ -64,7 +65,7 @@ struct ipcx_copied {
 	struct ipcx_buffer *held[IPCX_HELD_LISTS], *ready, *answers;
 	struct ipcx_pending *pending;
 	unsigned int answerers, loans;
-	int ready_event, answer_event;
+	int set, ready_event, answer_event;
 	uint64_t numbers, calls, received;
 	struct ipcx_queue_stats stats;
 };
@@ -76,7 +77,8 @@ struct ipcx_copied {
  *	makes an ephemeral queue has that in attr.flags, and takes its name away when it closes
  * @close: close what is open; with @forked in a child, where nothing is unlinked. May be called
  *	when open failed, and twice
- * @room: how many messages could be sent now, INT_MAX if that cannot be told; or an errno
+ * @room: how many messages could be sent now, INT_MAX if that cannot be told; or an errno. It may
+ *	wait for who is sending until the deadline
  * @send: send @b, under sending. -EAGAIN: nothing of it was sent, and there is no room
  * @receive: receive a message or request, under receiving; 0, or -EAGAIN
  * @give_back: put @b, which was received, back for others; NULL where there are none
@@ -95,7 +97,7 @@ struct ipcx_mech {
 	int (*open)(struct ipcx_copied *c, const char *rest, unsigned int flags,
 		    const struct ipcx_queue_opts *opts);
 	void (*close)(struct ipcx_copied *c, bool forked);
-	int (*room)(struct ipcx_copied *c);
+	int (*room)(struct ipcx_copied *c, int64_t deadline);
 	int (*send)(struct ipcx_copied *c, struct ipcx_buffer *b);
 	int (*receive)(struct ipcx_copied *c, struct ipcx_buffer **b);
 	int (*give_back)(struct ipcx_copied *c, struct ipcx_buffer *b);
@@ -129,6 +131,7 @@ int ipcx_copied_check_name(const char *name, size_t max);
 int ipcx_copied_poll_set(struct ipcx_copied *c);
 int64_t ipcx_copied_now(void);
 int ipcx_copied_wait(int fd, short events, int fd2, int64_t deadline);
+int ipcx_copied_begin_to_send(struct ipcx_copied *c, int64_t deadline);
 bool ipcx_copied_signal(int event, bool on);
 struct ipcx_buffer *ipcx_copied_find(struct ipcx_copied *c, const struct ipcx_msg *m, int state);
 void ipcx_copied_hold(struct ipcx_copied *c, struct ipcx_buffer *b, int state);

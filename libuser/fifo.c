@@ -201,10 +201,11 @@ static bool someone_receives(const struct fifo_queue *f)
 	return f->in >= 0 || ipcx_file_locked(f->out, RECEIVER);
 }
 
-static int fifo_room(struct ipcx_copied *c)
+static int fifo_room(struct ipcx_copied *c, int64_t deadline)
 {
 	struct pollfd p = { .fd = fifo(c)->out, .events = POLLOUT };
 
+	(void)deadline;
 	if (!someone_receives(fifo(c)))
 		return 0;
 	return poll(&p, 1, 0) > 0 ? INT_MAX : 0;
@@ -347,18 +348,24 @@ static int get(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, struct ip
 	return r;
 }
 
-static int fifo_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
+/* Answers come to mailboxes, and nothing else; what is in the wrong place is dropped, and counted. */
+static int get_kind(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, bool answer,
+		    struct ipcx_buffer **b)
 {
-	struct fifo_queue *f = fifo(c);
 	int r;
 
 	for (;;) {
-		r = get(c, f->in, &f->part, b);
-		if (r || (*b)->head.kind <= IPCX_FRAME_REQUEST)
+		r = get(c, fd, a, b);
+		if (r || ((*b)->head.kind >= IPCX_FRAME_REPLY) == answer)
 			return r;
 		ipcx_buffer_free(*b);
 		IPCX_COUNT(c->stats.damaged, 1);
 	}
+}
+
+static int fifo_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
+{
+	return get_kind(c, fifo(c)->in, &fifo(c)->part, false, b);
 }
 
 /* If there is another who receives */
@@ -414,7 +421,7 @@ static int fifo_answer(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
 	struct fifo_queue *f = fifo(c);
 
-	return f->mailbox < 0 ? -EAGAIN : get(c, f->mailbox, &f->answer, b);
+	return f->mailbox < 0 ? -EAGAIN : get_kind(c, f->mailbox, &f->answer, true, b);
 }
 
 static uint64_t fifo_queued(struct ipcx_copied *c)

@@ -268,10 +268,11 @@ static void mq_close_queue(struct ipcx_copied *c, bool forked)
 	m->q = -1;
 }
 
-static int mq_room(struct ipcx_copied *c)
+static int mq_room(struct ipcx_copied *c, int64_t deadline)
 {
 	struct mq_attr a;
 
+	(void)deadline;
 	return mq_getattr(mq(c)->q, &a) ? -errno : (int)(a.mq_maxmsg - a.mq_curmsgs);
 }
 
@@ -323,17 +324,23 @@ static int mq_send_one(struct ipcx_copied *c, struct ipcx_buffer *b)
 	return put(mq(c)->q, b);
 }
 
-static int mq_receive_one(struct ipcx_copied *c, struct ipcx_buffer **b)
+/* Answers come to mailboxes, and nothing else; what is in the wrong place is dropped, and counted. */
+static int get_kind(struct ipcx_copied *c, mqd_t q, bool answer, struct ipcx_buffer **b)
 {
 	int r;
 
 	for (;;) {
-		r = get(c, mq(c)->q, b);
-		if (r || (*b)->head.kind <= IPCX_FRAME_REQUEST)
+		r = get(c, q, b);
+		if (r || ((*b)->head.kind >= IPCX_FRAME_REPLY) == answer)
 			return r;
 		ipcx_buffer_free(*b);
 		IPCX_COUNT(c->stats.damaged, 1);
 	}
+}
+
+static int mq_receive_one(struct ipcx_copied *c, struct ipcx_buffer **b)
+{
+	return get_kind(c, mq(c)->q, false, b);
 }
 
 /* A handle that only receives may not send: it opens the queue once more, if its user may. */
@@ -398,7 +405,7 @@ static int mq_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
 
 static int mq_answer(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
-	return mq(c)->mailbox < 0 ? -EAGAIN : get(c, mq(c)->mailbox, b);
+	return mq(c)->mailbox < 0 ? -EAGAIN : get_kind(c, mq(c)->mailbox, true, b);
 }
 
 static int mq_server(struct ipcx_copied *c, uint64_t call)
