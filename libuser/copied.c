@@ -234,7 +234,8 @@ int ipcx_copied_prepare(const struct ipcx_msg *m, struct ipcx_buffer *b)
 	return 0;
 }
 
-int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadline)
+/* @call: this thread waits for the answer */
+int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadline, bool call)
 {
 	bool request = b->head.kind == IPCX_FRAME_REQUEST;
 	short events = POLLOUT;
@@ -244,7 +245,7 @@ int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadl
 		r = ipcx_copied_begin_to_send(c, deadline);
 		if (r)
 			return r;
-		r = request ? ipcx_copied_expect(c, b) : 0;
+		r = request ? ipcx_copied_expect(c, b, call) : 0;
 		if (!r)
 			r = c->mech->send(c, b);
 		if (r && request)
@@ -267,7 +268,7 @@ static int commit_one(struct ipcx_copied *c, struct ipcx_msg *m)
 	int r = b ? ipcx_copied_prepare(m, b) : -EPERM;
 
 	if (!r)
-		r = ipcx_copied_send(c, b, b->deadline);
+		r = ipcx_copied_send(c, b, b->deadline, false);
 	if (r)
 		return r;
 	if (b->head.call)
@@ -338,18 +339,24 @@ static struct ipcx_buffer *take_ready(struct ipcx_copied *c)
 	return b;
 }
 
-/* One more from the mechanism, where that may change which is the first. */
+/*
+ * One more from the mechanism, where that may change which is the first. Who looks again and again
+ * and takes nothing must not get all there are.
+ */
 static int refill(struct ipcx_copied *c)
 {
 	struct ipcx_buffer *b;
 	int r;
 
-	if (c->ready && !(c->base.ops->caps & IPCX_CAP_PRIORITY))
+	if (c->ready && (!c->taken || !(c->base.ops->caps & IPCX_CAP_PRIORITY)))
 		return 0;
 	r = c->mech->receive(c, &b);
 	if (r)
 		return c->ready ? 0 : r;
+	c->taken = false;
 	b->seq = ++c->received;
+	if (b->head.kind == IPCX_FRAME_REQUEST && c->mech->accepted)
+		c->mech->accepted(c, b);
 	put_ready(c, b);
 	return 0;
 }
@@ -386,11 +393,10 @@ static int take_one(struct ipcx_copied *c, size_t len_max, struct ipcx_msg *m)
 		put_ready(c, b);
 		r = -EMSGSIZE;
 	}
+	c->taken |= !r;
 	pthread_mutex_unlock(&c->receiving);
 	if (r)
 		return r;
-	if (b->head.kind == IPCX_FRAME_REQUEST && c->mech->accepted)
-		c->mech->accepted(c, b);
 	ipcx_copied_hold(c, b, IPCX_HELD_LEASE);
 	ipcx_copied_fill(c, m, b);
 	return 0;

@@ -226,8 +226,9 @@ static int wait_a_little(int fd, short events, int64_t until)
 /* Under the lock of those who write. -EAGAIN: nothing was written. */
 static int put_frames(int fd, struct ipcx_buffer *b)
 {
-	int64_t until = 0;
+	int64_t until = 0, before, now = ipcx_copied_now();
 	uint64_t offset = 0;
+	ssize_t n;
 
 	do {
 		uint64_t left = b->head.len - offset;
@@ -237,14 +238,18 @@ static int put_frames(int fd, struct ipcx_buffer *b)
 		b->head.chunk = left < CHUNK ? left : CHUNK;
 		iov[1].iov_len = b->head.chunk;
 		ipcx_frame_pack(b->wire, &b->head, iov[1].iov_base, true);
-		while (writev(fd, iov, 2) < 0) {
-			if (errno != EAGAIN)
+		do {
+			before = now;
+			now = ipcx_copied_now();
+			n = writev(fd, iov, 2);
+			if (n < 0 && (errno != EAGAIN || !offset))
 				return -errno;
-			if (!offset)
-				return -EAGAIN;
-			if (wait_a_little(fd, POLLOUT, until))
+			if (n < 0 && wait_a_little(fd, POLLOUT, until))
 				return -ETIMEDOUT; /* and who receives drops what he has */
-		}
+		} while (n < 0);
+		/* as he has if this thread stood still */
+		if (offset && ipcx_copied_now() - before > IPCX_STALL_NS)
+			return -ETIMEDOUT;
 		offset += b->head.chunk;
 		until = ipcx_copied_now() + IPCX_STALL_NS;
 		if (b->deadline > until)
@@ -383,7 +388,7 @@ static int fifo_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct
 	if (fd < 0 && request->head.mailbox < IPCX_MAILBOXES)
 		fd = box_open(c, request->head.mailbox, false, false);
 	if (fd < 0)
-		return fd;
+		return fd == -ENOENT ? 0 : fd;
 	b->deadline = ipcx_copied_now() + IPCX_STALL_NS;
 	while (!r && ipcx_mailbox_owned(fd)) {
 		r = put(fd, b);
@@ -391,8 +396,10 @@ static int fifo_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct
 			break;
 		r = wait_a_little(fd, POLLOUT, b->deadline);
 	}
-	if (!ipcx_mailbox_owned(fd))
+	if (!ipcx_mailbox_owned(fd)) {
 		ipcx_mailbox_sweep(&box_ops, c);
+		r = 0;
+	}
 	if (fd != request->fd)
 		close(fd);
 	return r;

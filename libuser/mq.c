@@ -361,15 +361,22 @@ static int mq_give_back(struct ipcx_copied *c, struct ipcx_buffer *b)
 
 static int mq_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b)
 {
+	int64_t until = ipcx_copied_now() + IPCX_STALL_NS;
 	int fd = request->fd, r;
 
 	if (fd < 0)
 		fd = box_open(c, request->head.mailbox, false, false);
 	if (fd < 0)
-		return fd;
-	r = put(fd, b);
-	if (!ipcx_mailbox_owned(fd))
+		return fd == -ENOENT ? 0 : fd;
+	while ((r = put(fd, b)) == -EAGAIN && ipcx_mailbox_owned(fd)) {
+		r = ipcx_copied_wait(fd, POLLOUT, -1, until);
+		if (r && r != -EINTR)
+			break;
+	}
+	if (!ipcx_mailbox_owned(fd)) {
 		ipcx_mailbox_sweep(&box_ops, c);
+		r = 0;
+	}
 	if (fd != request->fd)
 		close(fd);
 	return r;
@@ -388,14 +395,22 @@ static void mq_accepted(struct ipcx_copied *c, struct ipcx_buffer *request)
 static int mq_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct mq_queue *m = mq(c);
+	const struct ipcx_queue_attr *attr = &c->base.attr;
 	struct mq_attr a;
 	long n = 0;
 
+	/* who receives could not open the mailbox, see box_open() */
+	if (attr->uid && attr->uid != geteuid() && !(attr->mode & 044))
+		return -EACCES;
 	if (m->mailbox < 0)
 		m->mailbox = ipcx_mailbox_make(&box_ops, m, &m->number);
 	if (m->mailbox < 0)
 		return m->mailbox;
 	b->head.mailbox = m->number;
+	/* answers that came too late leave room for those that are to come */
+	while (!mq_getattr(m->mailbox, &a) && a.mq_curmsgs)
+		if (ipcx_copied_read_answers(c))
+			break;
 	pthread_mutex_lock(&c->lock);
 	for (struct ipcx_pending *p = c->pending; p; p = p->next)
 		n++;

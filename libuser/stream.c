@@ -470,7 +470,7 @@ int ipcx_stream_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct
 	if (r)
 		shutdown(fd, SHUT_RDWR);
 	close(fd);
-	return r;
+	return r == -EPIPE || !r ? 0 : -ETIMEDOUT;
 }
 
 /* Answers come over the connection; what is asked over the one before gets none. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Transports over sockets where a peer does what it should not: heads that no sender makes, too
- * many connections, messages that never end, answers that nobody reads, a receiver that stops.
+ * Transports without the module where a peer does what it should not: heads that no sender makes,
+ * too many connections, messages that never end, answers that nobody reads, looks and does not take.
  */
 #include <ipcx.h>
+#include <mqueue.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
@@ -207,7 +208,7 @@ TEST_F(peer, unread_answer)
 
 static void *send_long(void *q)
 {
-	size_t len = 16 << 20;
+	size_t len = 1 << 20;
 	void *data = calloc(1, len);
 
 	ipcx_queue_send(q, data, len, in_ms(700));
@@ -222,7 +223,7 @@ TEST_F(peer, busy_sender)
 	int64_t before;
 
 	ASSERT_EQ(0, pthread_create(&t, NULL, send_long, self->s));
-	usleep(100000);
+	usleep(300000);
 	before = now_ns();
 	EXPECT_EQ(-EAGAIN, ipcx_queue_loan(self->s, 1, &self->m, IPCX_NOWAIT));
 	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_loan(self->s, 1, &self->m, in_ms(50)));
@@ -253,6 +254,188 @@ TEST_F(peer, another_server)
 	}
 	EXPECT_EQ(0, ipcx_queue_call(self->s, &m, &reply, in_ms(5000))) TH_LOG("%s", ipcx_error());
 	EXPECT_EQ(0, exit_status(pid));
+}
+
+static void *get_answers(void *q)
+{
+	struct ipcx_msg m;
+	int r;
+
+	do {
+		r = ipcx_queue_answer(q, &m, in_ms(300));
+	} while (!r);
+	return (void *)(intptr_t)r;
+}
+
+/* Who waits for any answer does not get that of a call. */
+TEST_F(peer, calls_and_answers)
+{
+	struct ipcx_msg m, reply = { 0 };
+	int64_t end = in_ms(500);
+	pthread_t t;
+	pid_t pid;
+	void *r;
+
+	ipcx_queue_close(self->q);
+	self->q = NULL;
+	pid = fork();
+	if (!pid) {
+		struct ipcx_msg answer = { 0 };
+		struct ipcx_queue *q;
+
+		memset(&m, 0, sizeof(m));
+		if (ipcx_queue_open(&q, self->uri, IPCX_CREATE | IPCX_RECV, NULL))
+			_exit(1);
+		while (!ipcx_queue_reply_next(q, &m, &answer, IPCX_FOREVER))
+			;
+		_exit(2);
+	}
+	ASSERT_EQ(0, pthread_create(&t, NULL, get_answers, self->s));
+	while (now_ns() < end) {
+		ASSERT_EQ(0, ipcx_queue_loan(self->s, 1, &m, in_ms(1000)));
+		ASSERT_EQ(0, ipcx_queue_call(self->s, &m, &reply, in_ms(1000)));
+	}
+	pthread_join(t, &r);
+	EXPECT_EQ(-ETIMEDOUT, (intptr_t)r);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static struct ipcx_queue *open_mq(unsigned int flags, const struct ipcx_queue_opts *opts)
+{
+	struct ipcx_queue *q;
+	char uri[64];
+
+	snprintf(uri, sizeof(uri), "mq:peer-%d", getpid());
+	return ipcx_queue_open(&q, uri, flags, opts) ? NULL : q;
+}
+
+/* Who looks does not take what others could have. */
+TEST(mq_peek)
+{
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
+	struct ipcx_queue *other = open_mq(IPCX_RECV, NULL);
+	struct ipcx_msg m;
+
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(0, ipcx_queue_send(q, "x", 1, 0));
+	for (int i = 0; i < 10; i++)
+		ASSERT_EQ(0, ipcx_queue_peek(q, &m));
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(0, ipcx_queue_take(other, &m, 0));
+	ipcx_queue_close(other);
+	ipcx_queue_close(q);
+}
+
+static void *peek_and_reply(void *q)
+{
+	struct pollfd p = { .fd = ipcx_queue_fd(q), .events = POLLIN };
+	struct ipcx_msg m, answer = { .data = "x", .len = 1 };
+
+	poll(&p, 1, 5000);
+	if (ipcx_queue_peek(q, &m))
+		return q;
+	usleep(1300000);
+	return ipcx_queue_take(q, &m, 0) || ipcx_queue_reply(q, &m, &answer) ? q : NULL;
+}
+
+/* But what he saw he has, as far as its caller is concerned. */
+TEST(mq_peek_at_request)
+{
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
+	struct ipcx_queue *s = open_mq(IPCX_SEND, NULL);
+	struct ipcx_msg m, reply = { 0 };
+	pthread_t t;
+	void *failed;
+
+	ASSERT_EQ(0, pthread_create(&t, NULL, peek_and_reply, q));
+	ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
+	EXPECT_EQ(0, ipcx_queue_call(s, &m, &reply, in_ms(5000))) TH_LOG("%s", ipcx_error());
+	pthread_join(t, &failed);
+	EXPECT_EQ(NULL, failed);
+	ipcx_queue_close(s);
+	ipcx_queue_close(q);
+}
+
+/* Answers to calls that were given up do not fill the mailbox. */
+TEST(mq_late_answers)
+{
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
+	struct ipcx_queue *s = open_mq(IPCX_SEND, NULL);
+	struct ipcx_msg m, answer = { .data = "x", .len = 1 }, reply = { 0 };
+
+	for (int i = 0; i < 8; i++) {
+		ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
+		ASSERT_EQ(-ETIMEDOUT, ipcx_queue_call(s, &m, &reply, in_ms(1)));
+	}
+	for (int i = 0; i < 8; i++) {
+		ASSERT_EQ(0, ipcx_queue_take(q, &m, 0));
+		ASSERT_EQ(0, ipcx_queue_reply(q, &m, &answer));
+		answer = (struct ipcx_msg){ .data = "x", .len = 1 };
+	}
+	ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
+	m.flags = IPCX_REQUEST;
+	ASSERT_EQ(0, ipcx_queue_commit(s, &m));
+	ASSERT_EQ(0, ipcx_queue_take(q, &m, 0));
+	ASSERT_EQ(0, ipcx_queue_reply(q, &m, &answer));
+	EXPECT_EQ(0, ipcx_queue_answer(s, &m, 0));
+	EXPECT_EQ(1, m.len);
+	ipcx_queue_close(s);
+	ipcx_queue_close(q);
+}
+
+/* Where the answer could not come nothing is asked. */
+TEST(mq_no_way_back)
+{
+	IPCX_QUEUE_OPTS(opts, .mode = 0622);
+	struct ipcx_queue *q, *s;
+	struct ipcx_msg m, reply = { 0 };
+	char path[64];
+	mqd_t raw;
+
+	if (geteuid())
+		SKIP(return, "needs root");
+	q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, &opts);
+	snprintf(path, sizeof(path), "/peer-%d", getpid());
+	raw = mq_open(path, O_RDWR);
+	ASSERT_EQ(0, fchown(raw, 4321, 4321));
+	s = open_mq(IPCX_SEND, NULL);
+	ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
+	EXPECT_EQ(-EACCES, ipcx_queue_call(s, &m, &reply, in_ms(100)));
+	EXPECT_NE(NULL, strstr(ipcx_error(), "answers")) TH_LOG("%s", ipcx_error());
+	EXPECT_EQ(0, ipcx_queue_commit(s, &m));
+	ipcx_queue_close(s);
+	ipcx_queue_close(q);
+	mq_close(raw);
+}
+
+/* Who stood still in the middle of a message was given up, and is told. */
+TEST_F(peer, stopped_sender)
+{
+	struct ipcx_queue *q;
+	char uri[180];
+	pid_t pid;
+
+	snprintf(uri, sizeof(uri), "fifo:%s-fifo", self->file);
+	ASSERT_EQ(0, ipcx_queue_open(&q, uri, IPCX_CREATE | IPCX_RECV, NULL));
+	pid = fork();
+	if (!pid) {
+		struct ipcx_queue *s;
+		size_t len = 8 << 20;
+
+		if (ipcx_queue_open(&s, uri, IPCX_SEND, NULL))
+			_exit(1);
+		_exit(ipcx_queue_send(s, calloc(1, len), len, in_ms(20000)) == -ETIMEDOUT ? 0 : 2);
+	}
+	usleep(300000);
+	kill(pid, SIGSTOP);
+	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_take(q, &self->m, in_ms(1500)));
+	EXPECT_EQ(1, damaged(q));
+	kill(pid, SIGCONT);
+	while (ipcx_queue_take(q, &self->m, in_ms(300)) == 0)
+		;
+	EXPECT_EQ(0, exit_status(pid));
+	ipcx_queue_close(q);
 }
 
 /* Where nobody listens, and the system has but the port that is called for a connection */
