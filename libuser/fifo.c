@@ -353,7 +353,7 @@ static int get(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, struct ip
 	return r;
 }
 
-/* Answers come to mailboxes, and nothing else; what is in the wrong place is dropped, and counted. */
+/* Answers come to mailboxes, and nothing else does; what is in the wrong place is dropped. */
 static int get_kind(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, bool answer,
 		    struct ipcx_buffer **b)
 {

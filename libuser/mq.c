@@ -324,7 +324,7 @@ static int mq_send_one(struct ipcx_copied *c, struct ipcx_buffer *b)
 	return put(mq(c)->q, b);
 }
 
-/* Answers come to mailboxes, and nothing else; what is in the wrong place is dropped, and counted. */
+/* Answers come to mailboxes, and nothing else does; what is in the wrong place is dropped. */
 static int get_kind(struct ipcx_copied *c, mqd_t q, bool answer, struct ipcx_buffer **b)
 {
 	int r;

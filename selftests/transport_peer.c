@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Transports without the module where a peer does what it should not: heads that no sender makes,
- * too many connections, messages that never end, answers that nobody reads, looks and does not take.
+ * too many connections, messages that never end, answers that nobody reads, a look without a take.
  */
 #include <ipcx.h>
 #include <mqueue.h>
@@ -105,15 +105,16 @@ static uint64_t damaged(struct ipcx_queue *q)
 
 TEST_F(peer, flags)
 {
+	// clang-format off
 	static const struct {
 		int kind;
 		unsigned int flags;
 		bool good;
 	} tries[] = {
-		{ 1, 0, true }, { 1, 0xffff }, { 1, IPCX_REQUEST },	    { 2, IPCX_CANCELED },
-		{ 3, 0 },	{ 4, 0 },      { 4, IPCX_CANCELED | 1024 }, { 4, IPCX_EXPIRED },
-		{ 2, 0, true },
+		{ 1, 0, true }, { 1, 0xffff }, { 1, IPCX_REQUEST }, { 2, IPCX_CANCELED }, { 3, 0 },
+		{ 4, 0 }, { 4, IPCX_CANCELED | 1024 }, { 4, IPCX_EXPIRED }, { 2, 0, true },
 	};
+	// clang-format on
 	int bad = 0;
 
 	for (int i = 0; i < ARRAY_SIZE(tries); i++) {
