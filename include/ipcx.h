@@ -259,7 +259,7 @@ struct ipcx_queue_stats {
  *              user, or 1,024 users have senders or messages there
  * -EOPNOTSUPP  an unknown flag, transport or option; or a required capability
  *              that this transport does not enforce
- * -EPROTOTYPE  the name stands for something that is not a queue
+ * -EPROTOTYPE  the name stands for something that is not a queue, or .NAME beside it does
  */
 int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
 		    const struct ipcx_queue_opts *opts);
@@ -348,6 +348,7 @@ int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_
  * be SIGBUS.
  *
  * Return: 0, or
+ * -EACCES      not the kernel: the mode does not let you, or no answer could come
  * -EAGAIN      not the kernel: full again, and the loan's deadline was IPCX_NOWAIT
  * -EIDRM       the queue was removed; the loan is still yours to cancel
  * -EINVAL      prio is larger than 31, or expires negative

@@ -26,6 +26,7 @@ extern "C" {
  * request, with deliveries + 1.
  *
  * Return: 0, or
+ * -EACCES      not the kernel: the mode does not let you, or no answer could come
  * -EAGAIN      no answer yet, and @deadline is IPCX_NOWAIT; the call goes on
  * -EBUSY       the call goes on, and another thread waits for its answer
  * -ECANCELED   the server released the request without a reply, or it was dropped
@@ -97,16 +98,19 @@ int ipcx_queue_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request, 
  * @reply: a loan by ipcx_queue_loan_reply(); or zeroed but for data and len, which are
  *	copied. Without a payload data may be NULL
  *
- * Does not block, but for an allocation where a long reply is copied. If the caller
+ * Does not block, but for an allocation where a long reply is copied; over another
+ * transport than the kernel for a second, while the caller reads nothing. If the caller
  * has given up, the reply goes nowhere; that is no error.
  *
  * Return: 0, or
+ * -EACCES    not the kernel: where the caller's answers come to is another's, or closed to you
  * -EIDRM     the queue was removed
  * -EINVAL    @request is a message whose sender waits for no answer
  * -EMSGSIZE  len is larger than what was loaned, or than the queue's msg_max
  * -ENOMEM    sealed: as ipcx_queue_commit()
  * -EPERM     @request is not held by this handle
  * -ESTALE    it was held for longer than lease_ms and is for another server now
+ * -ETIMEDOUT  not the kernel: the caller does not read its answers
  * and what ipcx_queue_loan_reply() returns, when @reply is copied. Then nothing was
  * sent and @request is still held.
  */

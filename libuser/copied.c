@@ -40,6 +40,16 @@ static int check_options(unsigned int flags, const struct ipcx_queue_opts *opts)
 	return ipcx_fail(EOPNOTSUPP, "only the transport \"kernel\" has %s", what);
 }
 
+static void close_events(struct ipcx_copied *c)
+{
+	if (c->ready_event >= 0)
+		close(c->ready_event);
+	if (c->answer_event >= 0)
+		close(c->answer_event);
+	c->ready_event = -1;
+	c->answer_event = -1;
+}
+
 int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags,
 		     const struct ipcx_queue_opts *opts, const struct ipcx_mech *mech)
 {
@@ -58,6 +68,7 @@ int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags
 	pthread_mutex_init(&c->receiving, NULL);
 	pthread_mutex_init(&c->answering, NULL);
 	pthread_mutex_init(&c->lock, NULL);
+	c->set = -1;
 	c->ready_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	c->answer_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->ready_event < 0 || c->answer_event < 0)
@@ -66,8 +77,12 @@ int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags
 	if (!r && getentropy(&c->calls, sizeof(c->calls)))
 		r = ipcx_fail(errno, "no random number: %s", strerror(errno));
 	c->calls = c->calls >> 2 | 1 << 8;
-	if (!r)
-		r = mech->open(c, rest, flags, opts);
+	if (r) {
+		close_events(c);
+		free(c);
+		return r;
+	}
+	r = mech->open(c, rest, flags, opts);
 	if (r) {
 		ipcx_copied_close(&c->base);
 		return r;
@@ -85,16 +100,6 @@ static void free_list(struct ipcx_buffer *b)
 		ipcx_buffer_free(b);
 		b = next;
 	}
-}
-
-static void close_events(struct ipcx_copied *c)
-{
-	if (c->ready_event >= 0)
-		close(c->ready_event);
-	if (c->answer_event >= 0)
-		close(c->answer_event);
-	c->ready_event = -1;
-	c->answer_event = -1;
 }
 
 /* To others, if there can be any. */
@@ -132,17 +137,23 @@ void ipcx_copied_close(struct ipcx_queue *q)
 	free(c);
 }
 
+static void close_mailboxes(struct ipcx_buffer *b)
+{
+	for (; b; b = b->next) {
+		if (b->fd >= 0)
+			close(b->fd);
+		b->fd = -1;
+	}
+}
+
 /* Locks of other threads are held for ever: nothing is taken, and nothing freed. */
 void ipcx_copied_forked(struct ipcx_queue *q)
 {
 	struct ipcx_copied *c = copied(q);
 
 	for (int i = 0; i < IPCX_HELD_LISTS; i++)
-		for (struct ipcx_buffer *b = c->held[i]; b; b = b->next) {
-			if (b->fd >= 0)
-				close(b->fd);
-			b->fd = -1;
-		}
+		close_mailboxes(c->held[i]);
+	close_mailboxes(c->ready);
 	c->mech->close(c, true);
 	close_events(c);
 	q->fd = -1;
@@ -165,7 +176,7 @@ static int wait_for_room(struct ipcx_copied *c, int64_t deadline)
 	int room, r;
 
 	for (;;) {
-		room = c->mech->room(c);
+		room = c->mech->room(c, deadline);
 		if (room == INT_MAX || room < 0)
 			return room;
 		if (room > (int)c->loans)
@@ -223,15 +234,18 @@ int ipcx_copied_prepare(const struct ipcx_msg *m, struct ipcx_buffer *b)
 	return 0;
 }
 
-int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadline)
+/* @call: this thread waits for the answer */
+int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadline, bool call)
 {
 	bool request = b->head.kind == IPCX_FRAME_REQUEST;
 	short events = POLLOUT;
 	int r, fd;
 
 	for (;;) {
-		pthread_mutex_lock(&c->sending);
-		r = request ? ipcx_copied_expect(c, b) : 0;
+		r = ipcx_copied_begin_to_send(c, deadline);
+		if (r)
+			return r;
+		r = request ? ipcx_copied_expect(c, b, call) : 0;
 		if (!r)
 			r = c->mech->send(c, b);
 		if (r && request)
@@ -254,7 +268,7 @@ static int commit_one(struct ipcx_copied *c, struct ipcx_msg *m)
 	int r = b ? ipcx_copied_prepare(m, b) : -EPERM;
 
 	if (!r)
-		r = ipcx_copied_send(c, b, b->deadline);
+		r = ipcx_copied_send(c, b, b->deadline, false);
 	if (r)
 		return r;
 	if (b->head.call)
@@ -325,18 +339,24 @@ static struct ipcx_buffer *take_ready(struct ipcx_copied *c)
 	return b;
 }
 
-/* One more from the mechanism, where that may change which is the first. */
+/*
+ * One more from the mechanism, where that may change which is the first. Who looks again and again
+ * and takes nothing must not get all there are.
+ */
 static int refill(struct ipcx_copied *c)
 {
 	struct ipcx_buffer *b;
 	int r;
 
-	if (c->ready && !(c->base.ops->caps & IPCX_CAP_PRIORITY))
+	if (c->ready && (!c->taken || !(c->base.ops->caps & IPCX_CAP_PRIORITY)))
 		return 0;
 	r = c->mech->receive(c, &b);
 	if (r)
 		return c->ready ? 0 : r;
+	c->taken = false;
 	b->seq = ++c->received;
+	if (b->head.kind == IPCX_FRAME_REQUEST && c->mech->accepted)
+		c->mech->accepted(c, b);
 	put_ready(c, b);
 	return 0;
 }
@@ -373,11 +393,10 @@ static int take_one(struct ipcx_copied *c, size_t len_max, struct ipcx_msg *m)
 		put_ready(c, b);
 		r = -EMSGSIZE;
 	}
+	c->taken |= !r;
 	pthread_mutex_unlock(&c->receiving);
 	if (r)
 		return r;
-	if (b->head.kind == IPCX_FRAME_REQUEST && c->mech->accepted)
-		c->mech->accepted(c, b);
 	ipcx_copied_hold(c, b, IPCX_HELD_LEASE);
 	ipcx_copied_fill(c, m, b);
 	return 0;
@@ -395,7 +414,7 @@ int ipcx_copied_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, u
 		if (!r)
 			done++;
 		else if (r == -EAGAIN && !done)
-			r = ipcx_copied_wait(q->fd, POLLIN, -1, deadline);
+			r = ipcx_copied_wait(c->set, POLLIN, -1, deadline);
 	}
 	return done ? (int)done : r;
 }

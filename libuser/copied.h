@@ -28,7 +28,7 @@ struct ipcx_mech;
 struct ipcx_pending {
 	struct ipcx_pending *next;
 	uint64_t call;
-	bool sent, seen, waiting; /* @seen: a server had it; @waiting: a thread is in call() */
+	bool seen, waiting; /* @seen: a server had it; @waiting: a thread is in call() */
 	int64_t since; /* nothing was seen of it since; 0: something was */
 };
 
@@ -47,12 +47,14 @@ struct ipcx_pending {
  * @answers: received, and not taken yet
  * @pending: requests without an answer
  * @answerers: threads that wait for any answer
+ * @set: what those who receive wait for, who do not read answers; may be @base.fd, or in it
  * @ready_event: readable while there is anything in @ready
  * @answer_event: readable while there is something in @answers that somebody waits for
  * @numbers: the last number of a buffer
  * @calls: the last number of a request
  * @loans: buffers on loan
  * @received: messages received
+ * @taken: something was taken since @ready was filled; under receiving
  * @stats: what ipcx_queue_stat() tells
  *
  * The locks are taken in this order.
@@ -64,8 +66,9 @@ struct ipcx_copied {
 	struct ipcx_buffer *held[IPCX_HELD_LISTS], *ready, *answers;
 	struct ipcx_pending *pending;
 	unsigned int answerers, loans;
-	int ready_event, answer_event;
+	int set, ready_event, answer_event;
 	uint64_t numbers, calls, received;
+	bool taken;
 	struct ipcx_queue_stats stats;
 };
 
@@ -76,15 +79,17 @@ struct ipcx_copied {
  *	makes an ephemeral queue has that in attr.flags, and takes its name away when it closes
  * @close: close what is open; with @forked in a child, where nothing is unlinked. May be called
  *	when open failed, and twice
- * @room: how many messages could be sent now, INT_MAX if that cannot be told; or an errno
+ * @room: how many messages could be sent now, INT_MAX if that cannot be told; or an errno. It may
+ *	wait for who is sending until the deadline
  * @send: send @b, under sending. -EAGAIN: nothing of it was sent, and there is no room
  * @receive: receive a message or request, under receiving; 0, or -EAGAIN
  * @give_back: put @b, which was received, back for others; NULL where there are none
- * @reply: send the answer @b to @request; where its caller is gone it goes nowhere
+ * @reply: send the answer @b to @request; where its caller is gone it goes nowhere. Or an errno:
+ *	nothing was sent that the caller would understand
  * @expect: see to it that an answer can come, under sending, and fill in @b where it goes
  * @answer: receive an answer, under answering; 0, -EAGAIN, or -EOWNERDEAD: there will be none to
  *	all that was sent
- * @accepted: a request was taken: tell its caller by a lock, if it cannot know otherwise
+ * @accepted: a request was received: tell its caller by a lock, if it cannot know otherwise
  * @server: does one have the request? 1 yes, 0 no, -1 it may be in the queue still. NULL if
  *	@answer tells
  * @fd: what to poll, and for what events; -1 to look again soon
@@ -95,7 +100,7 @@ struct ipcx_mech {
 	int (*open)(struct ipcx_copied *c, const char *rest, unsigned int flags,
 		    const struct ipcx_queue_opts *opts);
 	void (*close)(struct ipcx_copied *c, bool forked);
-	int (*room)(struct ipcx_copied *c);
+	int (*room)(struct ipcx_copied *c, int64_t deadline);
 	int (*send)(struct ipcx_copied *c, struct ipcx_buffer *b);
 	int (*receive)(struct ipcx_copied *c, struct ipcx_buffer **b);
 	int (*give_back)(struct ipcx_copied *c, struct ipcx_buffer *b);
@@ -129,6 +134,7 @@ int ipcx_copied_check_name(const char *name, size_t max);
 int ipcx_copied_poll_set(struct ipcx_copied *c);
 int64_t ipcx_copied_now(void);
 int ipcx_copied_wait(int fd, short events, int fd2, int64_t deadline);
+int ipcx_copied_begin_to_send(struct ipcx_copied *c, int64_t deadline);
 bool ipcx_copied_signal(int event, bool on);
 struct ipcx_buffer *ipcx_copied_find(struct ipcx_copied *c, const struct ipcx_msg *m, int state);
 void ipcx_copied_hold(struct ipcx_copied *c, struct ipcx_buffer *b, int state);
@@ -137,7 +143,7 @@ void ipcx_copied_fill(struct ipcx_copied *c, struct ipcx_msg *m, struct ipcx_buf
 
 /* copied.c, for copied_call.c */
 int ipcx_copied_prepare(const struct ipcx_msg *m, struct ipcx_buffer *b);
-int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadline);
+int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadline, bool call);
 
 /* What a buffer is held for */
 enum { IPCX_HELD_LOAN = 1, IPCX_HELD_REPLY, IPCX_HELD_LEASE, IPCX_HELD_ANSWER };
@@ -150,7 +156,8 @@ int ipcx_copied_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request,
 			   struct ipcx_msg *reply);
 int ipcx_copied_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
 		      bool next, int64_t deadline);
-int ipcx_copied_expect(struct ipcx_copied *c, struct ipcx_buffer *b);
+int ipcx_copied_expect(struct ipcx_copied *c, struct ipcx_buffer *b, bool call);
+int ipcx_copied_read_answers(struct ipcx_copied *c);
 void ipcx_copied_withdraw(struct ipcx_copied *c, uint64_t call);
 void ipcx_copied_refuse(struct ipcx_copied *c, struct ipcx_buffer *request, unsigned int why);
 void ipcx_copied_lost(struct ipcx_copied *c);

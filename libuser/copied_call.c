@@ -50,7 +50,7 @@ static void tell_waiters(struct ipcx_copied *c)
 }
 
 /* Under sending. An entry is there before the request is sent, or its answer could be first. */
-int ipcx_copied_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
+int ipcx_copied_expect(struct ipcx_copied *c, struct ipcx_buffer *b, bool call)
 {
 	struct ipcx_pending *p;
 	int r;
@@ -63,6 +63,7 @@ int ipcx_copied_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
 		return -ENOMEM;
 	pthread_mutex_lock(&c->lock);
 	p->call = ++c->calls;
+	p->waiting = call;
 	p->next = c->pending;
 	c->pending = p;
 	b->head.call = p->call;
@@ -154,7 +155,7 @@ static void look_for_servers(struct ipcx_copied *c)
 }
 
 /* Reads what has come. Return: 0, or -EAGAIN when there was nothing. */
-static int read_answers(struct ipcx_copied *c)
+int ipcx_copied_read_answers(struct ipcx_copied *c)
 {
 	struct ipcx_buffer *b;
 	int r;
@@ -229,7 +230,7 @@ static int wait_for_answer(struct ipcx_copied *c, uint64_t call, int64_t deadlin
 			return 0;
 		if (r)
 			return r;
-		if (!read_answers(c))
+		if (!ipcx_copied_read_answers(c))
 			continue;
 		if (c->mech->server && deadline && deadline > ipcx_copied_now() + LOOK_NS)
 			until = ipcx_copied_now() + LOOK_NS;
@@ -280,7 +281,7 @@ static int send_request(struct ipcx_copied *c, struct ipcx_msg *m, int64_t deadl
 	r = ipcx_copied_prepare(m, b);
 	m->flags = flags;
 	if (!r)
-		r = ipcx_copied_send(c, b, deadline ? deadline : b->deadline);
+		r = ipcx_copied_send(c, b, deadline ? deadline : b->deadline, true);
 	if (r)
 		return r == -EAGAIN ? -ETIMEDOUT : r; /* EAGAIN is for what goes on */
 	IPCX_COUNT(c->stats.sent, 1);
@@ -307,17 +308,19 @@ int ipcx_copied_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx
 {
 	struct ipcx_copied *c = copied(q);
 	struct ipcx_buffer *b;
+	bool goes_on = request->priv[2] == CALL_GOES_ON && !request->priv[IPCX_PRIV_HOLDER];
 	int r = q->fd < 0 ? -EBADF : q->flags & IPCX_SEND ? 0 : -EPERM;
 
 	if (!r && deadline < 0)
 		r = -EINVAL;
 	if (!r)
 		r = release_answer(c, reply);
-	if (!r && (request->priv[2] != CALL_GOES_ON || request->priv[IPCX_PRIV_HOLDER]))
+	if (!r && !goes_on)
 		r = send_request(c, request, deadline);
 	if (r)
 		return r;
-	r = begin_waiting(c, request->seq, true);
+	if (goes_on)
+		r = begin_waiting(c, request->seq, true);
 	if (!r) {
 		r = wait_for_answer(c, request->seq, deadline, &b);
 		begin_waiting(c, request->seq, false);
@@ -422,8 +425,6 @@ static int reply_buffer(struct ipcx_copied *c, struct ipcx_msg *reply, struct ip
 			return -EPERM;
 		if (reply->len > (*b)->room)
 			return -EMSGSIZE;
-		ipcx_copied_drop(c, (*b)->number);
-		reply->priv[IPCX_PRIV_HOLDER] = 0;
 	} else {
 		if (reply->len > c->base.attr.msg_max)
 			return -EMSGSIZE;
@@ -434,13 +435,13 @@ static int reply_buffer(struct ipcx_copied *c, struct ipcx_msg *reply, struct ip
 			memcpy((*b)->data, reply->data, reply->len);
 	}
 	(*b)->head.len = reply->len;
-	reply->data = NULL;
 	return 0;
 }
 
 static int send_reply(struct ipcx_copied *c, struct ipcx_msg *m, struct ipcx_msg *reply)
 {
 	struct ipcx_buffer *b, *request = ipcx_copied_find(c, m, IPCX_HELD_LEASE);
+	bool loan = reply->priv[IPCX_PRIV_HOLDER];
 	int r;
 
 	if (!request)
@@ -451,8 +452,15 @@ static int send_reply(struct ipcx_copied *c, struct ipcx_msg *m, struct ipcx_msg
 	if (r)
 		return r;
 	address(b, request, IPCX_FRAME_REPLY, 0);
-	c->mech->reply(c, request, b);
-	ipcx_buffer_free(b);
+	r = c->mech->reply(c, request, b);
+	if (!r && loan)
+		ipcx_copied_drop(c, b->number);
+	if (!r || !loan)
+		ipcx_buffer_free(b);
+	if (r)
+		return r;
+	reply->data = NULL;
+	reply->priv[IPCX_PRIV_HOLDER] = 0;
 	IPCX_COUNT(c->stats.released, 1);
 	ipcx_buffer_free(ipcx_copied_drop(c, request->number));
 	m->data = NULL;

@@ -45,6 +45,18 @@ int ipcx_copied_wait(int fd, short events, int fd2, int64_t deadline)
 	return 0;
 }
 
+/* Locks sending. Return: 0, -EAGAIN for IPCX_NOWAIT, -ETIMEDOUT. */
+int ipcx_copied_begin_to_send(struct ipcx_copied *c, int64_t deadline)
+{
+	struct timespec ts = { deadline / 1000000000, deadline % 1000000000 };
+
+	if (deadline == IPCX_NOWAIT)
+		return pthread_mutex_trylock(&c->sending) ? -EAGAIN : 0;
+	if (deadline == IPCX_FOREVER)
+		return -pthread_mutex_lock(&c->sending);
+	return -pthread_mutex_clocklock(&c->sending, CLOCK_MONOTONIC, &ts);
+}
+
 /* Makes an eventfd readable, or not. */
 bool ipcx_copied_signal(int event, bool on)
 {
@@ -77,6 +89,7 @@ int ipcx_copied_poll_set(struct ipcx_copied *c)
 	c->base.fd = epoll_create1(EPOLL_CLOEXEC);
 	if (c->base.fd < 0 || epoll_ctl(c->base.fd, EPOLL_CTL_ADD, c->ready_event, &ev))
 		return ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
+	c->set = c->base.fd;
 	return 0;
 }
 

@@ -54,6 +54,12 @@ static int explain_loan(const struct ipcx_queue *q, const char *name, int err, s
 static int explain_commit(const char *name, int err)
 {
 	switch (err) {
+	case EACCES:
+		return ipcx_fail(err,
+				 "queue %s: its mode does not let you send there; or, over mq, "
+				 "not who receives open what answers to you would come to: give "
+				 "others the right to read",
+				 name);
 	case EINVAL:
 		return ipcx_fail(err,
 				 "queue %s: the priority of a message is not in 0..31, or its "
@@ -158,6 +164,13 @@ static int explain_reply(const struct ipcx_queue *q, const char *name, int err, 
 				 "queue %s: no bytes are left for a reply of %zu; release "
 				 "messages, or create the queue with a larger bytes_max",
 				 name, len);
+	case EACCES:
+		return ipcx_fail(err,
+				 "queue %s: there is no way to the caller: what replies to him "
+				 "come to is another's, or its mode does not let you",
+				 name);
+	case ETIMEDOUT:
+		return ipcx_fail(err, "queue %s: the caller does not read its answers", name);
 	case EINVAL:
 		return ipcx_fail(err,
 				 "queue %s: the sender of this message waits for no answer; "

@@ -86,8 +86,11 @@ static int box_open(void *handle, unsigned int number, bool create, bool own)
 	char name[300];
 	int r;
 
-	(void)own;
 	box_name(f, number, name);
+	if (!create && !own) {
+		r = open_end(&f->place, name);
+		return r < 0 ? r : ipcx_mailbox_check(r, &f->c.base.attr);
+	}
 	if (create) {
 		r = make(&f->place, name, f->place.mode & 0666);
 		if (r)
@@ -182,7 +185,7 @@ static void fifo_close(struct ipcx_copied *c, bool forked)
 		if (f->out >= 0)
 			ipcx_mailbox_sweep(&box_ops, f);
 		if (c->base.attr.flags & IPCX_EPHEMERAL)
-			ipcx_place_unlink(&f->place);
+			ipcx_place_unlink(&f->place, true);
 	}
 	if (c->base.fd != f->out)
 		close_end(&c->base.fd);
@@ -198,10 +201,11 @@ static bool someone_receives(const struct fifo_queue *f)
 	return f->in >= 0 || ipcx_file_locked(f->out, RECEIVER);
 }
 
-static int fifo_room(struct ipcx_copied *c)
+static int fifo_room(struct ipcx_copied *c, int64_t deadline)
 {
 	struct pollfd p = { .fd = fifo(c)->out, .events = POLLOUT };
 
+	(void)deadline;
 	if (!someone_receives(fifo(c)))
 		return 0;
 	return poll(&p, 1, 0) > 0 ? INT_MAX : 0;
@@ -222,8 +226,9 @@ static int wait_a_little(int fd, short events, int64_t until)
 /* Under the lock of those who write. -EAGAIN: nothing was written. */
 static int put_frames(int fd, struct ipcx_buffer *b)
 {
-	int64_t until = 0;
+	int64_t until = 0, before, now = ipcx_copied_now();
 	uint64_t offset = 0;
+	ssize_t n;
 
 	do {
 		uint64_t left = b->head.len - offset;
@@ -233,14 +238,18 @@ static int put_frames(int fd, struct ipcx_buffer *b)
 		b->head.chunk = left < CHUNK ? left : CHUNK;
 		iov[1].iov_len = b->head.chunk;
 		ipcx_frame_pack(b->wire, &b->head, iov[1].iov_base, true);
-		while (writev(fd, iov, 2) < 0) {
-			if (errno != EAGAIN)
+		do {
+			before = now;
+			now = ipcx_copied_now();
+			n = writev(fd, iov, 2);
+			if (n < 0 && (errno != EAGAIN || !offset))
 				return -errno;
-			if (!offset)
-				return -EAGAIN;
-			if (wait_a_little(fd, POLLOUT, until))
+			if (n < 0 && wait_a_little(fd, POLLOUT, until))
 				return -ETIMEDOUT; /* and who receives drops what he has */
-		}
+		} while (n < 0);
+		/* as he has if this thread stood still */
+		if (offset && ipcx_copied_now() - before > IPCX_STALL_NS)
+			return -ETIMEDOUT;
 		offset += b->head.chunk;
 		until = ipcx_copied_now() + IPCX_STALL_NS;
 		if (b->deadline > until)
@@ -344,18 +353,24 @@ static int get(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, struct ip
 	return r;
 }
 
-static int fifo_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
+/* Answers come to mailboxes, and nothing else does; what is in the wrong place is dropped. */
+static int get_kind(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, bool answer,
+		    struct ipcx_buffer **b)
 {
-	struct fifo_queue *f = fifo(c);
 	int r;
 
 	for (;;) {
-		r = get(c, f->in, &f->part, b);
-		if (r || (*b)->head.kind <= IPCX_FRAME_REQUEST)
+		r = get(c, fd, a, b);
+		if (r || ((*b)->head.kind >= IPCX_FRAME_REPLY) == answer)
 			return r;
 		ipcx_buffer_free(*b);
 		IPCX_COUNT(c->stats.damaged, 1);
 	}
+}
+
+static int fifo_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
+{
+	return get_kind(c, fifo(c)->in, &fifo(c)->part, false, b);
 }
 
 /* If there is another who receives */
@@ -373,7 +388,7 @@ static int fifo_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct
 	if (fd < 0 && request->head.mailbox < IPCX_MAILBOXES)
 		fd = box_open(c, request->head.mailbox, false, false);
 	if (fd < 0)
-		return fd;
+		return fd == -ENOENT ? 0 : fd;
 	b->deadline = ipcx_copied_now() + IPCX_STALL_NS;
 	while (!r && ipcx_mailbox_owned(fd)) {
 		r = put(fd, b);
@@ -381,8 +396,10 @@ static int fifo_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct
 			break;
 		r = wait_a_little(fd, POLLOUT, b->deadline);
 	}
-	if (!ipcx_mailbox_owned(fd))
+	if (!ipcx_mailbox_owned(fd)) {
 		ipcx_mailbox_sweep(&box_ops, c);
+		r = 0;
+	}
 	if (fd != request->fd)
 		close(fd);
 	return r;
@@ -411,7 +428,7 @@ static int fifo_answer(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
 	struct fifo_queue *f = fifo(c);
 
-	return f->mailbox < 0 ? -EAGAIN : get(c, f->mailbox, &f->answer, b);
+	return f->mailbox < 0 ? -EAGAIN : get_kind(c, f->mailbox, &f->answer, true, b);
 }
 
 static uint64_t fifo_queued(struct ipcx_copied *c)

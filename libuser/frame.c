@@ -7,6 +7,7 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <ipcx.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,11 +121,20 @@ void ipcx_frame_pack(char wire[IPCX_FRAME_SIZE], const struct ipcx_head *h, cons
 	memcpy(wire, &w, sizeof(w));
 }
 
+/* Only that there is no reply has a reason, and that says one. */
+static bool flags_fit(const struct ipcx_head *h)
+{
+	if (h->kind != IPCX_FRAME_ERROR)
+		return !h->flags;
+	return !h->len && (h->flags == IPCX_CANCELED || h->flags == IPCX_EXPIRED ||
+			   h->flags == IPCX_OWNERDEAD);
+}
+
 static bool makes_sense(const struct ipcx_head *h)
 {
 	if (h->kind < IPCX_FRAME_MESSAGE || h->kind > IPCX_FRAME_ERROR)
 		return false;
-	if (h->prio > 31 || h->expires < 0)
+	if (h->prio > 31 || h->expires < 0 || !flags_fit(h))
 		return false;
 	/* all but the only chunk of an empty message bring something, and not too much */
 	return h->chunk <= h->len && h->offset <= h->len - h->chunk && (h->chunk || !h->len);
@@ -155,7 +165,7 @@ int ipcx_frame_unpack(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE], uin
 	};
 	if (!makes_sense(h))
 		return -EPROTO;
-	return h->len > msg_max ? -EMSGSIZE : 0;
+	return h->len > msg_max || h->len > SIZE_MAX - sizeof(struct ipcx_buffer) ? -EMSGSIZE : 0;
 }
 
 bool ipcx_assemble_drop(struct ipcx_assembly *a)

@@ -77,6 +77,18 @@ bool ipcx_mailbox_accepted(int fd, uint64_t call)
 	return ipcx_file_locked(fd, call);
 }
 
+int ipcx_mailbox_check(int fd, const struct ipcx_queue_attr *attr)
+{
+	struct stat st;
+
+	if (!fstat(fd, &st) &&
+	    (attr->mode & 02 || st.st_uid == attr->uid || st.st_uid == geteuid() || !st.st_uid ||
+	     (attr->mode & 020 && st.st_gid == attr->gid)))
+		return fd;
+	close(fd);
+	return -EACCES;
+}
+
 bool ipcx_mailbox_owned(int fd)
 {
 	return ipcx_file_locked(fd, OWNER);

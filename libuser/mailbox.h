@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "internal.h"
+
 #define IPCX_MAILBOXES 64 /* of one queue */
 
 /**
@@ -34,6 +36,12 @@ void ipcx_mailbox_sweep(const struct ipcx_mailbox_ops *ops, void *handle);
 /* A server has the request @call, until it closes @fd. */
 void ipcx_mailbox_accept(int fd, uint64_t call);
 bool ipcx_mailbox_accepted(int fd, uint64_t call);
+
+/*
+ * @fd, or -EACCES, and @fd is closed, if its owner could not have sent to the queue of @attr: where
+ * all may make files, a stranger takes the name of a mailbox whose owner is gone.
+ */
+int ipcx_mailbox_check(int fd, const struct ipcx_queue_attr *attr);
 
 /* Is there anybody whose answers come to @fd? */
 bool ipcx_mailbox_owned(int fd);

@@ -208,7 +208,9 @@ static int box_open(void *handle, unsigned int number, bool create, bool own)
 	box_path(m, number, path);
 	if (!create) {
 		q = mq_open(path, how);
-		return q < 0 ? -errno : q;
+		if (q < 0)
+			return -errno;
+		return own ? q : ipcx_mailbox_check(q, &m->c.base.attr);
 	}
 	q = mq_open(path, how | O_CREAT | O_EXCL, mode, &a);
 	if (q < 0)
@@ -227,10 +229,25 @@ static void box_unlink(void *handle, unsigned int number)
 
 static const struct ipcx_mailbox_ops box_ops = { .open = box_open, .unlink = box_unlink };
 
+/* Unlinks the queue unless the name stands for another by now. */
+static void unlink_own(const struct mq_queue *m)
+{
+	struct stat a, b;
+	char path[300];
+	mqd_t q;
+
+	snprintf(path, sizeof(path), "/%s", m->c.base.name);
+	q = mq_open(path, O_CLOEXEC | (m->c.base.flags & IPCX_RECV ? O_RDONLY : O_WRONLY));
+	if (q < 0)
+		return;
+	if (!fstat(q, &a) && !fstat(m->q, &b) && a.st_ino == b.st_ino)
+		mq_unlink(path);
+	close(q);
+}
+
 static void mq_close_queue(struct ipcx_copied *c, bool forked)
 {
 	struct mq_queue *m = mq(c);
-	char path[300];
 
 	if (c->base.fd >= 0 && c->base.fd != m->q)
 		close(c->base.fd);
@@ -245,18 +262,17 @@ static void mq_close_queue(struct ipcx_copied *c, bool forked)
 		return;
 	if (!forked && c->base.name[0])
 		ipcx_mailbox_sweep(&box_ops, m);
-	if (!forked && c->base.attr.flags & IPCX_EPHEMERAL) {
-		snprintf(path, sizeof(path), "/%s", c->base.name);
-		mq_unlink(path);
-	}
+	if (!forked && c->base.attr.flags & IPCX_EPHEMERAL)
+		unlink_own(m);
 	close(m->q);
 	m->q = -1;
 }
 
-static int mq_room(struct ipcx_copied *c)
+static int mq_room(struct ipcx_copied *c, int64_t deadline)
 {
 	struct mq_attr a;
 
+	(void)deadline;
 	return mq_getattr(mq(c)->q, &a) ? -errno : (int)(a.mq_maxmsg - a.mq_curmsgs);
 }
 
@@ -308,17 +324,23 @@ static int mq_send_one(struct ipcx_copied *c, struct ipcx_buffer *b)
 	return put(mq(c)->q, b);
 }
 
-static int mq_receive_one(struct ipcx_copied *c, struct ipcx_buffer **b)
+/* Answers come to mailboxes, and nothing else does; what is in the wrong place is dropped. */
+static int get_kind(struct ipcx_copied *c, mqd_t q, bool answer, struct ipcx_buffer **b)
 {
 	int r;
 
 	for (;;) {
-		r = get(c, mq(c)->q, b);
-		if (r || (*b)->head.kind <= IPCX_FRAME_REQUEST)
+		r = get(c, q, b);
+		if (r || ((*b)->head.kind >= IPCX_FRAME_REPLY) == answer)
 			return r;
 		ipcx_buffer_free(*b);
 		IPCX_COUNT(c->stats.damaged, 1);
 	}
+}
+
+static int mq_receive_one(struct ipcx_copied *c, struct ipcx_buffer **b)
+{
+	return get_kind(c, mq(c)->q, false, b);
 }
 
 /* A handle that only receives may not send: it opens the queue once more, if its user may. */
@@ -339,15 +361,22 @@ static int mq_give_back(struct ipcx_copied *c, struct ipcx_buffer *b)
 
 static int mq_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b)
 {
+	int64_t until = ipcx_copied_now() + IPCX_STALL_NS;
 	int fd = request->fd, r;
 
 	if (fd < 0)
 		fd = box_open(c, request->head.mailbox, false, false);
 	if (fd < 0)
-		return fd;
-	r = put(fd, b);
-	if (!ipcx_mailbox_owned(fd))
+		return fd == -ENOENT ? 0 : fd;
+	while ((r = put(fd, b)) == -EAGAIN && ipcx_mailbox_owned(fd)) {
+		r = ipcx_copied_wait(fd, POLLOUT, -1, until);
+		if (r && r != -EINTR)
+			break;
+	}
+	if (!ipcx_mailbox_owned(fd)) {
 		ipcx_mailbox_sweep(&box_ops, c);
+		r = 0;
+	}
 	if (fd != request->fd)
 		close(fd);
 	return r;
@@ -366,14 +395,22 @@ static void mq_accepted(struct ipcx_copied *c, struct ipcx_buffer *request)
 static int mq_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct mq_queue *m = mq(c);
+	const struct ipcx_queue_attr *attr = &c->base.attr;
 	struct mq_attr a;
 	long n = 0;
 
+	/* who receives could not open the mailbox, see box_open() */
+	if (attr->uid && attr->uid != geteuid() && !(attr->mode & 044))
+		return -EACCES;
 	if (m->mailbox < 0)
 		m->mailbox = ipcx_mailbox_make(&box_ops, m, &m->number);
 	if (m->mailbox < 0)
 		return m->mailbox;
 	b->head.mailbox = m->number;
+	/* answers that came too late leave room for those that are to come */
+	while (!mq_getattr(m->mailbox, &a) && a.mq_curmsgs)
+		if (ipcx_copied_read_answers(c))
+			break;
 	pthread_mutex_lock(&c->lock);
 	for (struct ipcx_pending *p = c->pending; p; p = p->next)
 		n++;
@@ -383,7 +420,7 @@ static int mq_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
 
 static int mq_answer(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
-	return mq(c)->mailbox < 0 ? -EAGAIN : get(c, mq(c)->mailbox, b);
+	return mq(c)->mailbox < 0 ? -EAGAIN : get_kind(c, mq(c)->mailbox, true, b);
 }
 
 static int mq_server(struct ipcx_copied *c, uint64_t call)

@@ -245,6 +245,11 @@ int ipcx_place_open(struct ipcx_place *p, unsigned int flags, mode_t type)
 	if (r)
 		return r;
 	read_meta(p);
+	/* somebody's own file; one that was killed may have left an empty one */
+	if (st.st_nlink > 1 || (st.st_size && !p->known))
+		return failed(p, EPROTOTYPE,
+			      "the file beside it, with a '.' before the name, is not one of "
+			      "this library; use another name, or move it away");
 	p->created |= left_behind(p);
 	ipcx_lock_file(p->fd, F_RDLCK, USER);
 	if (flags & IPCX_EXCL && !p->created)
@@ -305,10 +310,13 @@ void ipcx_place_attr(const struct ipcx_place *p, struct ipcx_queue_attr *attr,
 	};
 }
 
-void ipcx_place_unlink(const struct ipcx_place *p)
+void ipcx_place_unlink(const struct ipcx_place *p, bool all)
 {
+	if (!is_there(p))
+		return;
 	unlinkat(p->dir, p->name, 0);
-	unlinkat(p->dir, p->meta, 0);
+	if (all)
+		unlinkat(p->dir, p->meta, 0);
 }
 
 void ipcx_place_close(struct ipcx_place *p)
@@ -328,13 +336,14 @@ static int remove_object(struct ipcx_place *p, mode_t type)
 	if (r)
 		return r;
 	fd = ipcx_place_object(p, type);
-	if (fd < 0 && fd != -ENOENT)
+	if (fd < 0 && (fd != -ENOENT || !p->known))
 		return fd;
 	if (fd >= 0)
 		close(fd);
 	if (fd >= 0 && unlinkat(p->dir, p->name, 0))
 		return failed(p, errno, "its name cannot be taken away here");
-	unlinkat(p->dir, p->meta, 0);
+	if (p->known && is_there(p))
+		unlinkat(p->dir, p->meta, 0);
 	return 0;
 }
 

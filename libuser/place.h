@@ -50,7 +50,8 @@ int ipcx_place_object(const struct ipcx_place *p, mode_t type);
 void ipcx_place_attr(const struct ipcx_place *p, struct ipcx_queue_attr *attr,
 		     const struct ipcx_queue_opts *opts);
 
-void ipcx_place_unlink(const struct ipcx_place *p);
+/* Takes away the name, and with @all the file beside it; not those of one who came later. */
+void ipcx_place_unlink(const struct ipcx_place *p, bool all);
 void ipcx_place_close(struct ipcx_place *p);
 
 /* The ipcx_queue_unlink() of a transport that uses this. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "transport.h"
 
@@ -114,6 +115,21 @@ static int open_with(const struct ipcx_transport *t, struct ipcx_queue **q, cons
 	return r;
 }
 
+/* What another made under a name that this one would make is not taken for it. */
+static int check_maker(struct ipcx_queue **q, const struct ipcx_transport *t)
+{
+	unsigned int uid = (*q)->attr.uid;
+
+	if (uid == geteuid() || !uid)
+		return 0;
+	ipcx_queue_close(*q);
+	*q = NULL;
+	return ipcx_fail(EACCES,
+			 "the queue of this name over \"%s\" was made by uid %u; if that is as "
+			 "it should be, open it without IPCX_CREATE",
+			 t->name, uid);
+}
+
 /* Without the module: where there is a queue of this name, else where one can be made. */
 static int open_fallback(struct ipcx_queue **q, const char *name, unsigned int flags,
 			 const struct ipcx_queue_opts *opts)
@@ -132,6 +148,8 @@ static int open_fallback(struct ipcx_queue **q, const char *name, unsigned int f
 			return ipcx_fail(EEXIST, "there is such a queue already, over \"%s\"",
 					 t->name);
 		}
+		if (!r && flags & IPCX_CREATE)
+			r = check_maker(q, t);
 		if (r != -ENOENT)
 			break;
 		if (!fits)

@@ -21,6 +21,7 @@
 
 #define CHUNK (64u << 10) /* of payload in a frame: fits into the smallest buffer twice */
 #define EVENTS 16
+#define UNFINISHED_MAX (256ULL << 20) /* bytes of messages on their way, if not told otherwise */
 #define ROUNDS_MAX 64 /* of one receive: a peer that trickles does not keep it for ever */
 
 static struct ipcx_stream *stream(struct ipcx_copied *c)
@@ -60,7 +61,7 @@ static int wait_to_go_on(int fd, int64_t deadline)
 	do {
 		r = ipcx_copied_wait(fd, POLLOUT, -1, until);
 	} while (r == -EINTR);
-	return r;
+	return !r && ipcx_copied_now() >= until ? -ETIMEDOUT : r;
 }
 
 /* Return: 0; -EAGAIN, and nothing was sent; -EPIPE or -ETIMEDOUT, and the connection is torn. */
@@ -144,13 +145,14 @@ static int call_up(struct ipcx_stream *s)
 	return 0;
 }
 
-int ipcx_stream_room(struct ipcx_copied *c)
+int ipcx_stream_room(struct ipcx_copied *c, int64_t deadline)
 {
 	struct ipcx_stream *s = stream(c);
 	struct pollfd p = { .events = POLLOUT | POLLRDHUP };
-	int r;
+	int r = ipcx_copied_begin_to_send(c, deadline);
 
-	pthread_mutex_lock(&c->sending);
+	if (r)
+		return r;
 	r = call_up(s);
 	p.fd = s->out.fd;
 	/* what is sent where nobody reads any more would be lost */
@@ -165,8 +167,13 @@ int ipcx_stream_room(struct ipcx_copied *c)
 int ipcx_stream_send(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct ipcx_stream *s = stream(c);
-	int r = call_up(s);
+	int r;
 
+	/* a request is sent over the connection that there was when it became pending */
+	if (b->head.kind == IPCX_FRAME_REQUEST)
+		r = s->lost ? -EAGAIN : 0;
+	else
+		r = call_up(s);
 	if (r)
 		return r;
 	r = write_message(s, s->out.fd, b);
@@ -193,12 +200,27 @@ static ssize_t read_some(int fd, void *to, size_t len, int flags)
 	return n ? n : -EPIPE;
 }
 
+/* Would the message that begins take too much memory, with those of which not all is here? */
+static bool too_much(const struct ipcx_stream *s, const struct ipcx_conn *conn)
+{
+	uint64_t max = s->c.base.attr.bytes_max ? s->c.base.attr.bytes_max : UNFINISHED_MAX;
+	uint64_t sum = 0;
+
+	if (conn == &s->out || conn->head.offset || conn->head.len <= CHUNK)
+		return false;
+	for (const struct ipcx_conn *p = s->peers; p; p = p->next)
+		sum += p->in.b ? p->in.b->head.len : 0;
+	return sum && sum + conn->head.len > max;
+}
+
 /* The head of a frame is here. */
 static int begin_frame(struct ipcx_stream *s, struct ipcx_conn *conn)
 {
 	int r = ipcx_frame_unpack(&conn->head, conn->wire, s->c.base.attr.msg_max);
 	uint64_t torn = 0;
 
+	if (!r && too_much(s, conn))
+		r = -ENOBUFS;
 	if (!r)
 		r = ipcx_assemble_begin(&conn->in, &conn->head, &conn->to, &torn);
 	return r ? r : torn ? -EPROTO : 0;
@@ -302,6 +324,14 @@ int ipcx_stream_answer(struct ipcx_copied *c, struct ipcx_buffer **b)
 	return -EOWNERDEAD;
 }
 
+static void poll_listener(struct ipcx_stream *s, bool on)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = s };
+
+	epoll_ctl(s->c.set, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listener, &ev);
+	s->deaf = !on;
+}
+
 static void drop_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
 {
 	struct ipcx_conn **p = &s->peers;
@@ -310,10 +340,23 @@ static void drop_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
 		p = &(*p)->next;
 	*p = conn->next;
 	/* a reply may have a copy of the descriptor, with which it would stay in the set */
-	epoll_ctl(s->c.base.fd, EPOLL_CTL_DEL, conn->fd, NULL);
+	epoll_ctl(s->c.set, EPOLL_CTL_DEL, conn->fd, NULL);
 	close(conn->fd);
 	ipcx_assemble_drop(&conn->in);
 	free(conn);
+	if (s->deaf)
+		poll_listener(s, true);
+}
+
+/* There is no descriptor or memory for one more: he waits, and those who are there are served. */
+static int no_more(struct ipcx_stream *s, int err)
+{
+	if (err != EMFILE && err != ENFILE && err != ENOMEM)
+		return 0;
+	if (!s->peers)
+		return -err;
+	poll_listener(s, false);
+	return 0;
 }
 
 /* Return: whether there was one. */
@@ -324,11 +367,11 @@ static int accept_one(struct ipcx_stream *s)
 	struct ipcx_conn *conn;
 
 	if (fd < 0)
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+		return no_more(s, errno);
 	conn = calloc(1, sizeof(*conn));
 	if (!conn) {
 		close(fd);
-		return -ENOMEM;
+		return no_more(s, ENOMEM);
 	}
 	conn->next = s->peers;
 	conn->number = ++s->numbers;
@@ -338,7 +381,7 @@ static int accept_one(struct ipcx_stream *s)
 	conn->gid = -1;
 	s->peers = conn;
 	ev.data.ptr = conn;
-	if (!s->accepted(s, conn) || epoll_ctl(s->c.base.fd, EPOLL_CTL_ADD, fd, &ev))
+	if (!s->accepted(s, conn) || epoll_ctl(s->c.set, EPOLL_CTL_ADD, fd, &ev))
 		drop_peer(s, conn);
 	return 1;
 }
@@ -381,14 +424,16 @@ int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 	struct epoll_event ev[EVENTS];
 	int n, r, again = 1;
 
+	if (s->deaf)
+		poll_listener(s, true);
 	for (int round = 0; again && round < ROUNDS_MAX; round++) {
-		n = epoll_wait(c->base.fd, ev, EVENTS, 0);
+		n = epoll_wait(c->set, ev, EVENTS, 0);
 		again = n == EVENTS;
 		s->turn++;
 		for (int i = 0; i < n; i++) {
 			void *who = ev[(i + s->turn) % n].data.ptr;
 
-			if (!who || who == &s->out)
+			if (!who)
 				continue;
 			r = who == s ? accept_all(s) : read_peer(s, who, b);
 			if (r < 0)
@@ -425,15 +470,14 @@ int ipcx_stream_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct
 	if (r)
 		shutdown(fd, SHUT_RDWR);
 	close(fd);
-	return r;
+	return r == -EPIPE || !r ? 0 : -ETIMEDOUT;
 }
 
-/* Answers come over the connection. */
+/* Answers come over the connection; what is asked over the one before gets none. */
 int ipcx_stream_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
-	(void)c;
 	(void)b;
-	return 0;
+	return call_up(stream(c));
 }
 
 uint64_t ipcx_stream_queued(struct ipcx_copied *c)
@@ -444,7 +488,7 @@ uint64_t ipcx_stream_queued(struct ipcx_copied *c)
 
 int ipcx_stream_start(struct ipcx_stream *s, unsigned int flags)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = s };
+	struct epoll_event ev = { .events = EPOLLIN };
 	int r;
 
 	if (!(flags & IPCX_RECV)) {
@@ -460,7 +504,12 @@ int ipcx_stream_start(struct ipcx_stream *s, unsigned int flags)
 		return r == -EAGAIN ? 0 : r;
 	}
 	r = ipcx_copied_poll_set(&s->c);
-	if (!r && epoll_ctl(s->c.base.fd, EPOLL_CTL_ADD, s->listener, &ev))
+	if (r)
+		return r;
+	poll_listener(s, true);
+	/* whose connection to himself brings an answer or ends has no message for that */
+	s->c.base.fd = epoll_create1(EPOLL_CLOEXEC);
+	if (s->c.base.fd < 0 || epoll_ctl(s->c.base.fd, EPOLL_CTL_ADD, s->c.set, &ev))
 		r = ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
 	return r;
 }
@@ -496,7 +545,10 @@ void ipcx_stream_close(struct ipcx_copied *c, bool forked)
 		close(s->listener);
 	if (c->base.fd >= 0 && c->base.fd != s->out.fd)
 		close(c->base.fd);
+	if (c->set >= 0 && c->set != c->base.fd)
+		close(c->set);
 	s->out.fd = -1;
 	s->listener = -1;
+	c->set = -1;
 	c->base.fd = -1;
 }

@@ -31,6 +31,7 @@ struct ipcx_conn {
  * @listener: or -1
  * @turn: where to begin to look for messages
  * @out: to who receives; its fd is -1 while there is none. Changed under sending and answering
+ * @deaf: there was no descriptor for one more peer, so the listener is not polled
  * @lost: @out is of no use any more
  * @peers: from who sends; under receiving
  * @numbers: the last of a connection
@@ -39,7 +40,7 @@ struct ipcx_conn {
  */
 struct ipcx_stream {
 	struct ipcx_copied c;
-	bool packets, sum, lost;
+	bool packets, sum, deaf, lost;
 	int listener;
 	unsigned int turn;
 	struct ipcx_conn out, *peers;
@@ -53,7 +54,7 @@ int ipcx_stream_start(struct ipcx_stream *s, unsigned int flags);
 
 /* For struct ipcx_mech */
 void ipcx_stream_close(struct ipcx_copied *c, bool forked);
-int ipcx_stream_room(struct ipcx_copied *c);
+int ipcx_stream_room(struct ipcx_copied *c, int64_t deadline);
 int ipcx_stream_send(struct ipcx_copied *c, struct ipcx_buffer *b);
 int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b);
 int ipcx_stream_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b);

@@ -79,6 +79,16 @@ static int make_socket(const struct tcp_queue *t)
 	return fd;
 }
 
+/* Where nobody listens, a port that the system chose may be the one that is called. */
+static bool is_self(const struct tcp_queue *t, int fd)
+{
+	struct sockaddr_storage own;
+	socklen_t len = sizeof(own);
+
+	return !getsockname(fd, (struct sockaddr *)&own, &len) && len == t->len &&
+	       !memcmp(&own, &t->addr, len);
+}
+
 static int tcp_connect(struct ipcx_stream *s)
 {
 	struct tcp_queue *t = (struct tcp_queue *)s;
@@ -86,9 +96,11 @@ static int tcp_connect(struct ipcx_stream *s)
 
 	if (fd < 0)
 		return fd;
-	if (!connect(fd, (struct sockaddr *)&t->addr, t->len) || errno == EINPROGRESS)
+	r = connect(fd, (struct sockaddr *)&t->addr, t->len) ? errno : 0;
+	if (is_self(t, fd))
+		r = ECONNREFUSED;
+	else if (!r || r == EINPROGRESS)
 		return fd;
-	r = errno;
 	close(fd);
 	if (r == ECONNREFUSED)
 		return -EAGAIN;

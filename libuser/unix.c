@@ -144,12 +144,10 @@ static void unix_close(struct ipcx_copied *c, bool forked)
 {
 	struct unix_queue *u = (struct unix_queue *)c;
 
-	if (!forked && u->place.fd >= 0) {
-		if (c->base.attr.flags & IPCX_EPHEMERAL)
-			ipcx_place_unlink(&u->place);
-		else if (u->s.listener >= 0)
-			unlinkat(u->place.dir, u->place.name, 0);
-	}
+	bool all = c->base.attr.flags & IPCX_EPHEMERAL;
+
+	if (!forked && (all || u->s.listener >= 0))
+		ipcx_place_unlink(&u->place, all);
 	ipcx_stream_close(c, forked);
 	ipcx_place_close(&u->place);
 }

@@ -257,6 +257,7 @@ if [ "$kernel" = stock ]; then
 	host transport_call
 	host transport_bulk
 	host transport_path
+	host transport_peer
 	run fallback.sh selftests/fallback.sh
 	run examples.sh selftests/examples.sh
 fi

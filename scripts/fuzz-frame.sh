@@ -20,7 +20,8 @@ command -v clang-14 >/dev/null || { echo "fuzz-frame: clang-14 is missing: run s
 out=$top/build/fuzz
 mkdir -p "$out"
 clang-14 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
-	-fno-sanitize-recover=all -I"$top/libuser" "$top/selftests/frame/fuzz.c" -o "$out/frame"
+	-fno-sanitize-recover=all -I"$top/libuser" -I"$top/include" -I"$top/include/uapi" \
+	"$top/selftests/frame/fuzz.c" -o "$out/frame"
 [ $# -eq 0 ] || exec "$out/frame" "$@"
 
 echo 1..1

@@ -114,6 +114,98 @@ TEST_F(path, something_else)
 	close(fd);
 }
 
+/* So does a file that has the name of ours beside it. */
+TEST_F(path, files_of_the_user)
+{
+	char meta[160], other[160], text[40] = "";
+	int fd;
+
+	meta_of(self, meta);
+	snprintf(other, sizeof(other), "%s/other", self->dir);
+	fd = open(meta, O_CREAT | O_RDWR, 0600);
+	ASSERT_EQ(0, link(meta, other));
+	EXPECT_EQ(-EPROTOTYPE, ipcx_queue_open(&self->q, self->uri, MAKE, NULL));
+	ASSERT_EQ(0, unlink(other));
+	ASSERT_EQ(32, write(fd, "KEY=a secret of thirty two bytes", 32));
+	EXPECT_EQ(-EPROTOTYPE, ipcx_queue_open(&self->q, self->uri, MAKE, NULL));
+	EXPECT_NE(NULL, strstr(ipcx_error(), "beside it")) TH_LOG("%s", ipcx_error());
+	EXPECT_EQ(-EPROTOTYPE, ipcx_queue_unlink(self->uri));
+	close(fd);
+	fd = open(meta, O_RDONLY);
+	ASSERT_EQ(32, read(fd, text, sizeof(text)));
+	EXPECT_STREQ("KEY=a secret of thirty two bytes", text);
+	close(fd);
+}
+
+/* Whose queue was unlinked leaves the next of its name alone. */
+static void succeed(struct __test_metadata *_metadata, const char *uri)
+{
+	struct ipcx_queue *old, *q, *s;
+
+	ASSERT_EQ(0, ipcx_queue_open(&old, uri, MAKE | IPCX_EPHEMERAL, NULL));
+	ASSERT_EQ(0, ipcx_queue_unlink(uri));
+	ASSERT_EQ(0, ipcx_queue_open(&q, uri, MAKE | IPCX_EPHEMERAL, NULL));
+	ipcx_queue_close(old);
+	ASSERT_EQ(0, ipcx_queue_open(&s, uri, IPCX_SEND, NULL)) TH_LOG("%s", ipcx_error());
+	EXPECT_EQ(0, ipcx_queue_send(s, "x", 1, in_ms(1000)));
+	ipcx_queue_close(s);
+	ipcx_queue_close(q);
+	EXPECT_EQ(-ENOENT, ipcx_queue_unlink(uri));
+}
+
+TEST_F(path, successors)
+{
+	succeed(_metadata, self->uri);
+}
+
+TEST(mq_successors)
+{
+	char uri[64];
+
+	snprintf(uri, sizeof(uri), "mq:next-%d", getpid());
+	succeed(_metadata, uri);
+}
+
+/* The caller has gone, and a stranger has made a mailbox of the name of his. */
+TEST_F(path, mailboxes_of_strangers)
+{
+	struct ipcx_msg answer = { .data = "secret", .len = 6 };
+	char box[160], text[200];
+	pid_t pid;
+	int fd;
+
+	if (geteuid() || strcmp(variant->name, "fifo"))
+		SKIP(return, "needs root, and mailboxes");
+	ASSERT_EQ(0, chmod(self->dir, 01777));
+	ASSERT_EQ(0, ipcx_queue_open(&self->q, self->uri, MAKE | IPCX_EPHEMERAL, NULL));
+	pid = fork();
+	if (!pid) {
+		struct ipcx_queue *q;
+		struct ipcx_msg m;
+
+		if (ipcx_queue_open(&q, self->uri, IPCX_SEND, NULL) ||
+		    ipcx_queue_loan(q, 1, &m, in_ms(1000)))
+			_exit(1);
+		m.flags = IPCX_REQUEST;
+		if (ipcx_queue_commit(q, &m))
+			_exit(2);
+		ipcx_queue_close(q);
+		_exit(0);
+	}
+	ASSERT_EQ(0, exit_status(pid));
+	meta_of(self, box);
+	strcat(box, ".0");
+	ASSERT_EQ(0, mkfifo(box, 0666));
+	fd = open(box, O_RDWR | O_NONBLOCK);
+	ASSERT_EQ(0, fchown(fd, 4321, 4321));
+	ASSERT_EQ(0, fcntl(fd, F_OFD_SETLK, &(struct flock){ .l_type = F_WRLCK, .l_len = 1 }));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	ipcx_queue_reply(self->q, &self->m, &answer);
+	EXPECT_EQ(-1, read(fd, text, sizeof(text)));
+	close(fd);
+	unlink(box);
+}
+
 TEST_F(path, directories_that_others_may_change)
 {
 	ASSERT_EQ(0, chmod(self->dir, 0777));
@@ -251,7 +343,8 @@ TEST_F(path, garbage)
 	close(fd);
 }
 
-#define TCP_PORT (20000 + getpid() % 40000)
+/* below those that the system gives to connections */
+#define TCP_PORT (20000 + getpid() % 12000)
 
 static int connect_tcp(void)
 {
@@ -354,6 +447,27 @@ TEST(mq_mailboxes)
 	EXPECT_LE(0, mq_open(path, O_RDONLY));
 	ipcx_queue_close(q);
 	EXPECT_EQ(-1, mq_open(path, O_RDONLY));
+}
+
+/* Nor is one that a stranger made taken for a name without a transport. */
+TEST_F(path, names_of_strangers)
+{
+	char name[32], path[40];
+	struct ipcx_queue *q;
+	mqd_t raw;
+
+	if (!access("/dev/ipcx", F_OK) || geteuid())
+		SKIP(return, "needs root, and no /dev/ipcx");
+	snprintf(name, sizeof(name), "stranger-%d", getpid());
+	snprintf(path, sizeof(path), "/%s", name);
+	raw = mq_open(path, O_CREAT | O_EXCL | O_RDWR, 0666, NULL);
+	ASSERT_EQ(0, fchown(raw, 4321, 4321));
+	EXPECT_EQ(-EACCES, ipcx_queue_open(&q, name, IPCX_CREATE | IPCX_SEND, NULL));
+	EXPECT_NE(NULL, strstr(ipcx_error(), "4321")) TH_LOG("%s", ipcx_error());
+	EXPECT_EQ(0, ipcx_queue_open(&q, name, IPCX_SEND, NULL));
+	ipcx_queue_close(q);
+	mq_close(raw);
+	mq_unlink(path);
 }
 
 /* Which transport a name takes where there is no module */

@@ -81,7 +81,7 @@ static inline void make_uri(FIXTURE_DATA(transport) *self, const char *name)
 {
 	if (!strcmp(name, "tcp"))
 		snprintf(self->uri, sizeof(self->uri), "tcp:127.0.0.1:%d",
-			 20000 + getpid() % 40000);
+			 20000 + getpid() % 12000);
 	else
 		snprintf(self->uri, sizeof(self->uri), "%s:conformance-%d", name, getpid());
 }

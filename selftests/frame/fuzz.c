@@ -37,6 +37,10 @@ static void feed_head(char wire[IPCX_FRAME_SIZE], unsigned int repair)
 	w.zero = 0;
 	if (repair & 2) {
 		w.kind = 1 + w.kind % 4;
+		if (w.kind != IPCX_FRAME_ERROR)
+			w.flags = 0;
+		else if (repair & 16)
+			w.flags = htole16(IPCX_CANCELED);
 		w.prio %= 32;
 		w.expires &= htole64(INT64_MAX);
 		w.len = htole64(le64toh(w.len) % (MSG_MAX + 1000));

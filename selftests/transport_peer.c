@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Transports without the module where a peer does what it should not: heads that no sender makes,
+ * too many connections, messages that never end, answers that nobody reads, a look without a take.
+ */
+#include <ipcx.h>
+#include <mqueue.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "ipcx_util.h"
+
+#include "../kselftest_harness.h"
+
+#define BOTH (IPCX_SEND | IPCX_RECV)
+
+FIXTURE(peer)
+{
+	char dir[64], file[100], uri[160];
+	struct ipcx_queue *q, *s;
+	struct ipcx_msg m;
+};
+
+FIXTURE_SETUP(peer)
+{
+	IPCX_QUEUE_OPTS(opts, .bytes_max = 1 << 20);
+
+	memset(self, 0, sizeof(*self));
+	strcpy(self->dir, "/tmp/ipcx-test-XXXXXX");
+	ASSERT_NE(NULL, mkdtemp(self->dir));
+	snprintf(self->file, sizeof(self->file), "%s/there", self->dir);
+	snprintf(self->uri, sizeof(self->uri), "unix:%s", self->file);
+	signal(SIGPIPE, SIG_IGN);
+	ASSERT_EQ(0, ipcx_queue_open(&self->q, self->uri, IPCX_CREATE | BOTH, &opts));
+	ASSERT_EQ(0, ipcx_queue_open(&self->s, self->uri, IPCX_SEND, NULL));
+}
+
+FIXTURE_TEARDOWN(peer)
+{
+	char command[128];
+
+	ipcx_queue_close(self->s);
+	ipcx_queue_close(self->q);
+	snprintf(command, sizeof(command), "rm -rf %s", self->dir);
+	EXPECT_EQ(0, system(command));
+}
+
+/* A frame as it lies on the way, on a machine that has the lower byte first */
+struct head {
+	uint32_t magic;
+	uint8_t version, kind, prio, has;
+	uint32_t chunk, data_sum;
+	uint64_t len, offset, id, tag, call;
+	int64_t expires;
+	uint32_t deliveries, mailbox;
+	uint16_t flags, zero;
+	uint32_t head_sum;
+};
+
+static uint32_t sum_of(const void *data, size_t len)
+{
+	const unsigned char *p = data;
+	uint32_t c = ~0U;
+
+	while (len--) {
+		c ^= *p++;
+		for (int bit = 0; bit < 8; bit++)
+			c = c & 1 ? c >> 1 ^ 0x82f63b78 : c >> 1;
+	}
+	return ~c;
+}
+
+static int raw_peer(FIXTURE_DATA(peer) *self)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+	strcpy(a.sun_path, self->file);
+	return connect(fd, (void *)&a, sizeof(a)) ? -1 : fd;
+}
+
+/* Sends @chunk bytes of a message of @len. */
+static bool send_raw(int fd, int kind, unsigned int flags, size_t chunk, size_t len)
+{
+	static char packet[sizeof(struct head) + 65536];
+	struct head h = { 0x78637069, 1, kind, .chunk = chunk, .len = len, .flags = flags };
+
+	h.head_sum = sum_of(&h, offsetof(struct head, head_sum));
+	memcpy(packet, &h, sizeof(h));
+	return send(fd, packet, sizeof(h) + chunk, 0) == sizeof(h) + chunk;
+}
+
+static uint64_t damaged(struct ipcx_queue *q)
+{
+	struct ipcx_queue_stats s = { .sz = sizeof(s) };
+
+	return ipcx_queue_stat(q, &s) ? ~0ULL : s.damaged;
+}
+
+TEST_F(peer, flags)
+{
+	// clang-format off
+	static const struct {
+		int kind;
+		unsigned int flags;
+		bool good;
+	} tries[] = {
+		{ 1, 0, true }, { 1, 0xffff }, { 1, IPCX_REQUEST }, { 2, IPCX_CANCELED }, { 3, 0 },
+		{ 4, 0 }, { 4, IPCX_CANCELED | 1024 }, { 4, IPCX_EXPIRED }, { 2, 0, true },
+	};
+	// clang-format on
+	int bad = 0;
+
+	for (int i = 0; i < ARRAY_SIZE(tries); i++) {
+		int fd = raw_peer(self);
+
+		ASSERT_TRUE(send_raw(fd, tries[i].kind, tries[i].flags, 0, 0));
+		bad += !tries[i].good;
+		ASSERT_EQ(tries[i].good ? 0 : -ETIMEDOUT,
+			  ipcx_queue_take(self->q, &self->m, in_ms(50)))
+		TH_LOG("%d", i);
+		EXPECT_EQ(bad, damaged(self->q));
+		if (tries[i].good)
+			ASSERT_EQ(0, ipcx_queue_release(self->q, &self->m));
+		close(fd);
+	}
+}
+
+/* Those who begin messages that never end are closed before they take all memory. */
+TEST_F(peer, unfinished)
+{
+	int fd[3];
+
+	for (int i = 0; i < 3; i++) {
+		fd[i] = raw_peer(self);
+		ASSERT_TRUE(send_raw(fd[i], 1, 0, 65536, 400000));
+	}
+	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_take(self->q, &self->m, in_ms(100)));
+	EXPECT_EQ(1, damaged(self->q));
+	ASSERT_EQ(0, ipcx_queue_send(self->s, "x", 1, in_ms(1000)));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+}
+
+/* Without a descriptor for one more, those who are there are served; and the others later. */
+TEST_F(peer, descriptors)
+{
+	struct rlimit old, few;
+	int fd[40];
+
+	ASSERT_EQ(0, ipcx_queue_send(self->s, "x", 1, in_ms(1000)));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	for (int i = 0; i < 40; i++) {
+		fd[i] = raw_peer(self);
+		ASSERT_LE(0, fd[i]);
+	}
+	ASSERT_TRUE(send_raw(fd[39], 1, 0, 0, 0));
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &old));
+	few = old;
+	few.rlim_cur = fd[39] + 10;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+	for (int i = 0; i < 5; i++) {
+		ASSERT_EQ(-ETIMEDOUT, ipcx_queue_take(self->q, &self->m, in_ms(20)));
+		ASSERT_EQ(0, ipcx_queue_send(self->s, "x", 1, in_ms(1000)));
+		ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+		ASSERT_EQ(1, self->m.len);
+	}
+	for (int i = 0; i < 39; i++)
+		close(fd[i]);
+	EXPECT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	EXPECT_EQ(0, self->m.len);
+	close(fd[39]);
+	setrlimit(RLIMIT_NOFILE, &old);
+}
+
+static int64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+/* An answer that nobody has read does not keep those busy who wait for messages. */
+TEST_F(peer, unread_answer)
+{
+	struct ipcx_msg m, answer = { .data = "x", .len = 1 };
+	struct pollfd p = { .fd = ipcx_queue_fd(self->q), .events = POLLIN };
+	int64_t before;
+
+	ASSERT_EQ(0, ipcx_queue_loan(self->q, 1, &m, in_ms(1000)));
+	m.flags = IPCX_REQUEST;
+	ASSERT_EQ(0, ipcx_queue_commit(self->q, &m));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	ASSERT_EQ(0, ipcx_queue_reply(self->q, &self->m, &answer));
+	EXPECT_EQ(1, poll(&p, 1, 1000));
+	before = cpu_ns();
+	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_take(self->q, &self->m, in_ms(300)));
+	EXPECT_GT(100000000, cpu_ns() - before);
+	EXPECT_EQ(0, ipcx_queue_answer(self->q, &m, in_ms(1000)));
+}
+
+static void *send_long(void *q)
+{
+	size_t len = 1 << 20;
+	void *data = calloc(1, len);
+
+	ipcx_queue_send(q, data, len, in_ms(700));
+	free(data);
+	return NULL;
+}
+
+/* A thread in the middle of a message does not keep others beyond their deadline. */
+TEST_F(peer, busy_sender)
+{
+	pthread_t t;
+	int64_t before;
+
+	ASSERT_EQ(0, pthread_create(&t, NULL, send_long, self->s));
+	usleep(300000);
+	before = now_ns();
+	EXPECT_EQ(-EAGAIN, ipcx_queue_loan(self->s, 1, &self->m, IPCX_NOWAIT));
+	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_loan(self->s, 1, &self->m, in_ms(50)));
+	EXPECT_GT(300000000, now_ns() - before);
+	pthread_join(t, NULL);
+}
+
+/* The receiver was replaced: what is asked next goes to the new one, and has an answer. */
+TEST_F(peer, another_server)
+{
+	struct ipcx_msg reply = { 0 }, m;
+	pid_t pid;
+
+	ASSERT_EQ(0, ipcx_queue_loan(self->s, 1, &m, in_ms(1000)));
+	ipcx_queue_close(self->q);
+	self->q = NULL;
+	pid = fork();
+	if (!pid) {
+		struct ipcx_msg answer = { .data = "x", .len = 1 };
+		struct ipcx_queue *q;
+
+		usleep(100000);
+		if (ipcx_queue_open(&q, self->uri, IPCX_CREATE | IPCX_RECV, NULL) ||
+		    ipcx_queue_take(q, &m, in_ms(5000)) || ipcx_queue_reply(q, &m, &answer))
+			_exit(1);
+		ipcx_queue_close(q);
+		_exit(0);
+	}
+	EXPECT_EQ(0, ipcx_queue_call(self->s, &m, &reply, in_ms(5000))) TH_LOG("%s", ipcx_error());
+	EXPECT_EQ(0, exit_status(pid));
+}
+
+static void *get_answers(void *q)
+{
+	struct ipcx_msg m;
+	int r;
+
+	do {
+		r = ipcx_queue_answer(q, &m, in_ms(300));
+	} while (!r);
+	return (void *)(intptr_t)r;
+}
+
+/* Who waits for any answer does not get that of a call. */
+TEST_F(peer, calls_and_answers)
+{
+	struct ipcx_msg m, reply = { 0 };
+	int64_t end = in_ms(500);
+	pthread_t t;
+	pid_t pid;
+	void *r;
+
+	ipcx_queue_close(self->q);
+	self->q = NULL;
+	pid = fork();
+	if (!pid) {
+		struct ipcx_msg answer = { 0 };
+		struct ipcx_queue *q;
+
+		memset(&m, 0, sizeof(m));
+		if (ipcx_queue_open(&q, self->uri, IPCX_CREATE | IPCX_RECV, NULL))
+			_exit(1);
+		while (!ipcx_queue_reply_next(q, &m, &answer, IPCX_FOREVER))
+			;
+		_exit(2);
+	}
+	ASSERT_EQ(0, pthread_create(&t, NULL, get_answers, self->s));
+	while (now_ns() < end) {
+		ASSERT_EQ(0, ipcx_queue_loan(self->s, 1, &m, in_ms(1000)));
+		ASSERT_EQ(0, ipcx_queue_call(self->s, &m, &reply, in_ms(1000)));
+	}
+	pthread_join(t, &r);
+	EXPECT_EQ(-ETIMEDOUT, (intptr_t)r);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static struct ipcx_queue *open_mq(unsigned int flags, const struct ipcx_queue_opts *opts)
+{
+	struct ipcx_queue *q;
+	char uri[64];
+
+	snprintf(uri, sizeof(uri), "mq:peer-%d", getpid());
+	return ipcx_queue_open(&q, uri, flags, opts) ? NULL : q;
+}
+
+/* Who looks does not take what others could have. */
+TEST(mq_peek)
+{
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
+	struct ipcx_queue *other = open_mq(IPCX_RECV, NULL);
+	struct ipcx_msg m;
+
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(0, ipcx_queue_send(q, "x", 1, 0));
+	for (int i = 0; i < 10; i++)
+		ASSERT_EQ(0, ipcx_queue_peek(q, &m));
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(0, ipcx_queue_take(other, &m, 0));
+	ipcx_queue_close(other);
+	ipcx_queue_close(q);
+}
+
+static void *peek_and_reply(void *q)
+{
+	struct pollfd p = { .fd = ipcx_queue_fd(q), .events = POLLIN };
+	struct ipcx_msg m, answer = { .data = "x", .len = 1 };
+
+	poll(&p, 1, 5000);
+	if (ipcx_queue_peek(q, &m))
+		return q;
+	usleep(1300000);
+	return ipcx_queue_take(q, &m, 0) || ipcx_queue_reply(q, &m, &answer) ? q : NULL;
+}
+
+/* But what he saw he has, as far as its caller is concerned. */
+TEST(mq_peek_at_request)
+{
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
+	struct ipcx_queue *s = open_mq(IPCX_SEND, NULL);
+	struct ipcx_msg m, reply = { 0 };
+	pthread_t t;
+	void *failed;
+
+	ASSERT_EQ(0, pthread_create(&t, NULL, peek_and_reply, q));
+	ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
+	EXPECT_EQ(0, ipcx_queue_call(s, &m, &reply, in_ms(5000))) TH_LOG("%s", ipcx_error());
+	pthread_join(t, &failed);
+	EXPECT_EQ(NULL, failed);
+	ipcx_queue_close(s);
+	ipcx_queue_close(q);
+}
+
+/* Answers to calls that were given up do not fill the mailbox. */
+TEST(mq_late_answers)
+{
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
+	struct ipcx_queue *s = open_mq(IPCX_SEND, NULL);
+	struct ipcx_msg m, answer = { .data = "x", .len = 1 }, reply = { 0 };
+
+	for (int i = 0; i < 8; i++) {
+		ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
+		ASSERT_EQ(-ETIMEDOUT, ipcx_queue_call(s, &m, &reply, in_ms(1)));
+	}
+	for (int i = 0; i < 8; i++) {
+		ASSERT_EQ(0, ipcx_queue_take(q, &m, 0));
+		ASSERT_EQ(0, ipcx_queue_reply(q, &m, &answer));
+		answer = (struct ipcx_msg){ .data = "x", .len = 1 };
+	}
+	ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
+	m.flags = IPCX_REQUEST;
+	ASSERT_EQ(0, ipcx_queue_commit(s, &m));
+	ASSERT_EQ(0, ipcx_queue_take(q, &m, 0));
+	ASSERT_EQ(0, ipcx_queue_reply(q, &m, &answer));
+	EXPECT_EQ(0, ipcx_queue_answer(s, &m, 0));
+	EXPECT_EQ(1, m.len);
+	ipcx_queue_close(s);
+	ipcx_queue_close(q);
+}
+
+/* Where the answer could not come nothing is asked. */
+TEST(mq_no_way_back)
+{
+	IPCX_QUEUE_OPTS(opts, .mode = 0622);
+	struct ipcx_queue *q, *s;
+	struct ipcx_msg m, reply = { 0 };
+	char path[64];
+	mqd_t raw;
+
+	if (geteuid())
+		SKIP(return, "needs root");
+	q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, &opts);
+	snprintf(path, sizeof(path), "/peer-%d", getpid());
+	raw = mq_open(path, O_RDWR);
+	ASSERT_EQ(0, fchown(raw, 4321, 4321));
+	s = open_mq(IPCX_SEND, NULL);
+	ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
+	EXPECT_EQ(-EACCES, ipcx_queue_call(s, &m, &reply, in_ms(100)));
+	EXPECT_NE(NULL, strstr(ipcx_error(), "answers")) TH_LOG("%s", ipcx_error());
+	EXPECT_EQ(0, ipcx_queue_commit(s, &m));
+	ipcx_queue_close(s);
+	ipcx_queue_close(q);
+	mq_close(raw);
+}
+
+/* Who stood still in the middle of a message was given up, and is told. */
+TEST_F(peer, stopped_sender)
+{
+	struct ipcx_queue *q;
+	char uri[180];
+	pid_t pid;
+
+	snprintf(uri, sizeof(uri), "fifo:%s-fifo", self->file);
+	ASSERT_EQ(0, ipcx_queue_open(&q, uri, IPCX_CREATE | IPCX_RECV, NULL));
+	pid = fork();
+	if (!pid) {
+		struct ipcx_queue *s;
+		size_t len = 8 << 20;
+
+		if (ipcx_queue_open(&s, uri, IPCX_SEND, NULL))
+			_exit(1);
+		_exit(ipcx_queue_send(s, calloc(1, len), len, in_ms(20000)) == -ETIMEDOUT ? 0 : 2);
+	}
+	usleep(300000);
+	kill(pid, SIGSTOP);
+	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_take(q, &self->m, in_ms(1500)));
+	EXPECT_EQ(1, damaged(q));
+	kill(pid, SIGCONT);
+	while (ipcx_queue_take(q, &self->m, in_ms(300)) == 0)
+		;
+	EXPECT_EQ(0, exit_status(pid));
+	ipcx_queue_close(q);
+}
+
+/* Where nobody listens, and the system has but the port that is called for a connection */
+TEST(tcp_to_itself)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	struct ipcx_queue *q;
+	struct ipcx_msg m;
+	int fd;
+
+	if (unshare(CLONE_NEWNET))
+		SKIP(return, "needs root");
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	ASSERT_EQ(0, ioctl(fd, SIOCSIFFLAGS, &lo));
+	close(fd);
+	fd = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY);
+	if (write(fd, "40000 40001", 11) != 11)
+		SKIP(return, "needs /proc/sys");
+	close(fd);
+	ASSERT_EQ(0, ipcx_queue_open(&q, "tcp:40000", IPCX_SEND, NULL));
+	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_loan(q, 1, &m, in_ms(300)));
+	ipcx_queue_close(q);
+}
+
+TEST_HARNESS_MAIN
