@@ -52,7 +52,7 @@ static struct file *memory_create(const struct cred *cred, const struct ipcx_reg
 	struct file *file = shmem_file_setup("ipcx", o->bytes, VM_NORESERVE);
 	struct inode *inode;
 
-	if (IS_ERR(file)) /* shmem has an error of its own for an inode that there is no memory for */
+	if (IS_ERR(file)) /* shmem says so when there is no memory for an inode */
 		return file == ERR_PTR(-ENOSPC) ? ERR_PTR(-ENOMEM) : file;
 	inode = file_inode(file);
 	inode->i_uid = cred->euid;

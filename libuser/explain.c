@@ -252,10 +252,12 @@ static __attribute__((cold, noinline)) int explain_rare(const struct ipcx_queue 
 	return r ? r : ipcx_fail(err, "queue %s: %s", name, strerror(err));
 }
 
+#define STILL_FULL "the queue was still full at the deadline: nobody receives, or too slowly"
+
 /* Waiting in vain, by what was waited for */
 static const char *const in_vain[IPCX_OP_CALL + 1][2] = {
-	[IPCX_OP_LOAN] = { "the queue is full", "the queue was still full at the deadline" },
-	[IPCX_OP_COMMIT] = { "the queue is full", "the queue was still full at the deadline" },
+	[IPCX_OP_LOAN] = { "the queue is full", STILL_FULL },
+	[IPCX_OP_COMMIT] = { "the queue is full", STILL_FULL },
 	[IPCX_OP_TAKE] = { "the queue is empty", "the queue was still empty at the deadline" },
 	[IPCX_OP_CALL] = { "there is no answer yet", "there was no answer at the deadline" },
 };
