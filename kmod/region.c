@@ -27,12 +27,18 @@ struct ipcx_region {
 	struct file *file;
 };
 
+/* It may change at any time, so that any size it has had meanwhile will do. */
+static u64 region_size(const struct ipcx_region *r)
+{
+	return data_race(i_size_read(file_inode(r->file)));
+}
+
 static void region_show(struct seq_file *m, struct ipcx_object *obj)
 {
-	const struct inode *inode = file_inode(container_of(obj, struct ipcx_region, obj)->file);
+	struct ipcx_region *r = container_of(obj, struct ipcx_region, obj);
 
-	seq_printf(m, "0 0 %lld %llu 0 0 0 0 0 0", i_size_read(inode),
-		   (u64)READ_ONCE(inode->i_blocks) << 9);
+	seq_printf(m, "0 0 %llu %llu 0 0 0 0 0 0", region_size(r),
+		   (u64)READ_ONCE(file_inode(r->file)->i_blocks) << 9);
 }
 
 static void region_free(struct ipcx_object *obj)
@@ -131,7 +137,7 @@ static struct file *memory_open(const struct ipcx_region *r, const struct cred *
 static void reply_fill(struct ipcx_region_open *o, const struct ipcx_region *r)
 {
 	o->out_id = r->obj.id;
-	o->out_bytes = i_size_read(file_inode(r->file));
+	o->out_bytes = region_size(r);
 	o->out_mode = r->obj.mode;
 	o->out_uid = from_kuid_munged(current_user_ns(), r->obj.uid);
 	o->out_gid = from_kgid_munged(current_user_ns(), r->obj.gid);
