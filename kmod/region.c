@@ -27,9 +27,9 @@ struct ipcx_region {
 	struct file *file;
 };
 
-/* It may change at any time, so that any size it has had meanwhile will do. */
 static u64 region_size(const struct ipcx_region *r)
 {
+	/* It may change at any time, so that any size it has had meanwhile will do. */
 	return data_race(i_size_read(file_inode(r->file)));
 }
 
