@@ -7,6 +7,7 @@
  * Resources are indices; who runs a program turns an index into the next
  * resource that exists, so that most calls of any mixture are valid.
  */
+#include <linux/ipcx_region.h>
 #include <linux/ipcx_topic.h>
 #include <sched.h>
 #include <string.h>
