@@ -21,7 +21,7 @@ usage() {
 	most 0.6 of a POSIX mq of the same depth, with prefetch 16 at most 0.7 of a pipe, in
 	batches of 32 at most 0.1 of a pipe; a call and its answer, less than a round trip over
 	POSIX mq and over a pipe; to publish in a topic, take and release, where nobody waits,
-	at most 240 instructions, 285 for a lossy subscriber, and no system call.
+	at most 240 instructions and no system call.
 	END
 }
 

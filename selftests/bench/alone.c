@@ -28,8 +28,8 @@ struct alone {
 static const struct alone ways[] = {
 	{ "reliable", 0, 0, 240 },
 	{ "reliable, single thread", IPCX_SINGLE_THREAD, 0, 240 },
-	{ "lossy", 0, IPCX_LOSSY, 285 },
-	{ "lossy, single thread", IPCX_SINGLE_THREAD, IPCX_LOSSY, 285 },
+	{ "lossy", 0, IPCX_LOSSY, 240 },
+	{ "lossy, single thread", IPCX_SINGLE_THREAD, IPCX_LOSSY, 240 },
 	{},
 };
 
