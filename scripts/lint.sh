@@ -168,7 +168,7 @@ abidiff() {
 shellcheck() {
 	local files
 	mapfile -t files < <(grep -rlE '^#!/.*sh( |$)' .ci scripts selftests)
-	command shellcheck "${files[@]}"
+	command shellcheck -x "${files[@]}"
 }
 
 mandoc() {

@@ -7,15 +7,9 @@ ipcx=$(dirname "$(realpath "$0")")/../bin/ipcx
 [ -c /dev/ipcx ] || { echo "1..0 # SKIP no /dev/ipcx"; exit 4; }
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-n=0 bad=0
+# shellcheck source=selftests/tap.sh
+. "$(dirname "$(realpath "$0")")/tap.sh"
 
-# check NAME COMMAND...: the command succeeds
-check() {
-	name=$1
-	shift
-	n=$((n + 1))
-	if "$@"; then echo "ok $n $name"; else echo "not ok $n $name"; bad=1; fi
-}
 # gives STATUS COMMAND...
 gives() {
 	want=$1

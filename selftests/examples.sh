@@ -6,15 +6,9 @@ top=$(dirname "$(realpath "$0")")/..
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export XDG_RUNTIME_DIR="$dir" IPCX_QUIET=1
-n=0 bad=0
+# shellcheck source=selftests/tap.sh
+. "$(dirname "$(realpath "$0")")/tap.sh"
 
-# check NAME COMMAND...: the command succeeds
-check() {
-	name=$1
-	shift
-	n=$((n + 1))
-	if "$@"; then echo "ok $n $name"; else echo "not ok $n $name"; bad=1; fi
-}
 # fetches FILE: what the client prints is the file
 fetches() {
 	timeout 60 "$dir/files" client "$uri" "$1" >"$dir/got" && cmp "$1" "$dir/got"

@@ -10,15 +10,9 @@ trap 'rm -rf "$dir" "/tmp/ipcx-$user"' EXIT
 cp "$(dirname "$(realpath "$0")")/../build/bin/ipcx" "$dir/ipcx"
 user=$(id -u)
 [ "$user" != 0 ] || user=54321
-n=0 bad=0
+# shellcheck source=selftests/tap.sh
+. "$(dirname "$(realpath "$0")")/tap.sh"
 
-# check NAME COMMAND...: the command succeeds
-check() {
-	name=$1
-	shift
-	n=$((n + 1))
-	if "$@"; then echo "ok $n $name"; else echo "not ok $n $name"; bad=1; fi
-}
 # ipcx ARGUMENT...: with almost no environment
 ipcx() {
 	if [ "$(id -u)" = 0 ]; then

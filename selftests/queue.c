@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Queues through the library: what a user relies on when nothing is wrong. */
-#include <ipcx.h>
-#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 
-#include "ipcx_util.h"
+#include "sleeper.h"
 
 #include "../kselftest_harness.h"
 
@@ -142,20 +140,6 @@ TEST_F(queue, full_and_empty)
 	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_loan(self->q, 1, &self->m, in_ms(20)));
 	EXPECT_LE(t + 40000000, now_ns());
 	EXPECT_EQ(-EINVAL, ipcx_queue_loan(self->q, 1, &self->m, -1));
-}
-
-struct sleeper {
-	struct ipcx_queue *q;
-	struct ipcx_msg m;
-	int err;
-};
-
-static void *taker(void *arg)
-{
-	struct sleeper *s = arg;
-
-	s->err = ipcx_queue_take(s->q, &s->m, in_ms(20000));
-	return NULL;
 }
 
 static void *loaner(void *arg)

@@ -283,30 +283,35 @@ TEST_F(durable, arguments)
 	EXPECT_EQ(-ENOENT, forget(&self->pub, "x"));
 }
 
-/* An open that cannot be answered leaves no subscription behind. */
-TEST_F(durable, failed_open_leaves_none)
+/* An open whose answer has no place. Return: what it says. */
+static int open_unanswered(const char *durable)
 {
 	struct ipcx_topic_open *o =
 		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int ret;
 
-	ASSERT_NE(MAP_FAILED, o);
-	o->size = sizeof(*o);
-	o->flags = SUBSCRIBE;
-	o->name = (uintptr_t)NAME;
-	o->name_len = strlen(NAME);
-	o->durable = (uintptr_t) "x";
-	o->durable_len = 1;
-	ASSERT_EQ(0, mprotect(o, PAGE, PROT_READ));
-	EXPECT_EQ(-EFAULT, topic_open_raw(o));
+	*o = (struct ipcx_topic_open){
+		.size = sizeof(*o),
+		.flags = SUBSCRIBE,
+		.name = (uintptr_t)NAME,
+		.name_len = strlen(NAME),
+		.durable = (uintptr_t)durable,
+		.durable_len = 1,
+	};
+	ret = mprotect(o, PAGE, PROT_READ) ? -errno : topic_open_raw(o);
+	munmap(o, PAGE);
+	return ret;
+}
+
+/* An open that cannot be answered leaves no subscription behind. */
+TEST_F(durable, failed_open_leaves_none)
+{
+	EXPECT_EQ(-EFAULT, open_unanswered("x"));
 	EXPECT_EQ(-ENOENT, forget(&self->pub, "x"));
 	/* but one that was there stays */
 	member_close(&self->sub);
-	ASSERT_EQ(0, mprotect(o, PAGE, PROT_READ | PROT_WRITE));
-	o->durable = (uintptr_t) "d";
-	ASSERT_EQ(0, mprotect(o, PAGE, PROT_READ));
-	EXPECT_EQ(-EFAULT, topic_open_raw(o));
+	EXPECT_EQ(-EFAULT, open_unanswered("d"));
 	EXPECT_EQ(0, forget(&self->pub, "d"));
-	munmap(o, PAGE);
 }
 
 /* Without a member it can be evicted as any other, and its next member learns that. */
@@ -349,11 +354,8 @@ static int recv_byte(struct ipcx_topic *t)
 /* An open that fails has told nobody. */
 TEST_F(durable, failed_open_does_not_tell)
 {
-	struct ipcx_topic_open *o =
-		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct member more = {};
 
-	ASSERT_NE(MAP_FAILED, o);
 	member_close(&self->sub);
 	for (int i = 0; i < IPCX_TOPIC_RINGS + 2; i++) {
 		memset(&more, 0, sizeof(more));
@@ -361,17 +363,9 @@ TEST_F(durable, failed_open_does_not_tell)
 		publish(&more, i);
 		member_close(&more);
 	}
-	o->size = sizeof(*o);
-	o->flags = SUBSCRIBE;
-	o->name = (uintptr_t)NAME;
-	o->name_len = strlen(NAME);
-	o->durable = (uintptr_t) "d";
-	o->durable_len = 1;
-	ASSERT_EQ(0, mprotect(o, PAGE, PROT_READ));
-	EXPECT_EQ(-EFAULT, topic_open_raw(o));
+	EXPECT_EQ(-EFAULT, open_unanswered("d"));
 	ASSERT_EQ(0, subscribe(&self->sub, "d"));
 	EXPECT_EQ(IPCX_TOPIC_LOST, self->sub.o.out_flags & IPCX_TOPIC_LOST);
-	munmap(o, PAGE);
 }
 
 /* A dead ring is not kept for who has read all of it and does not come to leave it. */

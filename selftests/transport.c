@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What every transport promises of messages, see transport_util.h. */
-#include <pthread.h>
 #include <sys/epoll.h>
 
+#include "sleeper.h"
 #include "transport_util.h"
 
 TEST_F(transport, sizes)
@@ -186,20 +186,6 @@ TEST_F(transport, full)
 	}
 	EXPECT_EQ(-EAGAIN, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
 	EXPECT_EQ(0, send_pattern(self->q, 1000, 0, IPCX_NOWAIT));
-}
-
-struct sleeper {
-	struct ipcx_queue *q;
-	struct ipcx_msg m;
-	int err;
-};
-
-static void *taker(void *arg)
-{
-	struct sleeper *s = arg;
-
-	s->err = ipcx_queue_take(s->q, &s->m, in_ms(20000));
-	return NULL;
 }
 
 static void *sender(void *arg)
