@@ -350,7 +350,7 @@ static int refill(struct ipcx_copied *c)
 
 	if (c->ready && (!c->taken || !(c->base.ops->caps & IPCX_CAP_PRIORITY)))
 		return 0;
-	r = c->mech->receive(c, &b);
+	r = ipcx_copied_get(c, c->mech->receive, false, &b);
 	if (r)
 		return c->ready ? 0 : r;
 	c->taken = false;

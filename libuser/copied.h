@@ -134,6 +134,10 @@ int ipcx_copied_check_name(const char *name, size_t max);
 int ipcx_copied_poll_set(struct ipcx_copied *c);
 int64_t ipcx_copied_now(void);
 int ipcx_copied_wait(int fd, short events, int fd2, int64_t deadline);
+int ipcx_copied_wait_a_little(int fd, short events, int64_t until);
+int ipcx_copied_get(struct ipcx_copied *c,
+		    int (*get)(struct ipcx_copied *c, struct ipcx_buffer **b), bool answer,
+		    struct ipcx_buffer **b);
 int ipcx_copied_begin_to_send(struct ipcx_copied *c, int64_t deadline);
 bool ipcx_copied_signal(int event, bool on);
 struct ipcx_buffer *ipcx_copied_find(struct ipcx_copied *c, const struct ipcx_msg *m, int state);

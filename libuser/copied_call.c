@@ -161,11 +161,11 @@ int ipcx_copied_read_answers(struct ipcx_copied *c)
 	int r;
 
 	pthread_mutex_lock(&c->answering);
-	r = c->mech->answer(c, &b);
+	r = ipcx_copied_get(c, c->mech->answer, true, &b);
 	if (r == -EAGAIN && c->mech->server) {
 		look_for_servers(c);
 		/* who has just gone may have answered before */
-		r = c->mech->answer(c, &b);
+		r = ipcx_copied_get(c, c->mech->answer, true, &b);
 	}
 	if (r == -EOWNERDEAD)
 		ipcx_copied_lost(c);

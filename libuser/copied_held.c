@@ -14,6 +14,7 @@
 #include "copied.h"
 
 #define LOOK_AGAIN_NS INT64_C(10000000) /* where nothing can be polled */
+#define LOOK_NS INT64_C(20000000) /* how often to look whether the other end lives */
 
 int64_t ipcx_copied_now(void)
 {
@@ -43,6 +44,34 @@ int ipcx_copied_wait(int fd, short events, int fd2, int64_t deadline)
 	if (ppoll(p, 2, left == INT64_MAX ? NULL : &ts, NULL) < 0)
 		return -errno;
 	return 0;
+}
+
+/* As a wait, but for a moment, to see whether the other end lives. -ETIMEDOUT: @until is over. */
+int ipcx_copied_wait_a_little(int fd, short events, int64_t until)
+{
+	int64_t look = ipcx_copied_now() + LOOK_NS;
+	int r;
+
+	do {
+		r = ipcx_copied_wait(fd, events, -1, look < until ? look : until);
+	} while (r == -EINTR);
+	return r == -ETIMEDOUT && look < until ? 0 : r;
+}
+
+/* By @get; what came the wrong way, an answer or none, is dropped. Return: as by @get. */
+int ipcx_copied_get(struct ipcx_copied *c,
+		    int (*get)(struct ipcx_copied *c, struct ipcx_buffer **b), bool answer,
+		    struct ipcx_buffer **b)
+{
+	int r;
+
+	for (;;) {
+		r = get(c, b);
+		if (r || ((*b)->head.kind >= IPCX_FRAME_REPLY) == answer)
+			return r;
+		ipcx_buffer_free(*b);
+		IPCX_COUNT(c->stats.damaged, 1);
+	}
 }
 
 /* Locks sending. Return: 0, -EAGAIN for IPCX_NOWAIT, -ETIMEDOUT. */

@@ -27,7 +27,6 @@
 
 #define CHUNK (PIPE_BUF - IPCX_FRAME_SIZE)
 #define PIPE_BYTES (1 << 20) /* what the system allows everybody */
-#define LOOK_NS INT64_C(20000000) /* how often to look whether the other end lives */
 
 /* Locks on the FIFO; 0 and those from 256 on are of mailboxes. */
 enum { WRITER = 1, READER, RECEIVER };
@@ -108,7 +107,13 @@ static void box_unlink(void *handle, unsigned int number)
 	unlinkat(f->place.dir, name, 0);
 }
 
-static const struct ipcx_mailbox_ops box_ops = { .open = box_open, .unlink = box_unlink };
+static int put(int fd, struct ipcx_buffer *b);
+
+static const struct ipcx_mailbox_ops box_ops = {
+	.open = box_open,
+	.unlink = box_unlink,
+	.put = put,
+};
 
 static int open_ends(struct fifo_queue *f, unsigned int flags)
 {
@@ -211,18 +216,6 @@ static int fifo_room(struct ipcx_copied *c, int64_t deadline)
 	return poll(&p, 1, 0) > 0 ? INT_MAX : 0;
 }
 
-/* Waits a moment; -ETIMEDOUT when the other end has done nothing for too long. */
-static int wait_a_little(int fd, short events, int64_t until)
-{
-	int64_t look = ipcx_copied_now() + LOOK_NS;
-	int r;
-
-	do {
-		r = ipcx_copied_wait(fd, events, -1, look < until ? look : until);
-	} while (r == -EINTR);
-	return r == -ETIMEDOUT && look < until ? 0 : r;
-}
-
 /* Under the lock of those who write. -EAGAIN: nothing was written. */
 static int put_frames(int fd, struct ipcx_buffer *b)
 {
@@ -244,7 +237,7 @@ static int put_frames(int fd, struct ipcx_buffer *b)
 			n = writev(fd, iov, 2);
 			if (n < 0 && (errno != EAGAIN || !offset))
 				return -errno;
-			if (n < 0 && wait_a_little(fd, POLLOUT, until))
+			if (n < 0 && ipcx_copied_wait_a_little(fd, POLLOUT, until))
 				return -ETIMEDOUT; /* and who receives drops what he has */
 		} while (n < 0);
 		/* as he has if this thread stood still */
@@ -331,7 +324,7 @@ static int get_message(struct ipcx_copied *c, int fd, struct ipcx_assembly *a,
 			until = ipcx_copied_now() + IPCX_STALL_NS;
 			continue;
 		}
-		if (alone || wait_a_little(fd, POLLIN, until)) {
+		if (alone || ipcx_copied_wait_a_little(fd, POLLIN, until)) {
 			IPCX_COUNT(c->stats.damaged, ipcx_assemble_drop(a));
 			return -EAGAIN;
 		}
@@ -353,24 +346,9 @@ static int get(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, struct ip
 	return r;
 }
 
-/* Answers come to mailboxes, and nothing else does; what is in the wrong place is dropped. */
-static int get_kind(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, bool answer,
-		    struct ipcx_buffer **b)
-{
-	int r;
-
-	for (;;) {
-		r = get(c, fd, a, b);
-		if (r || ((*b)->head.kind >= IPCX_FRAME_REPLY) == answer)
-			return r;
-		ipcx_buffer_free(*b);
-		IPCX_COUNT(c->stats.damaged, 1);
-	}
-}
-
 static int fifo_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
-	return get_kind(c, fifo(c)->in, &fifo(c)->part, false, b);
+	return get(c, fifo(c)->in, &fifo(c)->part, b);
 }
 
 /* If there is another who receives */
@@ -383,35 +361,12 @@ static int fifo_give_back(struct ipcx_copied *c, struct ipcx_buffer *b)
 
 static int fifo_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b)
 {
-	int fd = request->fd, r = 0;
-
-	if (fd < 0 && request->head.mailbox < IPCX_MAILBOXES)
-		fd = box_open(c, request->head.mailbox, false, false);
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	b->deadline = ipcx_copied_now() + IPCX_STALL_NS;
-	while (!r && ipcx_mailbox_owned(fd)) {
-		r = put(fd, b);
-		if (r != -EAGAIN)
-			break;
-		r = wait_a_little(fd, POLLOUT, b->deadline);
-	}
-	if (!ipcx_mailbox_owned(fd)) {
-		ipcx_mailbox_sweep(&box_ops, c);
-		r = 0;
-	}
-	if (fd != request->fd)
-		close(fd);
-	return r;
+	return ipcx_mailbox_reply(&box_ops, c, request, b);
 }
 
 static void fifo_accepted(struct ipcx_copied *c, struct ipcx_buffer *request)
 {
-	if (request->head.mailbox >= IPCX_MAILBOXES || request->head.call > INT64_MAX)
-		return;
-	request->fd = box_open(c, request->head.mailbox, false, false);
-	if (request->fd >= 0)
-		ipcx_mailbox_accept(request->fd, request->head.call);
+	ipcx_mailbox_accept(&box_ops, c, request);
 }
 
 static int fifo_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
@@ -428,7 +383,7 @@ static int fifo_answer(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
 	struct fifo_queue *f = fifo(c);
 
-	return f->mailbox < 0 ? -EAGAIN : get_kind(c, f->mailbox, &f->answer, true, b);
+	return f->mailbox < 0 ? -EAGAIN : get(c, f->mailbox, &f->answer, b);
 }
 
 static uint64_t fifo_queued(struct ipcx_copied *c)

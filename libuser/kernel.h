@@ -140,6 +140,8 @@ void ipcx_kernel_forked(struct ipcx_queue *q);
 
 /* kernel_error.c: those with a result return -err, or the errno that the contract has for it */
 int ipcx_kernel_no_device(int err);
+/* those of all kinds; @what: "queue", "topic" or "region" */
+int ipcx_kernel_open_error(const char *what, const char *quoted, int err);
 int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const char *name, int err);
 int ipcx_kernel_unlink_failed(const char *name, uint32_t kind, int err);
 /* "; its owner ..." or ": its owner ...", to be put behind a sentence */

@@ -199,6 +199,30 @@ static int open_dead_letter(const struct ipcx_queue_open *arg, const char *quote
 					 "has a dead-letter queue itself; take one that has none");
 }
 
+int ipcx_kernel_open_error(const char *what, const char *quoted, int err)
+{
+	switch (err) {
+	case EEXIST:
+		return ipcx_fail(err,
+				 "%s %s: exists already; open it without IPCX_EXCL, or unlink it first",
+				 what, quoted);
+	case EMFILE:
+		return ipcx_fail(err, "%s %s: this process has too many open files (ulimit -n)",
+				 what, quoted);
+	case ENOMEM:
+		return ipcx_fail(err, "%s %s: no memory, or the memory cgroup is at its limit",
+				 what, quoted);
+	case EPROTOTYPE:
+		return ipcx_fail(err, "%s is not a %s", quoted, what);
+	case E2BIG:
+	case EOPNOTSUPP:
+	case ENOTTY:
+		return ipcx_fail_text(EOPNOTSUPP, ipcx_kernel_too_old);
+	default:
+		return ipcx_fail(err, "%s %s: cannot be opened: %s", what, quoted, strerror(err));
+	}
+}
+
 int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const char *name, int err)
 {
 	char buf[IPCX_QUOTED_MAX];
@@ -209,16 +233,8 @@ int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const ch
 		return open_denied(arg, name, quoted);
 	case EDQUOT:
 		return open_quota(dev, quoted);
-	case EEXIST:
-		return ipcx_fail(err,
-				 "queue %s: exists already; open it without IPCX_EXCL, or "
-				 "unlink it first",
-				 quoted);
 	case EINVAL:
 		return open_value(dev, arg, quoted);
-	case EMFILE:
-		return ipcx_fail(err, "queue %s: this process has too many open files (ulimit -n)",
-				 quoted);
 	case ELOOP:
 	case ENOENT:
 		if (arg->flags & IPCX_OPEN_CREATE)
@@ -227,22 +243,13 @@ int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const ch
 				 "queue %s: there is none of this name; create it with "
 				 "IPCX_CREATE or \"ipcx create\"",
 				 quoted);
-	case ENOMEM:
-		return ipcx_fail(err, "queue %s: no memory, or the memory cgroup is at its limit",
-				 quoted);
 	case ENOSPC:
 		return ipcx_fail(err,
 				 "queue %s: each slot is kept for a sender of another user; "
 				 "create the queue with a larger depth, or have others close it",
 				 quoted);
-	case EPROTOTYPE:
-		return ipcx_fail(err, "%s is not a queue", quoted);
-	case E2BIG:
-	case EOPNOTSUPP:
-	case ENOTTY:
-		return ipcx_fail_text(EOPNOTSUPP, ipcx_kernel_too_old);
 	default:
-		return ipcx_fail(err, "queue %s: cannot be opened: %s", quoted, strerror(err));
+		return ipcx_kernel_open_error("queue", quoted, err);
 	}
 }
 

@@ -4,6 +4,7 @@
  * are offsets of locks; no lock has to do with what is in the file.
  */
 #include <errno.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,9 +68,45 @@ void ipcx_mailbox_sweep(const struct ipcx_mailbox_ops *ops, void *handle)
 		remove_dead(ops, handle, i);
 }
 
-void ipcx_mailbox_accept(int fd, uint64_t call)
+static int open_to_reply(const struct ipcx_mailbox_ops *ops, struct ipcx_copied *c,
+			 const struct ipcx_buffer *request)
 {
-	ipcx_lock_file(fd, F_WRLCK, call);
+	if (request->head.mailbox >= IPCX_MAILBOXES || request->head.call > INT64_MAX)
+		return -ENOENT;
+	return ops->open(c, request->head.mailbox, false, false);
+}
+
+void ipcx_mailbox_accept(const struct ipcx_mailbox_ops *ops, struct ipcx_copied *c,
+			 struct ipcx_buffer *request)
+{
+	request->fd = open_to_reply(ops, c, request);
+	if (request->fd >= 0)
+		ipcx_lock_file(request->fd, F_WRLCK, request->head.call);
+}
+
+int ipcx_mailbox_reply(const struct ipcx_mailbox_ops *ops, struct ipcx_copied *c,
+		       struct ipcx_buffer *request, struct ipcx_buffer *b)
+{
+	int fd = request->fd, r = 0;
+
+	if (fd < 0)
+		fd = open_to_reply(ops, c, request);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	b->deadline = ipcx_copied_now() + IPCX_STALL_NS;
+	while (!r && ipcx_file_locked(fd, OWNER)) {
+		r = ops->put(fd, b);
+		if (r != -EAGAIN)
+			break;
+		r = ipcx_copied_wait_a_little(fd, POLLOUT, b->deadline);
+	}
+	if (!ipcx_file_locked(fd, OWNER)) {
+		ipcx_mailbox_sweep(ops, c);
+		r = 0;
+	}
+	if (fd != request->fd)
+		close(fd);
+	return r;
 }
 
 bool ipcx_mailbox_accepted(int fd, uint64_t call)
@@ -87,9 +124,4 @@ int ipcx_mailbox_check(int fd, const struct ipcx_queue_attr *attr)
 		return fd;
 	close(fd);
 	return -EACCES;
-}
-
-bool ipcx_mailbox_owned(int fd)
-{
-	return ipcx_file_locked(fd, OWNER);
 }

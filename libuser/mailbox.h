@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "internal.h"
+#include "copied.h"
 
 #define IPCX_MAILBOXES 64 /* of one queue */
 
@@ -21,10 +21,12 @@
  * @open: open number @number, or make it if @create, which fails with -EEXIST if it is there; a
  *	descriptor with which to read and write, or only to write if not @own; or an errno
  * @unlink: take the name away
+ * @put: put an answer into one; -EAGAIN if there is no room
  */
 struct ipcx_mailbox_ops {
 	int (*open)(void *handle, unsigned int number, bool create, bool own);
 	void (*unlink)(void *handle, unsigned int number);
+	int (*put)(int fd, struct ipcx_buffer *b);
 };
 
 /* Return: a descriptor, or an errno, -ENOBUFS if all are in use. */
@@ -33,8 +35,14 @@ int ipcx_mailbox_make(const struct ipcx_mailbox_ops *ops, void *handle, unsigned
 /* Removes those whose owners are gone. */
 void ipcx_mailbox_sweep(const struct ipcx_mailbox_ops *ops, void *handle);
 
-/* A server has the request @call, until it closes @fd. */
-void ipcx_mailbox_accept(int fd, uint64_t call);
+/* A server has @request, until its @fd is closed. */
+void ipcx_mailbox_accept(const struct ipcx_mailbox_ops *ops, struct ipcx_copied *c,
+			 struct ipcx_buffer *request);
+
+/* Puts the answer @b where its caller looks for it, if he lives; see struct ipcx_mech. */
+int ipcx_mailbox_reply(const struct ipcx_mailbox_ops *ops, struct ipcx_copied *c,
+		       struct ipcx_buffer *request, struct ipcx_buffer *b);
+
 bool ipcx_mailbox_accepted(int fd, uint64_t call);
 
 /*
@@ -42,8 +50,5 @@ bool ipcx_mailbox_accepted(int fd, uint64_t call);
  * all may make files, a stranger takes the name of a mailbox whose owner is gone.
  */
 int ipcx_mailbox_check(int fd, const struct ipcx_queue_attr *attr);
-
-/* Is there anybody whose answers come to @fd? */
-bool ipcx_mailbox_owned(int fd);
 
 #endif /* IPCX_MAILBOX_H */

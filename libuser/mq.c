@@ -227,7 +227,13 @@ static void box_unlink(void *handle, unsigned int number)
 	mq_unlink(path);
 }
 
-static const struct ipcx_mailbox_ops box_ops = { .open = box_open, .unlink = box_unlink };
+static int put(int fd, struct ipcx_buffer *b);
+
+static const struct ipcx_mailbox_ops box_ops = {
+	.open = box_open,
+	.unlink = box_unlink,
+	.put = put,
+};
 
 /* Unlinks the queue unless the name stands for another by now. */
 static void unlink_own(const struct mq_queue *m)
@@ -284,7 +290,7 @@ static uint64_t mq_queued(struct ipcx_copied *c)
 }
 
 /* The head lies just before the payload. */
-static int put(mqd_t q, struct ipcx_buffer *b)
+static int put(int q, struct ipcx_buffer *b)
 {
 	b->head.chunk = b->head.len;
 	ipcx_frame_pack(b->wire, &b->head, b->data, false);
@@ -324,23 +330,9 @@ static int mq_send_one(struct ipcx_copied *c, struct ipcx_buffer *b)
 	return put(mq(c)->q, b);
 }
 
-/* Answers come to mailboxes, and nothing else does; what is in the wrong place is dropped. */
-static int get_kind(struct ipcx_copied *c, mqd_t q, bool answer, struct ipcx_buffer **b)
-{
-	int r;
-
-	for (;;) {
-		r = get(c, q, b);
-		if (r || ((*b)->head.kind >= IPCX_FRAME_REPLY) == answer)
-			return r;
-		ipcx_buffer_free(*b);
-		IPCX_COUNT(c->stats.damaged, 1);
-	}
-}
-
 static int mq_receive_one(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
-	return get_kind(c, mq(c)->q, false, b);
+	return get(c, mq(c)->q, b);
 }
 
 /* A handle that only receives may not send: it opens the queue once more, if its user may. */
@@ -361,34 +353,12 @@ static int mq_give_back(struct ipcx_copied *c, struct ipcx_buffer *b)
 
 static int mq_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b)
 {
-	int64_t until = ipcx_copied_now() + IPCX_STALL_NS;
-	int fd = request->fd, r;
-
-	if (fd < 0)
-		fd = box_open(c, request->head.mailbox, false, false);
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	while ((r = put(fd, b)) == -EAGAIN && ipcx_mailbox_owned(fd)) {
-		r = ipcx_copied_wait(fd, POLLOUT, -1, until);
-		if (r && r != -EINTR)
-			break;
-	}
-	if (!ipcx_mailbox_owned(fd)) {
-		ipcx_mailbox_sweep(&box_ops, c);
-		r = 0;
-	}
-	if (fd != request->fd)
-		close(fd);
-	return r;
+	return ipcx_mailbox_reply(&box_ops, c, request, b);
 }
 
 static void mq_accepted(struct ipcx_copied *c, struct ipcx_buffer *request)
 {
-	if (request->head.mailbox >= IPCX_MAILBOXES || request->head.call > INT64_MAX)
-		return;
-	request->fd = box_open(c, request->head.mailbox, false, false);
-	if (request->fd >= 0)
-		ipcx_mailbox_accept(request->fd, request->head.call);
+	ipcx_mailbox_accept(&box_ops, c, request);
 }
 
 /* A mailbox has room for so many answers; who sends more requests would lose some. */
@@ -420,7 +390,7 @@ static int mq_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
 
 static int mq_answer(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
-	return mq(c)->mailbox < 0 ? -EAGAIN : get_kind(c, mq(c)->mailbox, true, b);
+	return mq(c)->mailbox < 0 ? -EAGAIN : get(c, mq(c)->mailbox, b);
 }
 
 static int mq_server(struct ipcx_copied *c, uint64_t call)

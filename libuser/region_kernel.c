@@ -42,27 +42,13 @@ static int open_failed(const struct ipcx_region_open *arg, const char *name, int
 				 "/sys/module/ipcx/parameters/user_queues_max says; remove some or "
 				 "raise it",
 				 quoted, geteuid());
-	case EEXIST:
-		return ipcx_fail(err,
-				 "region %s: exists already; open it without IPCX_EXCL, or unlink "
-				 "it first",
-				 quoted);
-	case EMFILE:
-		return ipcx_fail(err, "region %s: this process has too many open files (ulimit -n)",
-				 quoted);
 	case ENOENT:
 		return ipcx_fail(err,
 				 "region %s: there is none of this name; create it with "
 				 "IPCX_CREATE or \"ipcx create --region\"",
 				 quoted);
-	case EPROTOTYPE:
-		return ipcx_fail(err, "%s is not a region", quoted);
-	case E2BIG:
-	case EOPNOTSUPP:
-	case ENOTTY:
-		return ipcx_fail_text(EOPNOTSUPP, ipcx_kernel_too_old);
 	default:
-		return ipcx_fail(err, "region %s: cannot be opened: %s", quoted, strerror(err));
+		return ipcx_kernel_open_error("region", quoted, err);
 	}
 }
 

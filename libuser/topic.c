@@ -113,3 +113,12 @@ void ipcx_topic_kick(const struct ipcx_topic *t, uint32_t whom)
 	ioctl(t->fd, IPCX_IOC_TOPIC_KICK, &arg);
 	errno = err;
 }
+
+/* @whom: to be kicked */
+void ipcx_topic_finish(struct ipcx_topic *t, unsigned int done, uint32_t whom)
+{
+	if (done & IPCX_TOPIC_WAKE)
+		ipcx_lock_wake(&t->lock);
+	if (done & IPCX_TOPIC_KICK)
+		ipcx_topic_kick(t, whom);
+}

@@ -162,7 +162,15 @@ int ipcx_topic_map(struct ipcx_topic *t, unsigned int which, uint64_t offset, ui
 		   int prot);
 int ipcx_topic_map_ring(struct ipcx_topic *t, unsigned int which, unsigned int ring, int prot);
 
+/* What the quick part of a function has done, and what the slow one is to do */
+enum {
+	IPCX_TOPIC_DONE = 1 << 0,
+	IPCX_TOPIC_WAKE = 1 << 1, /* who sleeps until the lock is free */
+	IPCX_TOPIC_KICK = 1 << 2,
+};
+
 /* topic.c */
+void ipcx_topic_finish(struct ipcx_topic *t, unsigned int done, uint32_t whom);
 /**
  * struct ipcx_topic_patience - one wait
  * @until: IPCX_WAIT_*

@@ -86,37 +86,20 @@ int ipcx_topic_open_failed(int dev, const struct ipcx_topic_open *arg, const cha
 				 quoted);
 	case EDQUOT:
 		return open_quota(dev, quoted);
-	case EEXIST:
-		return ipcx_fail(err,
-				 "topic %s: exists already; open it without IPCX_EXCL, or unlink "
-				 "it first",
-				 quoted);
 	case EINVAL:
 		return open_value(dev, arg, quoted);
-	case EMFILE:
-		return ipcx_fail(err, "topic %s: this process has too many open files (ulimit -n)",
-				 quoted);
 	case ENOENT:
 		return ipcx_fail(err,
 				 "topic %s: there is none of this name; create it with IPCX_CREATE "
 				 "or \"ipcx pub -c\"",
-				 quoted);
-	case ENOMEM:
-		return ipcx_fail(err, "topic %s: no memory, or the memory cgroup is at its limit",
 				 quoted);
 	case ENOSPC:
 		return ipcx_fail(err,
 				 "topic %s: it has %d publishers or %d subscribers, or half as many "
 				 "of them are yours and the topic is not; have others close it",
 				 quoted, IPCX_TOPIC_RINGS, IPCX_TOPIC_SUBS);
-	case EPROTOTYPE:
-		return ipcx_fail(err, "%s is not a topic", quoted);
-	case E2BIG:
-	case EOPNOTSUPP:
-	case ENOTTY:
-		return ipcx_fail_text(EOPNOTSUPP, ipcx_kernel_too_old);
 	default:
-		return ipcx_fail(err, "topic %s: cannot be opened: %s", quoted, strerror(err));
+		return ipcx_kernel_open_error("topic", quoted, err);
 	}
 }
 

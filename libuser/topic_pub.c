@@ -171,21 +171,6 @@ ipcx_hot int send_locked(struct ipcx_topic *t, const void *buf, const struct ipc
 	return commit_locked(t, m);
 }
 
-/* What the quick part of a function has done, and what the slow one is to do */
-enum {
-	DONE = 1 << 0,
-	WAKE = 1 << 1, /* who sleeps until the lock is free */
-	KICK = 1 << 2,
-};
-
-static void finish(struct ipcx_topic *t, unsigned int done)
-{
-	if (done & WAKE)
-		ipcx_lock_wake(&t->lock);
-	if (done & KICK)
-		ipcx_topic_kick(t, IPCX_KICK_SUBSCRIBERS);
-}
-
 /* Loans, or if @buf is not NULL sends a copy of it; if that is not @done yet. */
 ipcx_cold int loan_until(struct ipcx_topic *t, const void *buf, size_t len, struct ipcx_msg *m,
 			 int64_t deadline, unsigned int done)
@@ -194,8 +179,8 @@ ipcx_cold int loan_until(struct ipcx_topic *t, const void *buf, size_t len, stru
 	bool kick;
 	int r;
 
-	finish(t, done);
-	if (done & DONE)
+	ipcx_topic_finish(t, done, IPCX_KICK_SUBSCRIBERS);
+	if (done & IPCX_TOPIC_DONE)
 		return 0;
 	r = check_loan(t, len, deadline);
 	while (!r) {
@@ -227,9 +212,9 @@ int ipcx_topic_loan(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, int64_
 	unsigned int done = 0;
 
 	if (ipcx_usual(may_loan(t, len, deadline))) {
-		done = loan_usual(t, len, m) ? DONE : 0;
-		done |= ipcx_unlock_wakes(&t->lock) ? WAKE : 0;
-		if (ipcx_usual(done == DONE))
+		done = loan_usual(t, len, m) ? IPCX_TOPIC_DONE : 0;
+		done |= ipcx_unlock_wakes(&t->lock) ? IPCX_TOPIC_WAKE : 0;
+		if (ipcx_usual(done == IPCX_TOPIC_DONE))
 			return 0;
 	}
 	return loan_until(t, NULL, len, m, deadline, done);
@@ -242,19 +227,21 @@ int ipcx_topic_send(struct ipcx_topic *t, const void *buf, size_t len, int64_t d
 
 	if (ipcx_usual(may_loan(t, len, deadline))) {
 		if (ipcx_usual(loan_usual(t, len, &m)))
-			done = send_locked(t, buf, &m) ? DONE | KICK : DONE;
-		done |= ipcx_unlock_wakes(&t->lock) ? WAKE : 0;
-		if (ipcx_usual(done == DONE))
+			done = send_locked(t, buf, &m) ? IPCX_TOPIC_DONE | IPCX_TOPIC_KICK :
+							 IPCX_TOPIC_DONE;
+		done |= ipcx_unlock_wakes(&t->lock) ? IPCX_TOPIC_WAKE : 0;
+		if (ipcx_usual(done == IPCX_TOPIC_DONE))
 			return 0;
 	}
 	/* where there are no bytes it only tells what is wanted */
 	return loan_until(t, buf ? buf : "", len, &m, deadline, done);
 }
 
-/* @r: whether to kick, or a bare negative errno; @wake: as WAKE */
+/* @r: whether to kick, or a bare negative errno; @wake: as IPCX_TOPIC_WAKE */
 ipcx_cold int end_loan(struct ipcx_topic *t, struct ipcx_msg *m, int r, bool wake)
 {
-	finish(t, (wake ? WAKE : 0) | (r > 0 ? KICK : 0));
+	ipcx_topic_finish(t, (wake ? IPCX_TOPIC_WAKE : 0) | (r > 0 ? IPCX_TOPIC_KICK : 0),
+			  IPCX_KICK_SUBSCRIBERS);
 	if (r < 0)
 		return ipcx_topic_explain(t, IPCX_TOPIC_OP_COMMIT, t->fd < 0 ? EBADF : -r, m->len);
 	m->data = NULL;

@@ -221,21 +221,6 @@ static int check_take(const struct ipcx_topic *t, int64_t deadline)
 	return deadline < 0 ? -EINVAL : 0;
 }
 
-/* What the quick part of a function has done, and what the slow one is to do */
-enum {
-	DONE = 1 << 0,
-	WAKE = 1 << 1, /* who sleeps until the lock is free */
-	KICK = 1 << 2,
-};
-
-static void finish(struct ipcx_topic *t, unsigned int done)
-{
-	if (done & WAKE)
-		ipcx_lock_wake(&t->lock);
-	if (done & KICK)
-		ipcx_topic_kick(t, IPCX_KICK_PUBLISHERS);
-}
-
 /* Takes, if that is not @done yet. */
 ipcx_cold int take_until(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, int64_t deadline,
 			 unsigned int done)
@@ -244,8 +229,8 @@ ipcx_cold int take_until(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, i
 	bool kick;
 	int r;
 
-	finish(t, done);
-	if (done & DONE)
+	ipcx_topic_finish(t, done, IPCX_KICK_PUBLISHERS);
+	if (done & IPCX_TOPIC_DONE)
 		return 0;
 	r = check_take(t, deadline);
 	while (!r) {
@@ -270,9 +255,9 @@ ipcx_hot int take(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadline, bo
 	unsigned int done = 0;
 
 	if (ipcx_usual(deadline >= 0 && ipcx_trylock(&t->lock))) {
-		done = take_usual(t, m, lossy) ? DONE : 0;
-		done |= ipcx_unlock_wakes(&t->lock) ? WAKE : 0;
-		if (ipcx_usual(done == DONE))
+		done = take_usual(t, m, lossy) ? IPCX_TOPIC_DONE : 0;
+		done |= ipcx_unlock_wakes(&t->lock) ? IPCX_TOPIC_WAKE : 0;
+		if (ipcx_usual(done == IPCX_TOPIC_DONE))
 			return 0;
 	}
 	return take_until(t, SIZE_MAX, m, deadline, done);
@@ -357,7 +342,7 @@ static int release_until(struct ipcx_topic *t, struct ipcx_msg *m)
 	}
 	if (r < 0)
 		return ipcx_topic_explain(t, IPCX_TOPIC_OP_RELEASE, -r, 0);
-	finish(t, r ? KICK : 0);
+	ipcx_topic_finish(t, r ? IPCX_TOPIC_KICK : 0, IPCX_KICK_PUBLISHERS);
 	return 0;
 }
 
@@ -372,8 +357,8 @@ ipcx_cold int release_rest(struct ipcx_topic *t, struct ipcx_msg *m, unsigned in
 {
 	int r = 0;
 
-	finish(t, done);
-	if (!(done & DONE))
+	ipcx_topic_finish(t, done, IPCX_KICK_PUBLISHERS);
+	if (!(done & IPCX_TOPIC_DONE))
 		r = release_until(t, m);
 	if (!r)
 		let_go(m);
@@ -388,9 +373,9 @@ int ipcx_topic_release(struct ipcx_topic *t, struct ipcx_msg *m)
 	if (ipcx_usual(ipcx_trylock(&t->lock))) {
 		r = release_usual(t, m, t->copies);
 		if (ipcx_usual(r >= 0))
-			done = r ? DONE | KICK : DONE;
-		done |= ipcx_unlock_wakes(&t->lock) ? WAKE : 0;
-		if (ipcx_usual(done == DONE)) {
+			done = r ? IPCX_TOPIC_DONE | IPCX_TOPIC_KICK : IPCX_TOPIC_DONE;
+		done |= ipcx_unlock_wakes(&t->lock) ? IPCX_TOPIC_WAKE : 0;
+		if (ipcx_usual(done == IPCX_TOPIC_DONE)) {
 			let_go(m);
 			return 0;
 		}
@@ -404,8 +389,8 @@ ipcx_cold int next_rest(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadli
 {
 	int r = 0;
 
-	finish(t, done);
-	if (done & DONE)
+	ipcx_topic_finish(t, done, IPCX_KICK_PUBLISHERS);
+	if (done & IPCX_TOPIC_DONE)
 		return 0;
 	if (m->priv[IPCX_TOPIC_PRIV_HOLDER])
 		r = release_until(t, m);
@@ -425,14 +410,14 @@ ipcx_hot int next(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadline, bo
 		if (ipcx_usual(m->priv[IPCX_TOPIC_PRIV_HOLDER]))
 			r = release_usual(t, m, lossy);
 		if (ipcx_usual(r >= 0)) {
-			done = r ? KICK : 0;
+			done = r ? IPCX_TOPIC_KICK : 0;
 			if (ipcx_usual(take_usual(t, m, lossy)))
-				done |= DONE;
+				done |= IPCX_TOPIC_DONE;
 			else
 				m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
 		}
-		done |= ipcx_unlock_wakes(&t->lock) ? WAKE : 0;
-		if (ipcx_usual(done == DONE))
+		done |= ipcx_unlock_wakes(&t->lock) ? IPCX_TOPIC_WAKE : 0;
+		if (ipcx_usual(done == IPCX_TOPIC_DONE))
 			return 0;
 	}
 	return next_rest(t, m, deadline, done);
@@ -456,15 +441,15 @@ ssize_t ipcx_topic_recv(struct ipcx_topic *t, void *buf, size_t cap, int64_t dea
 	int r = 0;
 
 	if (ipcx_usual(deadline >= 0 && ipcx_trylock(&t->lock))) {
-		done = take_usual(t, &m, t->copies) ? DONE : 0;
+		done = take_usual(t, &m, t->copies) ? IPCX_TOPIC_DONE : 0;
 		if (done && ipcx_unlikely(m.len > cap)) {
 			t->pending = m;
 			t->is_pending = true;
 			done = 0;
 		}
-		done |= ipcx_unlock_wakes(&t->lock) ? WAKE : 0;
+		done |= ipcx_unlock_wakes(&t->lock) ? IPCX_TOPIC_WAKE : 0;
 	}
-	if (ipcx_unlikely(done != DONE))
+	if (ipcx_unlikely(done != IPCX_TOPIC_DONE))
 		r = take_until(t, cap, &m, deadline, done);
 	if (ipcx_unlikely(r))
 		return r;
