@@ -80,13 +80,14 @@ static int make_socket(const struct tcp_queue *t)
 }
 
 /* Where nobody listens, a port that the system chose may be the one that is called. */
-static bool is_self(const struct tcp_queue *t, int fd)
+static bool is_self(int fd)
 {
-	struct sockaddr_storage own;
-	socklen_t len = sizeof(own);
+	struct sockaddr_storage own, other;
+	socklen_t len = sizeof(own), other_len = sizeof(other);
 
-	return !getsockname(fd, (struct sockaddr *)&own, &len) && len == t->len &&
-	       !memcmp(&own, &t->addr, len);
+	return !getsockname(fd, (struct sockaddr *)&own, &len) &&
+	       !getpeername(fd, (struct sockaddr *)&other, &other_len) && len == other_len &&
+	       !memcmp(&own, &other, len);
 }
 
 static int tcp_connect(struct ipcx_stream *s)
@@ -97,7 +98,7 @@ static int tcp_connect(struct ipcx_stream *s)
 	if (fd < 0)
 		return fd;
 	r = connect(fd, (struct sockaddr *)&t->addr, t->len) ? errno : 0;
-	if (is_self(t, fd))
+	if (is_self(fd))
 		r = ECONNREFUSED;
 	else if (!r || r == EINPROGRESS)
 		return fd;
