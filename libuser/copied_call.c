@@ -323,13 +323,15 @@ int ipcx_copied_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx
 		r = begin_waiting(c, request->seq, true);
 	if (!r) {
 		r = wait_for_answer(c, request->seq, deadline, &b);
-		begin_waiting(c, request->seq, false);
+		/* an answer that comes now is nobody's, not that of another thread */
+		if (r == -ETIMEDOUT)
+			ipcx_copied_withdraw(c, request->seq);
+		else
+			begin_waiting(c, request->seq, false);
 	}
 	if (r == -EAGAIN || r == -EINTR || r == -EBUSY)
 		return r;
 	request->priv[2] = 0;
-	if (r == -ETIMEDOUT)
-		ipcx_copied_withdraw(c, request->seq);
 	if (r)
 		return r;
 	r = answer_error(b);
