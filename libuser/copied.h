@@ -138,6 +138,7 @@ int ipcx_copied_wait_a_little(int fd, short events, int64_t until);
 int ipcx_copied_get(struct ipcx_copied *c,
 		    int (*get)(struct ipcx_copied *c, struct ipcx_buffer **b), bool answer,
 		    struct ipcx_buffer **b);
+int ipcx_copied_lock_until(pthread_mutex_t *lock, int64_t deadline);
 int ipcx_copied_begin_to_send(struct ipcx_copied *c, int64_t deadline);
 bool ipcx_copied_signal(int event, bool on);
 struct ipcx_buffer *ipcx_copied_find(struct ipcx_copied *c, const struct ipcx_msg *m, int state);

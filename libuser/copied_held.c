@@ -15,6 +15,7 @@
 
 #define LOOK_AGAIN_NS INT64_C(10000000) /* where nothing can be polled */
 #define LOOK_NS INT64_C(20000000) /* how often to look whether the other end lives */
+#define MOMENT_NS 200000 /* a thread that sends a short message is through */
 
 int64_t ipcx_copied_now(void)
 {
@@ -74,16 +75,25 @@ int ipcx_copied_get(struct ipcx_copied *c,
 	}
 }
 
-/* Locks sending. Return: 0, -EAGAIN for IPCX_NOWAIT, -ETIMEDOUT. */
-int ipcx_copied_begin_to_send(struct ipcx_copied *c, int64_t deadline)
+/* Return: 0, or -ETIMEDOUT at @deadline. */
+int ipcx_copied_lock_until(pthread_mutex_t *lock, int64_t deadline)
 {
 	struct timespec ts = { deadline / 1000000000, deadline % 1000000000 };
 
-	if (deadline == IPCX_NOWAIT)
-		return pthread_mutex_trylock(&c->sending) ? -EAGAIN : 0;
+	return -pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &ts);
+}
+
+/* Locks sending. Return: 0, -EAGAIN for IPCX_NOWAIT, -ETIMEDOUT. */
+int ipcx_copied_begin_to_send(struct ipcx_copied *c, int64_t deadline)
+{
+	if (!pthread_mutex_trylock(&c->sending))
+		return 0;
 	if (deadline == IPCX_FOREVER)
 		return -pthread_mutex_lock(&c->sending);
-	return -pthread_mutex_clocklock(&c->sending, CLOCK_MONOTONIC, &ts);
+	if (deadline != IPCX_NOWAIT)
+		return ipcx_copied_lock_until(&c->sending, deadline);
+	/* that another thread is sending does not mean that there is no room */
+	return ipcx_copied_lock_until(&c->sending, ipcx_copied_now() + MOMENT_NS) ? -EAGAIN : 0;
 }
 
 /* Makes an eventfd readable, or not. */
