@@ -340,20 +340,20 @@ static struct ipcx_buffer *take_ready(struct ipcx_copied *c)
 }
 
 /*
- * One more from the mechanism, where that may change which is the first. Who looks again and again
- * and takes nothing must not get all there are.
+ * One more from the mechanism, where that may change which is the first that is taken. Who looks
+ * again and again, with too short a buffer too, and takes nothing must not get all there are.
  */
-static int refill(struct ipcx_copied *c)
+static int refill(struct ipcx_copied *c, bool take, size_t len_max)
 {
+	bool prio = c->base.ops->caps & IPCX_CAP_PRIORITY;
 	struct ipcx_buffer *b;
 	int r;
 
-	if (c->ready && (!c->taken || !(c->base.ops->caps & IPCX_CAP_PRIORITY)))
+	if (c->ready && (!prio || !take || c->ready->head.len > len_max))
 		return 0;
 	r = ipcx_copied_get(c, c->mech->receive, false, &b);
 	if (r)
 		return c->ready ? 0 : r;
-	c->taken = false;
 	b->seq = ++c->received;
 	if (b->head.kind == IPCX_FRAME_REQUEST && c->mech->accepted)
 		c->mech->accepted(c, b);
@@ -361,13 +361,13 @@ static int refill(struct ipcx_copied *c)
 	return 0;
 }
 
-/* Takes the first that is not too late out of @c->ready. Under receiving, does not wait. */
-static int take_first(struct ipcx_copied *c, struct ipcx_buffer **b)
+/* Gets the first that is not too late out of @c->ready. Under receiving, does not wait. */
+static int get_first(struct ipcx_copied *c, bool take, size_t len_max, struct ipcx_buffer **b)
 {
 	int r;
 
 	for (;;) {
-		r = refill(c);
+		r = refill(c, take, len_max);
 		if (r)
 			return r;
 		*b = take_ready(c);
@@ -388,12 +388,11 @@ static int take_one(struct ipcx_copied *c, size_t len_max, struct ipcx_msg *m)
 	int r;
 
 	pthread_mutex_lock(&c->receiving);
-	r = take_first(c, &b);
+	r = get_first(c, true, len_max, &b);
 	if (!r && b->head.len > len_max) {
 		put_ready(c, b);
 		r = -EMSGSIZE;
 	}
-	c->taken |= !r;
 	pthread_mutex_unlock(&c->receiving);
 	if (r)
 		return r;
@@ -473,7 +472,7 @@ int ipcx_copied_peek(struct ipcx_queue *q, struct ipcx_msg *m)
 	if (r)
 		return r;
 	pthread_mutex_lock(&c->receiving);
-	r = take_first(c, &b);
+	r = get_first(c, false, SIZE_MAX, &b);
 	if (!r) {
 		ipcx_copied_fill(c, m, b);
 		m->data = NULL;

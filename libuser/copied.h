@@ -54,7 +54,6 @@ struct ipcx_pending {
  * @calls: the last number of a request
  * @loans: buffers on loan
  * @received: messages received
- * @taken: something was taken since @ready was filled; under receiving
  * @stats: what ipcx_queue_stat() tells
  *
  * The locks are taken in this order.
@@ -68,7 +67,6 @@ struct ipcx_copied {
 	unsigned int answerers, loans;
 	int set, ready_event, answer_event;
 	uint64_t numbers, calls, received;
-	bool taken;
 	struct ipcx_queue_stats stats;
 };
 

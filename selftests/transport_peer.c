@@ -328,6 +328,29 @@ TEST(mq_peek)
 	ipcx_queue_close(q);
 }
 
+/* And who has seen one gets that of a higher priority first. */
+TEST(mq_peek_and_priority)
+{
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
+	char text[8];
+
+	for (int i = 0; i < 2; i++) {
+		struct ipcx_msg m;
+
+		ASSERT_EQ(0, ipcx_queue_send(q, "low", 3, 0));
+		if (i)
+			ASSERT_EQ(0, ipcx_queue_peek(q, &m));
+		else
+			ASSERT_EQ(-EMSGSIZE, ipcx_queue_recv(q, text, 1, 0));
+		ASSERT_EQ(0, ipcx_queue_loan(q, 1, &m, 0));
+		m.prio = 30;
+		ASSERT_EQ(0, ipcx_queue_commit(q, &m));
+		ASSERT_EQ(1, ipcx_queue_recv(q, text, sizeof(text), 0));
+		ASSERT_EQ(3, ipcx_queue_recv(q, text, sizeof(text), 0));
+	}
+	ipcx_queue_close(q);
+}
+
 static void *peek_and_reply(void *q)
 {
 	struct pollfd p = { .fd = ipcx_queue_fd(q), .events = POLLIN };
