@@ -36,6 +36,17 @@ int ipcx_fail(int err, const char *fmt, ...)
 	return ipcx_fail_text(err, buffer);
 }
 
+/* For a creator who finds what another user has made, perhaps to be found. -EACCES */
+int ipcx_fail_theirs(const char *what, const char *name, uid_t uid)
+{
+	char buf[IPCX_QUOTED_MAX];
+
+	return ipcx_fail(EACCES,
+			 "%s %s was made by uid %u; if that is as it should be, open it without "
+			 "IPCX_CREATE",
+			 what, ipcx_quote(buf, name), uid);
+}
+
 /* Once: that the module is not there, and what is instead. @what: "queue" or "region" */
 void ipcx_say_fallback(const char *what, const char *name, const char *transport)
 {

@@ -168,6 +168,7 @@ static int fifo_open(struct ipcx_copied *c, const char *rest, unsigned int flags
 	if (fd < 0)
 		return fd;
 	close(fd);
+	p->ours = true;
 	return open_ends(f, flags);
 }
 

@@ -25,6 +25,7 @@
 /* error.c: both set errno and return -err */
 int ipcx_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
 int ipcx_fail_text(int err, const char *text); /* text is kept, not copied */
+int ipcx_fail_theirs(const char *what, const char *name, uid_t uid);
 void ipcx_say_fallback(const char *what, const char *name, const char *transport);
 
 /* opts.c */

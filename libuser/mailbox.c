@@ -4,7 +4,6 @@
  * are offsets of locks; no lock has to do with what is in the file.
  */
 #include <errno.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,6 +53,8 @@ int ipcx_mailbox_make(const struct ipcx_mailbox_ops *ops, void *handle, unsigned
 		if (fd < 0)
 			return fd;
 		*number = i;
+		/* so that who answers knows that its owner may have sent the request */
+		(void)!fchown(fd, -1, ((struct ipcx_copied *)handle)->base.attr.gid);
 		/* another may have taken it for one of the dead before it was locked */
 		if (ipcx_lock_file(fd, F_WRLCK, OWNER) && is_named(ops, handle, i, fd))
 			return fd;
@@ -71,9 +72,13 @@ void ipcx_mailbox_sweep(const struct ipcx_mailbox_ops *ops, void *handle)
 static int open_to_reply(const struct ipcx_mailbox_ops *ops, struct ipcx_copied *c,
 			 const struct ipcx_buffer *request)
 {
+	int fd;
+
 	if (request->head.mailbox >= IPCX_MAILBOXES || request->head.call > INT64_MAX)
 		return -ENOENT;
-	return ops->open(c, request->head.mailbox, false, false);
+	fd = ops->open(c, request->head.mailbox, false, false);
+	/* who asks chooses the number: what is there and is no mailbox is not the server's fault */
+	return fd == -ELOOP || fd == -EPROTOTYPE ? -EACCES : fd;
 }
 
 void ipcx_mailbox_accept(const struct ipcx_mailbox_ops *ops, struct ipcx_copied *c,
@@ -93,12 +98,15 @@ int ipcx_mailbox_reply(const struct ipcx_mailbox_ops *ops, struct ipcx_copied *c
 		fd = open_to_reply(ops, c, request);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	b->deadline = ipcx_copied_now() + IPCX_STALL_NS;
+	b->deadline = ipcx_copied_now();
+	if (b->head.kind != IPCX_FRAME_ERROR) /* nobody waits for who cannot be served */
+		b->deadline += IPCX_STALL_NS;
 	while (!r && ipcx_file_locked(fd, OWNER)) {
 		r = ops->put(fd, b);
 		if (r != -EAGAIN)
 			break;
-		r = ipcx_copied_wait_a_little(fd, POLLOUT, b->deadline);
+		/* there may be room, and another who puts something there at this moment */
+		r = ipcx_copied_wait_a_little(-1, 0, b->deadline);
 	}
 	if (!ipcx_file_locked(fd, OWNER)) {
 		ipcx_mailbox_sweep(ops, c);

@@ -112,10 +112,7 @@ static int fill_attr(struct mq_queue *m, const char *name, unsigned int flags)
 				 ipcx_quote(buf, name));
 	/* what another made under a name that this one would make is not taken for it */
 	if (flags & IPCX_CREATE && st.st_uid != geteuid() && st.st_uid)
-		return ipcx_fail(EACCES,
-				 "message queue %s was made by uid %u; if that is as it "
-				 "should be, open it without IPCX_CREATE",
-				 ipcx_quote(buf, name), st.st_uid);
+		return ipcx_fail_theirs("message queue", name, st.st_uid);
 	m->c.base.attr = (struct ipcx_queue_attr){
 		.id = st.st_ino,
 		.msg_max = a.mq_msgsize - IPCX_FRAME_SIZE,

@@ -29,6 +29,8 @@ struct meta {
 	uint32_t flags, mode;
 };
 
+static const char no_queue[] = "there is no such queue; create it with IPCX_CREATE";
+
 static int failed(const struct ipcx_place *p, int err, const char *what)
 {
 	char buf[IPCX_QUOTED_MAX];
@@ -172,9 +174,7 @@ int ipcx_place_object(const struct ipcx_place *p, mode_t type)
 	struct stat st;
 
 	if (fd < 0)
-		return errno == ENOENT ? failed(p, ENOENT,
-						"there is no such queue; create it with "
-						"IPCX_CREATE") :
+		return errno == ENOENT ? failed(p, ENOENT, no_queue) :
 					 failed(p, errno, strerror(errno));
 	r = fstat(fd, &st) ? failed(p, errno, strerror(errno)) : check_object(p, &st, type);
 	if (r)
@@ -235,9 +235,7 @@ int ipcx_place_open(struct ipcx_place *p, unsigned int flags, mode_t type)
 		return r < 0 ? r : 0;
 	}
 	if (p->fd < 0)
-		return errno == ENOENT ? failed(p, ENOENT,
-						"there is no such queue; create it with "
-						"IPCX_CREATE") :
+		return errno == ENOENT ? failed(p, ENOENT, no_queue) :
 					 failed(p, errno, strerror(errno));
 	if (fstat(p->fd, &st))
 		return failed(p, errno, strerror(errno));
@@ -250,7 +248,12 @@ int ipcx_place_open(struct ipcx_place *p, unsigned int flags, mode_t type)
 		return failed(p, EPROTOTYPE,
 			      "the file beside it, with a '.' before the name, is not one of "
 			      "this library; use another name, or move it away");
-	p->created |= left_behind(p);
+	if (left_behind(p)) {
+		/* whoever takes it away may name it, and who creates makes it anew */
+		if (flags && !(flags & IPCX_CREATE))
+			return failed(p, ENOENT, no_queue);
+		p->created = true;
+	}
 	ipcx_lock_file(p->fd, F_RDLCK, USER);
 	if (flags & IPCX_EXCL && !p->created)
 		return failed(p, EEXIST, "there is such a queue already");
@@ -314,7 +317,8 @@ void ipcx_place_unlink(const struct ipcx_place *p, bool all)
 {
 	if (!is_there(p))
 		return;
-	unlinkat(p->dir, p->name, 0);
+	if (p->ours)
+		unlinkat(p->dir, p->name, 0);
 	if (all)
 		unlinkat(p->dir, p->meta, 0);
 }

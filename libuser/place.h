@@ -22,13 +22,14 @@
  * @mode: permission bits
  * @known: these three were read
  * @created: the queue is new, or what a dead one left
+ * @ours: @name stands for nothing, or for what this library puts there
  */
 struct ipcx_place {
 	int dir, fd;
 	char name[250], meta[256];
 	uint32_t flags, mode;
 	uint64_t msg_max;
-	bool known, created;
+	bool known, created, ours;
 };
 
 /*
@@ -50,7 +51,7 @@ int ipcx_place_object(const struct ipcx_place *p, mode_t type);
 void ipcx_place_attr(const struct ipcx_place *p, struct ipcx_queue_attr *attr,
 		     const struct ipcx_queue_opts *opts);
 
-/* Takes away the name, and with @all the file beside it; not those of one who came later. */
+/* Takes away the name, if it is @ours, and with @all the file beside it; not those of one who came later. */
 void ipcx_place_unlink(const struct ipcx_place *p, bool all);
 void ipcx_place_close(struct ipcx_place *p);
 

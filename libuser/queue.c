@@ -116,18 +116,15 @@ static int open_with(const struct ipcx_transport *t, struct ipcx_queue **q, cons
 }
 
 /* What another made under a name that this one would make is not taken for it. */
-static int check_maker(struct ipcx_queue **q, const struct ipcx_transport *t)
+static int check_maker(struct ipcx_queue **q, const char *name)
 {
-	unsigned int uid = (*q)->attr.uid;
+	uid_t uid = (*q)->attr.uid;
 
 	if (uid == geteuid() || !uid)
 		return 0;
 	ipcx_queue_close(*q);
 	*q = NULL;
-	return ipcx_fail(EACCES,
-			 "the queue of this name over \"%s\" was made by uid %u; if that is as "
-			 "it should be, open it without IPCX_CREATE",
-			 t->name, uid);
+	return ipcx_fail_theirs("queue", name, uid);
 }
 
 /* Without the module: where there is a queue of this name, else where one can be made. */
@@ -149,7 +146,7 @@ static int open_fallback(struct ipcx_queue **q, const char *name, unsigned int f
 					 t->name);
 		}
 		if (!r && flags & IPCX_CREATE)
-			r = check_maker(q, t);
+			r = check_maker(q, name);
 		if (r != -ENOENT)
 			break;
 		if (!fits)

@@ -37,16 +37,6 @@ static const struct ipcx_region_transport *const transports[] = {
 	&ipcx_region_file,
 };
 
-int ipcx_region_theirs(const char *name, uid_t uid)
-{
-	char buf[IPCX_QUOTED_MAX];
-
-	return ipcx_fail(EACCES,
-			 "region %s: is there already and uid %u's; to use it all the same, open it "
-			 "without IPCX_CREATE",
-			 ipcx_quote(buf, name), uid);
-}
-
 /* *@t is NULL for a name that may be with the kernel or without. */
 static int pick(const char *uri, const struct ipcx_region_transport **t, const char **rest)
 {

@@ -22,9 +22,6 @@ struct ipcx_region_transport {
 	int (*unlink)(const char *rest);
 };
 
-/* region.c: -EACCES for a creator who finds what another user has made, to be found */
-int ipcx_region_theirs(const char *name, uid_t uid);
-
 /* region_kernel.c, region_file.c */
 extern const struct ipcx_region_transport ipcx_region_kernel;
 extern const struct ipcx_region_transport ipcx_region_shm;

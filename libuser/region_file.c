@@ -47,25 +47,41 @@ static int access_of(unsigned int flags)
 	return flags & IPCX_READ ? O_RDWR : O_WRONLY;
 }
 
-/* A file that has another name, too, may have got this one from somebody else. */
-static bool is_ours(const struct stat *st)
+/* May a creator believe what was there? Return: 0, or an errno that is explained. */
+static int check_maker(const char *path, const struct stat *st)
 {
-	return (st->st_uid == geteuid() || !st->st_uid) && st->st_nlink == 1;
+	char buf[IPCX_QUOTED_MAX];
+
+	if (!st->st_nlink) /* unlinked meanwhile */
+		return failed(path, ENOENT);
+	if (st->st_uid != geteuid() && st->st_uid)
+		return ipcx_fail_theirs("region", path, st->st_uid);
+	if (st->st_nlink == 1)
+		return 0;
+	return ipcx_fail(EACCES,
+			 "region %s: has another name, too, so somebody else may have given it this "
+			 "one; if that is as it should be, open it without IPCX_CREATE",
+			 ipcx_quote(buf, path));
 }
 
 /* What is there; with CREATE only if nobody else can have put it there to be found. */
 static int open_old(const char *path, unsigned int flags)
 {
 	int fd = open(path, access_of(flags) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat st = { 0 };
+	struct stat st;
+	int err = 0;
 
 	if (fd < 0)
 		return errno == EISDIR || errno == ENXIO ? failed(path, EPROTOTYPE) :
 							   failed(path, errno);
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && (!(flags & IPCX_CREATE) || is_ours(&st)))
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		err = failed(path, EPROTOTYPE);
+	else if (flags & IPCX_CREATE)
+		err = check_maker(path, &st);
+	if (!err)
 		return fd;
 	close(fd);
-	return S_ISREG(st.st_mode) ? ipcx_region_theirs(path, st.st_uid) : failed(path, EPROTOTYPE);
+	return err;
 }
 
 /* Return: a file without a name in the directory of @path, or -errno. */

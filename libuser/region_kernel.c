@@ -76,7 +76,7 @@ static int kernel_open(const char *name, unsigned int flags, const struct ipcx_r
 	if (fd < 0 || !(flags & IPCX_CREATE) || arg.out_uid == geteuid() || !arg.out_uid)
 		return fd;
 	close(fd);
-	return ipcx_region_theirs(name, arg.out_uid);
+	return ipcx_fail_theirs("region", name, arg.out_uid);
 }
 
 static int kernel_unlink(const char *name)

@@ -135,6 +135,7 @@ static int unix_open(struct ipcx_copied *c, const char *rest, unsigned int flags
 		return fd;
 	if (fd >= 0)
 		close(fd);
+	p->ours = true;
 	if (flags & IPCX_RECV)
 		r = listen_there(u);
 	return r ? r : ipcx_stream_start(&u->s, flags);

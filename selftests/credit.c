@@ -102,6 +102,25 @@ TEST_F(credit, flood)
 	}
 }
 
+/* Several loans of one call: the user's own slot is the last one, however many are asked for. */
+TEST_F(credit, loans_at_once)
+{
+	struct ipcx_desc d[DEPTH] = {};
+	struct ipcx_queue_loan l = {
+		.size = sizeof(l),
+		.flags = IPCX_LOAN_INLINE,
+		.descs = (uintptr_t)d,
+		.count = DEPTH,
+		.desc_size = sizeof(*d),
+	};
+
+	ASSERT_EQ(0, open_flood(&self->flood, (struct ipcx_queue_open){ .depth = DEPTH }));
+	ASSERT_EQ(0, open_as(&self->polite, POLITE, IPCX_OPEN_SEND));
+	EXPECT_EQ(DEPTH - 1, xioctl(self->flood.fd, IPCX_IOC_QUEUE_LOAN, &l));
+	EXPECT_EQ(-EAGAIN, xioctl(self->flood.fd, IPCX_IOC_QUEUE_LOAN, &l));
+	EXPECT_EQ(1, raw_send(&self->polite, 8, 'p'));
+}
+
 /* Loans count as messages do; so does what a commit brings. */
 TEST_F(credit, loans)
 {

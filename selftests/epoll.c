@@ -383,26 +383,53 @@ static bool both_loaned(fix *self, int i)
 	return raw_loan(self->o[0].fd, &self->d[i], 8, 0) == 1;
 }
 
+/* By one call */
+static bool both_done(fix *self, unsigned long cmd)
+{
+	struct ipcx_queue_release r = {
+		.size = sizeof(r),
+		.descs = (uintptr_t)self->d,
+		.count = 2,
+		.desc_size = sizeof(*self->d),
+	};
+
+	return xioctl(self->o[0].fd, cmd, &r) == 2;
+}
+
+static bool commits_both(fix *self, int i)
+{
+	return both_done(self, IPCX_IOC_QUEUE_COMMIT);
+}
+
+static bool releases_both(fix *self, int i)
+{
+	return both_done(self, IPCX_IOC_QUEUE_RELEASE);
+}
+
 TEST_F(epoll, two_exclusive_receivers)
 {
 	const struct cause each = { "commit", nothing, commits };
+	const struct cause array = { "commit of two", both_loaned, commits_both };
 	const struct cause at_once = { "close", both_taken, others_close };
 
 	both_get_one(_metadata, self, &each, 2, EPOLLIN);
+	both_get_one(_metadata, self, &array, 1, EPOLLIN);
 	both_get_one(_metadata, self, &at_once, 1, EPOLLIN);
 }
 
 TEST_F(epoll, two_exclusive_senders)
 {
 	const struct cause each = { "release", taken, releases };
+	const struct cause array = { "release of two", both_taken, releases_both };
 	const struct cause at_once = { "close", both_loaned, others_close };
 
 	both_get_one(_metadata, self, &each, 2, EPOLLOUT);
+	both_get_one(_metadata, self, &array, 1, EPOLLOUT);
 	both_get_one(_metadata, self, &at_once, 1, EPOLLOUT);
 }
 
 /* Many queues, a sender and a receiver for each, all modes, full and empty all the time. */
-#define QUEUES	100
+#define QUEUES 100
 #define SENDERS 2
 
 /* One end of such a queue in a loop. */

@@ -291,6 +291,24 @@ TEST_F(region, creator_killed)
 	TH_LOG("%d times it was there", there);
 }
 
+/* Somebody takes the name away again and again: who creates gets a region all the same. */
+TEST_F(region, unlinked_meanwhile)
+{
+	char uri[80];
+	pid_t pid;
+
+	snprintf(uri, sizeof(uri), "%s-away", self->uri);
+	pid = fork();
+	if (!pid)
+		for (;;)
+			ipcx_region_unlink(uri);
+	for (int i = 0; i < rounds(2000); i++)
+		ASSERT_EQ(0, try_open(uri, IPCX_CREATE | BOTH, NULL)) TH_LOG("%s", ipcx_error());
+	kill(pid, SIGKILL);
+	exit_status(pid);
+	ipcx_region_unlink(uri);
+}
+
 TEST_F(region, many_creators)
 {
 	IPCX_REGION_OPTS(opts, .size = 2 * PAGE);

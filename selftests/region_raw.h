@@ -5,6 +5,7 @@
 
 #include <linux/ipcx_region.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "ipcx_util.h"
 
@@ -61,6 +62,30 @@ TEST(ioctl_arguments)
 	EXPECT_EQ(-EFAULT, device_ioctl(IPCX_IOC_REGION_OPEN, &bad));
 	EXPECT_EQ(-EFAULT, device_ioctl(IPCX_IOC_REGION_OPEN, (void *)0x10));
 	EXPECT_EQ(-ENOENT, raw(size, BOTH, "x", 0600, 0, 0));
+}
+
+/* The memory is whose the device was opened by, as the name is. */
+TEST(credentials_of_the_opener)
+{
+	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct ipcx_region_open o = {
+			.size = sizeof(o),
+			.flags = CREATE | BOTH,
+			.mode = 0600,
+		};
+		struct stat st;
+		int fd;
+
+		if (setgid(2000) || setuid(2000))
+			_exit(1);
+		fd = xioctl(dev, IPCX_IOC_REGION_OPEN, &o);
+		_exit(fd < 0 || fstat(fd, &st) || st.st_uid || st.st_gid || o.out_uid ? 2 : 0);
+	}
+	EXPECT_EQ(0, exit_status(pid));
+	close(dev);
 }
 
 /* The reply has no place: nothing is there but before. */

@@ -108,7 +108,9 @@ TEST_F(path, something_else)
 
 	ASSERT_EQ(4, write(fd, "mine", 4));
 	EXPECT_EQ(-EPROTOTYPE, ipcx_queue_open(&self->q, self->uri, MAKE, NULL));
+	EXPECT_EQ(-EPROTOTYPE, ipcx_queue_open(&self->q, self->uri, MAKE | IPCX_EPHEMERAL, NULL));
 	EXPECT_EQ(-EPROTOTYPE, ipcx_queue_unlink(self->uri));
+	EXPECT_EQ(0, access(self->file, F_OK));
 	ASSERT_EQ(4, pread(fd, text, 4, 0));
 	EXPECT_STREQ("mine", text);
 	close(fd);
@@ -294,6 +296,7 @@ TEST_F(path, left_by_the_dead)
 			_exit(1);
 		}
 		ASSERT_EQ(128 + SIGKILL, exit_status(pid));
+		EXPECT_EQ(-ENOENT, ipcx_queue_open(&other, uri, IPCX_SEND, NULL));
 	}
 	ASSERT_EQ(0, ipcx_queue_open(&self->q, uri, MAKE | IPCX_EXCL | IPCX_EPHEMERAL, NULL));
 	EXPECT_EQ(-EEXIST, ipcx_queue_open(&other, uri, MAKE | IPCX_EXCL, NULL));
@@ -468,6 +471,46 @@ TEST_F(path, names_of_strangers)
 	ipcx_queue_close(q);
 	mq_close(raw);
 	mq_unlink(path);
+}
+
+/* Requests that are too late, of a caller who does not read: nobody waits for him. */
+TEST(mq_refusals_do_not_wait)
+{
+	static const char uri[] = "mq:ipcx-test-refused";
+	IPCX_QUEUE_OPTS(opts, .depth = 8, .msg_max = 64);
+	struct ipcx_queue *q;
+	struct ipcx_msg m;
+	int64_t before;
+	char zero[144] = "";
+	pid_t pid;
+	mqd_t box;
+
+	ASSERT_EQ(0, ipcx_queue_open(&q, uri, IPCX_CREATE | IPCX_RECV, &opts));
+	pid = fork();
+	if (!pid) {
+		struct ipcx_queue *c;
+
+		ipcx_queue_open(&c, uri, IPCX_SEND, NULL);
+		for (int i = 0; i < 6; i++) {
+			ipcx_queue_loan(c, 1, &m, IPCX_NOWAIT);
+			m.flags = IPCX_REQUEST;
+			m.expires = now_ns() + 1;
+			ipcx_queue_commit(c, &m);
+		}
+		pause();
+	}
+	until_asleep(pid);
+	box = mq_open("/.ipcx-test-refused.0", O_WRONLY | O_NONBLOCK);
+	ASSERT_LE(0, box);
+	while (!mq_send(box, zero, sizeof(zero), 0))
+		;
+	before = now_ns();
+	EXPECT_EQ(-EAGAIN, ipcx_queue_take(q, &m, IPCX_NOWAIT));
+	EXPECT_GT(1000000000, now_ns() - before);
+	kill(pid, SIGKILL);
+	exit_status(pid);
+	ipcx_queue_close(q);
+	EXPECT_EQ(0, ipcx_queue_unlink(uri));
 }
 
 /* Which transport a name takes where there is no module */

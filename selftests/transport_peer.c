@@ -338,10 +338,11 @@ TEST(mq_peek_and_priority)
 		struct ipcx_msg m;
 
 		ASSERT_EQ(0, ipcx_queue_send(q, "low", 3, 0));
-		if (i)
+		if (i) {
 			ASSERT_EQ(0, ipcx_queue_peek(q, &m));
-		else
+		} else {
 			ASSERT_EQ(-EMSGSIZE, ipcx_queue_recv(q, text, 1, 0));
+		}
 		ASSERT_EQ(0, ipcx_queue_loan(q, 1, &m, 0));
 		m.prio = 30;
 		ASSERT_EQ(0, ipcx_queue_commit(q, &m));
