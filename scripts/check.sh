@@ -1,34 +1,57 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# check.sh [--debug | --kcsan] [--list | NAME]: build and run every test, or the one called NAME.
-# --list prints the programs that run in a guest. Each prints TAP; the last line is "N passed, N
-# failed". A test that is skipped has failed: nothing may be missing here. With --debug only what
-# runs in a guest, on the debug kernel, leaks looked for; with --kcsan on the kernel that detects
-# data races.
+# check.sh: build, and run the tests.
 set -uo pipefail
+
+usage() {
+	cat <<-'END'
+	usage: scripts/check.sh [--debug | --kcsan] [--list | NAME...]
+
+	Builds all and runs every test, or those called NAME. Each prints TAP; the last line is
+	"N passed, N failed". A test that is skipped has failed: nothing may be missing here.
+
+	  --debug  what runs in a guest, on the debug kernel, leaks looked for, and the fuzzer
+	  --kcsan  what threads do beside each other, on the kernel that detects data races
+	  --list   only print the names of the programs that run in a guest
+
+	NAME may be a check of scripts/lint.sh, too. What a test said is in build/logs/NAME.
+
+	Examples:
+
+	  scripts/check.sh queue epoll
+	  scripts/check.sh --debug race_region
+
+	Exit status: 0 when all passed, else 1.
+	END
+}
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$top" || exit
-kernel=stock
-case ${1:-} in
---debug | --kcsan)
-	kernel=${1#--}
+kernel=stock list=''
+while [ $# -gt 0 ]; do
+	case $1 in
+	--debug | --kcsan) kernel=${1#--} ;;
+	--list) list=1 ;;
+	-h | --help) usage; exit ;;
+	-*) echo "check: unknown option $1; --help lists them" >&2; exit 1 ;;
+	*) break ;;
+	esac
 	shift
-	;;
-esac
-only=${1:-}
+done
+only=$*
 out=$top/build/selftests
 logs=$top/build/logs
-passed=0 failed=0
+passed=0 failed=0 counted=' '
 mkdir -p "$out" "$logs"
 
 say() { echo "# $*"; }
-wanted() { [ -z "$only" ] || [ "$only" = "$1" ]; }
+wanted() { [ -z "$only" ] || [[ " $only " = *" $1 "* ]]; }
 
 # count NAME STATUS LOG: what the TAP in LOG says, and whether it is all of it
 count() {
 	local ok bad skip plan apart=0
+	counted+="$1 "
 	ok=$(grep -cE '^ok ' "$3")
 	bad=$(grep -cE '^not ok ' "$3")
 	skip=$(grep -ciE '^ok .*# *skip' "$3")
@@ -70,9 +93,10 @@ tap() {
 	return $status
 }
 
-# the checks of lint.sh, which counts them itself
+# lint [NAME]: the checks of lint.sh, which counts them itself
 lint() {
-	scripts/lint.sh 2>&1 | tee "$logs/lint" |
+	counted+="${1:-} "
+	scripts/lint.sh "$@" 2>&1 | tee "$logs/lint" |
 		grep --line-buffered -vE '^[0-9]+ passed, [0-9]+ failed$'
 	if [[ $(tail -n 1 "$logs/lint") =~ ^([0-9]+)' passed, '([0-9]+)' failed'$ ]]; then
 		passed=$((passed + BASH_REMATCH[1]))
@@ -221,16 +245,18 @@ programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 
 case $kernel in
 debug) programs="fail_nth ${programs/ uring/}" ;; # the longest first; the kernels built here have no aio
 kcsan) # where threads meet
-	[ -n "${only#--list}" ] || programs="wait wake epoll fdinfo call server_death caller_death
+	[ -n "$only" ] || programs="wait wake epoll fdinfo call server_death caller_death
 	answer death kill topic topic_wake race race_time race_call race_topic race_region storm flip"
 	;;
 esac
-if [ "$only" = --list ]; then
+if [ "$list" ]; then
 	# shellcheck disable=SC2086 # one word a program
 	echo $programs
 	exit
 fi
-if [ -n "$only" ] && [ "$kernel" = stock ] && grep -qxF "$only" < <(scripts/lint.sh --list); then
+# lint alone needs nothing built
+checks=$(scripts/lint.sh --list)
+if [ "$kernel" = stock ] && [[ $only != *' '* ]] && grep -qxF "$only" <<<"$checks"; then
 	exec scripts/lint.sh "$only"
 fi
 say "kernels, sources"
@@ -247,6 +273,9 @@ grep -E 'warning' "$logs/build" && failed=$((failed + 1))
 
 if [ "$kernel" = stock ]; then
 	[ -n "$only" ] || lint
+	for t in $checks; do
+		[ -z "$only" ] || ! wanted "$t" || lint "$t"
+	done
 	run slots slots_random
 	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
 	run frame_fuzz scripts/fuzz-frame.sh --runs 200000
@@ -267,9 +296,11 @@ guests $programs
 if [ "$kernel" = debug ]; then
 	run fuzz tap fuzz
 fi
-if [ -n "$only" ] && [ $((passed + failed)) -eq 0 ]; then
-	echo "there is no test called $only"
-	failed=1
-fi
+for t in $only; do
+	if [[ $counted != *" $t "* ]]; then
+		echo "there is no test called $t"
+		failed=$((failed + 1))
+	fi
+done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
