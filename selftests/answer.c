@@ -182,6 +182,7 @@ TEST_F(answer, timeout_takes_it_back)
 	ASSERT_EQ(1, stat_of(&self->caller).out_withdrawn);
 	ASSERT_EQ(-EAGAIN, side_take(&self->server, &self->got, 0, 0));
 	ASSERT_EQ(-ENOENT, side_call(&self->caller, &self->ask, &self->answer, 0, IPCX_CALL_WAIT));
+	ASSERT_EQ(-ETIMEDOUT, side_answer(&self->caller, &self->answer, in_ms(30)));
 }
 
 TEST_F(answer, reply_after_timeout)

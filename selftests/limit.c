@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Limits: bytes of a queue, bytes and queues of a user, the memory cgroup. */
+/* Limits: bytes of a queue, bytes, queues and topics of a user, descriptors and files. */
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "ipcx_util.h"
+#include "topic_util.h"
 
 #include "../kselftest_harness.h"
 
@@ -220,6 +220,48 @@ TEST(bytes_of_a_user)
 	put_file(PARAM "user_bytes_max", old);
 }
 
+/* With a page more each time, until there are enough: what was refused is not charged. */
+static int topics_as_user(int limit)
+{
+	struct end anchor = { .o = { .depth = 1 } };
+	struct ipcx_info i, before;
+	int ret = -EDQUOT, refused = 0;
+
+	if (setuid(1000) || end_open(&anchor, NULL, CREATE | SENDRECV) || user_info(&before))
+		return 1;
+	for (uint64_t max = before.out_user_bytes; ret == -EDQUOT; max += PAGE, refused++) {
+		struct member m = { .o.depth = 8 };
+		char text[24];
+
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)max);
+		if (pwrite(limit, text, strlen(text), 0) < 0)
+			return 2;
+		ret = member_open(&m, "topic", CREATE | PUBLISH | SUBSCRIBE | EPHEMERAL);
+		if (!ret)
+			member_close(&m);
+		if (user_info(&i) || i.out_user_bytes != before.out_user_bytes ||
+		    i.out_user_queues != before.out_user_queues)
+			return 3;
+	}
+	/* of the topic, of the subscriber, of the ring */
+	return ret ? 4 : refused < 3 ? 5 : 0;
+}
+
+TEST(topics_of_a_user)
+{
+	int limit = open(PARAM "user_bytes_max", O_WRONLY);
+	char old[32];
+	pid_t pid;
+
+	ASSERT_TRUE(get_file(PARAM "user_bytes_max", old, sizeof(old)));
+	pid = fork();
+	if (!pid)
+		_exit(topics_as_user(limit));
+	EXPECT_EQ(0, exit_status(pid));
+	put_file(PARAM "user_bytes_max", old);
+	close(limit);
+}
+
 TEST(queues_of_a_user)
 {
 	char old[32];
@@ -320,11 +362,20 @@ static int open_when_full(int dev)
 		.name_len = 4,
 		.mode = 0600,
 	};
+	struct ipcx_topic_open t = {
+		.size = sizeof(t),
+		.flags = CREATE | PUBLISH,
+		.name = (uintptr_t) "full",
+		.name_len = 4,
+		.mode = 0600,
+	};
 	struct ipcx_info before = { .size = sizeof(before) }, after = before;
 	int ret;
 
 	ioctl(dev, IPCX_IOC_INFO, &before);
 	ret = xioctl(dev, IPCX_IOC_QUEUE_OPEN, &o);
+	if (xioctl(dev, IPCX_IOC_TOPIC_OPEN, &t) != ret)
+		return -1;
 	ioctl(dev, IPCX_IOC_INFO, &after);
 	if (before.out_user_queues != after.out_user_queues ||
 	    before.out_user_bytes != after.out_user_bytes || raw_unlink("full") == 0)
