@@ -369,6 +369,12 @@ static int open_when_full(int dev)
 		.name_len = 4,
 		.mode = 0600,
 	};
+	struct ipcx_unlink u = {
+		.size = sizeof(u),
+		.name = o.name,
+		.name_len = 4,
+		.kind = IPCX_KIND_QUEUE,
+	};
 	struct ipcx_info before = { .size = sizeof(before) }, after = before;
 	int ret;
 
@@ -378,7 +384,8 @@ static int open_when_full(int dev)
 		return -1;
 	ioctl(dev, IPCX_IOC_INFO, &after);
 	if (before.out_user_queues != after.out_user_queues ||
-	    before.out_user_bytes != after.out_user_bytes || raw_unlink("full") == 0)
+	    before.out_user_bytes != after.out_user_bytes ||
+	    xioctl(dev, IPCX_IOC_UNLINK, &u) != -ENOENT)
 		return -1;
 	return ret;
 }

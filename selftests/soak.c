@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * soak [ROUNDS [MESSAGES]]: in each round a queue is created, mapped, used for so
- * many messages, closed with some of them in flight, and gone. Memory, descriptors
- * and references must be at the end what they were after the first hundredth.
+ * many messages, closed with some of them in flight, and gone; then a topic, and a
+ * region. Memory, descriptors and references must be at the end what they were after
+ * the first hundredth.
  */
 #include <dirent.h>
+#include <linux/ipcx_region.h>
 
-#include "ipcx_util.h"
+#include "topic_util.h"
 
 #include "../kselftest.h"
 
@@ -43,8 +45,47 @@ static void look(struct state *s, int dev)
 		ksft_exit_fail_msg("no account: %s\n", strerror(errno));
 }
 
-/* Return: 0, or which step went wrong. */
-static int one_round(long round, long messages)
+/* Each returns 0, or which step went wrong. */
+static int topic_round(long round)
+{
+	struct member pub = { .o.depth = 8 }, sub = {};
+
+	if (member_open(&pub, "soak", CREATE | PUBLISH | EPHEMERAL) ||
+	    member_open(&sub, "soak", SUBSCRIBE | (round & 1 ? LOSSY : 0)))
+		return 4;
+	for (int i = 0; i < 4; i++)
+		if (publish(&pub, i))
+			return 5;
+	if (take(&sub, 0) != 0)
+		return 6;
+	/* with messages that nobody has taken; in turn either goes first */
+	member_close(round & 2 ? &pub : &sub);
+	member_close(round & 2 ? &sub : &pub);
+	return 0;
+}
+
+static int region_round(long round)
+{
+	struct ipcx_region_open o = {
+		.size = sizeof(o),
+		.flags = CREATE | IPCX_REGION_READ | IPCX_REGION_WRITE,
+		.name = (uintptr_t)(round & 1 ? "soak-region" : NULL),
+		.name_len = round & 1 ? strlen("soak-region") : 0,
+		.mode = 0600,
+		.bytes = 4 * PAGE,
+	};
+	int fd = device_ioctl(IPCX_IOC_REGION_OPEN, &o);
+	char *p = map_range(fd, PROT_READ | PROT_WRITE, 0, 4 * PAGE);
+
+	if (fd < 0 || !p)
+		return 7;
+	p[PAGE] = round;
+	munmap(p, 4 * PAGE);
+	close(fd);
+	return round & 1 && raw_unlink_kind("soak-region", 0, IPCX_KIND_REGION) ? 8 : 0;
+}
+
+static int queue_round(long round, long messages)
 {
 	struct end e = { .o = { .depth = 1 + round % 64, .msg_max = 1 << 20 } };
 	struct ipcx_desc d;
@@ -65,7 +106,7 @@ int main(int argc, char **argv)
 {
 	long n = argc > 1 ? atol(argv[1]) : rounds(2000), messages = argc > 2 ? atol(argv[2]) : 100;
 	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC), wrong = 0;
-	struct state before, after;
+	struct state before = {}, after;
 	struct end anchor = {}; /* keeps the user's account */
 	int64_t start = now_ns();
 
@@ -76,14 +117,14 @@ int main(int argc, char **argv)
 	for (long i = 0; i < n + n / 100 && !wrong; i++) {
 		if (i == n / 100)
 			look(&before, dev);
-		wrong = one_round(i, messages);
+		wrong = queue_round(i, messages) ?: topic_round(i) ?: region_round(i);
 		if (i % 100 == 0 && isatty(2))
 			fprintf(stderr, "\rsoak: %ld of %ld", i, n);
 	}
 	look(&after, dev);
 	if (wrong)
 		ksft_print_msg("step %d of a round went wrong\n", wrong);
-	ksft_print_msg("%ld queues, %ld messages, %lld s\n", n, n * messages,
+	ksft_print_msg("%ld queues, topics and regions, %ld messages, %lld s\n", n, n * messages,
 		       (long long)(now_ns() - start) / 1000000000);
 	ksft_print_msg("slab %+ld KiB, vmalloc %+ld KiB, free %+ld KiB\n", after.slab - before.slab,
 		       after.vmalloc - before.vmalloc, after.free - before.free);
