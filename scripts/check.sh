@@ -183,6 +183,17 @@ guests() {
 	done
 }
 
+# programs_build: all, or those that are wanted, for 64 bits
+programs_build() {
+	local t todo=()
+	for t in $only; do
+		t=${t%_host}
+		[ ! -e "selftests/$t.c" ] || todo+=("$out/$t")
+	done
+	[ -z "$only" ] || [ ${#todo[@]} -gt 0 ] || return 0
+	make -s -C selftests KSFT="$source/tools/testing/selftests" OUTPUT="$out" "${todo[@]}"
+}
+
 # guest32: those of programs32 that are wanted, built for 32 bits, in one guest
 guest32() {
 	local dir=$out/32 todo=() t name status=0
@@ -262,8 +273,7 @@ fi
 say "kernels, sources"
 source=$(scripts/kernel.sh source) && scripts/kernel.sh "$kernel" >/dev/null || exit 1
 say "build"
-if ! make -s module user KERNEL="$kernel" >"$logs/build" 2>&1 ||
-	! make -s -C selftests KSFT="$source/tools/testing/selftests" OUTPUT="$out" >>"$logs/build" 2>&1; then
+if ! make -s module user KERNEL="$kernel" >"$logs/build" 2>&1 || ! programs_build >>"$logs/build" 2>&1; then
 	cat "$logs/build"
 	echo "the build failed"
 	echo "0 passed, 1 failed"
