@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Connections that carry frames. Whatever a peer sends harms its own connection alone: what is no
+ * Connections that carry frames, and the one over which a handle sends. Whatever a peer sends harms its own connection alone: what is no
  * frame, is too long, or ends in the middle of a message closes it, and is counted.
  *
  * LOCKS: see struct ipcx_stream. A connection that is of no use is shut down where that is seen,
@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -20,9 +19,7 @@
 #include "stream.h"
 
 #define CHUNK (64u << 10) /* of payload in a frame: fits into the smallest buffer twice */
-#define EVENTS 16
 #define UNFINISHED_MAX (256ULL << 20) /* bytes of messages on their way, if not told otherwise */
-#define ROUNDS_MAX 64 /* of one receive: a peer that trickles does not keep it for ever */
 
 static struct ipcx_stream *stream(struct ipcx_copied *c)
 {
@@ -51,7 +48,7 @@ static int send_some(int fd, struct iovec iov[2], size_t *done)
 }
 
 /* A message that has begun goes on until its deadline, or while the other end reads. */
-static int wait_to_go_on(int fd, int64_t deadline)
+int ipcx_stream_wait_to_go_on(int fd, int64_t deadline)
 {
 	int64_t until = ipcx_copied_now() + IPCX_STALL_NS;
 	int r;
@@ -65,7 +62,7 @@ static int wait_to_go_on(int fd, int64_t deadline)
 }
 
 /* Return: 0; -EAGAIN, and nothing was sent; -EPIPE or -ETIMEDOUT, and the connection is torn. */
-static int write_message(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b)
+int ipcx_stream_write(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b)
 {
 	uint64_t offset = 0;
 	int r;
@@ -87,7 +84,7 @@ static int write_message(const struct ipcx_stream *s, int fd, struct ipcx_buffer
 				break;
 			if (!offset && !done)
 				return -EAGAIN;
-			r = wait_to_go_on(fd, b->deadline);
+			r = ipcx_stream_wait_to_go_on(fd, b->deadline);
 			if (r)
 				return r;
 		}
@@ -176,7 +173,7 @@ int ipcx_stream_send(struct ipcx_copied *c, struct ipcx_buffer *b)
 		r = call_up(s);
 	if (r)
 		return r;
-	r = write_message(s, s->out.fd, b);
+	r = ipcx_stream_write(s, s->out.fd, b);
 	if (r && r != -EAGAIN)
 		hang_up(s);
 	return r == -EPIPE ? -EAGAIN : r; /* there may be another who receives */
@@ -278,7 +275,7 @@ static int read_bytes(struct ipcx_stream *s, struct ipcx_conn *conn)
 }
 
 /* Return: 1 and a message, 0 when more must come, or an errno: the connection is at its end. */
-static int read_message(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b)
+int ipcx_stream_read(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b)
 {
 	int r, err;
 
@@ -307,7 +304,7 @@ int ipcx_stream_answer(struct ipcx_copied *c, struct ipcx_buffer **b)
 		return -EAGAIN;
 	if (s->lost)
 		return c->pending ? -EOWNERDEAD : -EAGAIN;
-	r = read_message(s, &s->out, b);
+	r = ipcx_stream_read(s, &s->out, b);
 	if (r > 0 && (*b)->head.kind < IPCX_FRAME_REPLY) {
 		ipcx_buffer_free(*b);
 		r = -EPROTO;
@@ -322,155 +319,6 @@ int ipcx_stream_answer(struct ipcx_copied *c, struct ipcx_buffer **b)
 	s->out.have = 0;
 	s->lost = true;
 	return -EOWNERDEAD;
-}
-
-static void poll_listener(struct ipcx_stream *s, bool on)
-{
-	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = s };
-
-	epoll_ctl(s->c.set, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listener, &ev);
-	s->deaf = !on;
-}
-
-static void drop_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
-{
-	struct ipcx_conn **p = &s->peers;
-
-	while (*p != conn)
-		p = &(*p)->next;
-	*p = conn->next;
-	/* a reply may have a copy of the descriptor, with which it would stay in the set */
-	epoll_ctl(s->c.set, EPOLL_CTL_DEL, conn->fd, NULL);
-	close(conn->fd);
-	ipcx_assemble_drop(&conn->in);
-	free(conn);
-	if (s->deaf)
-		poll_listener(s, true);
-}
-
-/* There is no descriptor or memory for one more: he waits, and those who are there are served. */
-static int no_more(struct ipcx_stream *s, int err)
-{
-	if (err != EMFILE && err != ENFILE && err != ENOMEM)
-		return 0;
-	if (!s->peers)
-		return -err;
-	poll_listener(s, false);
-	return 0;
-}
-
-/* Return: whether there was one. */
-static int accept_one(struct ipcx_stream *s)
-{
-	struct epoll_event ev = { .events = EPOLLIN };
-	int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct ipcx_conn *conn;
-
-	if (fd < 0)
-		return no_more(s, errno);
-	conn = calloc(1, sizeof(*conn));
-	if (!conn) {
-		close(fd);
-		return no_more(s, ENOMEM);
-	}
-	conn->next = s->peers;
-	conn->number = ++s->numbers;
-	conn->fd = fd;
-	conn->pid = -1;
-	conn->uid = -1;
-	conn->gid = -1;
-	s->peers = conn;
-	ev.data.ptr = conn;
-	if (!s->accepted(s, conn) || epoll_ctl(s->c.set, EPOLL_CTL_ADD, fd, &ev))
-		drop_peer(s, conn);
-	return 1;
-}
-
-/* Not all at once, or who connects again and again would keep those who send waiting. */
-static int accept_all(struct ipcx_stream *s)
-{
-	int r = accept_one(s), n = 0;
-
-	while (r > 0 && ++n < ROUNDS_MAX)
-		r = accept_one(s);
-	return n ? 1 : r;
-}
-
-/* Return: 1 and a message, 0 when there is none, or an errno. */
-static int read_peer(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b)
-{
-	int r = read_message(s, conn, b);
-
-	if (r > 0 && (*b)->head.kind > IPCX_FRAME_REQUEST) {
-		ipcx_buffer_free(*b);
-		r = -EPROTO;
-	}
-	if (r < 0) {
-		IPCX_COUNT(s->c.stats.damaged, r != -EPIPE || conn->in.b || conn->have);
-		drop_peer(s, conn);
-		return 0;
-	}
-	return r;
-}
-
-/*
- * Under receiving. Who has just connected may have sent already, so it looks again. Each time it
- * begins at another one: they are told in the same order until one is done with, and who sends
- * all the time must not keep the others waiting.
- */
-int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
-{
-	struct ipcx_stream *s = stream(c);
-	struct epoll_event ev[EVENTS];
-	int n, r, again = 1;
-
-	if (s->deaf)
-		poll_listener(s, true);
-	for (int round = 0; again && round < ROUNDS_MAX; round++) {
-		n = epoll_wait(c->set, ev, EVENTS, 0);
-		again = n == EVENTS;
-		s->turn++;
-		for (int i = 0; i < n; i++) {
-			void *who = ev[(i + s->turn) % n].data.ptr;
-
-			if (!who)
-				continue;
-			r = who == s ? accept_all(s) : read_peer(s, who, b);
-			if (r < 0)
-				return r;
-			if (who == s)
-				again |= r;
-			else if (r)
-				return 0;
-		}
-	}
-	return -EAGAIN;
-}
-
-/* The caller may go at any time; a copy of the descriptor stays. */
-int ipcx_stream_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b)
-{
-	struct ipcx_stream *s = stream(c);
-	const struct ipcx_conn *conn;
-	int fd = -1, r = 0;
-
-	pthread_mutex_lock(&c->receiving);
-	for (conn = s->peers; conn && conn->number != request->peer; conn = conn->next)
-		;
-	if (conn)
-		fd = fcntl(conn->fd, F_DUPFD_CLOEXEC, 0);
-	pthread_mutex_unlock(&c->receiving);
-	if (fd < 0)
-		return 0;
-	pthread_mutex_lock(&c->sending);
-	do {
-		r = write_message(s, fd, b);
-	} while (r == -EAGAIN && !wait_to_go_on(fd, 0));
-	pthread_mutex_unlock(&c->sending);
-	if (r)
-		shutdown(fd, SHUT_RDWR);
-	close(fd);
-	return r == -EPIPE || !r ? 0 : -ETIMEDOUT;
 }
 
 /* Answers come over the connection; what is asked over the one before gets none. */
@@ -488,30 +336,21 @@ uint64_t ipcx_stream_queued(struct ipcx_copied *c)
 
 int ipcx_stream_start(struct ipcx_stream *s, unsigned int flags)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
 	int r;
 
-	if (!(flags & IPCX_RECV)) {
-		r = call_up(s);
-		if (r == -EAGAIN) /* something to poll until there is somebody */
-			s->out.fd =
-				socket(s->packets ? AF_UNIX : AF_INET,
-				       (s->packets ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC,
-				       0);
-		if (r == -EAGAIN)
-			s->lost = true;
+	if (flags & IPCX_RECV)
+		return ipcx_stream_listen(s);
+	r = call_up(s);
+	if (r != -EAGAIN) {
 		s->c.base.fd = s->out.fd;
-		return r == -EAGAIN ? 0 : r;
-	}
-	r = ipcx_copied_poll_set(&s->c);
-	if (r)
 		return r;
-	poll_listener(s, true);
-	/* whose connection to himself brings an answer or ends has no message for that */
-	s->c.base.fd = epoll_create1(EPOLL_CLOEXEC);
-	if (s->c.base.fd < 0 || epoll_ctl(s->c.base.fd, EPOLL_CTL_ADD, s->c.set, &ev))
-		r = ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
-	return r;
+	}
+	/* something to poll until there is somebody */
+	s->out.fd = socket(s->packets ? AF_UNIX : AF_INET,
+			   (s->packets ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	s->c.base.fd = s->out.fd;
+	s->lost = true;
+	return 0;
 }
 
 /* What was sent arrives though the sender is gone, unless an answer was left unread. */
@@ -528,12 +367,7 @@ void ipcx_stream_close(struct ipcx_copied *c, bool forked)
 {
 	struct ipcx_stream *s = stream(c);
 
-	for (struct ipcx_conn *p = s->peers; p && forked; p = p->next) {
-		close(p->fd);
-		p->fd = -1;
-	}
-	while (s->peers && !forked)
-		drop_peer(s, s->peers);
+	ipcx_stream_drop_peers(s, forked);
 	if (s->out.fd >= 0) {
 		if (!forked)
 			finish(s->out.fd);

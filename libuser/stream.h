@@ -63,4 +63,13 @@ int ipcx_stream_answer(struct ipcx_copied *c, struct ipcx_buffer **b);
 int ipcx_stream_fd(struct ipcx_copied *c, enum ipcx_way way, short *events);
 uint64_t ipcx_stream_queued(struct ipcx_copied *c);
 
+/* stream.c, for stream_peers.c: one message over a connection */
+int ipcx_stream_write(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b);
+int ipcx_stream_wait_to_go_on(int fd, int64_t deadline);
+int ipcx_stream_read(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b);
+
+/* stream_peers.c, for stream.c */
+int ipcx_stream_listen(struct ipcx_stream *s);
+void ipcx_stream_drop_peers(struct ipcx_stream *s, bool forked);
+
 #endif /* IPCX_STREAM_H */

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Those who connect to a handle that receives: who may come in, whose turn it is, what goes back
+ * to them.
+ *
+ * LOCKS: peers are under receiving.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "stream.h"
+
+#define EVENTS 16
+#define ROUNDS_MAX 64 /* of one receive: a peer that trickles does not keep it for ever */
+
+static struct ipcx_stream *stream(struct ipcx_copied *c)
+{
+	return (struct ipcx_stream *)c; /* c is its first member */
+}
+
+static void poll_listener(struct ipcx_stream *s, bool on)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = s };
+
+	epoll_ctl(s->c.set, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listener, &ev);
+	s->deaf = !on;
+}
+
+static void drop_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	struct ipcx_conn **p = &s->peers;
+
+	while (*p != conn)
+		p = &(*p)->next;
+	*p = conn->next;
+	/* a reply may have a copy of the descriptor, with which it would stay in the set */
+	epoll_ctl(s->c.set, EPOLL_CTL_DEL, conn->fd, NULL);
+	close(conn->fd);
+	ipcx_assemble_drop(&conn->in);
+	free(conn);
+	if (s->deaf)
+		poll_listener(s, true);
+}
+
+/* There is no descriptor or memory for one more: he waits, and those who are there are served. */
+static int no_more(struct ipcx_stream *s, int err)
+{
+	if (err != EMFILE && err != ENFILE && err != ENOMEM)
+		return 0;
+	if (!s->peers)
+		return -err;
+	poll_listener(s, false);
+	return 0;
+}
+
+/* Return: whether there was one. */
+static int accept_one(struct ipcx_stream *s)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct ipcx_conn *conn;
+
+	if (fd < 0)
+		return no_more(s, errno);
+	conn = calloc(1, sizeof(*conn));
+	if (!conn) {
+		close(fd);
+		return no_more(s, ENOMEM);
+	}
+	conn->next = s->peers;
+	conn->number = ++s->numbers;
+	conn->fd = fd;
+	conn->pid = -1;
+	conn->uid = -1;
+	conn->gid = -1;
+	s->peers = conn;
+	ev.data.ptr = conn;
+	if (!s->accepted(s, conn) || epoll_ctl(s->c.set, EPOLL_CTL_ADD, fd, &ev))
+		drop_peer(s, conn);
+	return 1;
+}
+
+/* Not all at once, or who connects again and again would keep those who send waiting. */
+static int accept_all(struct ipcx_stream *s)
+{
+	int r = accept_one(s), n = 0;
+
+	while (r > 0 && ++n < ROUNDS_MAX)
+		r = accept_one(s);
+	return n ? 1 : r;
+}
+
+/* Return: 1 and a message, 0 when there is none, or an errno. */
+static int read_peer(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b)
+{
+	int r = ipcx_stream_read(s, conn, b);
+
+	if (r > 0 && (*b)->head.kind > IPCX_FRAME_REQUEST) {
+		ipcx_buffer_free(*b);
+		r = -EPROTO;
+	}
+	if (r < 0) {
+		IPCX_COUNT(s->c.stats.damaged, r != -EPIPE || conn->in.b || conn->have);
+		drop_peer(s, conn);
+		return 0;
+	}
+	return r;
+}
+
+/*
+ * Under receiving. Who has just connected may have sent already, so it looks again. Each time it
+ * begins at another one: they are told in the same order until one is done with, and who sends
+ * all the time must not keep the others waiting.
+ */
+int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
+{
+	struct ipcx_stream *s = stream(c);
+	struct epoll_event ev[EVENTS];
+	int n, r, again = 1;
+
+	if (s->deaf)
+		poll_listener(s, true);
+	for (int round = 0; again && round < ROUNDS_MAX; round++) {
+		n = epoll_wait(c->set, ev, EVENTS, 0);
+		again = n == EVENTS;
+		s->turn++;
+		for (int i = 0; i < n; i++) {
+			void *who = ev[(i + s->turn) % n].data.ptr;
+
+			if (!who)
+				continue;
+			r = who == s ? accept_all(s) : read_peer(s, who, b);
+			if (r < 0)
+				return r;
+			if (who == s)
+				again |= r;
+			else if (r)
+				return 0;
+		}
+	}
+	return -EAGAIN;
+}
+
+/* The caller may go at any time; a copy of the descriptor stays. */
+int ipcx_stream_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b)
+{
+	struct ipcx_stream *s = stream(c);
+	const struct ipcx_conn *conn;
+	int fd = -1, r = 0;
+
+	pthread_mutex_lock(&c->receiving);
+	for (conn = s->peers; conn && conn->number != request->peer; conn = conn->next)
+		;
+	if (conn)
+		fd = fcntl(conn->fd, F_DUPFD_CLOEXEC, 0);
+	pthread_mutex_unlock(&c->receiving);
+	if (fd < 0)
+		return 0;
+	pthread_mutex_lock(&c->sending);
+	do {
+		r = ipcx_stream_write(s, fd, b);
+	} while (r == -EAGAIN && !ipcx_stream_wait_to_go_on(fd, 0));
+	pthread_mutex_unlock(&c->sending);
+	if (r)
+		shutdown(fd, SHUT_RDWR);
+	close(fd);
+	return r == -EPIPE || !r ? 0 : -ETIMEDOUT;
+}
+
+int ipcx_stream_listen(struct ipcx_stream *s)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int r = ipcx_copied_poll_set(&s->c);
+
+	if (r)
+		return r;
+	poll_listener(s, true);
+	/* whose connection to himself brings an answer or ends has no message for that */
+	s->c.base.fd = epoll_create1(EPOLL_CLOEXEC);
+	if (s->c.base.fd < 0 || epoll_ctl(s->c.base.fd, EPOLL_CTL_ADD, s->c.set, &ev))
+		r = ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
+	return r;
+}
+
+void ipcx_stream_drop_peers(struct ipcx_stream *s, bool forked)
+{
+	for (struct ipcx_conn *p = s->peers; p && forked; p = p->next) {
+		close(p->fd);
+		p->fd = -1;
+	}
+	while (s->peers && !forked)
+		drop_peer(s, s->peers);
+}
