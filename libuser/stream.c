@@ -377,12 +377,15 @@ void ipcx_stream_close(struct ipcx_copied *c, bool forked)
 		ipcx_assemble_drop(&s->out.in);
 	if (s->listener >= 0)
 		close(s->listener);
+	if (s->timer >= 0)
+		close(s->timer);
 	if (c->base.fd >= 0 && c->base.fd != s->out.fd)
 		close(c->base.fd);
 	if (c->set >= 0 && c->set != c->base.fd)
 		close(c->set);
 	s->out.fd = -1;
 	s->listener = -1;
+	s->timer = -1;
 	c->set = -1;
 	c->base.fd = -1;
 }

@@ -29,9 +29,11 @@ struct ipcx_conn {
  * @packets: SOCK_SEQPACKET, which keeps each frame whole
  * @sum: payload has a checksum
  * @listener: or -1
+ * @timer: in the set, for who must look again without being woken; or -1
  * @turn: where to begin to look for messages
  * @out: to who receives; its fd is -1 while there is none. Changed under sending and answering
  * @deaf: there was no descriptor for one more peer, so the listener is not polled
+ * @ticking: @timer runs
  * @lost: @out is of no use any more
  * @peers: from who sends; under receiving
  * @numbers: the last of a connection
@@ -40,8 +42,8 @@ struct ipcx_conn {
  */
 struct ipcx_stream {
 	struct ipcx_copied c;
-	bool packets, sum, deaf, lost;
-	int listener;
+	bool packets, sum, deaf, ticking, lost;
+	int listener, timer;
 	unsigned int turn;
 	struct ipcx_conn out, *peers;
 	uint64_t numbers;

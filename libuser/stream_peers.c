@@ -11,11 +11,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "stream.h"
 
 #define EVENTS 16
+#define TICK_NS 100000000 /* how often to look for what wakes nobody */
 #define ROUNDS_MAX 64 /* of one receive: a peer that trickles does not keep it for ever */
 
 static struct ipcx_stream *stream(struct ipcx_copied *c)
@@ -47,6 +49,25 @@ static void drop_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
 		poll_listener(s, true);
 }
 
+/* A turn of the timer that has begun goes on, however often there is a reason for one. */
+static void tick_soon(struct ipcx_stream *s)
+{
+	struct itimerspec in = { .it_value.tv_nsec = TICK_NS };
+
+	if (!s->ticking)
+		s->ticking = !timerfd_settime(s->timer, 0, &in, NULL);
+}
+
+/* The timer ran: descriptors may be free again. */
+static void look_again(struct ipcx_stream *s)
+{
+	if (!ipcx_copied_signal(s->timer, false))
+		return;
+	s->ticking = false;
+	if (s->deaf)
+		poll_listener(s, true);
+}
+
 /* There is no descriptor or memory for one more: he waits, and those who are there are served. */
 static int no_more(struct ipcx_stream *s, int err)
 {
@@ -55,6 +76,7 @@ static int no_more(struct ipcx_stream *s, int err)
 	if (!s->peers)
 		return -err;
 	poll_listener(s, false);
+	tick_soon(s);
 	return 0;
 }
 
@@ -123,8 +145,8 @@ int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 	struct epoll_event ev[EVENTS];
 	int n, r, again = 1;
 
-	if (s->deaf)
-		poll_listener(s, true);
+	if (s->ticking)
+		look_again(s);
 	for (int round = 0; again && round < ROUNDS_MAX; round++) {
 		n = epoll_wait(c->set, ev, EVENTS, 0);
 		again = n == EVENTS;
@@ -180,6 +202,9 @@ int ipcx_stream_listen(struct ipcx_stream *s)
 	if (r)
 		return r;
 	poll_listener(s, true);
+	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (s->timer < 0 || epoll_ctl(s->c.set, EPOLL_CTL_ADD, s->timer, &ev))
+		return ipcx_fail(errno, "no timer: %s", strerror(errno));
 	/* whose connection to himself brings an answer or ends has no message for that */
 	s->c.base.fd = epoll_create1(EPOLL_CLOEXEC);
 	if (s->c.base.fd < 0 || epoll_ctl(s->c.base.fd, EPOLL_CTL_ADD, s->c.set, &ev))

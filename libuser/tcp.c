@@ -140,6 +140,7 @@ static int tcp_open(struct ipcx_copied *c, const char *rest, unsigned int flags,
 	int r;
 
 	t->s.listener = -1;
+	t->s.timer = -1;
 	t->s.out.fd = -1;
 	t->s.sum = true;
 	t->s.connect = tcp_connect;

@@ -113,6 +113,7 @@ static int unix_open(struct ipcx_copied *c, const char *rest, unsigned int flags
 	int r, fd;
 
 	u->s.listener = -1;
+	u->s.timer = -1;
 	u->s.out.fd = -1;
 	u->s.packets = true;
 	u->s.connect = unix_connect;

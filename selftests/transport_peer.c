@@ -180,6 +180,47 @@ TEST_F(peer, descriptors)
 	setrlimit(RLIMIT_NOFILE, &old);
 }
 
+static void *close_soon(void *fd)
+{
+	usleep(200000);
+	close(*(int *)fd);
+	return NULL;
+}
+
+/* Descriptors are free again, and nothing else happens: who sleeps or polls sees it. */
+TEST_F(peer, descriptors_again)
+{
+	struct pollfd p = { .fd = ipcx_queue_fd(self->q), .events = POLLIN };
+	struct rlimit old, few;
+	pthread_t t;
+
+	ASSERT_EQ(0, ipcx_queue_send(self->s, "x", 1, in_ms(1000)));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &old));
+	for (int polls = 0; polls < 2; polls++) {
+		int fd = raw_peer(self), last = fd, r = -EAGAIN;
+		int64_t before;
+
+		ASSERT_TRUE(send_raw(fd, 1, 0, 0, 0));
+		few = old;
+		few.rlim_cur = fd + 10;
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+		for (int more = fd; more >= 0; more = dup(fd))
+			last = more;
+		ASSERT_EQ(-ETIMEDOUT, ipcx_queue_take(self->q, &self->m, in_ms(50)));
+		ASSERT_EQ(0, pthread_create(&t, NULL, close_soon, &last));
+		before = now_ns();
+		if (!polls)
+			r = ipcx_queue_take(self->q, &self->m, in_ms(4000));
+		while (r == -EAGAIN && poll(&p, 1, 4000) == 1)
+			r = ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT);
+		EXPECT_EQ(0, r);
+		EXPECT_GT(3000000000, now_ns() - before);
+		pthread_join(t, NULL);
+		setrlimit(RLIMIT_NOFILE, &old);
+	}
+}
+
 static int64_t cpu_ns(void)
 {
 	struct timespec ts;
