@@ -18,9 +18,6 @@
 
 #include "stream.h"
 
-#define CHUNK (64u << 10) /* of payload in a frame: fits into the smallest buffer twice */
-#define UNFINISHED_MAX (256ULL << 20) /* bytes of messages on their way, if not told otherwise */
-
 static struct ipcx_stream *stream(struct ipcx_copied *c)
 {
 	return (struct ipcx_stream *)c; /* c is its first member */
@@ -73,7 +70,7 @@ int ipcx_stream_write(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b
 		size_t done = 0;
 
 		b->head.offset = offset;
-		b->head.chunk = left < CHUNK ? left : CHUNK;
+		b->head.chunk = left < IPCX_CHUNK ? left : IPCX_CHUNK;
 		iov[1].iov_len = b->head.chunk;
 		ipcx_frame_pack(b->wire, &b->head, iov[1].iov_base, s->sum);
 		for (;;) {
@@ -197,27 +194,12 @@ static ssize_t read_some(int fd, void *to, size_t len, int flags)
 	return n ? n : -EPIPE;
 }
 
-/* Would the message that begins take too much memory, with those of which not all is here? */
-static bool too_much(const struct ipcx_stream *s, const struct ipcx_conn *conn)
-{
-	uint64_t max = s->c.base.attr.bytes_max ? s->c.base.attr.bytes_max : UNFINISHED_MAX;
-	uint64_t sum = 0;
-
-	if (conn == &s->out || conn->head.offset || conn->head.len <= CHUNK)
-		return false;
-	for (const struct ipcx_conn *p = s->peers; p; p = p->next)
-		sum += p->in.b ? p->in.b->head.len : 0;
-	return sum && sum + conn->head.len > max;
-}
-
 /* The head of a frame is here. */
 static int begin_frame(struct ipcx_stream *s, struct ipcx_conn *conn)
 {
 	int r = ipcx_frame_unpack(&conn->head, conn->wire, s->c.base.attr.msg_max);
 	uint64_t torn = 0;
 
-	if (!r && too_much(s, conn))
-		r = -ENOBUFS;
 	if (!r)
 		r = ipcx_assemble_begin(&conn->in, &conn->head, &conn->to, &torn);
 	return r ? r : torn ? -EPROTO : 0;
@@ -236,7 +218,7 @@ static int read_packet(struct ipcx_stream *s, struct ipcx_conn *conn)
 	if (n < IPCX_FRAME_SIZE)
 		return -EPROTO;
 	r = begin_frame(s, conn);
-	if (r)
+	if (r || ipcx_stream_no_room(s, conn))
 		return r;
 	iov[1].iov_base = conn->to;
 	iov[1].iov_len = conn->head.chunk;
@@ -265,6 +247,8 @@ static int read_bytes(struct ipcx_stream *s, struct ipcx_conn *conn)
 	while (conn->have < IPCX_FRAME_SIZE + conn->head.chunk) {
 		size_t at = conn->have - IPCX_FRAME_SIZE;
 
+		if (ipcx_stream_no_room(s, conn))
+			return 0;
 		n = read_some(conn->fd, conn->to + at, conn->head.chunk - at, 0);
 		if (n <= 0)
 			return n;

@@ -8,19 +8,40 @@
 
 #include "copied.h"
 
-/* One end of a connection, and what is on its way in */
+#define IPCX_CHUNK (64u << 10) /* of payload in a frame: fits into the smallest buffer twice */
+
+/**
+ * struct ipcx_conn - one end of a connection, and what is on its way in
+ * @next: in a list
+ * @number: never used again by its handle
+ * @fd: the socket
+ * @paused: there is no room for what it sends, so it is not polled
+ * @pid: of its other end, -1 if not verified
+ * @uid: likewise
+ * @gid: likewise
+ * @in: the message that is on its way
+ * @head: of the frame that is on its way
+ * @wire: the same as it came
+ * @have: bytes of the frame, its head included
+ * @to: where its payload goes
+ * @marked: bytes of a long message that were here when it began, or last went on by a chunk
+ * @idle: since then, turns of the timer at which there was nothing to read
+ */
 struct ipcx_conn {
 	struct ipcx_conn *next;
 	uint64_t number;
 	int fd;
+	bool paused;
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
 	struct ipcx_assembly in;
 	struct ipcx_head head;
 	char wire[IPCX_FRAME_SIZE];
-	size_t have; /* bytes of the frame, its head included */
+	size_t have;
 	char *to;
+	uint64_t marked;
+	unsigned int idle;
 };
 
 /**
@@ -34,19 +55,23 @@ struct ipcx_conn {
  * @out: to who receives; its fd is -1 while there is none. Changed under sending and answering
  * @deaf: there was no descriptor for one more peer, so the listener is not polled
  * @ticking: @timer runs
+ * @waiting: there are peers that are paused
  * @lost: @out is of no use any more
  * @peers: from who sends; under receiving
+ * @over: of them, the one with whom there is too much of messages that are not whole; it alone
+ *	goes on, so there is never more than one message too much
+ * @arrived: bytes of long messages of @peers that are not whole
  * @numbers: the last of a connection
  * @connect: a non-blocking socket to who receives, -EAGAIN if nobody does, or an errno
  * @accepted: a connection came in: check it and fill in whose it is. False: drop it
  */
 struct ipcx_stream {
 	struct ipcx_copied c;
-	bool packets, sum, deaf, ticking, lost;
+	bool packets, sum, deaf, ticking, waiting, lost;
 	int listener, timer;
 	unsigned int turn;
-	struct ipcx_conn out, *peers;
-	uint64_t numbers;
+	struct ipcx_conn out, *peers, *over;
+	uint64_t arrived, numbers;
 	int (*connect)(struct ipcx_stream *s);
 	bool (*accepted)(struct ipcx_stream *s, struct ipcx_conn *conn);
 };
@@ -73,5 +98,6 @@ int ipcx_stream_read(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_
 /* stream_peers.c, for stream.c */
 int ipcx_stream_listen(struct ipcx_stream *s);
 void ipcx_stream_drop_peers(struct ipcx_stream *s, bool forked);
+bool ipcx_stream_no_room(struct ipcx_stream *s, struct ipcx_conn *conn);
 
 #endif /* IPCX_STREAM_H */

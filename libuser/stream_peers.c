@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,6 +18,7 @@
 #include "stream.h"
 
 #define EVENTS 16
+#define UNFINISHED_MAX (256ULL << 20) /* bytes of messages on their way, if not told otherwise */
 #define TICK_NS 100000000 /* how often to look for what wakes nobody */
 #define ROUNDS_MAX 64 /* of one receive: a peer that trickles does not keep it for ever */
 
@@ -33,22 +35,6 @@ static void poll_listener(struct ipcx_stream *s, bool on)
 	s->deaf = !on;
 }
 
-static void drop_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
-{
-	struct ipcx_conn **p = &s->peers;
-
-	while (*p != conn)
-		p = &(*p)->next;
-	*p = conn->next;
-	/* a reply may have a copy of the descriptor, with which it would stay in the set */
-	epoll_ctl(s->c.set, EPOLL_CTL_DEL, conn->fd, NULL);
-	close(conn->fd);
-	ipcx_assemble_drop(&conn->in);
-	free(conn);
-	if (s->deaf)
-		poll_listener(s, true);
-}
-
 /* A turn of the timer that has begun goes on, however often there is a reason for one. */
 static void tick_soon(struct ipcx_stream *s)
 {
@@ -58,7 +44,95 @@ static void tick_soon(struct ipcx_stream *s)
 		s->ticking = !timerfd_settime(s->timer, 0, &in, NULL);
 }
 
-/* The timer ran: descriptors may be free again. */
+/* Under receiving: is a frame of a long message to wait until there is room for it? */
+bool ipcx_stream_no_room(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	if (conn == &s->out || conn->head.len <= IPCX_CHUNK || !s->over || s->over == conn)
+		return false;
+	epoll_ctl(s->c.set, EPOLL_CTL_DEL, conn->fd, NULL);
+	conn->paused = true;
+	s->waiting = true;
+	tick_soon(s);
+	return true;
+}
+
+static void go_on(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = conn };
+
+	epoll_ctl(s->c.set, EPOLL_CTL_ADD, conn->fd, &ev);
+	conn->paused = false;
+	conn->idle = 0;
+}
+
+/* Bytes of a long message that is not whole; short ones are bounded by the descriptors. */
+static uint64_t arrived(const struct ipcx_conn *conn)
+{
+	if (!conn->in.b || conn->in.b->head.len <= IPCX_CHUNK)
+		return 0;
+	return conn->in.have + (conn->have > IPCX_FRAME_SIZE ? conn->have - IPCX_FRAME_SIZE : 0);
+}
+
+/* Of @conn there were @before. */
+static void count_arrived(struct ipcx_stream *s, struct ipcx_conn *conn, uint64_t before)
+{
+	uint64_t max = s->c.base.attr.bytes_max ? s->c.base.attr.bytes_max : UNFINISHED_MAX;
+	uint64_t now = arrived(conn);
+
+	s->arrived += now - before;
+	if (!before || now - conn->marked >= IPCX_CHUNK) {
+		conn->marked = now;
+		conn->idle = 0;
+	}
+	if (s->arrived > max && !s->over)
+		s->over = conn;
+	if (s->arrived > max || !s->over)
+		return;
+	s->over = NULL;
+	s->waiting = false;
+	for (struct ipcx_conn *p = s->peers; p; p = p->next)
+		if (p->paused)
+			go_on(s, p);
+}
+
+static void drop_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	struct ipcx_conn **p = &s->peers;
+	uint64_t before = arrived(conn);
+
+	while (*p != conn)
+		p = &(*p)->next;
+	*p = conn->next;
+	/* a reply may have a copy of the descriptor, with which it would stay in the set */
+	epoll_ctl(s->c.set, EPOLL_CTL_DEL, conn->fd, NULL);
+	close(conn->fd);
+	ipcx_assemble_drop(&conn->in);
+	count_arrived(s, conn, before);
+	free(conn);
+	if (s->deaf)
+		poll_listener(s, true);
+}
+
+/*
+ * While somebody waits for room, who sends less than a chunk in IPCX_STALL_NS does not keep it.
+ * Time counts only while this end reads all that there is.
+ */
+static void drop_stalled(struct ipcx_stream *s)
+{
+	for (struct ipcx_conn *p = s->peers, *next; p && s->waiting; p = next) {
+		struct pollfd unread = { .fd = p->fd, .events = POLLIN };
+
+		next = p->next;
+		if (p->paused || !arrived(p) || poll(&unread, 1, 0))
+			continue;
+		if (++p->idle < IPCX_STALL_NS / TICK_NS)
+			continue;
+		IPCX_COUNT(s->c.stats.damaged, 1);
+		drop_peer(s, p);
+	}
+}
+
+/* The timer ran: descriptors may be free again, and who is to be waited for may do nothing. */
 static void look_again(struct ipcx_stream *s)
 {
 	if (!ipcx_copied_signal(s->timer, false))
@@ -66,6 +140,9 @@ static void look_again(struct ipcx_stream *s)
 	s->ticking = false;
 	if (s->deaf)
 		poll_listener(s, true);
+	drop_stalled(s);
+	if (s->waiting)
+		tick_soon(s);
 }
 
 /* There is no descriptor or memory for one more: he waits, and those who are there are served. */
@@ -120,8 +197,10 @@ static int accept_all(struct ipcx_stream *s)
 /* Return: 1 and a message, 0 when there is none, or an errno. */
 static int read_peer(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b)
 {
+	uint64_t before = arrived(conn);
 	int r = ipcx_stream_read(s, conn, b);
 
+	count_arrived(s, conn, before);
 	if (r > 0 && (*b)->head.kind > IPCX_FRAME_REQUEST) {
 		ipcx_buffer_free(*b);
 		r = -EPROTO;

@@ -297,6 +297,7 @@ if [ "$kernel" = stock ]; then
 	host transport_bulk
 	host transport_path
 	host transport_peer
+	host transport_mq
 	run fallback.sh selftests/fallback.sh
 	run examples.sh selftests/examples.sh
 fi

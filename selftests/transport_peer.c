@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Transports without the module where a peer does what it should not: heads that no sender makes,
- * too many connections, messages that never end, answers that nobody reads, a look without a take.
+ * too many connections, messages that never end, answers that nobody reads.
  */
+#include <arpa/inet.h>
 #include <ipcx.h>
-#include <mqueue.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
@@ -23,8 +23,22 @@
 FIXTURE(peer)
 {
 	char dir[64], file[100], uri[160];
+	int port; /* or 0 */
 	struct ipcx_queue *q, *s;
 	struct ipcx_msg m;
+};
+
+FIXTURE_VARIANT(peer)
+{
+	bool tcp;
+};
+
+FIXTURE_VARIANT_ADD(peer, unix){
+	.tcp = false,
+};
+
+FIXTURE_VARIANT_ADD(peer, tcp){
+	.tcp = true,
 };
 
 FIXTURE_SETUP(peer)
@@ -36,6 +50,11 @@ FIXTURE_SETUP(peer)
 	ASSERT_NE(NULL, mkdtemp(self->dir));
 	snprintf(self->file, sizeof(self->file), "%s/there", self->dir);
 	snprintf(self->uri, sizeof(self->uri), "unix:%s", self->file);
+	if (variant->tcp) {
+		/* below those that the system gives to connections */
+		self->port = 20000 + getpid() % 12000;
+		snprintf(self->uri, sizeof(self->uri), "tcp:%d", self->port);
+	}
 	signal(SIGPIPE, SIG_IGN);
 	ASSERT_EQ(0, ipcx_queue_open(&self->q, self->uri, IPCX_CREATE | BOTH, &opts));
 	ASSERT_EQ(0, ipcx_queue_open(&self->s, self->uri, IPCX_SEND, NULL));
@@ -78,22 +97,44 @@ static uint32_t sum_of(const void *data, size_t len)
 
 static int raw_peer(FIXTURE_DATA(peer) *self)
 {
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(self->port) };
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	int fd;
 
+	if (self->port) {
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		return connect(fd, (void *)&in, sizeof(in)) ? -1 : fd;
+	}
+	fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 	strcpy(a.sun_path, self->file);
 	return connect(fd, (void *)&a, sizeof(a)) ? -1 : fd;
 }
 
-/* Sends @chunk bytes of a message of @len. */
-static bool send_raw(int fd, int kind, unsigned int flags, size_t chunk, size_t len)
+static bool send_head(int fd, struct head h)
 {
 	static char packet[sizeof(struct head) + 65536];
-	struct head h = { 0x78637069, 1, kind, .chunk = chunk, .len = len, .flags = flags };
+	size_t chunk = h.chunk;
 
+	h.magic = 0x78637069;
+	h.version = 1;
 	h.head_sum = sum_of(&h, offsetof(struct head, head_sum));
 	memcpy(packet, &h, sizeof(h));
 	return send(fd, packet, sizeof(h) + chunk, 0) == sizeof(h) + chunk;
+}
+
+/* Sends the first @chunk bytes of a message of @len. */
+static bool send_raw(int fd, int kind, unsigned int flags, size_t chunk, size_t len)
+{
+	return send_head(fd,
+			 (struct head){ .kind = kind, .chunk = chunk, .len = len, .flags = flags });
+}
+
+/* And the next. */
+static bool send_more(int fd, size_t offset, size_t chunk, size_t len)
+{
+	return send_head(fd,
+			 (struct head){ .kind = 1, .chunk = chunk, .len = len, .offset = offset });
 }
 
 static uint64_t damaged(struct ipcx_queue *q)
@@ -132,21 +173,93 @@ TEST_F(peer, flags)
 	}
 }
 
-/* Those who begin messages that never end are closed before they take all memory. */
-TEST_F(peer, unfinished)
+/* What messages say of their length costs nothing, and keeps no other away. */
+TEST_F(peer, announced)
 {
+	static char data[100000];
 	int fd[3];
 
 	for (int i = 0; i < 3; i++) {
 		fd[i] = raw_peer(self);
-		ASSERT_TRUE(send_raw(fd[i], 1, 0, 65536, 400000));
+		ASSERT_TRUE(send_raw(fd[i], 1, 0, 65536, 1000000));
 	}
 	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_take(self->q, &self->m, in_ms(100)));
-	EXPECT_EQ(1, damaged(self->q));
-	ASSERT_EQ(0, ipcx_queue_send(self->s, "x", 1, in_ms(1000)));
+	ASSERT_EQ(0, ipcx_queue_send(self->s, data, sizeof(data), in_ms(1000)));
 	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	EXPECT_EQ(0, damaged(self->q));
 	for (int i = 0; i < 3; i++)
 		close(fd[i]);
+}
+
+/* Who has sent more than there is room for, and it is not all. @at: where he stopped. */
+static int fill(struct __test_metadata *_metadata, FIXTURE_DATA(peer) *self, size_t *at)
+{
+	static char data[100000];
+	int fd = raw_peer(self);
+
+	for (*at = 0; *at <= 1 << 20; *at += 65536) {
+		ASSERT_TRUE(send_more(fd, *at, 65536, 2 << 20));
+		ASSERT_EQ(-ETIMEDOUT, ipcx_queue_take(self->q, &self->m, in_ms(20)));
+	}
+	/* this one has to wait */
+	ASSERT_EQ(0, ipcx_queue_send(self->s, data, sizeof(data), in_ms(1000)));
+	ASSERT_EQ(-ETIMEDOUT, ipcx_queue_take(self->q, &self->m, in_ms(50)));
+	return fd;
+}
+
+static int64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+/* Long messages wait until there is room, and are not lost; short ones do not wait. */
+TEST_F(peer, no_room)
+{
+	int64_t before;
+	size_t at;
+	int fd = fill(_metadata, self, &at);
+
+	before = cpu_ns();
+	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_take(self->q, &self->m, in_ms(300)));
+	EXPECT_GT(100000000, cpu_ns() - before);
+	ASSERT_EQ(0, ipcx_queue_send(self->q, "x", 1, in_ms(1000)));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	EXPECT_EQ(1, self->m.len);
+	for (; at < 2 << 20; at += 65536) {
+		int r = ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT);
+
+		ASSERT_EQ(-EAGAIN, r);
+		ASSERT_TRUE(send_more(fd, at, 65536, 2 << 20));
+	}
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	EXPECT_EQ(2 << 20, self->m.len);
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	EXPECT_EQ(100000, self->m.len);
+	EXPECT_EQ(0, damaged(self->q));
+	close(fd);
+}
+
+/* Who stops there, or goes on by a byte now and then, does not keep them waiting for ever. */
+TEST_F(peer, no_room_for_ever)
+{
+	for (int trickle = 0; trickle < 2; trickle++) {
+		int64_t end = in_ms(10000);
+		size_t at;
+		int r, fd = fill(_metadata, self, &at);
+
+		do {
+			if (trickle)
+				send_more(fd, at++, 1, 2 << 20);
+			r = ipcx_queue_take(self->q, &self->m, trickle ? in_ms(50) : end);
+		} while (r == -ETIMEDOUT && now_ns() < end);
+		EXPECT_EQ(0, r);
+		EXPECT_EQ(100000, self->m.len);
+		EXPECT_EQ(trickle + 1, damaged(self->q));
+		close(fd);
+	}
 }
 
 /* Without a descriptor for one more, those who are there are served; and the others later. */
@@ -221,14 +334,6 @@ TEST_F(peer, descriptors_again)
 	}
 }
 
-static int64_t cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
 /* An answer that nobody has read does not keep those busy who wait for messages. */
 TEST_F(peer, unread_answer)
 {
@@ -248,12 +353,13 @@ TEST_F(peer, unread_answer)
 	EXPECT_EQ(0, ipcx_queue_answer(self->q, &m, in_ms(1000)));
 }
 
-static void *send_long(void *q)
+static void *send_long(void *arg)
 {
-	size_t len = 1 << 20;
+	FIXTURE_DATA(peer) *self = arg;
+	size_t len = self->port ? 8 << 20 : 1 << 20; /* more than buffers hold */
 	void *data = calloc(1, len);
 
-	ipcx_queue_send(q, data, len, in_ms(700));
+	ipcx_queue_send(self->s, data, len, in_ms(700));
 	free(data);
 	return NULL;
 }
@@ -264,7 +370,7 @@ TEST_F(peer, busy_sender)
 	pthread_t t;
 	int64_t before;
 
-	ASSERT_EQ(0, pthread_create(&t, NULL, send_long, self->s));
+	ASSERT_EQ(0, pthread_create(&t, NULL, send_long, self));
 	usleep(300000);
 	before = now_ns();
 	EXPECT_EQ(-EAGAIN, ipcx_queue_loan(self->s, 1, &self->m, IPCX_NOWAIT));
@@ -341,138 +447,6 @@ TEST_F(peer, calls_and_answers)
 	EXPECT_EQ(-ETIMEDOUT, (intptr_t)r);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-}
-
-static struct ipcx_queue *open_mq(unsigned int flags, const struct ipcx_queue_opts *opts)
-{
-	struct ipcx_queue *q;
-	char uri[64];
-
-	snprintf(uri, sizeof(uri), "mq:peer-%d", getpid());
-	return ipcx_queue_open(&q, uri, flags, opts) ? NULL : q;
-}
-
-/* Who looks does not take what others could have. */
-TEST(mq_peek)
-{
-	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
-	struct ipcx_queue *other = open_mq(IPCX_RECV, NULL);
-	struct ipcx_msg m;
-
-	for (int i = 0; i < 4; i++)
-		ASSERT_EQ(0, ipcx_queue_send(q, "x", 1, 0));
-	for (int i = 0; i < 10; i++)
-		ASSERT_EQ(0, ipcx_queue_peek(q, &m));
-	for (int i = 0; i < 3; i++)
-		EXPECT_EQ(0, ipcx_queue_take(other, &m, 0));
-	ipcx_queue_close(other);
-	ipcx_queue_close(q);
-}
-
-/* And who has seen one gets that of a higher priority first. */
-TEST(mq_peek_and_priority)
-{
-	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
-	char text[8];
-
-	for (int i = 0; i < 2; i++) {
-		struct ipcx_msg m;
-
-		ASSERT_EQ(0, ipcx_queue_send(q, "low", 3, 0));
-		if (i) {
-			ASSERT_EQ(0, ipcx_queue_peek(q, &m));
-		} else {
-			ASSERT_EQ(-EMSGSIZE, ipcx_queue_recv(q, text, 1, 0));
-		}
-		ASSERT_EQ(0, ipcx_queue_loan(q, 1, &m, 0));
-		m.prio = 30;
-		ASSERT_EQ(0, ipcx_queue_commit(q, &m));
-		ASSERT_EQ(1, ipcx_queue_recv(q, text, sizeof(text), 0));
-		ASSERT_EQ(3, ipcx_queue_recv(q, text, sizeof(text), 0));
-	}
-	ipcx_queue_close(q);
-}
-
-static void *peek_and_reply(void *q)
-{
-	struct pollfd p = { .fd = ipcx_queue_fd(q), .events = POLLIN };
-	struct ipcx_msg m, answer = { .data = "x", .len = 1 };
-
-	poll(&p, 1, 5000);
-	if (ipcx_queue_peek(q, &m))
-		return q;
-	usleep(1300000);
-	return ipcx_queue_take(q, &m, 0) || ipcx_queue_reply(q, &m, &answer) ? q : NULL;
-}
-
-/* But what he saw he has, as far as its caller is concerned. */
-TEST(mq_peek_at_request)
-{
-	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
-	struct ipcx_queue *s = open_mq(IPCX_SEND, NULL);
-	struct ipcx_msg m, reply = { 0 };
-	pthread_t t;
-	void *failed;
-
-	ASSERT_EQ(0, pthread_create(&t, NULL, peek_and_reply, q));
-	ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
-	EXPECT_EQ(0, ipcx_queue_call(s, &m, &reply, in_ms(5000))) TH_LOG("%s", ipcx_error());
-	pthread_join(t, &failed);
-	EXPECT_EQ(NULL, failed);
-	ipcx_queue_close(s);
-	ipcx_queue_close(q);
-}
-
-/* Answers to calls that were given up do not fill the mailbox. */
-TEST(mq_late_answers)
-{
-	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
-	struct ipcx_queue *s = open_mq(IPCX_SEND, NULL);
-	struct ipcx_msg m, answer = { .data = "x", .len = 1 }, reply = { 0 };
-
-	for (int i = 0; i < 8; i++) {
-		ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
-		ASSERT_EQ(-ETIMEDOUT, ipcx_queue_call(s, &m, &reply, in_ms(1)));
-	}
-	for (int i = 0; i < 8; i++) {
-		ASSERT_EQ(0, ipcx_queue_take(q, &m, 0));
-		ASSERT_EQ(0, ipcx_queue_reply(q, &m, &answer));
-		answer = (struct ipcx_msg){ .data = "x", .len = 1 };
-	}
-	ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
-	m.flags = IPCX_REQUEST;
-	ASSERT_EQ(0, ipcx_queue_commit(s, &m));
-	ASSERT_EQ(0, ipcx_queue_take(q, &m, 0));
-	ASSERT_EQ(0, ipcx_queue_reply(q, &m, &answer));
-	EXPECT_EQ(0, ipcx_queue_answer(s, &m, 0));
-	EXPECT_EQ(1, m.len);
-	ipcx_queue_close(s);
-	ipcx_queue_close(q);
-}
-
-/* Where the answer could not come nothing is asked. */
-TEST(mq_no_way_back)
-{
-	IPCX_QUEUE_OPTS(opts, .mode = 0622);
-	struct ipcx_queue *q, *s;
-	struct ipcx_msg m, reply = { 0 };
-	char path[64];
-	mqd_t raw;
-
-	if (geteuid())
-		SKIP(return, "needs root");
-	q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, &opts);
-	snprintf(path, sizeof(path), "/peer-%d", getpid());
-	raw = mq_open(path, O_RDWR);
-	ASSERT_EQ(0, fchown(raw, 4321, 4321));
-	s = open_mq(IPCX_SEND, NULL);
-	ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
-	EXPECT_EQ(-EACCES, ipcx_queue_call(s, &m, &reply, in_ms(100)));
-	EXPECT_NE(NULL, strstr(ipcx_error(), "answers")) TH_LOG("%s", ipcx_error());
-	EXPECT_EQ(0, ipcx_queue_commit(s, &m));
-	ipcx_queue_close(s);
-	ipcx_queue_close(q);
-	mq_close(raw);
 }
 
 /* Who stood still in the middle of a message was given up, and is told. */

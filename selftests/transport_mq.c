@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Over POSIX mq: a look without a take, answers that are late or cannot come. */
+#include <ipcx.h>
+#include <mqueue.h>
+#include <pthread.h>
+
+#include "ipcx_util.h"
+
+#include "../kselftest_harness.h"
+
+#define BOTH (IPCX_SEND | IPCX_RECV)
+
+static struct ipcx_queue *open_mq(unsigned int flags, const struct ipcx_queue_opts *opts)
+{
+	struct ipcx_queue *q;
+	char uri[64];
+
+	snprintf(uri, sizeof(uri), "mq:peer-%d", getpid());
+	return ipcx_queue_open(&q, uri, flags, opts) ? NULL : q;
+}
+
+/* Who looks does not take what others could have. */
+TEST(mq_peek)
+{
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
+	struct ipcx_queue *other = open_mq(IPCX_RECV, NULL);
+	struct ipcx_msg m;
+
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(0, ipcx_queue_send(q, "x", 1, 0));
+	for (int i = 0; i < 10; i++)
+		ASSERT_EQ(0, ipcx_queue_peek(q, &m));
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(0, ipcx_queue_take(other, &m, 0));
+	ipcx_queue_close(other);
+	ipcx_queue_close(q);
+}
+
+/* And who has seen one gets that of a higher priority first. */
+TEST(mq_peek_and_priority)
+{
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
+	char text[8];
+
+	for (int i = 0; i < 2; i++) {
+		struct ipcx_msg m;
+
+		ASSERT_EQ(0, ipcx_queue_send(q, "low", 3, 0));
+		if (i) {
+			ASSERT_EQ(0, ipcx_queue_peek(q, &m));
+		} else {
+			ASSERT_EQ(-EMSGSIZE, ipcx_queue_recv(q, text, 1, 0));
+		}
+		ASSERT_EQ(0, ipcx_queue_loan(q, 1, &m, 0));
+		m.prio = 30;
+		ASSERT_EQ(0, ipcx_queue_commit(q, &m));
+		ASSERT_EQ(1, ipcx_queue_recv(q, text, sizeof(text), 0));
+		ASSERT_EQ(3, ipcx_queue_recv(q, text, sizeof(text), 0));
+	}
+	ipcx_queue_close(q);
+}
+
+static void *peek_and_reply(void *q)
+{
+	struct pollfd p = { .fd = ipcx_queue_fd(q), .events = POLLIN };
+	struct ipcx_msg m, answer = { .data = "x", .len = 1 };
+
+	poll(&p, 1, 5000);
+	if (ipcx_queue_peek(q, &m))
+		return q;
+	usleep(1300000);
+	return ipcx_queue_take(q, &m, 0) || ipcx_queue_reply(q, &m, &answer) ? q : NULL;
+}
+
+/* But what he saw he has, as far as its caller is concerned. */
+TEST(mq_peek_at_request)
+{
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
+	struct ipcx_queue *s = open_mq(IPCX_SEND, NULL);
+	struct ipcx_msg m, reply = { 0 };
+	pthread_t t;
+	void *failed;
+
+	ASSERT_EQ(0, pthread_create(&t, NULL, peek_and_reply, q));
+	ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
+	EXPECT_EQ(0, ipcx_queue_call(s, &m, &reply, in_ms(5000))) TH_LOG("%s", ipcx_error());
+	pthread_join(t, &failed);
+	EXPECT_EQ(NULL, failed);
+	ipcx_queue_close(s);
+	ipcx_queue_close(q);
+}
+
+/* Answers to calls that were given up do not fill the mailbox. */
+TEST(mq_late_answers)
+{
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
+	struct ipcx_queue *s = open_mq(IPCX_SEND, NULL);
+	struct ipcx_msg m, answer = { .data = "x", .len = 1 }, reply = { 0 };
+
+	for (int i = 0; i < 8; i++) {
+		ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
+		ASSERT_EQ(-ETIMEDOUT, ipcx_queue_call(s, &m, &reply, in_ms(1)));
+	}
+	for (int i = 0; i < 8; i++) {
+		ASSERT_EQ(0, ipcx_queue_take(q, &m, 0));
+		ASSERT_EQ(0, ipcx_queue_reply(q, &m, &answer));
+		answer = (struct ipcx_msg){ .data = "x", .len = 1 };
+	}
+	ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
+	m.flags = IPCX_REQUEST;
+	ASSERT_EQ(0, ipcx_queue_commit(s, &m));
+	ASSERT_EQ(0, ipcx_queue_take(q, &m, 0));
+	ASSERT_EQ(0, ipcx_queue_reply(q, &m, &answer));
+	EXPECT_EQ(0, ipcx_queue_answer(s, &m, 0));
+	EXPECT_EQ(1, m.len);
+	ipcx_queue_close(s);
+	ipcx_queue_close(q);
+}
+
+/* Where the answer could not come nothing is asked. */
+TEST(mq_no_way_back)
+{
+	IPCX_QUEUE_OPTS(opts, .mode = 0622);
+	struct ipcx_queue *q, *s;
+	struct ipcx_msg m, reply = { 0 };
+	char path[64];
+	mqd_t raw;
+
+	if (geteuid())
+		SKIP(return, "needs root");
+	q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, &opts);
+	snprintf(path, sizeof(path), "/peer-%d", getpid());
+	raw = mq_open(path, O_RDWR);
+	ASSERT_EQ(0, fchown(raw, 4321, 4321));
+	s = open_mq(IPCX_SEND, NULL);
+	ASSERT_EQ(0, ipcx_queue_loan(s, 1, &m, 0));
+	EXPECT_EQ(-EACCES, ipcx_queue_call(s, &m, &reply, in_ms(100)));
+	EXPECT_NE(NULL, strstr(ipcx_error(), "answers")) TH_LOG("%s", ipcx_error());
+	EXPECT_EQ(0, ipcx_queue_commit(s, &m));
+	ipcx_queue_close(s);
+	ipcx_queue_close(q);
+	mq_close(raw);
+}
+
+TEST_HARNESS_MAIN
