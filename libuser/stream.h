@@ -15,6 +15,8 @@
  * @next: in a list
  * @number: never used again by its handle
  * @fd: the socket
+ * @users: while it is connected one, and one for each reply that is sent over it; under receiving
+ * @replying: held while a reply is sent over it
  * @paused: there is no room for what it sends, so it is not polled
  * @pid: of its other end, -1 if not verified
  * @uid: likewise
@@ -31,6 +33,8 @@ struct ipcx_conn {
 	struct ipcx_conn *next;
 	uint64_t number;
 	int fd;
+	unsigned int users;
+	pthread_mutex_t replying;
 	bool paused;
 	pid_t pid;
 	uid_t uid;

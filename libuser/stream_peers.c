@@ -3,10 +3,9 @@
  * Those who connect to a handle that receives: who may come in, whose turn it is, what goes back
  * to them.
  *
- * LOCKS: peers are under receiving.
+ * LOCKS: peers are under receiving, but for their replying, under which no other is taken.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,22 +94,31 @@ static void count_arrived(struct ipcx_stream *s, struct ipcx_conn *conn, uint64_
 			go_on(s, p);
 }
 
-static void drop_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
+/* Who is used is in the list, or a forked child would keep the descriptor. */
+static void put_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
 {
 	struct ipcx_conn **p = &s->peers;
-	uint64_t before = arrived(conn);
 
+	if (--conn->users)
+		return;
 	while (*p != conn)
 		p = &(*p)->next;
 	*p = conn->next;
-	/* a reply may have a copy of the descriptor, with which it would stay in the set */
-	epoll_ctl(s->c.set, EPOLL_CTL_DEL, conn->fd, NULL);
 	close(conn->fd);
-	ipcx_assemble_drop(&conn->in);
-	count_arrived(s, conn, before);
+	pthread_mutex_destroy(&conn->replying);
 	free(conn);
 	if (s->deaf)
 		poll_listener(s, true);
+}
+
+static void drop_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	uint64_t before = arrived(conn);
+
+	epoll_ctl(s->c.set, EPOLL_CTL_DEL, conn->fd, NULL);
+	ipcx_assemble_drop(&conn->in);
+	count_arrived(s, conn, before);
+	put_peer(s, conn);
 }
 
 /*
@@ -174,6 +182,8 @@ static int accept_one(struct ipcx_stream *s)
 	conn->next = s->peers;
 	conn->number = ++s->numbers;
 	conn->fd = fd;
+	conn->users = 1;
+	pthread_mutex_init(&conn->replying, NULL);
 	conn->pid = -1;
 	conn->uid = -1;
 	conn->gid = -1;
@@ -247,29 +257,31 @@ int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 	return -EAGAIN;
 }
 
-/* The caller may go at any time; a copy of the descriptor stays. */
+/* The caller may go at any time. */
 int ipcx_stream_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b)
 {
 	struct ipcx_stream *s = stream(c);
-	const struct ipcx_conn *conn;
-	int fd = -1, r = 0;
+	struct ipcx_conn *conn;
+	int r;
 
 	pthread_mutex_lock(&c->receiving);
 	for (conn = s->peers; conn && conn->number != request->peer; conn = conn->next)
 		;
 	if (conn)
-		fd = fcntl(conn->fd, F_DUPFD_CLOEXEC, 0);
+		conn->users++;
 	pthread_mutex_unlock(&c->receiving);
-	if (fd < 0)
+	if (!conn)
 		return 0;
-	pthread_mutex_lock(&c->sending);
+	pthread_mutex_lock(&conn->replying);
 	do {
-		r = ipcx_stream_write(s, fd, b);
-	} while (r == -EAGAIN && !ipcx_stream_wait_to_go_on(fd, 0));
-	pthread_mutex_unlock(&c->sending);
+		r = ipcx_stream_write(s, conn->fd, b);
+	} while (r == -EAGAIN && !ipcx_stream_wait_to_go_on(conn->fd, 0));
+	pthread_mutex_unlock(&conn->replying);
 	if (r)
-		shutdown(fd, SHUT_RDWR);
-	close(fd);
+		shutdown(conn->fd, SHUT_RDWR);
+	pthread_mutex_lock(&c->receiving);
+	put_peer(s, conn);
+	pthread_mutex_unlock(&c->receiving);
 	return r == -EPIPE || !r ? 0 : -ETIMEDOUT;
 }
 

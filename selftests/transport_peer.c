@@ -99,10 +99,11 @@ static int raw_peer(FIXTURE_DATA(peer) *self)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(self->port) };
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd;
+	int fd, few = 4096;
 
 	if (self->port) {
 		fd = socket(AF_INET, SOCK_STREAM, 0);
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof(few));
 		in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		return connect(fd, (void *)&in, sizeof(in)) ? -1 : fd;
 	}
@@ -351,6 +352,42 @@ TEST_F(peer, unread_answer)
 	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_take(self->q, &self->m, in_ms(300)));
 	EXPECT_GT(100000000, cpu_ns() - before);
 	EXPECT_EQ(0, ipcx_queue_answer(self->q, &m, in_ms(1000)));
+}
+
+static void *reply_long(void *data)
+{
+	FIXTURE_DATA(peer) *self = data;
+	size_t len = 32 << 20;
+	struct ipcx_msg answer = { .data = calloc(1, len), .len = len };
+	int r = ipcx_queue_reply(self->q, &self->m, &answer);
+
+	free((void *)answer.data);
+	return (void *)(intptr_t)r;
+}
+
+/* A caller who does not read his reply keeps neither messages nor the replies of others. */
+TEST_F(peer, unread_reply)
+{
+	struct ipcx_msg m, answer = { .data = "x", .len = 1 };
+	int fd[2] = { raw_peer(self), raw_peer(self) };
+	int64_t before;
+	pthread_t t;
+	void *r;
+
+	ASSERT_TRUE(send_raw(fd[0], 2, 0, 0, 0));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	ASSERT_TRUE(send_raw(fd[1], 2, 0, 0, 0));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &m, in_ms(1000)));
+	ASSERT_EQ(0, pthread_create(&t, NULL, reply_long, self));
+	usleep(300000);
+	before = now_ns();
+	EXPECT_EQ(0, ipcx_queue_send(self->q, "x", 1, in_ms(300)));
+	EXPECT_EQ(0, ipcx_queue_reply(self->q, &m, &answer));
+	EXPECT_GT(300000000, now_ns() - before);
+	pthread_join(t, &r);
+	EXPECT_EQ(-ETIMEDOUT, (intptr_t)r);
+	close(fd[0]);
+	close(fd[1]);
 }
 
 static void *send_long(void *arg)
