@@ -58,7 +58,10 @@ int ipcx_stream_wait_to_go_on(int fd, int64_t deadline)
 	return !r && ipcx_copied_now() >= until ? -ETIMEDOUT : r;
 }
 
-/* Return: 0; -EAGAIN, and nothing was sent; -EPIPE or -ETIMEDOUT, and the connection is torn. */
+/*
+ * A refusal does not wait. Return: 0; -EAGAIN, and nothing was sent; -EPIPE or -ETIMEDOUT, and
+ * the connection is torn.
+ */
 int ipcx_stream_write(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b)
 {
 	uint64_t offset = 0;
@@ -81,6 +84,8 @@ int ipcx_stream_write(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b
 				break;
 			if (!offset && !done)
 				return -EAGAIN;
+			if (b->head.kind == IPCX_FRAME_ERROR)
+				return -ETIMEDOUT;
 			r = ipcx_stream_wait_to_go_on(fd, b->deadline);
 			if (r)
 				return r;

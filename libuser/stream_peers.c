@@ -19,6 +19,7 @@
 #define EVENTS 16
 #define UNFINISHED_MAX (256ULL << 20) /* bytes of messages on their way, if not told otherwise */
 #define TICK_NS 100000000 /* how often to look for what wakes nobody */
+#define MOMENT_NS 10000000 /* in which another thread that replies to the same caller is through */
 #define ROUNDS_MAX 64 /* of one receive: a peer that trickles does not keep it for ever */
 
 static struct ipcx_stream *stream(struct ipcx_copied *c)
@@ -257,6 +258,24 @@ int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 	return -EAGAIN;
 }
 
+/* That there is no reply does not wait: a caller to whom it cannot be said loses the connection. */
+static int send_reply(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer *b)
+{
+	bool refusal = b->head.kind == IPCX_FRAME_ERROR;
+	int r;
+
+	if (!refusal)
+		pthread_mutex_lock(&conn->replying);
+	else if (pthread_mutex_trylock(&conn->replying) &&
+		 ipcx_copied_lock_until(&conn->replying, ipcx_copied_now() + MOMENT_NS))
+		return -ETIMEDOUT;
+	do {
+		r = ipcx_stream_write(s, conn->fd, b);
+	} while (r == -EAGAIN && !refusal && !ipcx_stream_wait_to_go_on(conn->fd, 0));
+	pthread_mutex_unlock(&conn->replying);
+	return r;
+}
+
 /* The caller may go at any time. */
 int ipcx_stream_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b)
 {
@@ -272,11 +291,7 @@ int ipcx_stream_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct
 	pthread_mutex_unlock(&c->receiving);
 	if (!conn)
 		return 0;
-	pthread_mutex_lock(&conn->replying);
-	do {
-		r = ipcx_stream_write(s, conn->fd, b);
-	} while (r == -EAGAIN && !ipcx_stream_wait_to_go_on(conn->fd, 0));
-	pthread_mutex_unlock(&conn->replying);
+	r = send_reply(s, conn, b);
 	if (r)
 		shutdown(conn->fd, SHUT_RDWR);
 	pthread_mutex_lock(&c->receiving);

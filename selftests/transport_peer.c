@@ -390,6 +390,29 @@ TEST_F(peer, unread_reply)
 	close(fd[1]);
 }
 
+/* Nor does one who does not read that there is no reply: his connection ends. */
+TEST_F(peer, unread_refusals)
+{
+	int64_t before, longest = 0;
+	int r, fd = raw_peer(self);
+	char buf[4096];
+
+	do {
+		ASSERT_TRUE(send_raw(fd, 2, 0, 0, 0) || errno == EPIPE || errno == ECONNRESET);
+		r = ipcx_queue_take(self->q, &self->m, in_ms(100));
+		before = now_ns();
+		if (!r)
+			ASSERT_EQ(0, ipcx_queue_release(self->q, &self->m));
+		if (now_ns() - before > longest)
+			longest = now_ns() - before;
+	} while (!r);
+	EXPECT_EQ(-ETIMEDOUT, r);
+	EXPECT_GT(900000000, longest);
+	while (recv(fd, buf, sizeof(buf), 0) > 0)
+		;
+	close(fd);
+}
+
 static void *send_long(void *arg)
 {
 	FIXTURE_DATA(peer) *self = arg;
