@@ -176,6 +176,28 @@ TEST_F(answer, request_drops_nothing)
 	end_close(&s.e);
 }
 
+/* What a commit brings for the next message leaves as many slots as replies are owed. */
+TEST_F(answer, spare_leaves_replies_their_slots)
+{
+	struct side s = { .e.o = { .depth = 8 } };
+	struct ipcx_desc ask[3], d;
+
+	ASSERT_EQ(0, side_open(&s, NULL, CREATE | SENDRECV));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(1, side_send_inline(&s, &d, 4, 'q', IPCX_MSG_REQUEST));
+		ASSERT_EQ(1, side_take(&s, &ask[i], 0, 0));
+	}
+	ASSERT_EQ(1, side_loan(&s, &d, 4, IPCX_LOAN_INLINE));
+	for (int i = 0; i < 2; i++) {
+		d.flags = IPCX_MSG_INLINE;
+		ASSERT_EQ(1, side_commit_how(&s, &d, IPCX_COMMIT_LOAN));
+	}
+	EXPECT_EQ(IPCX_SLOT_NONE, d.slot);
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(0, side_reply(&s, &ask[i], NULL, "r", 1));
+	end_close(&s.e);
+}
+
 TEST_F(answer, timeout_takes_it_back)
 {
 	ASSERT_EQ(-ETIMEDOUT, call(&self->caller, &self->ask, &self->answer, in_ms(30)));
