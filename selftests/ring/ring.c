@@ -2,6 +2,10 @@
 /* Rings of topics in user space, first step by step, then with threads that meet. */
 #include "../kselftest_harness.h"
 
+/* also for IPCX_TEST_FULL */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 600
+
 #include "meet.h"
 
 #define DEPTH 8
