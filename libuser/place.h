@@ -51,7 +51,10 @@ int ipcx_place_object(const struct ipcx_place *p, mode_t type);
 void ipcx_place_attr(const struct ipcx_place *p, struct ipcx_queue_attr *attr,
 		     const struct ipcx_queue_opts *opts);
 
-/* Takes away the name, if it is @ours, and with @all the file beside it; not those of one who came later. */
+/*
+ * Takes away the name, if it is @ours, and with @all the file beside it; not those of one who came
+ * later.
+ */
 void ipcx_place_unlink(const struct ipcx_place *p, bool all);
 void ipcx_place_close(struct ipcx_place *p);
 

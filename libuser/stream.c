@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Connections that carry frames, and the one over which a handle sends. Whatever a peer sends harms its own connection alone: what is no
- * frame, is too long, or ends in the middle of a message closes it, and is counted.
+ * Connections that carry frames, and the one over which a handle sends. Whatever a peer sends harms
+ * its own connection alone: what is no frame, is too long, or ends in the middle of a message
+ * closes it, and is counted.
  *
  * LOCKS: see struct ipcx_stream. A connection that is of no use is shut down where that is seen,
  * and closed by who has its locks.

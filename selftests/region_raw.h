@@ -44,7 +44,7 @@ static long files_of_the_system(void)
 	return get_file("/proc/sys/fs/file-nr", text, sizeof(text)) ? atol(text) : -1;
 }
 
-/* The result cannot be written: nothing is left of the region. The number of files is a rough one. */
+/* The result cannot be written: nothing is left of the region. The number of files is rough. */
 TEST(result_unwritable)
 {
 	struct ipcx_region_open *o =

@@ -476,8 +476,8 @@ TEST_F(path, names_of_strangers)
 /* Requests that are too late, of a caller who does not read: nobody waits for him. */
 TEST(mq_refusals_do_not_wait)
 {
-	static const char uri[] = "mq:ipcx-test-refused";
 	IPCX_QUEUE_OPTS(opts, .depth = 8, .msg_max = 64);
+	static const char uri[] = "mq:ipcx-test-refused";
 	struct ipcx_queue *q;
 	struct ipcx_msg m;
 	int64_t before;
