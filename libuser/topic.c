@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 
 #include "topic.h"
@@ -86,7 +85,7 @@ int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p)
 		return 0;
 	}
 	before = now();
-	if (ioctl(t->fd, IPCX_IOC_TOPIC_WAIT, &arg) < 0)
+	if (t->ops->call(t, IPCX_IOC_TOPIC_WAIT, &arg) < 0)
 		err = errno;
 	after = now();
 	/* who has looked that often in vain shares a CPU with whom it waits for, or waits long */
@@ -105,12 +104,12 @@ void ipcx_topic_waited(struct ipcx_topic *t, const struct ipcx_topic_patience *p
 }
 
 /* Who sleeps looks again by itself should this fail. */
-void ipcx_topic_kick(const struct ipcx_topic *t, uint32_t whom)
+void ipcx_topic_kick(struct ipcx_topic *t, uint32_t whom)
 {
 	struct ipcx_topic_kick arg = { .size = sizeof(arg), .flags = whom };
 	int err = errno;
 
-	ioctl(t->fd, IPCX_IOC_TOPIC_KICK, &arg);
+	t->ops->call(t, IPCX_IOC_TOPIC_KICK, &arg);
 	errno = err;
 }
 

@@ -105,6 +105,8 @@ struct ipcx_topic_reader {
  * @rings: those of @reader that are read; one at @turn, or NULL if there is none at all
  * @reader: what is known of each ring
  * @name: without the transport, "" for a topic without a name
+ * @ops: the transport
+ * @mem: the file with all that is mapped
  */
 struct ipcx_topic {
 	int fd;
@@ -138,7 +140,30 @@ struct ipcx_topic {
 	struct ipcx_topic_reader *rings[IPCX_TOPIC_RINGS];
 	struct ipcx_topic_reader reader[IPCX_TOPIC_RINGS];
 	char name[256];
+	const struct ipcx_topic_transport *ops;
+	int mem;
 };
+
+/**
+ * struct ipcx_topic_transport - who does what needs more than the pages
+ * @name: its name in a URI
+ * @caps: IPCX_CAP_* that it enforces
+ * @open: become a member: set fd, mem and o, of which the caller has filled what the kernel gets
+ *	too; explains its own failures
+ * @call: what ioctl() does on a member of the kernel's, with the same commands and errnos
+ * @close: let go of all that @open made, but the mappings
+ * @unlink: take the name away; explains its own failures
+ */
+struct ipcx_topic_transport {
+	const char *name;
+	uint64_t caps;
+	int (*open)(struct ipcx_topic *t);
+	int (*call)(struct ipcx_topic *t, unsigned int cmd, void *arg);
+	void (*close)(struct ipcx_topic *t);
+	int (*unlink)(const char *name);
+};
+
+extern const struct ipcx_topic_transport ipcx_topic_kernel;
 
 /* What a handle keeps in ipcx_msg.priv while a message is held */
 enum {
@@ -187,7 +212,7 @@ struct ipcx_topic_patience {
 
 int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p);
 void ipcx_topic_waited(struct ipcx_topic *t, const struct ipcx_topic_patience *p);
-void ipcx_topic_kick(const struct ipcx_topic *t, uint32_t whom);
+void ipcx_topic_kick(struct ipcx_topic *t, uint32_t whom);
 
 /* topic_ring.c; with the lock held, a bare negative errno */
 int ipcx_topic_look(struct ipcx_topic *t);

@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -20,9 +19,6 @@ static_assert(IPCX_LOSSY == IPCX_TOPIC_LOSSY, "handed on as it is");
 static_assert(IPCX_OPEN_RELIABLE == IPCX_TOPIC_OPEN_RELIABLE, "handed on as it is");
 
 #define FLAGS_CREATE (IPCX_EXCL | IPCX_EPHEMERAL | IPCX_OPEN_RELIABLE)
-#define CAPS \
-	(IPCX_CAP_ZERO_COPY | IPCX_CAP_RECLAIM | IPCX_CAP_IDENTITY | IPCX_CAP_WALLS | \
-	 IPCX_CAP_ACCOUNTING | IPCX_CAP_MANY_SENDERS | IPCX_CAP_POLL | IPCX_CAP_FAN_OUT)
 
 static int check_flags(unsigned int flags, const char *name, const struct ipcx_topic_opts *opts)
 {
@@ -58,11 +54,6 @@ static int copy_opts(struct ipcx_topic_opts *to, const struct ipcx_topic_opts *f
 		return r;
 	if (to->mode > 0777)
 		return ipcx_fail(EINVAL, "mode 0%o has bits outside of 0777", to->mode);
-	if (to->require & ~CAPS)
-		return ipcx_fail(EOPNOTSUPP,
-				 "a topic does not enforce the required capabilities "
-				 "0x%llx",
-				 (unsigned long long)(to->require & ~CAPS));
 	return 0;
 }
 
@@ -84,7 +75,7 @@ int ipcx_topic_map(struct ipcx_topic *t, unsigned int which, uint64_t offset, ui
 		return 0;
 	if (len > SIZE_MAX)
 		return -ENOMEM;
-	addr = mmap(NULL, len, prot, MAP_SHARED | MAP_NORESERVE, t->fd, offset);
+	addr = mmap(NULL, len, prot, MAP_SHARED | MAP_NORESERVE, t->mem, offset);
 	if (addr == MAP_FAILED)
 		return errno == EAGAIN ? -ENOMEM : -errno; /* mlockall() and its limit */
 	*m = (struct ipcx_topic_map){ addr, len, offset, prot };
@@ -167,8 +158,7 @@ static void unmap_all(struct ipcx_topic *t)
 static void free_handle(struct ipcx_topic *t)
 {
 	unmap_all(t);
-	if (t->fd >= 0)
-		close(t->fd);
+	t->ops->close(t);
 	for (unsigned int i = 0; i < IPCX_TOPIC_RINGS; i++)
 		free(t->reader[i].sub);
 	free(t->copies);
@@ -208,8 +198,7 @@ static void in_child(struct ipcx_topic *t)
 	} else {
 		forget_maps(t);
 	}
-	close(t->fd);
-	t->fd = -1;
+	t->ops->close(t);
 	t->loan = IPCX_TOPIC_NOTHING;
 	t->held = IPCX_TOPIC_NOTHING;
 	t->loan_end = 0;
@@ -263,20 +252,17 @@ static bool has_many_cpus(void)
 	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0 || CPU_COUNT(&cpus) > 1;
 }
 
-static int make_handle(struct ipcx_topic **to, int fd, const char *name, unsigned int flags,
-		       const struct ipcx_topic_open *arg)
+static struct ipcx_topic *new_handle(const struct ipcx_topic_transport *ops, const char *name,
+				     unsigned int flags, const struct ipcx_topic_opts *opts)
 {
 	struct ipcx_topic *t = calloc(1, sizeof(*t));
-	int r;
 
-	if (!t) {
-		close(fd);
-		return ipcx_fail_text(ENOMEM, "no memory for the handle of a topic");
-	}
-	t->fd = fd;
+	if (!t)
+		return NULL;
+	t->fd = -1;
 	t->flags = flags;
-	t->caps = CAPS;
-	t->o = *arg;
+	t->ops = ops;
+	t->caps = ops->caps;
 	t->page = sysconf(_SC_PAGESIZE);
 	t->fork.tell = tell;
 	t->many_cpus = has_many_cpus();
@@ -285,26 +271,11 @@ static int make_handle(struct ipcx_topic **to, int fd, const char *name, unsigne
 	t->lock.none = flags & IPCX_SINGLE_THREAD;
 	t->loan = IPCX_TOPIC_NOTHING;
 	t->held = (uintptr_t)t;
-	t->cell_max = arg->out_msg_max < IPCX_CELL_DATA ? arg->out_msg_max : IPCX_CELL_DATA;
 	memcpy(t->name, name, strlen(name) + 1);
-	set_attr(t);
-	t->cut = !!(arg->out_flags & IPCX_TOPIC_LOST);
-	r = map_all(t);
-	if (r) {
-		free_handle(t);
-		return ipcx_fail(-r, "the pages of the topic cannot be mapped: %s", strerror(-r));
-	}
-	*to = t;
-	return 0;
-}
-
-static int open_member(struct ipcx_topic **t, const char *name, unsigned int flags,
-		       const struct ipcx_topic_opts *opts)
-{
-	struct ipcx_topic_open arg = {
-		.size = sizeof(arg),
+	t->o = (struct ipcx_topic_open){
+		.size = sizeof(t->o),
 		.flags = flags & IPCX_TOPIC_VALID_FLAGS,
-		.name = *name ? (uintptr_t)name : 0,
+		.name = *name ? (uintptr_t)t->name : 0,
 		.name_len = strlen(name),
 		.mode = opts->mode ? opts->mode : 0600,
 		.depth = opts->depth,
@@ -316,15 +287,46 @@ static int open_member(struct ipcx_topic **t, const char *name, unsigned int fla
 		.durable = (uintptr_t)opts->durable,
 		.durable_len = opts->durable ? strlen(opts->durable) : 0,
 	};
-	int fd, r = 0, dev = ipcx_kernel_device();
+	return t;
+}
 
-	if (dev < 0)
-		return dev;
-	fd = ioctl(dev, IPCX_IOC_TOPIC_OPEN, &arg);
-	if (fd < 0)
-		r = ipcx_topic_open_failed(dev, &arg, name, errno);
-	close(dev);
-	return r ? r : make_handle(t, fd, name, flags, &arg);
+/* It is a member. */
+static int open_rest(struct ipcx_topic *t)
+{
+	const struct ipcx_topic_open *o = &t->o;
+	int r;
+
+	t->cell_max = o->out_msg_max < IPCX_CELL_DATA ? o->out_msg_max : IPCX_CELL_DATA;
+	set_attr(t);
+	t->cut = !!(o->out_flags & IPCX_TOPIC_LOST);
+	r = map_all(t);
+	if (r)
+		return ipcx_fail(-r, "the pages of the topic cannot be mapped: %s", strerror(-r));
+	return 0;
+}
+
+static int open_with(const struct ipcx_topic_transport *ops, struct ipcx_topic **to,
+		     const char *name, unsigned int flags, const struct ipcx_topic_opts *opts)
+{
+	struct ipcx_topic *t;
+	int r;
+
+	if (opts->require & ~ops->caps)
+		return ipcx_fail(EOPNOTSUPP,
+				 "transport \"%s\" does not enforce the required capabilities "
+				 "0x%llx on topics",
+				 ops->name, (unsigned long long)(opts->require & ~ops->caps));
+	t = new_handle(ops, name, flags, opts);
+	if (!t)
+		return ipcx_fail_text(ENOMEM, "no memory for the handle of a topic");
+	r = ops->open(t);
+	if (!r)
+		r = open_rest(t);
+	if (r)
+		free_handle(t);
+	else
+		*to = t;
+	return r;
 }
 
 int ipcx_topic_open(struct ipcx_topic **t, const char *uri, unsigned int flags,
@@ -347,7 +349,7 @@ int ipcx_topic_open(struct ipcx_topic **t, const char *uri, unsigned int flags,
 	if (r)
 		return r;
 	ipcx_fork_lock();
-	r = open_member(t, name, flags, &opts);
+	r = open_with(&ipcx_topic_kernel, t, name, flags, &opts);
 	if (!r)
 		ipcx_fork_add(&(*t)->fork);
 	ipcx_fork_unlock();
@@ -372,7 +374,7 @@ int ipcx_topic_forget(struct ipcx_topic *t, const char *durable)
 		.name_len = strlen(durable),
 	};
 
-	if (!ioctl(t->fd, IPCX_IOC_TOPIC_FORGET, &f))
+	if (!t->ops->call(t, IPCX_IOC_TOPIC_FORGET, &f))
 		return 0;
 	return ipcx_topic_forget_failed(t, durable, errno);
 }
@@ -386,5 +388,5 @@ int ipcx_topic_unlink(const char *uri)
 		return r;
 	if (!*name)
 		return ipcx_fail_text(EINVAL, "a topic without a name has nothing to unlink");
-	return ipcx_kernel_unlink_kind(name, false, IPCX_KIND_TOPIC);
+	return ipcx_topic_kernel.unlink(name);
 }

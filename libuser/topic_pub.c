@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "topic.h"
 
@@ -37,7 +36,7 @@ static int populate(struct ipcx_topic *t, uint64_t pos, size_t len)
 
 	if (is_populated(t, pos, len))
 		return 0;
-	if (ioctl(t->fd, IPCX_IOC_TOPIC_POPULATE, &arg) < 0)
+	if (t->ops->call(t, IPCX_IOC_TOPIC_POPULATE, &arg) < 0)
 		return -errno;
 	t->pages[arg.slot] = arg.out_len;
 	return 0;
@@ -52,7 +51,7 @@ static int evict(struct ipcx_topic *t, uint32_t who, bool skips)
 		.sub = who,
 	};
 
-	if (!ioctl(t->fd, IPCX_IOC_TOPIC_EVICT, &arg) || errno == ENOENT)
+	if (!t->ops->call(t, IPCX_IOC_TOPIC_EVICT, &arg) || errno == ENOENT)
 		return 0;
 	return -errno;
 }

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "topic.h"
@@ -46,7 +45,7 @@ static void leave(struct ipcx_topic *t, unsigned int ring, uint64_t id, bool bro
 {
 	struct ipcx_topic_leave arg = { .size = sizeof(arg), .ring = ring, .id = id };
 
-	if (ioctl(t->fd, IPCX_IOC_TOPIC_LEAVE, &arg) < 0)
+	if (t->ops->call(t, IPCX_IOC_TOPIC_LEAVE, &arg) < 0)
 		arg.out_flags = 0;
 	if (t->flags & IPCX_LOSSY) /* that it misses something is no error */
 		arg.out_flags &= ~IPCX_LEFT_LOST;
@@ -73,7 +72,7 @@ static void ask_who(struct ipcx_topic *t, unsigned int ring, struct ipcx_topic_r
 {
 	struct ipcx_topic_ring who = { .size = sizeof(who), .ring = ring, .id = reader->id };
 
-	if (ioctl(t->fd, IPCX_IOC_TOPIC_RING, &who) < 0) {
+	if (t->ops->call(t, IPCX_IOC_TOPIC_RING, &who) < 0) {
 		who.out_uid = -1;
 		who.out_gid = -1;
 	}
