@@ -5,7 +5,8 @@
  *
  * Each publisher writes its messages in a ring of its own, each subscriber reads those of all
  * publishers. While both sides are awake no function here makes a system call, but for a message
- * that needs more memory than its place in the ring had before.
+ * that needs more memory than its place in the ring had before. That is so with the kernel module
+ * and, for processes of one user, without: ipcx(7) tells what is different then.
  */
 #ifndef IPCX_TOPIC_H
 #define IPCX_TOPIC_H
@@ -112,11 +113,13 @@ struct ipcx_topic_attr {
  * them may use it at a time, and the other one must only close it.
  *
  * Return: 0, or
- * -EACCES      the topic's mode does not let you, or not without IPCX_LOSSY; or you may not
- *              open /dev/ipcx
+ * -EACCES      the topic's mode does not let you, or not without IPCX_LOSSY; you may not
+ *              open /dev/ipcx; over "shm" a file is another user's, or no member is found
  * -EDQUOT      your limit on queues and topics, or on bytes, is reached
  * -EEXIST      IPCX_EXCL and there is one already
+ * -EFBIG       over "shm": more memory than a file may have
  * -EINVAL      a flag, a name or an option outside its range
+ * -ELOOP       over "shm": a symbolic link
  * -EMFILE      too many open files
  * -ENODEV      the transport is not there: for the kernel, the module is not loaded
  * -ENOENT      no such topic, and no IPCX_CREATE
@@ -124,6 +127,7 @@ struct ipcx_topic_attr {
  * -ENOSPC      63 publishers or 128 subscribers, half as many if the topic is not yours
  * -EOPNOTSUPP  an unknown flag, transport or option; or a required capability that is not
  *              enforced
+ * -EPROTO      over "shm": somebody has written over the file of the topic
  * -EPROTOTYPE  the name stands for something that is not a topic
  */
 int ipcx_topic_open(struct ipcx_topic **t, const char *uri, unsigned int flags,
@@ -143,8 +147,9 @@ void ipcx_topic_close(struct ipcx_topic *t);
  * @t: the topic
  *
  * Readable when a take would succeed; writable when a loan would. Works level- and
- * edge-triggered; in either case one message may be taken each time. Belongs to the handle: do
- * not close it. There is no read(2) and no write(2).
+ * edge-triggered; in either case one message may be taken each time; over "shm" readable until
+ * there was nothing, and never writable. Belongs to the handle: do not close it. There is no
+ * read(2) and no write(2).
  *
  * Return: the descriptor.
  */

@@ -29,7 +29,7 @@ struct meta {
 	uint32_t flags, mode;
 };
 
-static const char no_queue[] = "there is no such queue; create it with IPCX_CREATE";
+static const char no_queue[] = "there is none of this name; create it with IPCX_CREATE";
 
 static int failed(const struct ipcx_place *p, int err, const char *what)
 {
@@ -256,7 +256,7 @@ int ipcx_place_open(struct ipcx_place *p, unsigned int flags, mode_t type)
 	}
 	ipcx_lock_file(p->fd, F_RDLCK, USER);
 	if (flags & IPCX_EXCL && !p->created)
-		return failed(p, EEXIST, "there is such a queue already");
+		return failed(p, EEXIST, "there is one of this name already");
 	if (flags & IPCX_CREATE && (!p->known || p->created)) {
 		p->flags = want.flags;
 		p->mode = want.mode;
@@ -267,7 +267,7 @@ int ipcx_place_open(struct ipcx_place *p, unsigned int flags, mode_t type)
 }
 
 /* One that is closing may have taken the file away in the meantime. */
-static bool is_there(const struct ipcx_place *p)
+bool ipcx_place_is_there(const struct ipcx_place *p)
 {
 	struct stat a, b;
 
@@ -287,7 +287,7 @@ int ipcx_place_receive(struct ipcx_place *p, unsigned int flags, mode_t type)
 			return failed(p, EBUSY,
 				      "somebody receives there already, and this transport "
 				      "has one receiver; \"kernel\" and \"mq\" have many");
-		if (is_there(p))
+		if (ipcx_place_is_there(p))
 			return 0;
 		close(p->fd);
 		p->fd = -1;
@@ -315,7 +315,7 @@ void ipcx_place_attr(const struct ipcx_place *p, struct ipcx_queue_attr *attr,
 
 void ipcx_place_unlink(const struct ipcx_place *p, bool all)
 {
-	if (!is_there(p))
+	if (!ipcx_place_is_there(p))
 		return;
 	if (p->ours)
 		unlinkat(p->dir, p->name, 0);
@@ -346,7 +346,7 @@ static int remove_object(struct ipcx_place *p, mode_t type)
 		close(fd);
 	if (fd >= 0 && unlinkat(p->dir, p->name, 0))
 		return failed(p, errno, "its name cannot be taken away here");
-	if (p->known && is_there(p))
+	if (p->known && ipcx_place_is_there(p))
 		unlinkat(p->dir, p->meta, 0);
 	return 0;
 }

@@ -56,6 +56,8 @@ void ipcx_place_attr(const struct ipcx_place *p, struct ipcx_queue_attr *attr,
  * later.
  */
 void ipcx_place_unlink(const struct ipcx_place *p, bool all);
+/* Is the file beside it still the one that is open? Who is closing may have taken it away. */
+bool ipcx_place_is_there(const struct ipcx_place *p);
 void ipcx_place_close(struct ipcx_place *p);
 
 /* The ipcx_queue_unlink() of a transport that uses this. */

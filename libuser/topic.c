@@ -10,6 +10,8 @@
 
 int ipcx_topic_fd(const struct ipcx_topic *t)
 {
+	if (t->fd >= 0 && t->ops->polled)
+		t->ops->polled((struct ipcx_topic *)t);
 	return t->fd;
 }
 
@@ -64,6 +66,19 @@ static void adapt(struct ipcx_topic *t, uint32_t until, bool pays)
 		__atomic_store_n(spins, n, __ATOMIC_RELAXED);
 }
 
+/*
+ * Who does not wait may poll then. The module sees to it that poll finds what comes; where there
+ * is none it is done here, and may find that something has come: then one more look is enough.
+ */
+static int wait_not(struct ipcx_topic *t, struct ipcx_topic_patience *p,
+		    struct ipcx_topic_wait *arg)
+{
+	if (!t->shm || p->late)
+		return -EAGAIN;
+	p->late = true;
+	return t->ops->call(t, IPCX_IOC_TOPIC_WAIT, arg) ? -errno : 0;
+}
+
 /* What was looked for was not there. Return: 0: look again; or a bare negative errno. */
 int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p)
 {
@@ -76,7 +91,7 @@ int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p)
 	int err = 0;
 
 	if (p->deadline == IPCX_NOWAIT)
-		return -EAGAIN;
+		return wait_not(t, p, &arg);
 	if (p->late)
 		return -ETIMEDOUT;
 	if (p->looks < __atomic_load_n(spins_of(t, p->until), __ATOMIC_RELAXED)) {

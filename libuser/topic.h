@@ -107,6 +107,7 @@ struct ipcx_topic_reader {
  * @name: without the transport, "" for a topic without a name
  * @ops: the transport
  * @mem: the file with all that is mapped
+ * @shm: what the transport "shm" knows, topic_shm.h
  */
 struct ipcx_topic {
 	int fd;
@@ -142,6 +143,7 @@ struct ipcx_topic {
 	char name[256];
 	const struct ipcx_topic_transport *ops;
 	int mem;
+	struct ipcx_topic_shm *shm;
 };
 
 /**
@@ -150,20 +152,24 @@ struct ipcx_topic {
  * @caps: IPCX_CAP_* that it enforces
  * @open: become a member: set fd, mem and o, of which the caller has filled what the kernel gets
  *	too; explains its own failures
+ * @polled: its descriptor is asked for; may be NULL
  * @call: what ioctl() does on a member of the kernel's, with the same commands and errnos
  * @close: let go of all that @open made, but the mappings
+ * @in_child: likewise in a forked child that does not inherit; the member is the parent
  * @unlink: take the name away; explains its own failures
  */
 struct ipcx_topic_transport {
 	const char *name;
 	uint64_t caps;
 	int (*open)(struct ipcx_topic *t);
+	void (*polled)(struct ipcx_topic *t);
 	int (*call)(struct ipcx_topic *t, unsigned int cmd, void *arg);
 	void (*close)(struct ipcx_topic *t);
+	void (*in_child)(struct ipcx_topic *t);
 	int (*unlink)(const char *name);
 };
 
-extern const struct ipcx_topic_transport ipcx_topic_kernel;
+extern const struct ipcx_topic_transport ipcx_topic_kernel, ipcx_topic_shm;
 
 /* What a handle keeps in ipcx_msg.priv while a message is held */
 enum {

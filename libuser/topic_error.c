@@ -136,6 +136,11 @@ int ipcx_topic_forget_failed(const struct ipcx_topic *t, const char *durable, in
 	case ENOENT:
 		return ipcx_fail(err, "topic %s: there is no durable subscription %s", name,
 				 quoted);
+	case EOPNOTSUPP:
+		return ipcx_fail(err,
+				 "topic %s: only the transport \"kernel\" has durable "
+				 "subscriptions",
+				 name);
 	default:
 		return ipcx_fail(err, "topic %s: the durable subscription %s: %s", name, quoted,
 				 strerror(err));

@@ -47,5 +47,6 @@ const struct ipcx_topic_transport ipcx_topic_kernel = {
 	.open = kernel_open,
 	.call = kernel_call,
 	.close = kernel_close,
+	.in_child = kernel_close,
 	.unlink = kernel_unlink,
 };

@@ -57,11 +57,24 @@ static int copy_opts(struct ipcx_topic_opts *to, const struct ipcx_topic_opts *f
 	return 0;
 }
 
-static int pick_name(const char *uri, const char **name)
+/* *@t is NULL for a name that may be with the kernel or without. */
+static int pick(const char *uri, const struct ipcx_topic_transport **t, const char **name)
 {
+	const char *forced = secure_getenv("IPCX_TRANSPORT");
 	const struct ipcx_transport *transport;
-	int r = ipcx_pick(uri, &transport, name);
+	int r = 0;
 
+	*t = NULL;
+	*name = uri;
+	if (uri && !strncmp(uri, "shm:", 4)) {
+		*t = &ipcx_topic_shm;
+		*name = uri + 4;
+	} else if (!uri || !*uri || strchr(uri, ':')) {
+		*t = &ipcx_topic_kernel;
+		r = ipcx_pick(uri, &transport, name);
+	} else if (forced && *forced) { /* what carries messages only has memory beside it */
+		*t = strcmp(forced, "kernel") ? &ipcx_topic_shm : &ipcx_topic_kernel;
+	}
 	return r ? r : ipcx_kernel_check_name(*name);
 }
 
@@ -78,6 +91,8 @@ int ipcx_topic_map(struct ipcx_topic *t, unsigned int which, uint64_t offset, ui
 	addr = mmap(NULL, len, prot, MAP_SHARED | MAP_NORESERVE, t->mem, offset);
 	if (addr == MAP_FAILED)
 		return errno == EAGAIN ? -ENOMEM : -errno; /* mlockall() and its limit */
+	if (t->shm) /* the module does so itself */
+		madvise(addr, len, MADV_DONTFORK);
 	*m = (struct ipcx_topic_map){ addr, len, offset, prot };
 	return 0;
 }
@@ -198,7 +213,7 @@ static void in_child(struct ipcx_topic *t)
 	} else {
 		forget_maps(t);
 	}
-	t->ops->close(t);
+	t->ops->in_child(t);
 	t->loan = IPCX_TOPIC_NOTHING;
 	t->held = IPCX_TOPIC_NOTHING;
 	t->loan_end = 0;
@@ -333,11 +348,12 @@ int ipcx_topic_open(struct ipcx_topic **t, const char *uri, unsigned int flags,
 		    const struct ipcx_topic_opts *user_opts)
 {
 	struct ipcx_topic_opts opts = { 0 };
+	const struct ipcx_topic_transport *ops;
 	const char *name;
 	int r;
 
 	*t = NULL;
-	r = pick_name(uri, &name);
+	r = pick(uri, &ops, &name);
 	if (!r)
 		r = copy_opts(&opts, user_opts);
 	if (!r)
@@ -349,7 +365,12 @@ int ipcx_topic_open(struct ipcx_topic **t, const char *uri, unsigned int flags,
 	if (r)
 		return r;
 	ipcx_fork_lock();
-	r = open_with(&ipcx_topic_kernel, t, name, flags, &opts);
+	r = open_with(ops ? ops : &ipcx_topic_kernel, t, name, flags, &opts);
+	if (r == -ENODEV && !ops) {
+		r = open_with(&ipcx_topic_shm, t, name, flags, &opts);
+		if (!r)
+			ipcx_say_fallback("topic", name, ipcx_topic_shm.name);
+	}
 	if (!r)
 		ipcx_fork_add(&(*t)->fork);
 	ipcx_fork_unlock();
@@ -381,12 +402,14 @@ int ipcx_topic_forget(struct ipcx_topic *t, const char *durable)
 
 int ipcx_topic_unlink(const char *uri)
 {
+	const struct ipcx_topic_transport *ops;
 	const char *name;
-	int r = pick_name(uri, &name);
+	int r = pick(uri, &ops, &name);
 
 	if (r)
 		return r;
 	if (!*name)
 		return ipcx_fail_text(EINVAL, "a topic without a name has nothing to unlink");
-	return ipcx_topic_kernel.unlink(name);
+	r = (ops ? ops : &ipcx_topic_kernel)->unlink(name);
+	return r == -ENODEV && !ops ? ipcx_topic_shm.unlink(name) : r;
 }

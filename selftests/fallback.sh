@@ -40,6 +40,19 @@ for transport in '' mq unix fifo; do
 	check "${transport:-no transport}: rm" ipcx rm "$queue"
 done
 transport=
+ipcx sub "topic-$$" -c -n 2 --timeout 15s >"$dir/out" 2>"$dir/err" &
+receiver=$!
+i=0
+while [ $i -lt 100 ] && [ "$(stat -c %s "/tmp/ipcx-$user/.topic-$$.topic" 2>/dev/null || echo 0)" -lt 1025 ]; do
+	sleep 0.1
+	i=$((i + 1))
+done
+sleep 0.5
+check "topic: pub" ipcx pub "topic-$$" -m one -m two 2>/dev/null
+wait "$receiver"
+check "topic: sub" is "$(tr '\n' , <"$dir/out")" one,two,
+check "topic: which transport is taken is said" grep -qF 'over "shm"' "$dir/err"
+check "topic: rm" ipcx rm "topic-$$"
 text='limits of leases'
 check "what is missing is said in words" says create x --lease 1s
 text='there is no queue'

@@ -13,6 +13,12 @@
 #define LONG	1000			/* bytes, too long for a cell */
 #define SUBSCRIBE_LOSSY	(IPCX_SUBSCRIBE | IPCX_LOSSY)
 
+/* Where there is no module a name is a topic over shared memory. */
+static inline bool over_shm(const struct ipcx_topic *t)
+{
+	return !(ipcx_topic_caps(t) & IPCX_CAP_IDENTITY);
+}
+
 /* Messages are numbers. */
 static inline int send_nr(struct ipcx_topic *t, uint64_t nr, int64_t deadline)
 {

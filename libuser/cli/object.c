@@ -196,15 +196,15 @@ static int run_show(int argc, char **argv)
 	return fail("there is no object of this name; \"ipcx ls\" lists what there is");
 }
 
-/* Whatever has the name */
+/* Whatever has the name, or is of a transport that others do not have */
 static int remove_name(const char *name, bool now)
 {
-	int r = now ? ipcx_queue_remove(name) : ipcx_queue_unlink(name);
+	int queue = now ? ipcx_queue_remove(name) : ipcx_queue_unlink(name), r = queue;
 
-	if (r == -EPROTOTYPE && !now)
-		r = ipcx_topic_unlink(name);
-	/* or of a transport that only regions have */
-	return (r == -EPROTOTYPE || r == -EOPNOTSUPP) && !now ? ipcx_region_unlink(name) : r;
+	if (now || (r != -EPROTOTYPE && r != -EOPNOTSUPP && r != -ENOENT))
+		return r;
+	r = ipcx_topic_unlink(name);
+	return r && (r == -EPROTOTYPE || queue == -EOPNOTSUPP) ? ipcx_region_unlink(name) : r;
 }
 
 static int run_rm(int argc, char **argv)

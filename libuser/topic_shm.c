@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Topics over shared memory: opening, closing, and what the kernel module does in its ioctls.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/membarrier.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "topic_shm.h"
+
+static int failed(const struct ipcx_topic *t, int err, const char *what)
+{
+	char buf[IPCX_QUOTED_MAX];
+
+	return ipcx_fail(err, "topic %s over \"shm\": %s", ipcx_quote(buf, t->name), what);
+}
+
+/* What this transport cannot do, or not here */
+static int check(const struct ipcx_topic *t)
+{
+	if (!t->name[0])
+		return ipcx_fail_text(EOPNOTSUPP, "only the transport \"kernel\" has topics "
+						  "without a name");
+	if (t->o.durable)
+		return failed(t, EOPNOTSUPP,
+			      "only the transport \"kernel\" has durable subscriptions");
+	if (t->flags & IPCX_INHERIT)
+		return failed(t, EOPNOTSUPP,
+			      "only the transport \"kernel\" has IPCX_INHERIT; open the topic in "
+			      "the child");
+	if (prctl(PR_GET_DUMPABLE) != 1)
+		return failed(t, EACCES,
+			      "others find the memory of a member in /proc, and this process is "
+			      "not dumpable, see PR_SET_DUMPABLE");
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0))
+		return failed(t, EOPNOTSUPP, "this system has no membarrier(2), or forbids it");
+	return 0;
+}
+
+static int watch(int set, int fd)
+{
+	struct epoll_event in = { .events = EPOLLIN };
+
+	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &in);
+}
+
+/* What others wake this handle with, and ipcx_topic_fd() returns */
+static int make_fds(struct ipcx_topic *t)
+{
+	struct ipcx_topic_shm *shm = t->shm;
+	int polled = t->flags & IPCX_SUBSCRIBE ? IPCX_SHM_SUB : IPCX_SHM_PUB;
+
+	for (int which = 0; which < 2; which++)
+		if (t->flags & (which == IPCX_SHM_PUB ? IPCX_PUBLISH : IPCX_SUBSCRIBE) &&
+		    pipe2(shm->pipe[which], O_CLOEXEC | O_NONBLOCK))
+			return -errno;
+	shm->deaths = epoll_create1(EPOLL_CLOEXEC);
+	t->fd = epoll_create1(EPOLL_CLOEXEC);
+	if (shm->deaths < 0 || t->fd < 0 || watch(t->fd, shm->pipe[polled][0]) ||
+	    watch(t->fd, shm->deaths))
+		return -errno;
+	return 0;
+}
+
+static int join(struct ipcx_topic *t)
+{
+	int r = ipcx_shm_reap(t);
+
+	t->o.out_ring = -1;
+	t->o.out_sub = -1;
+	if (!r && t->flags & IPCX_PUBLISH)
+		r = ipcx_shm_join(t, IPCX_SHM_PUB);
+	if (!r && t->flags & IPCX_SUBSCRIBE)
+		r = ipcx_shm_join(t, IPCX_SHM_SUB);
+	if (r == -ENOSPC)
+		return failed(t, ENOSPC, "it has 63 publishers or 128 subscribers");
+	return r ? failed(t, -r, strerror(-r)) : 0;
+}
+
+static int shm_open_topic(struct ipcx_topic *t)
+{
+	struct ipcx_topic_shm *shm;
+	int r = check(t);
+
+	if (r)
+		return r;
+	shm = calloc(1, sizeof(*shm));
+	if (!shm)
+		return ipcx_fail_text(ENOMEM, "no memory for the handle of a topic");
+	t->shm = shm;
+	t->mem = -1;
+	shm->deaths = -1;
+	memset(shm->pipe, -1, sizeof(shm->pipe));
+	shm->place.fd = -1;
+	shm->place.dir = -1;
+	shm->place.flags = t->flags & IPCX_EPHEMERAL;
+	shm->place.mode = t->o.mode;
+	shm->place.msg_max = t->o.msg_max;
+	r = make_fds(t);
+	if (r)
+		return failed(t, -r, strerror(-r));
+	r = ipcx_shm_find(t);
+	if (r)
+		return r;
+	r = join(t);
+	ipcx_shm_unlock(shm);
+	return r;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* The member goes; with the last one what is ephemeral does. */
+static void end(struct ipcx_topic *t)
+{
+	struct ipcx_topic_shm *shm = t->shm;
+
+	ipcx_shm_lock(shm);
+	for (int which = 0; which < 2; which++)
+		if (shm->id[which]) {
+			ipcx_shm_end(t, ipcx_shm_self(t, which));
+			shm->id[which] = 0;
+		}
+	if (t->o.out_flags & IPCX_EPHEMERAL && ipcx_shm_alone(shm))
+		ipcx_place_unlink(&shm->place, true);
+	ipcx_shm_unlock(shm);
+}
+
+static void let_go(struct ipcx_topic *t)
+{
+	struct ipcx_topic_shm *shm = t->shm;
+
+	for (unsigned int m = 0; m < IPCX_SHM_MEMBERS; m++)
+		ipcx_shm_forget_peer(shm, m);
+	ipcx_place_close(&shm->place);
+	for (int which = 0; which < 2; which++)
+		for (int i = 0; i < 2; i++)
+			close_fd(&shm->pipe[which][i]);
+	close_fd(&shm->deaths);
+	close_fd(&t->mem);
+	close_fd(&t->fd);
+	if (shm->table)
+		munmap(shm->table, sizeof(*shm->table));
+	free(shm);
+	t->shm = NULL;
+}
+
+static void shm_close(struct ipcx_topic *t)
+{
+	if (!t->shm)
+		return;
+	if (t->shm->table)
+		end(t);
+	let_go(t);
+}
+
+/* The memory is not copied to a child, and the member is the parent. */
+static void shm_in_child(struct ipcx_topic *t)
+{
+	t->shm->table = NULL;
+	let_go(t);
+}
+
+static int populate(struct ipcx_topic *t, struct ipcx_topic_populate *arg)
+{
+	struct ipcx_topic_shm *shm = t->shm;
+	uint64_t had = t->pages[arg->slot], want = (arg->len + t->page - 1) & ~(t->page - 1);
+	uint64_t at = t->o.out_data_offset + t->o.out_ring * t->o.out_data_window +
+		      arg->slot * t->o.out_stride;
+
+	if (shm->populated + want - had > t->o.out_bytes_max)
+		return -ENOBUFS;
+	while (fallocate(t->mem, 0, at, want))
+		if (errno != EINTR)
+			return errno == ENOSPC ? -ENOMEM : -errno;
+	shm->populated += want - had;
+	arg->out_len = want;
+	return 0;
+}
+
+/* With MUTEX: what changes the directory */
+static int change(struct ipcx_topic *t, unsigned int cmd, void *arg)
+{
+	int r;
+
+	ipcx_lock(&t->shm->lock);
+	ipcx_shm_lock(t->shm);
+	r = cmd == IPCX_IOC_TOPIC_EVICT ? ipcx_shm_evict(t, arg) : ipcx_shm_leave(t, arg);
+	ipcx_shm_unlock(t->shm);
+	ipcx_unlock(&t->shm->lock);
+	return r;
+}
+
+/* All members are of one user, and none can prove which process it is. */
+static int who(struct ipcx_topic_ring *arg)
+{
+	arg->out_pid = -1;
+	arg->out_uid = -1;
+	arg->out_gid = -1;
+	return 0;
+}
+
+static int call(struct ipcx_topic *t, unsigned int cmd, void *arg)
+{
+	switch (cmd) {
+	case IPCX_IOC_TOPIC_WAIT:
+		return ipcx_shm_wait(t, arg);
+	case IPCX_IOC_TOPIC_KICK:
+		ipcx_shm_kick(t, ((struct ipcx_topic_kick *)arg)->flags);
+		return 0;
+	case IPCX_IOC_TOPIC_POPULATE:
+		return populate(t, arg);
+	case IPCX_IOC_TOPIC_EVICT:
+	case IPCX_IOC_TOPIC_LEAVE:
+		return change(t, cmd, arg);
+	case IPCX_IOC_TOPIC_RING:
+		return who(arg);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static int shm_call(struct ipcx_topic *t, unsigned int cmd, void *arg)
+{
+	int r = call(t, cmd, arg);
+
+	if (r < 0)
+		errno = -r;
+	return r < 0 ? -1 : 0;
+}
+
+static int shm_unlink_topic(const char *name)
+{
+	return ipcx_place_remove(name, ".topic", S_IFREG, false);
+}
+
+const struct ipcx_topic_transport ipcx_topic_shm = {
+	.name = "shm",
+	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_RECLAIM | IPCX_CAP_MANY_SENDERS | IPCX_CAP_POLL |
+		IPCX_CAP_FAN_OUT,
+	.open = shm_open_topic,
+	.polled = ipcx_shm_polled,
+	.call = shm_call,
+	.close = shm_close,
+	.in_child = shm_in_child,
+	.unlink = shm_unlink_topic,
+};

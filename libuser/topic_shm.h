@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Topics without the kernel module: what the files of the transport "shm" share.
+ *
+ * All pages of a topic lie in one memfd, sealed so that nobody can take a page away from whoever
+ * looks there; it lives as long as a member does. A file in the user's directory tells members
+ * from one another: each has a lock on a byte of it for each place that it takes, which goes with
+ * its process, and beside that says where in /proc the memfd is found. It is read, never mapped.
+ *
+ * What the kernel module writes is written here by the members, one at a time: who has a lock on
+ * the byte MUTEX of the file. Should one die meanwhile, what it left is cleaned by the next who
+ * finds it dead: each step leaves what can be cleaned, and the generation changes again then.
+ *
+ * Each member has a pipe that others write into to wake it. Nobody else has the end to read, so
+ * that one is told by poll of the death of each member that he may have to wait for.
+ *
+ * LOCKS: the handle's, then @lock of struct ipcx_topic_shm, then MUTEX.
+ */
+#ifndef IPCX_TOPIC_SHM_H
+#define IPCX_TOPIC_SHM_H
+
+#include "place.h"
+#include "topic.h"
+
+/* Members by number: publishers, then subscribers */
+#define IPCX_SHM_SUBS IPCX_TOPIC_RINGS
+#define IPCX_SHM_MEMBERS (IPCX_TOPIC_RINGS + IPCX_TOPIC_SUBS)
+
+/* Bytes of the file that are locked; place.c has those before */
+enum { IPCX_SHM_MUTEX = 2, IPCX_SHM_MEMBER = 16 };
+
+/**
+ * struct ipcx_shm_member - what others know of a member
+ * @id: never used again while there is the memory; 0: no member
+ * @ino: of its pipe
+ * @pid: its process
+ * @pipe: number there of the end that others open to write
+ */
+struct ipcx_shm_member {
+	uint64_t id, ino;
+	uint32_t pid, pipe;
+};
+
+/**
+ * struct ipcx_shm_sub - a subscription
+ * @pair: id of each ring that it has not left
+ * @lost: bit r: that ring is gone, and it was not told
+ * @proto: bit r: evicted because of a contradiction or skips
+ */
+struct ipcx_shm_sub {
+	uint64_t pair[IPCX_TOPIC_RINGS];
+	uint64_t lost, proto;
+};
+
+/**
+ * struct ipcx_shm_table - first in the memory; all may be scribbled upon
+ * @dir: what the module's members see
+ * @ids: last id that was given
+ * @deaths: of publishers so far
+ * @death: of each ring whose publisher is gone, how many were before
+ * @member: all
+ * @sub: subscriptions
+ */
+struct ipcx_shm_table {
+	struct ipcx_dir dir;
+	uint64_t ids;
+	uint64_t deaths;
+	uint64_t death[IPCX_TOPIC_RINGS];
+	struct ipcx_shm_member member[IPCX_SHM_MEMBERS];
+	struct ipcx_shm_sub sub[IPCX_TOPIC_SUBS];
+};
+
+static_assert(sizeof(struct ipcx_shm_table) == 4096 + 16 + 8 * IPCX_TOPIC_RINGS +
+						       24 * IPCX_SHM_MEMBERS +
+						       520 * IPCX_TOPIC_SUBS,
+	      "the same in programs of 32 and 64 bits");
+
+/* What there is to wake another member: its pipe, as long as it is the one with this id */
+struct ipcx_shm_peer {
+	uint64_t id;
+	int fd;
+};
+
+/**
+ * struct ipcx_topic_shm - of a handle
+ * @lock: protects all that changes after opening
+ * @place: the file
+ * @table: the memory's first part
+ * @id: the own one of publisher and subscriber, 0 for none
+ * @pipe: for each of these, the end to read and the end to write
+ * @deaths: epoll of the pipes of others; readable when one is dead
+ * @peer: pipes of others
+ * @generation: up to which @peer is known
+ * @asked: of each ring, the id of that which was asked for a kick
+ * @asked_room: subscribers were
+ * @polled: the application polls: who finds nothing has to ask for a kick
+ * @noticed: when it was last seen whether somebody is dead, by who neither polls nor waits
+ * @populated: bytes of payload that the own ring has
+ */
+struct ipcx_topic_shm {
+	struct ipcx_lock lock;
+	struct ipcx_place place;
+	struct ipcx_shm_table *table;
+	uint64_t id[2];
+	int pipe[2][2];
+	int deaths;
+	struct ipcx_shm_peer peer[IPCX_SHM_MEMBERS];
+	uint32_t generation;
+	uint64_t asked[IPCX_TOPIC_RINGS];
+	bool asked_room, polled;
+	int64_t noticed;
+	uint64_t populated;
+};
+
+enum { IPCX_SHM_PUB, IPCX_SHM_SUB };
+
+/* Index in struct ipcx_shm_table::member of the own publisher or subscriber */
+static inline unsigned int ipcx_shm_self(const struct ipcx_topic *t, int which)
+{
+	return which == IPCX_SHM_PUB ? t->o.out_ring : IPCX_SHM_SUBS + t->o.out_sub;
+}
+
+/* topic_shm_place.c; find and attach explain their failures */
+int ipcx_shm_find(struct ipcx_topic *t);
+void ipcx_shm_lock(const struct ipcx_topic_shm *shm);
+void ipcx_shm_unlock(const struct ipcx_topic_shm *shm);
+bool ipcx_shm_alone(const struct ipcx_topic_shm *shm);
+void ipcx_shm_enter(const struct ipcx_topic *t, unsigned int member);
+
+/* topic_shm_member.c; with MUTEX locked; a bare negative errno */
+int ipcx_shm_join(struct ipcx_topic *t, int which);
+void ipcx_shm_end(struct ipcx_topic *t, unsigned int member);
+int ipcx_shm_evict(struct ipcx_topic *t, const struct ipcx_topic_evict *arg);
+int ipcx_shm_leave(struct ipcx_topic *t, struct ipcx_topic_leave *arg);
+
+/* topic_shm_wait.c; with @lock held */
+void ipcx_shm_serialise(void);
+void ipcx_shm_wake(struct ipcx_topic *t, unsigned int member);
+void ipcx_shm_wake_all(struct ipcx_topic *t, int which);
+void ipcx_shm_forget_peer(struct ipcx_topic_shm *shm, unsigned int member);
+int ipcx_shm_reap(struct ipcx_topic *t); /* and MUTEX: ends the dead, meets all others */
+void ipcx_shm_meet(struct ipcx_topic *t); /* MUTEX not */
+/* with neither */
+int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg);
+void ipcx_shm_polled(struct ipcx_topic *t);
+void ipcx_shm_kick(struct ipcx_topic *t, uint32_t whom);
+
+#endif /* IPCX_TOPIC_SHM_H */
