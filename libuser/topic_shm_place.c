@@ -167,6 +167,7 @@ static bool is_memory(const struct stat *st, const struct where *w, uint64_t siz
 	       (uint64_t)st->st_size == size;
 }
 
+/* Return: the descriptor, or a bare negative errno: -ENOENT if it is not there. */
 static int open_of(const struct ipcx_topic_shm *shm, unsigned int member, uint64_t size)
 {
 	struct where w;
@@ -175,17 +176,19 @@ static int open_of(const struct ipcx_topic_shm *shm, unsigned int member, uint64
 	int fd;
 
 	if (pread(shm->place.fd, &w, sizeof(w), MEMBERS_AT + member * sizeof(w)) != sizeof(w))
-		return -1;
+		return -ENOENT;
 	snprintf(path, sizeof(path), "/proc/%u/fd/%u", w.pid, w.fd);
 	if (stat(path, &st) || !is_memory(&st, &w, size))
-		return -1;
+		return -ENOENT;
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -ENOENT;
 	/* nobody can make it shorter, or whoever looks behind its end would be killed */
-	if (fd < 0 || ((fcntl(fd, F_GET_SEALS) & SEALS) == SEALS && !fstat(fd, &st) &&
-		       is_memory(&st, &w, size)))
+	if ((fcntl(fd, F_GET_SEALS) & SEALS) == SEALS && !fstat(fd, &st) &&
+	    is_memory(&st, &w, size))
 		return fd;
 	close(fd);
-	return -1;
+	return -ENOENT;
 }
 
 static int new_memory(struct ipcx_topic *t, uint64_t size)
@@ -221,6 +224,8 @@ static int find_memory(struct ipcx_topic *t, uint64_t size)
 			fd = open_of(t->shm, m, size);
 			if (fd >= 0)
 				return fd;
+			if (fd != -ENOENT)
+				return failed(t, -fd, strerror(-fd));
 		}
 		nanosleep(&moment, NULL);
 	}

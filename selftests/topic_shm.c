@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "topic_lib_util.h"
@@ -169,6 +170,41 @@ TEST_F(shm, descriptors)
 	EXPECT_EQ(0, recv_nr(sub, 0));
 	EXPECT_EQ(1, poll(&p, 1, 0));
 	EXPECT_EQ(0, send_nr(pub, 0, 0));
+	ipcx_topic_close(pub);
+	ipcx_topic_close(sub);
+	EXPECT_EQ(before, entries("/proc/self/fd"));
+}
+
+/* Whatever there is no descriptor for, nothing is left, and nobody is disturbed. */
+TEST_F(shm, too_few_descriptors)
+{
+	struct ipcx_topic *t, *pub = NULL, *sub = NULL;
+	int before = entries("/proc/self/fd"), r;
+	struct rlimit old, limit;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &old));
+	for (int with = 0; with < 2; with++) {
+		if (with) {
+			ASSERT_EQ(0, open_topic(&pub, IPCX_PUBLISH));
+			ASSERT_EQ(0, open_topic(&sub, IPCX_SUBSCRIBE));
+		}
+		limit = old;
+		for (limit.rlim_cur = 3; limit.rlim_cur < 100; limit.rlim_cur++) {
+			ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+			r = open_topic(&t, IPCX_PUBLISH | IPCX_SUBSCRIBE);
+			if (!r)
+				break;
+			EXPECT_EQ(-EMFILE, r);
+		}
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &old));
+		ASSERT_EQ(0, r);
+		EXPECT_EQ(0, send_nr(t, 1, 0));
+		EXPECT_EQ(1, recv_nr(t, 0));
+		ipcx_topic_close(t);
+	}
+	EXPECT_EQ(1, recv_nr(sub, 0));
+	ASSERT_EQ(0, send_nr(pub, 2, 0));
+	EXPECT_EQ(2, recv_nr(sub, 0));
 	ipcx_topic_close(pub);
 	ipcx_topic_close(sub);
 	EXPECT_EQ(before, entries("/proc/self/fd"));
