@@ -23,9 +23,10 @@
  * @lag_max: of the topic
  * @nr: number of the next message
  * @head: next position to be loaned
- * @gate: up to here, head need not look at cursors
+ * @gate: up to here, head need look neither at cursors nor at cells; never behind it
  * @generation: of the directory when the masks were read
  * @kicked: attention that was answered with a kick
+ * @loans: positions on loan
  * @kick: TOPIC_KICK SUBSCRIBERS is due because of positions skipped; who does so clears it
  * @skipped: some of @skips are not 0
  * @subs: who reads the ring
@@ -47,6 +48,7 @@ struct ipcx_ring_pub {
 	uint64_t gate;
 	uint32_t generation;
 	uint32_t kicked;
+	uint32_t loans;
 	bool kick;
 	bool skipped;
 	uint64_t subs[2];
@@ -122,6 +124,27 @@ static inline uint32_t ipcx_next_sub(const uint64_t mask[2], uint32_t from)
 	return IPCX_TOPIC_SUBS;
 }
 
+/* Is what lies in the cell of a position to be loaned still on loan itself? */
+static inline bool ipcx_pub_is_loaned(const struct ipcx_ring_pub *p, uint64_t pos)
+{
+	uint64_t word = __atomic_load_n(&ipcx_pub_cell(p, pos)->word, __ATOMIC_RELAXED);
+
+	return ipcx_pos_diff(pos, ipcx_word_pos(word)) != p->depth ||
+	       ipcx_word_state(word) == IPCX_CELL_WRITING;
+}
+
+/* How many of the next @n positions come before one whose cell is on loan? */
+static inline int64_t ipcx_pub_unloaned(const struct ipcx_ring_pub *p, int64_t n)
+{
+	int64_t i = 0;
+
+	if (!p->loans)
+		return n;
+	while (i < n && !ipcx_pub_is_loaned(p, ipcx_pos_add(p->head, i)))
+		i++;
+	return i;
+}
+
 /*
  * Looks at all cursors. Return: 0: nobody wants what head is going to overwrite; 1: a lossy one
  * may; or as ipcx_pub_loan().
@@ -153,7 +176,7 @@ ipcx_ring_rare int ipcx_pub_look(struct ipcx_ring_pub *p, uint32_t *who)
 		if (limit - lag < left)
 			left = limit - lag;
 	}
-	p->gate = ipcx_pos_add(p->head, left > 0 ? left : 0);
+	p->gate = ipcx_pos_add(p->head, left > 0 ? ipcx_pub_unloaned(p, left) : 0);
 	return full ? -EAGAIN : wanted;
 }
 
@@ -227,7 +250,7 @@ ipcx_ring_rare int ipcx_pub_seize(struct ipcx_ring_pub *p, uint64_t pos, uint32_
 static inline bool ipcx_pub_open(const struct ipcx_ring_pub *p, uint64_t head)
 {
 	/* [I]: a relaxed look is enough to see that nothing has changed */
-	return ipcx_pos_diff(p->gate, head) > 0 &&
+	return p->gate != head &&
 	       __atomic_load_n(&p->dir->generation, __ATOMIC_RELAXED) == p->generation;
 }
 
@@ -247,6 +270,13 @@ static inline void ipcx_pub_advance(struct ipcx_ring_pub *p, uint64_t head)
 	__atomic_store_n(&p->ring->head, p->head, __ATOMIC_RELAXED);
 }
 
+/* The cell gets its number, and is on loan. */
+static inline void ipcx_pub_number(struct ipcx_ring_pub *p, struct ipcx_cell *cell)
+{
+	p->loans++;
+	__atomic_store_n(&cell->nr, p->nr++, __ATOMIC_RELAXED);
+}
+
 /**
  * ipcx_pub_try() - get the next position where nothing is unusual
  * @p: the ring
@@ -258,40 +288,34 @@ static inline void ipcx_pub_advance(struct ipcx_ring_pub *p, uint64_t head)
 static inline bool ipcx_pub_try(struct ipcx_ring_pub *p, uint64_t *pos, struct ipcx_cell **cell)
 {
 	uint64_t head = p->head;
-	uint32_t depth = p->depth;
-	struct ipcx_cell *c = &p->cells[head & (depth - 1)];
 
-	if (__atomic_load_n(&c->word, __ATOMIC_RELAXED) !=
-		    ipcx_word(head - depth, IPCX_CELL_PUBLISHED) ||
-	    !ipcx_pub_open(p, head))
+	if (!ipcx_pub_open(p, head))
 		return false;
 	ipcx_pub_advance(p, head);
-	__atomic_store_n(&c->nr, p->nr++, __ATOMIC_RELAXED);
+	/* nothing of it is read first: the caches of subscribers have it, and lose it once only */
+	*cell = ipcx_pub_cell(p, head);
+	ipcx_pub_number(p, *cell);
 	*pos = head;
-	*cell = c;
 	return true;
 }
 
 /* As ipcx_pub_loan(), whatever there is. Where positions were skipped, the gate is not open. */
 ipcx_ring_rare int ipcx_pub_find(struct ipcx_ring_pub *p, uint64_t *pos, uint32_t *who)
 {
-	struct ipcx_cell *cell;
-	uint64_t word;
 	int r;
 
 	do {
-		cell = ipcx_pub_cell(p, p->head);
-		word = __atomic_load_n(&cell->word, __ATOMIC_RELAXED);
-		if (ipcx_pos_diff(p->head, ipcx_word_pos(word)) != p->depth ||
-		    ipcx_word_state(word) == IPCX_CELL_WRITING)
+		if (ipcx_pub_is_loaned(p, p->head))
 			return -ENOBUFS;
 		r = ipcx_pub_gate(p, who);
 		if (r < 0)
 			return r;
 		*pos = p->head;
 		ipcx_pub_advance(p, *pos);
-		if (r)
+		if (r) {
+			p->gate = p->head; /* still closed */
 			r = ipcx_pub_seize(p, *pos, who);
+		}
 	} while (r > 0);
 	if (r < 0)
 		return r;
@@ -299,7 +323,7 @@ ipcx_ring_rare int ipcx_pub_find(struct ipcx_ring_pub *p, uint64_t *pos, uint32_
 		memset(p->skips, 0, sizeof(p->skips));
 		p->skipped = false;
 	}
-	__atomic_store_n(&cell->nr, p->nr++, __ATOMIC_RELAXED);
+	ipcx_pub_number(p, ipcx_pub_cell(p, *pos));
 	return 0;
 }
 
@@ -357,6 +381,7 @@ static inline bool ipcx_pub_kick(struct ipcx_ring_pub *p)
 static inline bool ipcx_pub_publish(struct ipcx_ring_pub *p, struct ipcx_cell *cell, uint64_t pos,
 				    uint32_t len, uint64_t tag)
 {
+	p->loans--;
 	__atomic_store_n(&cell->len, len, __ATOMIC_RELAXED);
 	__atomic_store_n(&cell->tag, tag, __ATOMIC_RELAXED);
 	ipcx_cell_set_word(cell, pos, IPCX_CELL_PUBLISHED);
@@ -387,6 +412,7 @@ static inline bool ipcx_pub_commit(struct ipcx_ring_pub *p, uint64_t pos, uint32
  */
 static inline bool ipcx_pub_cancel(struct ipcx_ring_pub *p, uint64_t pos)
 {
+	p->loans--;
 	if (ipcx_pos_add(pos, 1) == p->head) {
 		p->nr--;
 		ipcx_pub_set_word(p, pos, IPCX_CELL_SKIPPED);
