@@ -174,10 +174,15 @@ static inline void ipcx_sub_move(struct ipcx_ring_sub *s)
 }
 
 /* Goes on, and tells the kernel what it sleeps for. */
+static inline void ipcx_sub_set_pos(struct ipcx_ring_sub *s, uint64_t pos)
+{
+	s->pos = pos;
+	__atomic_store_n(s->next, pos, __ATOMIC_RELAXED);
+}
+
 static inline void ipcx_sub_advance(struct ipcx_ring_sub *s, int64_t n)
 {
-	s->pos = ipcx_pos_add(s->pos, n);
-	__atomic_store_n(s->next, s->pos, __ATOMIC_RELAXED);
+	ipcx_sub_set_pos(s, ipcx_pos_add(s->pos, n));
 }
 
 /* There is no message at the present position. */
@@ -211,12 +216,6 @@ ipcx_ring_rare bool ipcx_sub_leap(struct ipcx_ring_sub *s, uint64_t word, uint32
 	return true;
 }
 
-/* Is @nr the number of a message before which nothing was passed over? */
-static inline bool ipcx_sub_expected(const struct ipcx_ring_sub *s, uint32_t nr)
-{
-	return nr == s->expected && !s->leapt;
-}
-
 /* Missed are the numbers passed over, no more than positions were. Return: whether it can be. */
 static inline bool ipcx_sub_count(struct ipcx_ring_sub *s, uint32_t nr)
 {
@@ -238,15 +237,21 @@ static inline void ipcx_sub_header(const struct ipcx_cell *cell, struct ipcx_tak
 	t->tag = __atomic_load_n(&cell->tag, __ATOMIC_RELAXED);
 }
 
-/* Copies a short message while it may be overwritten. Return: 1, or 0 if it was. */
+/*
+ * Copies a short message, in words and at least one, while it may be overwritten. Return: 1, or 0
+ * if it was.
+ */
 static inline int ipcx_sub_copy(const struct ipcx_cell *cell, uint64_t word, uint32_t len,
 				uint64_t *to)
 {
 	typedef uint64_t __attribute__((may_alias)) any64;
-	const any64 *from = (const any64 *)cell->data, *end = from + (len + 7) / 8;
+	const any64 *from = (const any64 *)cell->data;
+	size_t i = 0;
 
-	while (from != end)
-		*to++ = __atomic_load_n(from++, __ATOMIC_RELAXED);
+	do {
+		to[i / 8] = __atomic_load_n(&from[i / 8], __ATOMIC_RELAXED);
+		i += 8;
+	} while (i < len);
 	/* [G]: who saw anything that was written after WRITING [F] sees that */
 	ipcx_fence_acquire();
 	return __atomic_load_n(&cell->word, __ATOMIC_RELAXED) == word;
@@ -306,10 +311,10 @@ static inline int ipcx_sub_catch(struct ipcx_ring_sub *s, const struct ipcx_cell
 	return 1;
 }
 
-/* A reliable one has not released what lies in the cell that is next. */
-static inline bool ipcx_sub_all_held(const struct ipcx_ring_sub *s)
+/* A reliable one has not released what lies in the cell of @pos, which is next. */
+static inline bool ipcx_sub_all_held(const struct ipcx_ring_sub *s, uint64_t pos)
 {
-	return ((s->pos - s->depth) & IPCX_POS_MASK) == s->cursor;
+	return ((pos - s->depth) & IPCX_POS_MASK) == s->cursor;
 }
 
 /* Takes what was seen at the present position. Return: as ipcx_sub_take(); 0: it is gone. */
@@ -322,7 +327,7 @@ static inline int ipcx_sub_get(struct ipcx_ring_sub *s, const struct ipcx_cell *
 	ipcx_sub_header(cell, t);
 	if (s->lossy)
 		return ipcx_sub_catch(s, cell, word, t);
-	if (ipcx_sub_all_held(s) || !ipcx_sub_count(s, t->nr))
+	if (ipcx_sub_all_held(s, s->pos) || !ipcx_sub_count(s, t->nr))
 		return -EPROTO;
 	s->held++;
 	ipcx_sub_advance(s, 1);
@@ -345,7 +350,7 @@ ipcx_ring_rare int ipcx_sub_pass(struct ipcx_ring_sub *s, uint64_t word, uint32_
 	}
 	if (ahead < 0 || state == IPCX_CELL_WRITING)
 		return 0;
-	if (!s->lossy && ipcx_sub_all_held(s))
+	if (!s->lossy && ipcx_sub_all_held(s, s->pos))
 		return -EPROTO;
 	ipcx_sub_step(s, state == IPCX_CELL_CANCELED);
 	return 1;
@@ -376,12 +381,16 @@ static inline bool ipcx_sub_peek(const struct ipcx_ring_sub *s, struct ipcx_take
  */
 static inline bool ipcx_sub_accept(struct ipcx_ring_sub *s, const struct ipcx_taken *t, bool lossy)
 {
-	if (!ipcx_sub_expected(s, t->nr) || (lossy ? s->holds : ipcx_sub_all_held(s)))
+	uint64_t next;
+
+	if (t->nr != s->expected || (lossy ? s->leapt | s->holds : s->leapt) ||
+	    (!lossy && ipcx_sub_all_held(s, t->pos)))
 		return false;
+	next = ipcx_pos_add(t->pos, 1);
 	s->expected++;
-	ipcx_sub_advance(s, 1);
+	ipcx_sub_set_pos(s, next);
 	if (lossy)
-		ipcx_sub_set_cursor(s, s->pos);
+		ipcx_sub_set_cursor(s, next);
 	else
 		s->held++;
 	return true;

@@ -26,11 +26,11 @@ ipcx_hot bool find_data(const struct ipcx_topic *t, const struct ipcx_topic_read
 ipcx_hot void fill_taken(const struct ipcx_topic_reader *reader, unsigned int copy,
 			 const struct ipcx_taken *taken, void *data, struct ipcx_msg *m)
 {
-	m->data = data;
 	m->len = taken->len;
-	memcpy(&m->prio, &reader->from, sizeof(reader->from));
 	m->seq = taken->nr;
 	m->tag = taken->tag;
+	m->data = data;
+	memcpy(&m->prio, &reader->from, sizeof(reader->from));
 	m->expires = 0;
 	m->priv[IPCX_TOPIC_PRIV_WHERE] = reader->ring | copy << 8 | (uint64_t)taken->hold << 16;
 	m->priv[IPCX_TOPIC_PRIV_ID] = reader->id;
@@ -50,14 +50,15 @@ ipcx_hot bool is_changed(const struct ipcx_topic *t)
 ipcx_hot bool take_in_place(struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
 			    struct ipcx_msg *m)
 {
+	struct ipcx_ring_sub *sub = reader->sub;
 	struct ipcx_taken taken;
 	void *data;
 
-	if (ipcx_unlikely(!ipcx_sub_peek(reader->sub, &taken) || is_changed(t) ||
+	if (ipcx_unlikely(!ipcx_sub_peek(sub, &taken) || is_changed(t) ||
 			  !find_data(t, reader, &taken, &data)))
 		return false;
 	fill_taken(reader, 0, &taken, data, m);
-	return ipcx_usual(ipcx_sub_accept(reader->sub, &taken, false));
+	return ipcx_usual(ipcx_sub_accept(sub, &taken, false));
 }
 
 ipcx_hot bool take_copy(struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
@@ -71,17 +72,15 @@ ipcx_hot bool take_copy(struct ipcx_topic *t, const struct ipcx_topic_reader *re
 		return false;
 	copy = __builtin_ctzll(~t->copied);
 	kept = &t->copies[copy];
+	fill_taken(reader, copy + 1, &taken, taken.len ? kept->copy : NULL, m);
 	if (ipcx_unlikely(!ipcx_sub_copy((const void *)((const char *)taken.cell -
 							offsetof(struct ipcx_cell, data)),
 					 ipcx_word(taken.pos, IPCX_CELL_PUBLISHED), taken.len,
 					 kept->copy) ||
-			  is_changed(t)))
-		return false;
-	fill_taken(reader, copy + 1, &taken, taken.len ? kept->copy : NULL, m);
-	if (ipcx_unlikely(!ipcx_sub_accept(sub, &taken, true)))
+			  is_changed(t) || !ipcx_sub_accept(sub, &taken, true)))
 		return false;
 	kept->pos = taken.pos;
-	t->copied |= UINT64_C(1) << copy;
+	t->copied |= t->copied + 1; /* the lowest that was 0 */
 	return true;
 }
 
@@ -277,11 +276,11 @@ int ipcx_topic_take(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadline)
 
 ipcx_hot int release_copy(struct ipcx_topic *t, unsigned int copy, uint64_t pos)
 {
-	uint64_t bit = UINT64_C(1) << (copy - 1);
+	unsigned int i = copy - 1;
 
-	if (!(t->copied & bit) || t->copies[copy - 1].pos != pos)
+	if (!(t->copied >> i & 1) || t->copies[i].pos != pos)
 		return -EPERM;
-	t->copied &= ~bit;
+	t->copied &= ~(UINT64_C(1) << i);
 	return 0;
 }
 
@@ -407,8 +406,10 @@ ipcx_hot int next(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadline, bo
 	int r = 0;
 
 	if (ipcx_usual(deadline >= 0 && ipcx_trylock(&t->lock))) {
-		if (ipcx_usual(m->priv[IPCX_TOPIC_PRIV_HOLDER]))
+		if (ipcx_usual(m->priv[IPCX_TOPIC_PRIV_HOLDER] == t->held))
 			r = release_usual(t, m, lossy);
+		else if (m->priv[IPCX_TOPIC_PRIV_HOLDER])
+			r = -EPERM;
 		if (ipcx_usual(r >= 0)) {
 			done = r ? IPCX_TOPIC_KICK : 0;
 			if (ipcx_usual(take_usual(t, m, lossy)))
