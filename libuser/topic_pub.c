@@ -137,27 +137,42 @@ static int check_loan(const struct ipcx_topic *t, size_t len, int64_t deadline)
 }
 
 /* One that has become short enough belongs into the cell. */
-ipcx_cold int commit_shorter(struct ipcx_topic *t, const struct ipcx_msg *m, struct ipcx_cell *cell,
-			     uint64_t pos)
+static int commit_shorter(struct ipcx_topic *t, const struct ipcx_msg *m, struct ipcx_cell *cell,
+			  uint64_t pos)
 {
 	if (m->len && m->len <= IPCX_CELL_DATA)
 		memcpy(cell->data, data_of(t, cell, pos, IPCX_CELL_DATA + 1), m->len);
 	return ipcx_pub_publish(&t->pub, cell, pos, m->len, m->tag);
 }
 
-/* Return: whether to kick, or a bare negative errno. */
-ipcx_hot int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m)
+/* Return: whether to kick, or negative: nothing has been done. */
+ipcx_hot int commit_usual(struct ipcx_topic *t, const struct ipcx_msg *m)
 {
 	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
 	struct ipcx_cell *cell = ipcx_pub_cell(&t->pub, pos);
 	uint32_t loaned;
 
 	if (ipcx_unlikely(!ipcx_pub_on_loan(&t->pub, pos, cell)))
+		return -EAGAIN;
+	loaned = __atomic_load_n(&cell->len, __ATOMIC_RELAXED);
+	if (ipcx_unlikely(m->len != loaned && (m->len > loaned || loaned > IPCX_CELL_DATA)))
+		return -EAGAIN;
+	return ipcx_pub_publish(&t->pub, cell, pos, m->len, m->tag);
+}
+
+/* Return: whether to kick, or a bare negative errno. */
+ipcx_cold int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m)
+{
+	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
+	struct ipcx_cell *cell = ipcx_pub_cell(&t->pub, pos);
+	uint32_t loaned;
+
+	if (!ipcx_pub_on_loan(&t->pub, pos, cell))
 		return -EPERM;
 	loaned = __atomic_load_n(&cell->len, __ATOMIC_RELAXED);
-	if (ipcx_unlikely(m->len > loaned))
+	if (m->len > loaned)
 		return -EMSGSIZE;
-	if (ipcx_unlikely(m->len < loaned && loaned > IPCX_CELL_DATA))
+	if (m->len < loaned && loaned > IPCX_CELL_DATA)
 		return commit_shorter(t, m, cell, pos);
 	return ipcx_pub_publish(&t->pub, cell, pos, m->len, m->tag);
 }
@@ -167,7 +182,7 @@ ipcx_hot int send_locked(struct ipcx_topic *t, const void *buf, const struct ipc
 {
 	if (m->len)
 		memcpy(m->data, buf, m->len);
-	return commit_locked(t, m);
+	return commit_usual(t, m);
 }
 
 /* Loans, or if @buf is not NULL sends a copy of it; if that is not @done yet. */
@@ -248,10 +263,12 @@ ipcx_cold int end_loan(struct ipcx_topic *t, struct ipcx_msg *m, int r, bool wak
 	return 0;
 }
 
-ipcx_cold int commit_any(struct ipcx_topic *t, struct ipcx_msg *m)
+/* Commits, unless @r tells that this is done, and wakes. */
+ipcx_cold int commit_rest(struct ipcx_topic *t, struct ipcx_msg *m, int r, bool wake)
 {
-	int r;
-
+	if (r >= 0)
+		return end_loan(t, m, r, wake);
+	ipcx_topic_finish(t, wake ? IPCX_TOPIC_WAKE : 0, IPCX_KICK_SUBSCRIBERS);
 	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan)
 		return end_loan(t, m, -EPERM, false);
 	ipcx_lock(&t->lock);
@@ -261,18 +278,19 @@ ipcx_cold int commit_any(struct ipcx_topic *t, struct ipcx_msg *m)
 
 int ipcx_topic_commit(struct ipcx_topic *t, struct ipcx_msg *m)
 {
-	bool wake;
-	int r;
+	bool wake = false;
+	int r = -EAGAIN;
 
-	if (ipcx_unlikely(m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan || !ipcx_trylock(&t->lock)))
-		return commit_any(t, m);
-	r = commit_locked(t, m);
-	wake = ipcx_unlock_wakes(&t->lock);
-	if (ipcx_unlikely(r || wake))
-		return end_loan(t, m, r, wake);
-	m->data = NULL;
-	m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
-	return 0;
+	if (ipcx_usual(m->priv[IPCX_TOPIC_PRIV_HOLDER] == t->loan && ipcx_trylock(&t->lock))) {
+		r = commit_usual(t, m);
+		wake = ipcx_unlock_wakes(&t->lock);
+		if (ipcx_usual(!r && !wake)) {
+			m->data = NULL;
+			m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
+			return 0;
+		}
+	}
+	return commit_rest(t, m, r, wake);
 }
 
 int ipcx_topic_cancel(struct ipcx_topic *t, struct ipcx_msg *m)
