@@ -119,33 +119,25 @@ static int meet(struct ipcx_topic *t, unsigned int member, uint64_t id)
 	return 0;
 }
 
-/* Ends a member that is gone; else sees to it that it can be woken. 0, or a bare negative errno. */
+/* Sees to it that a member can be woken. Return: 0, or a bare negative errno: -ENOENT if it is gone. */
 static int look_after(struct ipcx_topic *t, unsigned int member, uint64_t id)
 {
 	/* publishers and subscribers wait for each other, and not for their like */
 	unsigned int other = member < IPCX_SHM_SUBS ? IPCX_SUBSCRIBE : IPCX_PUBLISH;
 	const struct ipcx_shm_peer *peer = &t->shm->peer[member];
 	struct pollfd fd = { .fd = peer->fd };
-	int r = 0;
 
-	if (peer->id == id) {
-		/* who closes his pipe is gone, whatever he has locked */
-		if (poll(&fd, 1, 0) > 0 && fd.revents & POLLERR)
-			r = -ENOENT;
-	} else {
-		ipcx_shm_forget_peer(t->shm, member);
-		if (!ipcx_file_locked(t->shm->place.fd, IPCX_SHM_MEMBER + member))
-			r = -ENOENT;
-		else if (t->flags & other)
-			r = meet(t, member, id);
-	}
-	if (r != -ENOENT)
-		return r;
-	ipcx_shm_end(t, member);
-	return 0;
+	/* who closes his pipe is gone, whatever he has locked */
+	if (peer->id == id)
+		return poll(&fd, 1, 0) > 0 && fd.revents & POLLERR ? -ENOENT : 0;
+	ipcx_shm_forget_peer(t->shm, member);
+	if (!ipcx_file_locked(t->shm->place.fd, IPCX_SHM_MEMBER + member))
+		return -ENOENT;
+	return t->flags & other ? meet(t, member, id) : 0;
 }
 
-int ipcx_shm_reap(struct ipcx_topic *t)
+/* Looks after all; @end: and ends those that are gone. Return: 0, or the worst of their errnos. */
+static int look_after_all(struct ipcx_topic *t, bool end)
 {
 	int r, failed = 0;
 
@@ -157,23 +149,38 @@ int ipcx_shm_reap(struct ipcx_topic *t)
 		if (!id || is_self(t, m))
 			continue;
 		r = look_after(t, m, id);
-		if (r)
+		if (r == -ENOENT && end)
+			ipcx_shm_end(t, m);
+		else if (r && failed != -ENOENT)
 			failed = r;
 	}
 	return failed;
 }
 
-/* Knows all others, of what the directory says now; whom it could not meet it tries to again. */
+int ipcx_shm_reap(struct ipcx_topic *t)
+{
+	return look_after_all(t, true);
+}
+
+/*
+ * Knows all others, of what the directory says now; whom it could not meet it tries to again. Only
+ * to end somebody has it to wait for its turn.
+ */
 void ipcx_shm_meet(struct ipcx_topic *t)
 {
 	struct ipcx_topic_shm *shm = t->shm;
 	uint32_t generation = __atomic_load_n(&shm->table->dir.generation, __ATOMIC_ACQUIRE);
+	int r;
 
 	if (generation == shm->generation)
 		return;
-	ipcx_shm_lock(shm);
-	shm->generation = ipcx_shm_reap(t) ? generation - 1 : generation;
-	ipcx_shm_unlock(shm);
+	r = look_after_all(t, false);
+	if (r == -ENOENT) {
+		ipcx_shm_lock(shm);
+		r = ipcx_shm_reap(t);
+		ipcx_shm_unlock(shm);
+	}
+	shm->generation = r ? generation - 1 : generation;
 }
 
 /* Asks those who can bring what is waited for. Return: whether that was not done before. */
