@@ -119,7 +119,7 @@ static int meet(struct ipcx_topic *t, unsigned int member, uint64_t id)
 	return 0;
 }
 
-/* Sees to it that a member can be woken. Return: 0, or a bare negative errno; -ENOENT: it is gone. */
+/* Sees to it that a member can be woken. Return: 0, -ENOENT if it is gone, or another errno. */
 static int look_after(struct ipcx_topic *t, unsigned int member, uint64_t id)
 {
 	/* publishers and subscribers wait for each other, and not for their like */
