@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A topic whose publisher and durable subscriber are killed at random moments, and one with
- * members that write nonsense over all that they may write to, while others go on.
+ * A topic whose publisher and subscriber, durable or not, are killed at random moments, and one
+ * with members that write nonsense over all that they may write to, while others go on.
  *
  * IPCX_TEST_FULL=1: 10,000 kills, a million messages beside who writes nonsense.
  */
@@ -26,7 +26,7 @@ struct life {
 struct board {
 	volatile uint32_t life; /* of the present publisher */
 	volatile uint64_t again; /* messages that came again */
-	volatile bool wrong;
+	volatile bool wrong, here; /* here: who is not killed has joined */
 	char how[100]; /* what was */
 	struct life lives[LIVES];
 };
@@ -84,13 +84,14 @@ static void check(const struct ipcx_msg *m)
 	l->got = text->nr + 1;
 }
 
-static void subscribe_all(void)
+static void subscribe_all(const char *durable)
 {
-	IPCX_TOPIC_OPTS(opts, .durable = "d");
+	IPCX_TOPIC_OPTS(opts, .durable = durable);
 	struct ipcx_topic *t;
 	struct ipcx_msg m;
 	int r = ipcx_topic_open(&t, NAME, IPCX_SUBSCRIBE, &opts);
 
+	b->here = true;
 	while (!r) {
 		r = ipcx_topic_take(t, &m, IPCX_FOREVER);
 		if (r)
@@ -101,7 +102,25 @@ static void subscribe_all(void)
 	give_up("take", 0, 0, r);
 }
 
-static pid_t start(bool subscriber)
+/* Has up to three messages in its hands. The end of a publisher that was killed is no error. */
+static void subscribe_a_while(void)
+{
+	struct ipcx_topic *t;
+	struct ipcx_msg m[3];
+	int r = ipcx_topic_open(&t, NAME, IPCX_SUBSCRIBE, NULL), n = 0;
+
+	while (!r || r == -EPIPE) {
+		r = ipcx_topic_take(t, &m[n], IPCX_FOREVER);
+		n += !r;
+		while (!r && n && (n == 3 || random() % 2))
+			r = ipcx_topic_release(t, &m[--n]);
+	}
+	give_up("take or release", 0, n, r);
+}
+
+enum who { PUBLISHER, DURABLE, VISITOR, WITNESS };
+
+static pid_t start(enum who who)
 {
 	pid_t pid = fork();
 
@@ -109,9 +128,13 @@ static pid_t start(bool subscriber)
 		abort(); /* before anybody kills -1 */
 	if (pid)
 		return pid;
-	if (subscriber)
-		subscribe_all();
-	publish_all(b->life);
+	srandom(getpid());
+	if (who == PUBLISHER)
+		publish_all(b->life);
+	else if (who == VISITOR)
+		subscribe_a_while();
+	else
+		subscribe_all(who == DURABLE ? "d" : NULL);
 	return 0;
 }
 
@@ -124,29 +147,47 @@ static bool all_got(void)
 	return true;
 }
 
-FIXTURE(durable){};
+FIXTURE(members){};
 
-FIXTURE_SETUP(durable)
+FIXTURE_VARIANT(members)
 {
-}
+	const char *durable;
+	enum who subscriber;
+};
 
-FIXTURE_TEARDOWN(durable)
-{
-}
+FIXTURE_VARIANT_ADD(members, durable){ .durable = "d", .subscriber = DURABLE };
+/* Beside one who is not killed, and gets each message once. */
+FIXTURE_VARIANT_ADD(members, reliable){ .subscriber = VISITOR };
 
-TEST_F_TIMEOUT(durable, killed, 7200)
+FIXTURE_SETUP(members)
 {
-	IPCX_TOPIC_OPTS(opts, .depth = 32, .durable = "d");
-	int n = rounds_or(300, LIVES - 1), status;
+	IPCX_TOPIC_OPTS(opts, .depth = 32, .durable = variant->durable);
 	struct ipcx_topic *t;
-	pid_t pid[2]; /* publisher, subscriber */
 
 	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, b);
 	ASSERT_EQ(0, ipcx_topic_open(&t, NAME, IPCX_CREATE | IPCX_SUBSCRIBE, &opts));
 	ipcx_topic_close(t);
-	pid[0] = start(false);
-	pid[1] = start(true);
+}
+
+FIXTURE_TEARDOWN(members)
+{
+	EXPECT_EQ(0, ipcx_topic_unlink(NAME));
+	munmap(b, sizeof(*b));
+}
+
+TEST_F_TIMEOUT(members, killed, 7200)
+{
+	int n = rounds_or(300, LIVES - 1), status;
+	pid_t pid[2], witness = -1; /* publisher, subscriber */
+
+	if (!variant->durable) {
+		witness = start(WITNESS);
+		while (!b->here)
+			usleep(1000);
+	}
+	pid[0] = start(PUBLISHER);
+	pid[1] = start(variant->subscriber);
 	for (int i = 0; i < n && !b->wrong; i++) {
 		int who = random() % 2;
 
@@ -154,8 +195,12 @@ TEST_F_TIMEOUT(durable, killed, 7200)
 		kill(pid[who], SIGKILL);
 		ASSERT_EQ(pid[who], waitpid(pid[who], &status, 0));
 		b->life += !who;
-		pid[who] = start(who);
+		pid[who] = start(who ? variant->subscriber : PUBLISHER);
 	}
+	/* nobody who is dead holds the last one up */
+	for (int i = 0; i < 3000 && b->lives[b->life].next < 1000 && !b->wrong; i++)
+		usleep(10000);
+	EXPECT_LE(1000, b->lives[b->life].next);
 	kill(pid[0], SIGKILL);
 	ASSERT_EQ(pid[0], waitpid(pid[0], &status, 0));
 	for (int i = 0; i < 3000 && !all_got() && !b->wrong; i++)
@@ -164,10 +209,13 @@ TEST_F_TIMEOUT(durable, killed, 7200)
 	EXPECT_FALSE(b->wrong) TH_LOG("%s", b->how);
 	kill(pid[1], SIGKILL);
 	ASSERT_EQ(pid[1], waitpid(pid[1], &status, 0));
+	if (!variant->durable) {
+		EXPECT_EQ(0, b->again);
+		kill(witness, SIGKILL);
+		ASSERT_EQ(witness, waitpid(witness, &status, 0));
+	}
 	TH_LOG("%d kills, %u publishers, %ju messages came again", n, b->life + 1,
 	       (uintmax_t)b->again);
-	EXPECT_EQ(0, ipcx_topic_unlink(NAME));
-	munmap(b, sizeof(*b));
 }
 
 /* Writes over all that @m may write to, for ever. */
