@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "file_lock.h"
 #include "topic_shm.h"
 
 static int failed(const struct ipcx_topic *t, int err, const char *what)
@@ -111,6 +112,8 @@ static int shm_open_topic(struct ipcx_topic *t)
 	if (r)
 		return r;
 	r = join(t);
+	if (r && shm->place.created && ipcx_shm_alone(shm))
+		ipcx_place_unlink(&shm->place, true);
 	ipcx_shm_unlock(shm);
 	return r;
 }
@@ -132,6 +135,8 @@ static void end(struct ipcx_topic *t)
 		if (shm->id[which]) {
 			ipcx_shm_end(t, ipcx_shm_self(t, which));
 			shm->id[which] = 0;
+			/* or who ends after this one would not be alone */
+			ipcx_unlock_file(shm->place.fd, IPCX_SHM_MEMBER + ipcx_shm_self(t, which));
 		}
 	if (t->o.out_flags & IPCX_EPHEMERAL && ipcx_shm_alone(shm))
 		ipcx_place_unlink(&shm->place, true);

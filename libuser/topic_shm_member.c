@@ -196,20 +196,28 @@ static void end_pair(struct ipcx_topic *t, unsigned int s, unsigned int ring)
 	set(&sub->pair[ring], 0);
 }
 
+/*
+ * The id goes last, here and in end_sub(): should this process be killed before that, whoever finds
+ * the lock free does all of it again.
+ */
 static void end_pub(struct ipcx_topic *t, unsigned int ring)
 {
 	struct ipcx_shm_table *table = t->shm->table;
 	struct ipcx_dir_ring *entry = entry_of(t, ring);
 
+	/* pairs that it had only begun to make */
+	for (unsigned int s = 0; s < IPCX_TOPIC_SUBS; s++)
+		if (!test_bit(entry->subs, s) && !test_bit(entry->evicted, s))
+			set(&table->sub[s].pair[ring], 0);
 	if (get((uint64_t *)&entry->id) == get(&table->member[ring].id)) {
 		set((uint64_t *)&entry->end, head_of(t, ring));
 		__atomic_fetch_or(&entry->flags, IPCX_RING_DEAD, __ATOMIC_RELEASE);
 		set(&table->death[ring], table->deaths++);
 	}
-	set(&table->member[ring].id, 0);
 	changed(t);
 	ipcx_shm_wake_all(t, IPCX_SHM_SUB);
 	drop_unread(t, ring);
+	set(&table->member[ring].id, 0);
 }
 
 static void end_sub(struct ipcx_topic *t, unsigned int s)
@@ -221,9 +229,9 @@ static void end_sub(struct ipcx_topic *t, unsigned int s)
 		drop_unread(t, r);
 	}
 	clear_bit(table->dir.reliable, s);
-	set(&table->member[IPCX_SHM_SUBS + s].id, 0);
 	changed(t);
 	ipcx_shm_wake_all(t, IPCX_SHM_PUB);
+	set(&table->member[IPCX_SHM_SUBS + s].id, 0);
 }
 
 /* A member is gone, or goes. */
@@ -245,6 +253,7 @@ static int init_ring(const struct ipcx_topic *t, unsigned int ring)
 	int r;
 
 	empty(t, ring_at(t, ring), len);
+	empty(t, t->o.out_data_offset + ring * t->o.out_data_window, t->o.out_data_window);
 	r = fill(t, ring_at(t, ring), len);
 	if (r)
 		return r;

@@ -193,11 +193,8 @@ static int open_of(const struct ipcx_topic_shm *shm, unsigned int member, uint64
 
 static int new_memory(struct ipcx_topic *t, uint64_t size)
 {
-	struct rlimit limit;
 	int fd, err;
 
-	if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur < size)
-		return failed(t, EFBIG, "its memory is larger than a file may be (ulimit -f)");
 	fd = memfd_create("ipcx-topic", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return failed(t, errno, strerror(errno));
@@ -213,8 +210,13 @@ static int new_memory(struct ipcx_topic *t, uint64_t size)
 static int find_memory(struct ipcx_topic *t, uint64_t size)
 {
 	const struct timespec moment = { .tv_nsec = 1000000 };
+	struct rlimit limit;
 	unsigned int m;
 	int fd;
+
+	/* every member writes to it, and would be killed for that */
+	if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur < size)
+		return failed(t, EFBIG, "its memory is larger than a file may be (ulimit -f)");
 
 	/* whoever is just ending may have a lock still, and the memory no more */
 	for (int tries = 0; tries < 1000; tries++) {
