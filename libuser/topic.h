@@ -153,6 +153,8 @@ struct ipcx_topic {
  * @open: become a member: set fd, mem and o, of which the caller has filled what the kernel gets
  *	too; explains its own failures
  * @polled: its descriptor is asked for; may be NULL
+ * @ended: did others take it for dead, as IPCX_PUBLISH or IPCX_SUBSCRIBE? The generation has
+ *	changed then. May be NULL
  * @call: what ioctl() does on a member of the kernel's, with the same commands and errnos
  * @close: let go of all that @open made, but the mappings
  * @in_child: likewise in a forked child that does not inherit; the member is the parent
@@ -163,6 +165,7 @@ struct ipcx_topic_transport {
 	uint64_t caps;
 	int (*open)(struct ipcx_topic *t);
 	void (*polled)(struct ipcx_topic *t);
+	bool (*ended)(const struct ipcx_topic *t, unsigned int role);
 	int (*call)(struct ipcx_topic *t, unsigned int cmd, void *arg);
 	void (*close)(struct ipcx_topic *t);
 	void (*in_child)(struct ipcx_topic *t);
@@ -186,6 +189,11 @@ static inline uint32_t ipcx_topic_generation(const struct ipcx_topic *t)
 	const struct ipcx_dir *dir = t->map[IPCX_TOPIC_MAP_DIR].addr;
 
 	return __atomic_load_n(&dir->generation, __ATOMIC_ACQUIRE); /* [I] */
+}
+
+static inline bool ipcx_topic_ended(const struct ipcx_topic *t, unsigned int role)
+{
+	return t->ops->ended && t->ops->ended(t, role);
 }
 
 /* topic_open.c; return a bare negative errno */

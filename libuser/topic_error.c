@@ -236,6 +236,11 @@ static __attribute__((cold, noinline)) int explain_rare(const struct ipcx_topic 
 				 "topic %s: a deadline cannot be negative; give CLOCK_MONOTONIC "
 				 "nanoseconds, IPCX_NOWAIT or IPCX_FOREVER",
 				 name);
+	if (err == ENOTCONN)
+		return ipcx_fail(err,
+				 "topic %s: others have taken this member for dead, and what it had "
+				 "is lost; close the topic and open it again",
+				 name);
 	if (op == IPCX_TOPIC_OP_LOAN)
 		r = explain_loan(t, name, err, len);
 	else if (op == IPCX_TOPIC_OP_TAKE)

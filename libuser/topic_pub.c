@@ -88,6 +88,15 @@ ipcx_hot void fill_loan(struct ipcx_topic *t, struct ipcx_cell *cell, uint64_t p
 	m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->loan;
 }
 
+/* Did others take it for dead? Then nothing is as usual any more. */
+static bool is_ended(struct ipcx_topic *t)
+{
+	if (!ipcx_topic_ended(t, IPCX_PUBLISH))
+		return false;
+	t->pub.generation = ipcx_topic_generation(t) - 1;
+	return true;
+}
+
 /*
  * The pages are got first, so that no position is used up where that fails. Should the position
  * be another one then, because a reader holds the one expected, it is cancelled on failure.
@@ -95,10 +104,12 @@ ipcx_hot void fill_loan(struct ipcx_topic *t, struct ipcx_cell *cell, uint64_t p
 ipcx_cold int loan_locked(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, bool *kick)
 {
 	uint64_t pos;
-	int r = populate(t, t->pub.head, len);
+	int r = is_ended(t) ? -ENOTCONN : populate(t, t->pub.head, len);
 
 	if (!r)
 		r = next_position(t, &pos);
+	if (is_ended(t)) /* what next_position() saw may be of after its end */
+		r = -ENOTCONN;
 	if (r) {
 		*kick = t->pub.kick;
 		t->pub.kick = false;

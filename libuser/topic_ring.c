@@ -139,6 +139,8 @@ int ipcx_topic_look(struct ipcx_topic *t)
 
 	if (generation == t->generation)
 		return 0;
+	if (ipcx_topic_ended(t, IPCX_SUBSCRIBE))
+		return -ENOTCONN;
 	for (unsigned int ring = 0; !r && ring < IPCX_TOPIC_RINGS; ring++)
 		r = look_at(t, ring);
 	if (!r)

@@ -77,6 +77,9 @@ static int join(struct ipcx_topic *t)
 
 	t->o.out_ring = -1;
 	t->o.out_sub = -1;
+	/* who cannot be met for another reason may be just ending, and is tried again */
+	if (r != -EMFILE && r != -ENFILE && r != -ENOMEM)
+		r = 0;
 	if (!r && t->flags & IPCX_PUBLISH)
 		r = ipcx_shm_join(t, IPCX_SHM_PUB);
 	if (!r && t->flags & IPCX_SUBSCRIBE)
@@ -257,6 +260,7 @@ const struct ipcx_topic_transport ipcx_topic_shm = {
 		IPCX_CAP_FAN_OUT,
 	.open = shm_open_topic,
 	.polled = ipcx_shm_polled,
+	.ended = ipcx_shm_ended,
 	.call = shm_call,
 	.close = shm_close,
 	.in_child = shm_in_child,

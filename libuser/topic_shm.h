@@ -141,6 +141,7 @@ void ipcx_shm_forget_peer(struct ipcx_topic_shm *shm, unsigned int member);
 int ipcx_shm_reap(struct ipcx_topic *t); /* and MUTEX: ends the dead, meets all others */
 void ipcx_shm_meet(struct ipcx_topic *t); /* MUTEX not */
 /* with neither */
+bool ipcx_shm_ended(const struct ipcx_topic *t, unsigned int role);
 int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg);
 void ipcx_shm_polled(struct ipcx_topic *t);
 void ipcx_shm_kick(struct ipcx_topic *t, uint32_t whom);

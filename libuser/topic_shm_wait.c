@@ -90,7 +90,11 @@ static bool is_self(const struct ipcx_topic *t, unsigned int member)
 	return false;
 }
 
-/* Opens the pipe of another. Return: 0, or a bare negative errno: of a dead one -ENOENT. */
+/*
+ * Opens the pipe of another, whose lock was just seen. Return: 0; -ENXIO: nobody reads it any more,
+ * so that one is dead; any other bare negative errno: it cannot be met now, and may live. For it
+ * may be changing its user, or its first thread may have ended, or its files are just being closed.
+ */
 static int meet(struct ipcx_topic *t, unsigned int member, uint64_t id)
 {
 	const struct ipcx_shm_member *m = &t->shm->table->member[member];
@@ -101,15 +105,16 @@ static int meet(struct ipcx_topic *t, unsigned int member, uint64_t id)
 
 	snprintf(path, sizeof(path), "/proc/%u/fd/%u", __atomic_load_n(&m->pid, __ATOMIC_RELAXED),
 		 __atomic_load_n(&m->pipe, __ATOMIC_RELAXED));
-	if (stat(path, &st) || !S_ISFIFO(st.st_mode) ||
-	    st.st_ino != __atomic_load_n(&m->ino, __ATOMIC_RELAXED))
-		return -ENOENT;
+	if (stat(path, &st))
+		return -errno;
+	if (!S_ISFIFO(st.st_mode) || st.st_ino != __atomic_load_n(&m->ino, __ATOMIC_RELAXED))
+		return -EACCES;
 	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -ENOENT;
+		return -errno;
 	if (fstat(fd, &st) || st.st_ino != __atomic_load_n(&m->ino, __ATOMIC_RELAXED)) {
 		close(fd);
-		return -ENOENT;
+		return -EACCES;
 	}
 	if (epoll_ctl(t->shm->deaths, EPOLL_CTL_ADD, fd, &none)) {
 		close(fd);
@@ -119,7 +124,7 @@ static int meet(struct ipcx_topic *t, unsigned int member, uint64_t id)
 	return 0;
 }
 
-/* Sees to it that a member can be woken. Return: 0, -ENOENT if it is gone, or another errno. */
+/* Sees to it that a member can be woken. Return: 0, -ENXIO if it is gone, or another errno. */
 static int look_after(struct ipcx_topic *t, unsigned int member, uint64_t id)
 {
 	/* publishers and subscribers wait for each other, and not for their like */
@@ -129,10 +134,10 @@ static int look_after(struct ipcx_topic *t, unsigned int member, uint64_t id)
 
 	/* who closes his pipe is gone, whatever he has locked */
 	if (peer->id == id)
-		return poll(&fd, 1, 0) > 0 && fd.revents & POLLERR ? -ENOENT : 0;
+		return poll(&fd, 1, 0) > 0 && fd.revents & POLLERR ? -ENXIO : 0;
 	ipcx_shm_forget_peer(t->shm, member);
 	if (!ipcx_file_locked(t->shm->place.fd, IPCX_SHM_MEMBER + member))
-		return -ENOENT;
+		return -ENXIO;
 	return t->flags & other ? meet(t, member, id) : 0;
 }
 
@@ -149,9 +154,9 @@ static int look_after_all(struct ipcx_topic *t, bool end)
 		if (!id || is_self(t, m))
 			continue;
 		r = look_after(t, m, id);
-		if (r == -ENOENT && end)
+		if (r == -ENXIO && end)
 			ipcx_shm_end(t, m);
-		else if (r && failed != -ENOENT)
+		else if (r && failed != -ENXIO)
 			failed = r;
 	}
 	return failed;
@@ -175,7 +180,7 @@ void ipcx_shm_meet(struct ipcx_topic *t)
 	if (generation == shm->generation)
 		return;
 	r = look_after_all(t, false);
-	if (r == -ENOENT) {
+	if (r == -ENXIO) {
 		ipcx_shm_lock(shm);
 		r = ipcx_shm_reap(t);
 		ipcx_shm_unlock(shm);
@@ -339,6 +344,13 @@ static int look_again(struct ipcx_topic *t, int which)
 	return dead && found(t, which) ? 0 : -EAGAIN;
 }
 
+bool ipcx_shm_ended(const struct ipcx_topic *t, unsigned int role)
+{
+	int which = role == IPCX_PUBLISH ? IPCX_SHM_PUB : IPCX_SHM_SUB;
+
+	return id_of(t, ipcx_shm_self(t, which)) != t->shm->id[which];
+}
+
 /* Return: 0: look again; or a bare negative errno. */
 int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
 {
@@ -350,8 +362,8 @@ int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
 	};
 	struct timespec left;
 
-	if (id_of(t, ipcx_shm_self(t, which)) != shm->id[which])
-		return -EPIPE; /* others have taken it for dead */
+	if (ipcx_shm_ended(t, which == IPCX_SHM_PUB ? IPCX_PUBLISH : IPCX_SUBSCRIBE))
+		return -ENOTCONN;
 	if (arg->deadline == IPCX_NOWAIT && !__atomic_load_n(&shm->polled, __ATOMIC_RELAXED))
 		return look_again(t, which);
 	if (prepare(t, which))
