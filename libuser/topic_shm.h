@@ -91,6 +91,7 @@ struct ipcx_shm_peer {
  * @deaths: epoll of the pipes of others; readable when one is dead
  * @peer: pipes of others
  * @generation: up to which @peer is known
+ * @unmet: somebody could not be met
  * @asked: of each ring, the id of that which was asked for a kick
  * @asked_room: subscribers were
  * @polled: the application polls: who finds nothing has to ask for a kick
@@ -107,7 +108,7 @@ struct ipcx_topic_shm {
 	struct ipcx_shm_peer peer[IPCX_SHM_MEMBERS];
 	uint32_t generation;
 	uint64_t asked[IPCX_TOPIC_RINGS];
-	bool asked_room, polled;
+	bool unmet, asked_room, polled;
 	int64_t noticed;
 	uint64_t populated;
 };

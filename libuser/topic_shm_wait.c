@@ -25,6 +25,7 @@
 #include "topic_shm.h"
 
 #define NOTICE_NS 10000000
+#define UNMET_NS 100000000 /* until who could not be met is tried again by one who waits */
 
 /* What was written before is seen by each member from now on, wherever it runs. */
 void ipcx_shm_serialise(void)
@@ -121,6 +122,8 @@ static int meet(struct ipcx_topic *t, unsigned int member, uint64_t id)
 		return -ENOMEM;
 	}
 	t->shm->peer[member] = (struct ipcx_shm_peer){ id, fd };
+	if (t->shm->unmet)
+		put_byte(fd); /* a kick may have been due since */
 	return 0;
 }
 
@@ -186,6 +189,7 @@ void ipcx_shm_meet(struct ipcx_topic *t)
 		ipcx_shm_unlock(shm);
 	}
 	shm->generation = r ? generation - 1 : generation;
+	__atomic_store_n(&shm->unmet, r, __ATOMIC_RELAXED);
 }
 
 /* Asks those who can bring what is waited for. Return: whether that was not done before. */
@@ -274,14 +278,15 @@ static void drain(struct ipcx_topic *t, int which)
 		memset(t->shm->asked, 0, sizeof(t->shm->asked));
 }
 
-static struct timespec until(int64_t deadline)
+/* What is left until @deadline, or @most if that is less */
+static struct timespec until(int64_t deadline, int64_t most)
 {
 	struct timespec ts;
 	int64_t left;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	left = deadline - (ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec);
-	left = left > 0 ? left : 0;
+	left = left < 0 ? 0 : left < most ? left : most;
 	return (struct timespec){ left / 1000000000, left % 1000000000 };
 }
 
@@ -370,7 +375,8 @@ int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
 		return 0;
 	if (arg->deadline == IPCX_NOWAIT)
 		return -EAGAIN;
-	left = until(arg->deadline);
+	left = until(arg->deadline,
+		     __atomic_load_n(&shm->unmet, __ATOMIC_RELAXED) ? UNMET_NS : INT64_MAX);
 	return ppoll(fds, 2, &left, NULL) < 0 ? -errno : 0;
 }
 
@@ -387,10 +393,27 @@ void ipcx_shm_polled(struct ipcx_topic *t)
 	prepare(t, t->o.out_sub >= 0 ? IPCX_SHM_SUB : IPCX_SHM_PUB);
 }
 
+/* The next message, or the next release, finds that a kick is due. */
+static void kick_again(struct ipcx_topic *t, uint32_t whom)
+{
+	ipcx_lock(&t->lock);
+	if (whom == IPCX_KICK_SUBSCRIBERS)
+		t->pub.kicked = __atomic_load_n(t->pub.attention, __ATOMIC_RELAXED) - 1;
+	for (unsigned int i = 0; whom != IPCX_KICK_SUBSCRIBERS && i < t->nrings; i++)
+		t->rings[i]->sub->kicked =
+			__atomic_load_n(t->rings[i]->sub->attention, __ATOMIC_RELAXED) - 1;
+	ipcx_unlock(&t->lock);
+}
+
 void ipcx_shm_kick(struct ipcx_topic *t, uint32_t whom)
 {
+	bool unmet;
+
 	ipcx_lock(&t->shm->lock);
 	ipcx_shm_meet(t);
 	ipcx_shm_wake_all(t, whom == IPCX_KICK_SUBSCRIBERS ? IPCX_SHM_SUB : IPCX_SHM_PUB);
+	unmet = t->shm->unmet;
 	ipcx_unlock(&t->shm->lock);
+	if (unmet)
+		kick_again(t, whom);
 }
