@@ -92,6 +92,9 @@ struct ipcx_topic_reader {
  * @turn: index in @rings of the ring that is looked at next
  * @page: bytes of a page
  * @missed: of rings that were left
+ * @leaving: bit r: that ring was left, but the transport could not do so yet
+ * @leaving_broken: bit r: because it contradicts itself, which was told
+ * @leaving_id: of these rings
  * @caps: what ipcx_topic_caps() returns
  * @attr: what ipcx_topic_attr() returns
  * @o: what the kernel said
@@ -128,6 +131,8 @@ struct ipcx_topic {
 	unsigned int nrings, turn;
 	size_t page;
 	uint64_t missed;
+	uint64_t leaving, leaving_broken;
+	uint64_t leaving_id[IPCX_TOPIC_RINGS];
 	uint64_t caps;
 	struct ipcx_topic_attr attr;
 	struct ipcx_topic_open o;
@@ -230,7 +235,7 @@ void ipcx_topic_kick(struct ipcx_topic *t, uint32_t whom);
 
 /* topic_ring.c; with the lock held, a bare negative errno */
 int ipcx_topic_look(struct ipcx_topic *t);
-void ipcx_topic_leave(struct ipcx_topic *t, unsigned int ring, bool broken);
+bool ipcx_topic_leave(struct ipcx_topic *t, unsigned int ring, bool broken);
 
 /* topic_error.c: all put it into words and return -err, or what the contract has for it */
 enum ipcx_topic_op {

@@ -40,31 +40,53 @@ static void forget(struct ipcx_topic *t, unsigned int ring)
 	free(sub); /* behind it, for a child that is forked between the two */
 }
 
-/* Tells the kernel, which tells why the ring had to be left if it had to. */
-static void leave(struct ipcx_topic *t, unsigned int ring, uint64_t id, bool broken)
+/* Of what was told, or is to be: why the ring had to be left if it had to */
+static void note_why(struct ipcx_topic *t, uint32_t why)
 {
-	struct ipcx_topic_leave arg = { .size = sizeof(arg), .ring = ring, .id = id };
-
-	if (t->ops->call(t, IPCX_IOC_TOPIC_LEAVE, &arg) < 0)
-		arg.out_flags = 0;
 	if (t->flags & IPCX_LOSSY) /* that it misses something is no error */
-		arg.out_flags &= ~IPCX_LEFT_LOST;
-	if (broken || arg.out_flags & IPCX_LEFT_PROTO)
+		why &= ~IPCX_LEFT_LOST;
+	if (why & IPCX_LEFT_PROTO)
 		t->broken++;
-	else if (arg.out_flags & (IPCX_LEFT_EVICTED | IPCX_LEFT_LOST))
+	else if (why & (IPCX_LEFT_EVICTED | IPCX_LEFT_LOST))
 		t->cut++;
 }
 
 /*
- * What is held of it can still be read, but it may become zeros, or what another publisher writes.
- * @broken: it contradicts itself.
+ * Tells the kernel, which tells why the ring had to be left. The other transport may have to be
+ * told later: until then nothing of this ring is looked at. Return: whether it was told.
  */
-void ipcx_topic_leave(struct ipcx_topic *t, unsigned int ring, bool broken)
+static bool leave(struct ipcx_topic *t, unsigned int ring, uint64_t id, bool broken)
+{
+	struct ipcx_topic_leave arg = { .size = sizeof(arg), .ring = ring, .id = id };
+	uint64_t bit = UINT64_C(1) << ring;
+
+	t->leaving &= ~bit;
+	if (broken && !(t->leaving_broken & bit))
+		t->broken++;
+	t->leaving_broken &= ~bit;
+	if (!t->ops->call(t, IPCX_IOC_TOPIC_LEAVE, &arg)) {
+		note_why(t, broken ? 0 : arg.out_flags);
+		return true;
+	}
+	if (errno != EAGAIN)
+		return true;
+	t->leaving |= bit;
+	t->leaving_broken |= broken ? bit : 0;
+	t->leaving_id[ring] = id;
+	t->generation = ipcx_topic_generation(t) - 1; /* so that it is looked at again */
+	return false;
+}
+
+/*
+ * What is held of it can still be read, but it may become zeros, or what another publisher writes.
+ * @broken: it contradicts itself. Return: as leave().
+ */
+bool ipcx_topic_leave(struct ipcx_topic *t, unsigned int ring, bool broken)
 {
 	uint64_t id = t->reader[ring].id;
 
 	forget(t, ring);
-	leave(t, ring, id, broken);
+	return leave(t, ring, id, broken);
 }
 
 /* Whoever is gone already has no name. */
@@ -110,12 +132,17 @@ static int look_at(struct ipcx_topic *t, unsigned int ring)
 	struct ipcx_topic_reader *reader = &t->reader[ring];
 	uint64_t id = __atomic_load_n(&entry->id, __ATOMIC_RELAXED);
 	unsigned int sub = t->o.out_sub;
+	bool left = true;
 
+	if (t->leaving >> ring & 1)
+		left = leave(t, ring, t->leaving_id[ring], t->leaving_broken >> ring & 1);
 	if (reader->id && (reader->id != id || has_bit(entry->evicted, sub)))
-		ipcx_topic_leave(t, ring, false);
+		left = ipcx_topic_leave(t, ring, false);
 	/* one that it had to leave before it ever looked there */
-	if (!reader->id && has_bit(entry->evicted, sub))
-		leave(t, ring, id, false);
+	if (left && !reader->id && has_bit(entry->evicted, sub))
+		left = leave(t, ring, id, false);
+	if (!left)
+		return 0;
 	id = __atomic_load_n(&entry->id, __ATOMIC_RELAXED); /* there may be another one since */
 	if (!id || !has_bit(entry->subs, sub))
 		return 0;
@@ -144,6 +171,6 @@ int ipcx_topic_look(struct ipcx_topic *t)
 	for (unsigned int ring = 0; !r && ring < IPCX_TOPIC_RINGS; ring++)
 		r = look_at(t, ring);
 	if (!r)
-		t->generation = generation;
+		t->generation = t->leaving ? generation - 1 : generation;
 	return r;
 }

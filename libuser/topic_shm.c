@@ -198,15 +198,16 @@ static int populate(struct ipcx_topic *t, struct ipcx_topic_populate *arg)
 	return 0;
 }
 
-/* With MUTEX: what changes the directory */
+/* With MUTEX: what changes the directory. -EAGAIN: it is another's turn. */
 static int change(struct ipcx_topic *t, unsigned int cmd, void *arg)
 {
-	int r;
+	int r = -EAGAIN;
 
 	ipcx_lock(&t->shm->lock);
-	ipcx_shm_lock(t->shm);
-	r = cmd == IPCX_IOC_TOPIC_EVICT ? ipcx_shm_evict(t, arg) : ipcx_shm_leave(t, arg);
-	ipcx_shm_unlock(t->shm);
+	if (ipcx_shm_try_lock(t->shm)) {
+		r = cmd == IPCX_IOC_TOPIC_EVICT ? ipcx_shm_evict(t, arg) : ipcx_shm_leave(t, arg);
+		ipcx_shm_unlock(t->shm);
+	}
 	ipcx_unlock(&t->shm->lock);
 	return r;
 }

@@ -92,6 +92,7 @@ struct ipcx_shm_peer {
  * @peer: pipes of others
  * @generation: up to which @peer is known
  * @unmet: somebody could not be met
+ * @late: something is still to be done when it is this one's turn
  * @asked: of each ring, the id of that which was asked for a kick
  * @asked_room: subscribers were
  * @polled: the application polls: who finds nothing has to ask for a kick
@@ -108,7 +109,7 @@ struct ipcx_topic_shm {
 	struct ipcx_shm_peer peer[IPCX_SHM_MEMBERS];
 	uint32_t generation;
 	uint64_t asked[IPCX_TOPIC_RINGS];
-	bool unmet, asked_room, polled;
+	bool unmet, late, asked_room, polled;
 	int64_t noticed;
 	uint64_t populated;
 };
@@ -141,6 +142,7 @@ void ipcx_shm_wake_all(struct ipcx_topic *t, int which);
 void ipcx_shm_forget_peer(struct ipcx_topic_shm *shm, unsigned int member);
 int ipcx_shm_reap(struct ipcx_topic *t); /* and MUTEX: ends the dead, meets all others */
 void ipcx_shm_meet(struct ipcx_topic *t); /* MUTEX not */
+bool ipcx_shm_try_lock(struct ipcx_topic_shm *shm);
 /* with neither */
 bool ipcx_shm_ended(const struct ipcx_topic *t, unsigned int role);
 int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg);

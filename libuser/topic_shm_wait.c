@@ -25,6 +25,7 @@
 #include "topic_shm.h"
 
 #define NOTICE_NS 10000000
+#define TURN_NS 10000000 /* until somebody else's turn is over, perhaps */
 #define UNMET_NS 100000000 /* until who could not be met is tried again by one who waits */
 
 /* What was written before is seen by each member from now on, wherever it runs. */
@@ -171,8 +172,32 @@ int ipcx_shm_reap(struct ipcx_topic *t)
 }
 
 /*
+ * Who has the turn may be stopped, and nobody who has a deadline may be so too: so this one comes
+ * again later.
+ */
+bool ipcx_shm_try_lock(struct ipcx_topic_shm *shm)
+{
+	bool locked = ipcx_lock_file(shm->place.fd, F_WRLCK, IPCX_SHM_MUTEX);
+
+	__atomic_store_n(&shm->late, !locked, __ATOMIC_RELAXED);
+	return locked;
+}
+
+/* Return: as ipcx_shm_reap(), or -EAGAIN: it is another's turn. */
+static int reap_in_turn(struct ipcx_topic *t)
+{
+	int r;
+
+	if (!ipcx_shm_try_lock(t->shm))
+		return -EAGAIN;
+	r = ipcx_shm_reap(t);
+	ipcx_shm_unlock(t->shm);
+	return r;
+}
+
+/*
  * Knows all others, of what the directory says now; whom it could not meet it tries to again. Only
- * to end somebody has it to wait for its turn.
+ * to end somebody does it have to be its turn.
  */
 void ipcx_shm_meet(struct ipcx_topic *t)
 {
@@ -183,11 +208,8 @@ void ipcx_shm_meet(struct ipcx_topic *t)
 	if (generation == shm->generation)
 		return;
 	r = look_after_all(t, false);
-	if (r == -ENXIO) {
-		ipcx_shm_lock(shm);
-		r = ipcx_shm_reap(t);
-		ipcx_shm_unlock(shm);
-	}
+	if (r == -ENXIO)
+		r = reap_in_turn(t);
 	shm->generation = r ? generation - 1 : generation;
 	__atomic_store_n(&shm->unmet, r, __ATOMIC_RELAXED);
 }
@@ -296,12 +318,7 @@ static bool bury(struct ipcx_topic *t)
 	struct pollfd deaths = { .fd = t->shm->deaths, .events = POLLIN };
 
 	ipcx_shm_meet(t);
-	if (poll(&deaths, 1, 0) <= 0)
-		return false;
-	ipcx_shm_lock(t->shm);
-	ipcx_shm_reap(t);
-	ipcx_shm_unlock(t->shm);
-	return true;
+	return poll(&deaths, 1, 0) > 0 && reap_in_turn(t) != -EAGAIN;
 }
 
 static bool found(struct ipcx_topic *t, int which)
@@ -366,18 +383,23 @@ int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
 		{ .fd = shm->deaths, .events = POLLIN },
 	};
 	struct timespec left;
+	bool some, late;
 
 	if (ipcx_shm_ended(t, which == IPCX_SHM_PUB ? IPCX_PUBLISH : IPCX_SUBSCRIBE))
 		return -ENOTCONN;
 	if (arg->deadline == IPCX_NOWAIT && !__atomic_load_n(&shm->polled, __ATOMIC_RELAXED))
 		return look_again(t, which);
-	if (prepare(t, which))
-		return 0;
+	some = prepare(t, which);
 	if (arg->deadline == IPCX_NOWAIT)
-		return -EAGAIN;
-	left = until(arg->deadline,
-		     __atomic_load_n(&shm->unmet, __ATOMIC_RELAXED) ? UNMET_NS : INT64_MAX);
-	return ppoll(fds, 2, &left, NULL) < 0 ? -errno : 0;
+		return some ? 0 : -EAGAIN;
+	/* what was found, or the end of somebody, may be what it is not the turn for yet */
+	late = __atomic_exchange_n(&shm->late, false, __ATOMIC_RELAXED);
+	if (some && !late)
+		return 0;
+	left = until(arg->deadline, late					   ? TURN_NS :
+				    __atomic_load_n(&shm->unmet, __ATOMIC_RELAXED) ? UNMET_NS :
+										     INT64_MAX);
+	return ppoll(fds, late ? 0 : 2, &left, NULL) < 0 ? -errno : 0;
 }
 
 /* From now on who polls is woken, also if nothing is taken or sent before. */
