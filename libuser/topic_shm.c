@@ -178,6 +178,7 @@ static void shm_close(struct ipcx_topic *t)
 static void shm_in_child(struct ipcx_topic *t)
 {
 	t->shm->table = NULL;
+	close_fd(&t->shm->deaths); /* first: the set is the parent's too, and nothing leaves it */
 	let_go(t);
 }
 

@@ -72,11 +72,16 @@ void ipcx_shm_wake_all(struct ipcx_topic *t, int which)
 		ipcx_shm_wake(t, m);
 }
 
+/* Somebody may have a copy of the descriptor, so closing it alone would leave it in the set. */
 void ipcx_shm_forget_peer(struct ipcx_topic_shm *shm, unsigned int member)
 {
-	if (shm->peer[member].id)
-		close(shm->peer[member].fd);
-	shm->peer[member].id = 0;
+	struct ipcx_shm_peer *peer = &shm->peer[member];
+
+	if (!peer->id)
+		return;
+	epoll_ctl(shm->deaths, EPOLL_CTL_DEL, peer->fd, NULL);
+	close(peer->fd);
+	peer->id = 0;
 }
 
 static uint64_t id_of(const struct ipcx_topic *t, unsigned int member)
