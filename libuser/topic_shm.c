@@ -205,6 +205,7 @@ static int change(struct ipcx_topic *t, unsigned int cmd, void *arg)
 	int r = -EAGAIN;
 
 	ipcx_lock(&t->shm->lock);
+	ipcx_shm_meet(t); /* whom to wake */
 	if (ipcx_shm_try_lock(t->shm)) {
 		r = cmd == IPCX_IOC_TOPIC_EVICT ? ipcx_shm_evict(t, arg) : ipcx_shm_leave(t, arg);
 		ipcx_shm_unlock(t->shm);

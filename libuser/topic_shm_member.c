@@ -435,5 +435,6 @@ int ipcx_shm_leave(struct ipcx_topic *t, struct ipcx_topic_leave *arg)
 	else
 		drop_unread(t, ring);
 	changed(t);
+	ipcx_shm_wake(t, ring); /* it may have waited for this subscriber */
 	return 0;
 }
