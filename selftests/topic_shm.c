@@ -210,6 +210,98 @@ TEST_F(shm, too_few_descriptors)
 	EXPECT_EQ(before, entries("/proc/self/fd"));
 }
 
+/* Reads without sleeping, for a second. Return: what came, or -EAGAIN, or what else it failed with. */
+static int64_t poll_nr(struct ipcx_topic *t)
+{
+	int64_t r = -EAGAIN;
+
+	for (int i = 0; r == -EAGAIN && i < 100; i++) {
+		usleep(10000);
+		r = recv_nr(t, 0);
+	}
+	return r;
+}
+
+/* Who may not look at another in /proc does not take it for dead. */
+TEST_F(shm, not_looked_at)
+{
+	struct ipcx_topic *t;
+	struct child c;
+
+	if (child_start(&c)) {
+		if (open_topic(&t, IPCX_PUBLISH) || (!geteuid() && setuid(65534)) || !say(&c))
+			_exit(1);
+		for (int i = 0; hear(&c); i++)
+			if (send_nr(t, i, 0))
+				_exit(2);
+	}
+	ASSERT_TRUE(hear(&c));
+	ASSERT_EQ(0, open_topic(&t, IPCX_SUBSCRIBE));
+	prctl(PR_SET_DUMPABLE, 0);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(-ETIMEDOUT, recv_nr(t, in_ms(10)));
+		ASSERT_TRUE(say(&c));
+		EXPECT_EQ(i, poll_nr(t));
+	}
+	prctl(PR_SET_DUMPABLE, 1);
+	EXPECT_EQ(128 + SIGKILL, child_kill(&c));
+	ipcx_topic_close(t);
+}
+
+/* A kick that fails for want of descriptors is made up for. */
+TEST_F(shm, kick_is_not_forgotten)
+{
+	struct rlimit old, limit = { .rlim_cur = 3 };
+	struct ipcx_topic *t;
+	struct child c;
+
+	ASSERT_EQ(0, open_topic(&t, IPCX_PUBLISH));
+	if (child_start(&c)) {
+		if (open_topic(&t, IPCX_SUBSCRIBE) || !say(&c))
+			_exit(1);
+		_exit(recv_nr(t, in_ms(60000)) == 1 ? 0 : 2);
+	}
+	ASSERT_TRUE(hear(&c));
+	usleep(100000);
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &old));
+	limit.rlim_max = old.rlim_max;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	EXPECT_EQ(0, send_nr(t, 1, 0));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &old));
+	EXPECT_EQ(0, send_nr(t, 2, 0));
+	EXPECT_EQ(0, exit_status(c.pid));
+	ipcx_topic_close(t);
+}
+
+/* Somebody is stopped while he has the turn, and another dies: who reads does so in time. */
+TEST_F(shm, stopped_in_its_turn)
+{
+	struct flock turn = { .l_type = F_WRLCK, .l_start = 2, .l_len = 1 };
+	struct child dead, stopped;
+	struct ipcx_topic *t;
+
+	ASSERT_EQ(0, open_topic(&t, IPCX_SUBSCRIBE));
+	if (child_start(&dead)) {
+		if (open_topic(&t, IPCX_PUBLISH) || send_nr(t, 1, 0) || !say(&dead))
+			_exit(1);
+		pause();
+	}
+	ASSERT_TRUE(hear(&dead));
+	EXPECT_EQ(1, recv_nr(t, 0));
+	if (child_start(&stopped)) {
+		if (fcntl(open(self->file, O_RDWR), F_OFD_SETLK, &turn) || !say(&stopped))
+			_exit(1);
+		pause();
+	}
+	ASSERT_TRUE(hear(&stopped));
+	EXPECT_EQ(128 + SIGKILL, child_kill(&dead));
+	EXPECT_EQ(-ETIMEDOUT, recv_nr(t, in_ms(100)));
+	EXPECT_EQ(-EAGAIN, recv_nr(t, 0));
+	EXPECT_EQ(128 + SIGKILL, child_kill(&stopped));
+	EXPECT_EQ(-ETIMEDOUT, recv_nr(t, in_ms(100)));
+	ipcx_topic_close(t);
+}
+
 /* What dead publishers left makes place for new ones, and that is told. */
 TEST_F(shm, rings_of_the_dead)
 {
