@@ -156,7 +156,8 @@ struct ipcx_topic {
  * @name: its name in a URI
  * @caps: IPCX_CAP_* that it enforces
  * @open: become a member: set fd, mem and o, of which the caller has filled what the kernel gets
- *	too; explains its own failures
+ *	too; explains its own failures. -EALREADY: it is another's turn, and -EINPROGRESS: members
+ *	may be just ending: to be closed, and tried again a moment later
  * @polled: its descriptor is asked for; may be NULL
  * @ended: did others take it for dead, as IPCX_PUBLISH or IPCX_SUBSCRIBE? The generation has
  *	changed then. May be NULL

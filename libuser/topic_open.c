@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kernel.h"
@@ -344,6 +345,43 @@ static int open_with(const struct ipcx_topic_transport *ops, struct ipcx_topic *
 	return r;
 }
 
+/* Return: 0, or negative as @open of a transport. */
+static int open_once(const struct ipcx_topic_transport *ops, struct ipcx_topic **t,
+		     const char *name, unsigned int flags, const struct ipcx_topic_opts *opts)
+{
+	int r;
+
+	ipcx_fork_lock();
+	r = open_with(ops ? ops : &ipcx_topic_kernel, t, name, flags, opts);
+	if (r == -ENODEV && !ops) {
+		r = open_with(&ipcx_topic_shm, t, name, flags, opts);
+		if (!r)
+			ipcx_say_fallback("topic", name, ipcx_topic_shm.name);
+	}
+	if (!r)
+		ipcx_fork_add(&(*t)->fork);
+	ipcx_fork_unlock();
+	return r;
+}
+
+/* Others may take their time: meanwhile nothing is open, and whoever wants to fork can. */
+static int open_patiently(const struct ipcx_topic_transport *ops, struct ipcx_topic **t,
+			  const char *name, unsigned int flags, const struct ipcx_topic_opts *opts)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	unsigned int ending = 0;
+	int r;
+
+	for (;;) {
+		r = open_once(ops, t, name, flags, opts);
+		if (r != -EALREADY && r != -EINPROGRESS)
+			return r;
+		if (r == -EINPROGRESS && ++ending == 1000)
+			return -EACCES;
+		nanosleep(&moment, NULL);
+	}
+}
+
 int ipcx_topic_open(struct ipcx_topic **t, const char *uri, unsigned int flags,
 		    const struct ipcx_topic_opts *user_opts)
 {
@@ -364,17 +402,7 @@ int ipcx_topic_open(struct ipcx_topic **t, const char *uri, unsigned int flags,
 							   "cannot be empty");
 	if (r)
 		return r;
-	ipcx_fork_lock();
-	r = open_with(ops ? ops : &ipcx_topic_kernel, t, name, flags, &opts);
-	if (r == -ENODEV && !ops) {
-		r = open_with(&ipcx_topic_shm, t, name, flags, &opts);
-		if (!r)
-			ipcx_say_fallback("topic", name, ipcx_topic_shm.name);
-	}
-	if (!r)
-		ipcx_fork_add(&(*t)->fork);
-	ipcx_fork_unlock();
-	return r;
+	return open_patiently(ops, t, name, flags, &opts);
 }
 
 void ipcx_topic_close(struct ipcx_topic *t)

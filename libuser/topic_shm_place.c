@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "file_lock.h"
@@ -206,34 +205,29 @@ static int new_memory(struct ipcx_topic *t, uint64_t size)
 	return failed(t, err, strerror(err));
 }
 
-/* The memory that members have, or where there are none a new one */
+/* The memory that members have, or where there are none a new one. -EINPROGRESS: as @open. */
 static int find_memory(struct ipcx_topic *t, uint64_t size)
 {
-	const struct timespec moment = { .tv_nsec = 1000000 };
 	struct rlimit limit;
-	unsigned int m;
 	int fd;
 
 	/* every member writes to it, and would be killed for that */
 	if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur < size)
 		return failed(t, EFBIG, "its memory is larger than a file may be (ulimit -f)");
-
-	/* whoever is just ending may have a lock still, and the memory no more */
-	for (int tries = 0; tries < 1000; tries++) {
-		if (ipcx_shm_alone(t->shm))
-			return new_memory(t, size);
-		for (m = 0; (m = next_alive(t->shm, m)) < IPCX_SHM_MEMBERS; m++) {
-			fd = open_of(t->shm, m, size);
-			if (fd >= 0)
-				return fd;
-			if (fd != -ENOENT)
-				return failed(t, -fd, strerror(-fd));
-		}
-		nanosleep(&moment, NULL);
+	if (ipcx_shm_alone(t->shm))
+		return new_memory(t, size);
+	for (unsigned int m = 0; (m = next_alive(t->shm, m)) < IPCX_SHM_MEMBERS; m++) {
+		fd = open_of(t->shm, m, size);
+		if (fd >= 0)
+			return fd;
+		if (fd != -ENOENT)
+			return failed(t, -fd, strerror(-fd));
 	}
-	return failed(t, EACCES,
-		      "it has members, but their memory is not found in /proc: that has to be "
-		      "mounted, show processes of this user, and be of the same PID namespace");
+	/* whoever is just ending may have a lock still, and the memory no more */
+	failed(t, EACCES,
+	       "it has members, but their memory is not found in /proc: that has to be mounted, "
+	       "show processes of this user, and be of the same PID namespace");
+	return -EINPROGRESS;
 }
 
 /* Tells where the memory is, so that whoever comes finds it. */
@@ -261,7 +255,7 @@ static int map_table(struct ipcx_topic *t)
 	return 0;
 }
 
-/* Finds the file and the memory. Return: 0, with MUTEX locked. */
+/* Finds the file and the memory. Return: 0, with MUTEX locked; or negative as @open. */
 int ipcx_shm_find(struct ipcx_topic *t)
 {
 	struct ipcx_place *p = &t->shm->place;
@@ -277,7 +271,8 @@ int ipcx_shm_find(struct ipcx_topic *t)
 			r = failed(t, EACCES, "its file cannot be opened");
 		if (r)
 			return r;
-		ipcx_shm_lock(t->shm);
+		if (!ipcx_shm_try_lock(t->shm))
+			return -EALREADY;
 		if (ipcx_place_is_there(p))
 			break;
 		ipcx_place_close(p);
