@@ -191,6 +191,7 @@ int ipcx_topic_attr(const struct ipcx_topic *t, struct ipcx_topic_attr *attr);
  * -EMSGSIZE   @len is larger than the topic's msg_max
  * -ENOBUFS    bytes_max of the ring is reached
  * -ENOMEM     no memory, or the memory cgroup's limit is reached
+ * -ENOTCONN   others took this member for dead, over "shm": close the topic and open it again
  * -EPERM      the topic was not opened with IPCX_PUBLISH
  * -ETIMEDOUT  still no room at @deadline
  */
@@ -237,6 +238,7 @@ int ipcx_topic_cancel(struct ipcx_topic *t, struct ipcx_msg *m);
  * -EMFILE     this handle is lossy and holds 64 messages, or 4 of more than 104 bytes and the
  *             next one is so long too: release one
  * -ENOMEM     the address space is too small for the ring of a publisher
+ * -ENOTCONN   others took this member for dead, over "shm": close the topic and open it again
  * -EPERM      the topic was not opened with IPCX_SUBSCRIBE
  * -EPIPE      messages are lost: a publisher has cut this subscriber off, because it was lag_max
  *             behind, or what one had left made place for others

@@ -387,6 +387,7 @@ int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
 		{ .fd = shm->pipe[which][0], .events = POLLIN },
 		{ .fd = shm->deaths, .events = POLLIN },
 	};
+	int64_t most = INT64_MAX;
 	struct timespec left;
 	bool some, late;
 
@@ -401,9 +402,11 @@ int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
 	late = __atomic_exchange_n(&shm->late, false, __ATOMIC_RELAXED);
 	if (some && !late)
 		return 0;
-	left = until(arg->deadline, late					   ? TURN_NS :
-				    __atomic_load_n(&shm->unmet, __ATOMIC_RELAXED) ? UNMET_NS :
-										     INT64_MAX);
+	if (late)
+		most = TURN_NS;
+	else if (__atomic_load_n(&shm->unmet, __ATOMIC_RELAXED))
+		most = UNMET_NS;
+	left = until(arg->deadline, most);
 	return ppoll(fds, late ? 0 : 2, &left, NULL) < 0 ? -errno : 0;
 }
 

@@ -210,7 +210,7 @@ TEST_F(shm, too_few_descriptors)
 	EXPECT_EQ(before, entries("/proc/self/fd"));
 }
 
-/* Reads without sleeping, for a second. Return: what came, or -EAGAIN, or what else it failed with. */
+/* Looks for a second, and never sleeps. Return: what came, or a negative errno. */
 static int64_t poll_nr(struct ipcx_topic *t)
 {
 	int64_t r = -EAGAIN;
