@@ -110,6 +110,15 @@ static void hang_up(struct ipcx_stream *s)
 	pthread_mutex_unlock(&s->c.answering);
 }
 
+/* Whose is the connection? Return: whether it is of use. */
+bool ipcx_stream_connected(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	conn->pid = -1;
+	conn->uid = -1;
+	conn->gid = -1;
+	return s->connected(s, conn);
+}
+
 /* A descriptor that is polled keeps its number. */
 static int install(struct ipcx_stream *s, int fd)
 {
@@ -121,6 +130,7 @@ static int install(struct ipcx_stream *s, int fd)
 	} else {
 		s->out.fd = fd;
 	}
+	ipcx_stream_connected(s, &s->out);
 	if (s->c.base.flags & IPCX_RECV)
 		epoll_ctl(s->c.base.fd, EPOLL_CTL_ADD, s->out.fd, &ev);
 	s->lost = false;

@@ -67,7 +67,7 @@ struct ipcx_conn {
  * @arrived: bytes of long messages of @peers that are not whole
  * @numbers: the last of a connection
  * @connect: a non-blocking socket to who receives, -EAGAIN if nobody does, or an errno
- * @accepted: a connection came in: check it and fill in whose it is. False: drop it
+ * @connected: check a connection and fill in whose it is, if that is known. False: drop it
  */
 struct ipcx_stream {
 	struct ipcx_copied c;
@@ -77,7 +77,7 @@ struct ipcx_stream {
 	struct ipcx_conn out, *peers, *over;
 	uint64_t arrived, numbers;
 	int (*connect)(struct ipcx_stream *s);
-	bool (*accepted)(struct ipcx_stream *s, struct ipcx_conn *conn);
+	bool (*connected)(struct ipcx_stream *s, struct ipcx_conn *conn);
 };
 
 /* Polls the listener @s->listener if there is one, else connects if somebody is there. */
@@ -94,7 +94,8 @@ int ipcx_stream_answer(struct ipcx_copied *c, struct ipcx_buffer **b);
 int ipcx_stream_fd(struct ipcx_copied *c, enum ipcx_way way, short *events);
 uint64_t ipcx_stream_queued(struct ipcx_copied *c);
 
-/* stream.c, for stream_peers.c: one message over a connection */
+/* stream.c, for stream_peers.c: a connection, and one message over it */
+bool ipcx_stream_connected(struct ipcx_stream *s, struct ipcx_conn *conn);
 int ipcx_stream_write(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b);
 int ipcx_stream_wait_to_go_on(int fd, int64_t deadline);
 int ipcx_stream_read(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b);

@@ -185,12 +185,9 @@ static int accept_one(struct ipcx_stream *s)
 	conn->fd = fd;
 	conn->users = 1;
 	pthread_mutex_init(&conn->replying, NULL);
-	conn->pid = -1;
-	conn->uid = -1;
-	conn->gid = -1;
 	s->peers = conn;
 	ev.data.ptr = conn;
-	if (!s->accepted(s, conn) || epoll_ctl(s->c.set, EPOLL_CTL_ADD, fd, &ev))
+	if (!ipcx_stream_connected(s, conn) || epoll_ctl(s->c.set, EPOLL_CTL_ADD, fd, &ev))
 		drop_peer(s, conn);
 	return 1;
 }

@@ -108,7 +108,7 @@ static int tcp_connect(struct ipcx_stream *s)
 	return ipcx_fail(r, "no connection to \"%s\": %s", s->c.base.name, strerror(r));
 }
 
-static bool tcp_accepted(struct ipcx_stream *s, struct ipcx_conn *conn)
+static bool tcp_connected(struct ipcx_stream *s, struct ipcx_conn *conn)
 {
 	(void)s;
 	return !no_delay(conn->fd);
@@ -144,7 +144,7 @@ static int tcp_open(struct ipcx_copied *c, const char *rest, unsigned int flags,
 	t->s.out.fd = -1;
 	t->s.sum = true;
 	t->s.connect = tcp_connect;
-	t->s.accepted = tcp_accepted;
+	t->s.connected = tcp_connected;
 	r = resolve(t, rest);
 	if (r)
 		return r;

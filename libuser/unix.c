@@ -65,7 +65,7 @@ static int unix_connect(struct ipcx_stream *s)
 	return r == -ECONNREFUSED || r == -EAGAIN ? -EAGAIN : r;
 }
 
-static bool unix_accepted(struct ipcx_stream *s, struct ipcx_conn *conn)
+static bool unix_connected(struct ipcx_stream *s, struct ipcx_conn *conn)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
@@ -117,7 +117,7 @@ static int unix_open(struct ipcx_copied *c, const char *rest, unsigned int flags
 	u->s.out.fd = -1;
 	u->s.packets = true;
 	u->s.connect = unix_connect;
-	u->s.accepted = unix_accepted;
+	u->s.connected = unix_connected;
 	r = ipcx_place_find(p, rest, ".sock");
 	if (r)
 		return r;

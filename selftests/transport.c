@@ -486,6 +486,28 @@ TEST_F(transport, identity)
 	waitpid(pid, NULL, 0);
 }
 
+/* Who answers is known, or not, as who sends is */
+TEST_F(transport, who_answers)
+{
+	struct ipcx_msg m, reply = { 0 };
+	struct ipcx_queue *q;
+	bool known;
+
+	NEED(IPCX_CAP_CALL);
+	known = ipcx_queue_caps(self->q) & IPCX_CAP_IDENTITY;
+	ASSERT_EQ(0, ipcx_queue_open(&q, self->uri, IPCX_SEND, NULL));
+	ASSERT_EQ(0, ipcx_queue_loan(q, 1, &m, in_ms(10000)));
+	m.flags = IPCX_REQUEST;
+	ASSERT_EQ(0, ipcx_queue_commit(q, &m));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(10000)));
+	ASSERT_EQ(0, ipcx_queue_reply(self->q, &self->m, &reply));
+	ASSERT_EQ(0, ipcx_queue_answer(q, &m, in_ms(10000)));
+	EXPECT_EQ(known ? getpid() : -1, m.pid);
+	EXPECT_EQ(known ? getuid() : (uid_t)-1, m.uid);
+	EXPECT_EQ(known ? getgid() : (gid_t)-1, m.gid);
+	ipcx_queue_close(q);
+}
+
 TEST_F(transport, nobody_is_believed)
 {
 	NEED(0);
