@@ -11,6 +11,7 @@
 #include "mailbox.h"
 
 #define OWNER 0
+#define FIRST_CALL 256
 
 /* Is @fd still what the name stands for? Once it is and @fd is locked, that stays so. */
 static bool is_named(const struct ipcx_mailbox_ops *ops, void *handle, unsigned int number, int fd)
@@ -74,7 +75,9 @@ static int open_to_reply(const struct ipcx_mailbox_ops *ops, struct ipcx_copied 
 {
 	int fd;
 
-	if (request->head.mailbox >= IPCX_MAILBOXES || request->head.call > INT64_MAX)
+	/* below the first call lie the locks of who owns the mailbox, and who puts into it */
+	if (request->head.mailbox >= IPCX_MAILBOXES || request->head.call < FIRST_CALL ||
+	    request->head.call > INT64_MAX)
 		return -ENOENT;
 	fd = ops->open(c, request->head.mailbox, false, false);
 	/* who asks chooses the number: what is there and is no mailbox is not the server's fault */
