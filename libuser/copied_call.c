@@ -154,6 +154,22 @@ static void look_for_servers(struct ipcx_copied *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* Under answering: @b has come. A real one counts more than the news of a death. */
+void ipcx_copied_answered(struct ipcx_copied *c, struct ipcx_buffer *b)
+{
+	struct ipcx_buffer **p = &c->answers, *dead;
+
+	pthread_mutex_lock(&c->lock);
+	while (*p && ((*p)->head.call != b->head.call || (*p)->head.flags != IPCX_OWNERDEAD))
+		p = &(*p)->next;
+	dead = *p;
+	if (dead)
+		*p = dead->next;
+	put_answer(c, b);
+	pthread_mutex_unlock(&c->lock);
+	ipcx_buffer_free(dead);
+}
+
 /* Reads what has come. Return: 0, or -EAGAIN when there was nothing. */
 int ipcx_copied_read_answers(struct ipcx_copied *c)
 {
@@ -169,22 +185,9 @@ int ipcx_copied_read_answers(struct ipcx_copied *c)
 	}
 	if (r == -EOWNERDEAD)
 		ipcx_copied_lost(c);
+	if (!r)
+		ipcx_copied_answered(c, b);
 	pthread_mutex_lock(&c->lock);
-	if (!r) {
-		/* a real one counts more than the news of a death */
-		struct ipcx_buffer **p = &c->answers;
-
-		while (*p &&
-		       ((*p)->head.call != b->head.call || (*p)->head.flags != IPCX_OWNERDEAD))
-			p = &(*p)->next;
-		if (*p) {
-			struct ipcx_buffer *dead = *p;
-
-			*p = dead->next;
-			ipcx_buffer_free(dead);
-		}
-		put_answer(c, b);
-	}
 	tell_waiters(c);
 	pthread_mutex_unlock(&c->lock);
 	pthread_mutex_unlock(&c->answering);

@@ -96,15 +96,18 @@ int ipcx_stream_write(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b
 	return 0;
 }
 
-/* Under sending: the connection is of no use, and what was asked over it gets no answer. */
+/*
+ * Under sending: the connection is of no use. The answers that have arrived count, and nothing is
+ * added to them after the shutdown; what else was asked over it gets none.
+ */
 static void hang_up(struct ipcx_stream *s)
 {
+	struct ipcx_buffer *b;
+
 	pthread_mutex_lock(&s->c.answering);
-	if (ipcx_assemble_drop(&s->out.in))
-		IPCX_COUNT(s->c.stats.damaged, 1);
-	if (s->out.fd >= 0)
-		shutdown(s->out.fd, SHUT_RDWR);
-	s->out.have = 0;
+	shutdown(s->out.fd, SHUT_RDWR);
+	while (!ipcx_stream_answer(&s->c, &b))
+		ipcx_copied_answered(&s->c, b);
 	s->lost = true;
 	ipcx_copied_lost(&s->c);
 	pthread_mutex_unlock(&s->c.answering);

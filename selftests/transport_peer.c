@@ -464,6 +464,31 @@ TEST_F(peer, another_server)
 	EXPECT_EQ(0, exit_status(pid));
 }
 
+/* What a server replied before it closed is not lost because its caller saw that first. */
+TEST_F(peer, replied_and_gone)
+{
+	static char data[100000];
+	struct ipcx_msg m;
+
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ipcx_queue_loan(self->s, 1, &m, in_ms(1000)));
+		m.flags = IPCX_REQUEST;
+		ASSERT_EQ(0, ipcx_queue_commit(self->s, &m));
+		m = (struct ipcx_msg){ .data = data, .len = i * 50000 };
+		ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+		if (i < 2)
+			ASSERT_EQ(0, ipcx_queue_reply(self->q, &self->m, &m));
+	}
+	ipcx_queue_close(self->q);
+	self->q = NULL;
+	EXPECT_EQ(-EAGAIN, ipcx_queue_loan(self->s, 1, &m, IPCX_NOWAIT));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ipcx_queue_answer(self->s, &m, in_ms(1000)));
+		EXPECT_EQ(i < 2 ? i * 50000 : 0, m.len);
+		EXPECT_EQ(i < 2 ? 0 : IPCX_OWNERDEAD, m.flags);
+	}
+}
+
 static void *get_answers(void *q)
 {
 	struct ipcx_msg m;
