@@ -422,13 +422,17 @@ static int release_one(struct ipcx_copied *c, struct ipcx_msg *m, bool nack)
 {
 	struct ipcx_buffer *b = ipcx_copied_find(c, m, IPCX_HELD_LEASE);
 
-	if (!b && !nack)
+	if (!b)
 		b = ipcx_copied_find(c, m, IPCX_HELD_ANSWER);
 	b = b ? ipcx_copied_drop(c, b->number) : NULL;
 	if (!b)
 		return -EPERM;
 	m->data = NULL;
 	m->priv[IPCX_PRIV_HOLDER] = 0;
+	if (nack && b->state == IPCX_HELD_ANSWER) {
+		ipcx_copied_put_back(c, b);
+		return 0;
+	}
 	if (nack) {
 		b->head.deliveries++;
 		IPCX_COUNT(c->stats.redelivered, 1);

@@ -161,6 +161,7 @@ int ipcx_copied_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipc
 		      bool next, int64_t deadline);
 int ipcx_copied_expect(struct ipcx_copied *c, struct ipcx_buffer *b, bool call);
 int ipcx_copied_read_answers(struct ipcx_copied *c);
+void ipcx_copied_put_back(struct ipcx_copied *c, struct ipcx_buffer *answer);
 void ipcx_copied_answered(struct ipcx_copied *c, struct ipcx_buffer *b);
 void ipcx_copied_withdraw(struct ipcx_copied *c, uint64_t call);
 void ipcx_copied_refuse(struct ipcx_copied *c, struct ipcx_buffer *request, unsigned int why);

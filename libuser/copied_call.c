@@ -162,7 +162,7 @@ void ipcx_copied_answered(struct ipcx_copied *c, struct ipcx_buffer *b)
 	pthread_mutex_lock(&c->lock);
 	while (*p && ((*p)->head.call != b->head.call || (*p)->head.flags != IPCX_OWNERDEAD))
 		p = &(*p)->next;
-	dead = *p;
+	dead = *find_call(c, b->head.call) ? *p : NULL; /* nor is one that was put back replaced */
 	if (dead)
 		*p = dead->next;
 	put_answer(c, b);
@@ -217,6 +217,16 @@ static struct ipcx_buffer *take_answer(struct ipcx_copied *c, uint64_t call)
 	pthread_mutex_unlock(&c->lock);
 	free(gone);
 	return answer;
+}
+
+/* It is the next that is taken by who asks for any. */
+void ipcx_copied_put_back(struct ipcx_copied *c, struct ipcx_buffer *answer)
+{
+	pthread_mutex_lock(&c->lock);
+	answer->next = c->answers;
+	c->answers = answer;
+	tell_waiters(c);
+	pthread_mutex_unlock(&c->lock);
 }
 
 static int wait_for_answer(struct ipcx_copied *c, uint64_t call, int64_t deadline,

@@ -294,6 +294,27 @@ TEST_F(transport, call_errors)
 	EXPECT_EQ(0, ipcx_queue_release(self->q, &self->m));
 }
 
+TEST_F(transport, nacked_answer)
+{
+	struct ipcx_msg reply = { .data = "yes", .len = 3 }, m;
+
+	NEED(IPCX_CAP_CALL);
+	ASSERT_EQ(0, ipcx_queue_loan(self->q, 4, &m, 0));
+	m.flags = IPCX_REQUEST;
+	m.tag = 7;
+	ASSERT_EQ(0, ipcx_queue_commit(self->q, &m));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	ASSERT_EQ(0, ipcx_queue_reply(self->q, &self->m, &reply));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ipcx_queue_answer(self->q, &m, in_ms(1000)));
+		EXPECT_EQ(7, m.tag);
+		EXPECT_EQ(3, m.len);
+		ASSERT_EQ(0,
+			  i < 2 ? ipcx_queue_nack(self->q, &m) : ipcx_queue_release(self->q, &m));
+	}
+	EXPECT_EQ(-EAGAIN, ipcx_queue_answer(self->q, &m, IPCX_NOWAIT));
+}
+
 TEST_F(transport, call_expires)
 {
 	struct ipcx_msg reply = { 0 }, m;
