@@ -358,6 +358,7 @@ int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_
  * -ENOBUFS     IPCX_REQUEST: no slot can be kept for the reply
  * -EOPNOTSUPP  flags has other bits than IPCX_REQUEST
  * -EPERM       not a loan of this handle, or already committed
+ * -EPIPE       not the kernel: who receives hung up twice in the middle of the message
  * -ETIMEDOUT   not the kernel: full again until the loan's deadline
  */
 int ipcx_queue_commit(struct ipcx_queue *q, struct ipcx_msg *m);
@@ -507,7 +508,7 @@ int ipcx_queue_release_n(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int 
  * @len: its length, 0..msg_max
  * @deadline: how long to wait while the queue is full
  *
- * Return: 0, or as ipcx_queue_loan().
+ * Return: 0, or as ipcx_queue_loan() and ipcx_queue_commit().
  */
 int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t deadline);
 

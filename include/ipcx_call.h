@@ -45,6 +45,7 @@ extern "C" {
  * -EOWNERDEAD  the last server is gone
  * -EPERM       the queue was not opened with IPCX_SEND, @request is not a loan of this
  *              handle, or @reply holds no answer that is to be released
+ * -EPIPE       not the kernel: who receives hung up twice in the middle of the request
  * -ESTALE      @reply is a copy of an answer that was released already
  * -ETIME       the request expired before a server took it
  * -ETIMEDOUT   no answer at @deadline; the request is taken back, or its answer will

@@ -239,6 +239,7 @@ int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadl
 {
 	bool request = b->head.kind == IPCX_FRAME_REQUEST;
 	short events = POLLOUT;
+	bool torn = false;
 	int r, fd;
 
 	for (;;) {
@@ -251,6 +252,10 @@ int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadl
 		if (r && request)
 			ipcx_copied_withdraw(c, b->head.call);
 		pthread_mutex_unlock(&c->sending);
+		if (r == -EPIPE && !torn) {
+			torn = true;
+			continue;
+		}
 		if (r != -EAGAIN)
 			return r;
 		fd = c->mech->fd(c, IPCX_WAY_SEND, &events);

@@ -79,7 +79,8 @@ struct ipcx_copied {
  *	when open failed, and twice
  * @room: how many messages could be sent now, INT_MAX if that cannot be told; or an errno. It may
  *	wait for who is sending until the deadline
- * @send: send @b, under sending. -EAGAIN: nothing of it was sent, and there is no room
+ * @send: send @b, under sending. -EAGAIN: nothing of it was sent, and there is no room; -EPIPE: a
+ *	part was, to one who took no more
  * @receive: receive a message or request, under receiving; 0, or -EAGAIN
  * @give_back: put @b, which was received, back for others; NULL where there are none
  * @reply: send the answer @b to @request; where its caller is gone it goes nowhere. Or an errno:

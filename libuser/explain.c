@@ -85,6 +85,11 @@ static int explain_commit(const char *name, int err)
 		return ipcx_fail(err,
 				 "queue %s: unknown flags in a message; leave them 0, or IPCX_REQUEST",
 				 name);
+	case EPIPE:
+		return ipcx_fail(err,
+				 "queue %s: who receives hung up twice in the middle of a long "
+				 "message; is it longer than the msg_max that he gave?",
+				 name);
 	default:
 		return 0;
 	}

@@ -192,7 +192,8 @@ int ipcx_stream_send(struct ipcx_copied *c, struct ipcx_buffer *b)
 	r = ipcx_stream_write(s, s->out.fd, b);
 	if (r && r != -EAGAIN)
 		hang_up(s);
-	return r == -EPIPE ? -EAGAIN : r; /* there may be another who receives */
+	/* there may be another who receives; who refuses a long message would do so again */
+	return r == -EPIPE && !b->head.offset ? -EAGAIN : r;
 }
 
 int ipcx_stream_fd(struct ipcx_copied *c, enum ipcx_way way, short *events)

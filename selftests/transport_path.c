@@ -400,6 +400,31 @@ TEST(tcp_garbage)
 	EXPECT_EQ(-EOPNOTSUPP, ipcx_queue_unlink(uri));
 }
 
+/* A message that the receiver does not accept is not sent for ever. */
+TEST(tcp_refused_length)
+{
+	IPCX_QUEUE_OPTS(opts, .msg_max = 1 << 20);
+	static char data[16 << 20];
+	struct ipcx_queue *q, *s;
+	struct ipcx_msg m;
+	char uri[32];
+	int status;
+	pid_t pid;
+
+	snprintf(uri, sizeof(uri), "tcp:%d", TCP_PORT);
+	ASSERT_EQ(0, ipcx_queue_open(&q, uri, IPCX_CREATE | IPCX_RECV, &opts));
+	pid = fork();
+	if (!pid) {
+		if (ipcx_queue_open(&s, uri, IPCX_SEND, NULL))
+			_exit(1);
+		_exit(-ipcx_queue_send(s, data, sizeof(data), in_ms(20000)));
+	}
+	while (!waitpid(pid, &status, WNOHANG))
+		ASSERT_EQ(-ETIMEDOUT, ipcx_queue_take(q, &m, in_ms(20)));
+	EXPECT_EQ(EPIPE, WEXITSTATUS(status));
+	ipcx_queue_close(q);
+}
+
 TEST(mq_garbage_and_limits)
 {
 	IPCX_QUEUE_OPTS(deep, .depth = 1000000);
