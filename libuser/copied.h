@@ -28,7 +28,8 @@ struct ipcx_mech;
 struct ipcx_pending {
 	struct ipcx_pending *next;
 	uint64_t call;
-	bool seen, waiting; /* @seen: a server had it; @waiting: a thread is in call() */
+	bool seen; /* a server had it when it was last found */
+	bool waiting; /* a thread is in call() */
 	int64_t since; /* nothing was seen of it since; 0: something was */
 };
 

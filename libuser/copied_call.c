@@ -142,14 +142,14 @@ static void look_for_servers(struct ipcx_copied *c)
 	for (struct ipcx_pending *p = c->pending; p; p = p->next) {
 		int r = c->mech->server(c, p->call);
 
-		if (r > 0)
-			p->seen = true;
-		if (r)
+		if (r) {
+			p->seen = r > 0; /* it may be back in the queue, for another one */
 			p->since = 0;
-		else if (!p->since)
+		} else if (!p->since) {
 			p->since = now;
-		else if (p->seen || now - p->since > NOWHERE_NS)
+		} else if (p->seen || now - p->since > NOWHERE_NS) {
 			fail_call(c, p);
+		}
 	}
 	pthread_mutex_unlock(&c->lock);
 }
