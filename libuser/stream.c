@@ -352,6 +352,8 @@ int ipcx_stream_start(struct ipcx_stream *s, unsigned int flags)
 	/* something to poll until there is somebody */
 	s->out.fd = socket(s->packets ? AF_UNIX : AF_INET,
 			   (s->packets ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	if (s->out.fd < 0)
+		return ipcx_fail(errno, "no socket: %s", strerror(errno));
 	s->c.base.fd = s->out.fd;
 	s->lost = true;
 	return 0;

@@ -43,6 +43,7 @@ static struct sockaddr_un address(int fd, const char *name)
 static int unix_connect(struct ipcx_stream *s)
 {
 	struct unix_queue *u = of(s);
+	char buf[IPCX_QUOTED_MAX];
 	int r, socket_fd, object = ipcx_place_object(&u->place, S_IFSOCK);
 	struct sockaddr_un a;
 
@@ -50,19 +51,22 @@ static int unix_connect(struct ipcx_stream *s)
 		return object == -ENOENT ? -EAGAIN : object;
 	socket_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (socket_fd < 0) {
-		r = -errno;
+		r = errno;
 		close(object);
-		return r;
+		return ipcx_fail(r, "no socket: %s", strerror(r));
 	}
 	a = address(object, "");
-	r = connect(socket_fd, (struct sockaddr *)&a, sizeof(a)) ? -errno : 0;
+	r = connect(socket_fd, (struct sockaddr *)&a, sizeof(a)) ? errno : 0;
 	close(object);
 	if (!r)
 		return socket_fd;
 	close(socket_fd);
-	if (r == -EACCES)
-		ipcx_fail_text(EACCES, "the mode of the socket does not let you send there");
-	return r == -ECONNREFUSED || r == -EAGAIN ? -EAGAIN : r;
+	if (r == ECONNREFUSED || r == EAGAIN)
+		return -EAGAIN;
+	if (r == EACCES)
+		return ipcx_fail_text(r, "the mode of the socket does not let you send there");
+	return ipcx_fail(r, "no connection to %s: %s", ipcx_quote(buf, s->c.base.name),
+			 strerror(r));
 }
 
 static bool unix_connected(struct ipcx_stream *s, struct ipcx_conn *conn)

@@ -116,6 +116,21 @@ TEST_F(path, something_else)
 	close(fd);
 }
 
+/* A failure is told in words of its own. */
+TEST_F(path, another_socket)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(a.sun_path, self->file);
+	ASSERT_EQ(0, bind(fd, (void *)&a, sizeof(a)));
+	ASSERT_EQ(0, listen(fd, 1));
+	EXPECT_EQ(-EINVAL, ipcx_queue_open(&self->q, "unix:", IPCX_SEND, NULL));
+	EXPECT_EQ(-EPROTOTYPE, ipcx_queue_open(&self->q, self->uri, IPCX_SEND, NULL));
+	EXPECT_NE(NULL, strstr(ipcx_error(), "there")) TH_LOG("%s", ipcx_error());
+	close(fd);
+}
+
 /* So does a file that has the name of ours beside it. */
 TEST_F(path, files_of_the_user)
 {
