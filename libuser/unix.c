@@ -90,7 +90,7 @@ static int listen_there(struct unix_queue *u)
 	struct sockaddr_un a;
 	struct stat st;
 	char temp[40];
-	int fd;
+	int fd, err;
 
 	/* short enough for an address, and of this queue alone */
 	if (fstat(p->fd, &st))
@@ -104,8 +104,11 @@ static int listen_there(struct unix_queue *u)
 	unlinkat(p->dir, temp, 0);
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) ||
 	    fchmodat(p->dir, temp, p->mode & 0666, 0) || listen(fd, BACKLOG) ||
-	    renameat(p->dir, temp, p->dir, p->name))
-		return ipcx_fail(errno, "a socket cannot be bound there: %s", strerror(errno));
+	    renameat(p->dir, temp, p->dir, p->name)) {
+		err = errno;
+		unlinkat(p->dir, temp, 0);
+		return ipcx_fail(err, "a socket cannot be bound there: %s", strerror(err));
+	}
 	return 0;
 }
 
