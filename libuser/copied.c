@@ -120,6 +120,10 @@ void ipcx_copied_close(struct ipcx_queue *q)
 {
 	struct ipcx_copied *c = copied(q);
 
+	if (c->forked) {
+		free(c);
+		return;
+	}
 	if (q->fd >= 0 && c->mech->give_back)
 		give_all_back(c);
 	for (int i = 0; i < IPCX_HELD_LISTS; i++)
@@ -157,6 +161,7 @@ void ipcx_copied_forked(struct ipcx_queue *q)
 	c->mech->close(c, true);
 	close_events(c);
 	q->fd = -1;
+	c->forked = true;
 }
 
 /* What all calls have in common. */

@@ -54,6 +54,7 @@ struct ipcx_pending {
  * @numbers: the last number of a buffer
  * @calls: the last number of a request
  * @loans: buffers on loan
+ * @forked: closed in a child, where another thread may have been changing the rest
  * @received: messages received
  * @stats: what ipcx_queue_stat() tells
  *
@@ -68,6 +69,7 @@ struct ipcx_copied {
 	unsigned int answerers, loans;
 	int set, ready_event, answer_event;
 	uint64_t numbers, calls, received;
+	bool forked;
 	struct ipcx_queue_stats stats;
 };
 
