@@ -85,6 +85,7 @@ int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags
 	r = mech->open(c, rest, flags, opts);
 	if (r) {
 		ipcx_copied_close(&c->base);
+		errno = -r;
 		return r;
 	}
 	c->base.attr.flags |= IPCX_SEALED; /* copies: nobody can change what was sent */
