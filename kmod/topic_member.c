@@ -83,7 +83,8 @@ struct ipcx_member *ipcx_member_create(struct file *dev, struct ipcx_topic *t,
 	if (!m)
 		return ERR_PTR(-ENOMEM);
 	m->topic = t;
-	m->cred = get_cred(dev->f_cred);
+	/* besides counting it stores a 0 where there always is one */
+	m->cred = data_race(get_cred(dev->f_cred));
 	ipcx_map_init(&m->map);
 	err = member_join(dev, m, o, durable);
 	if (err) {
