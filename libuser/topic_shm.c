@@ -17,13 +17,6 @@
 #include "file_lock.h"
 #include "topic_shm.h"
 
-static int failed(const struct ipcx_topic *t, int err, const char *what)
-{
-	char buf[IPCX_QUOTED_MAX];
-
-	return ipcx_fail(err, "topic %s over \"shm\": %s", ipcx_quote(buf, t->name), what);
-}
-
 /* What this transport cannot do, or not here */
 static int check(const struct ipcx_topic *t)
 {
@@ -31,18 +24,19 @@ static int check(const struct ipcx_topic *t)
 		return ipcx_fail_text(EOPNOTSUPP, "only the transport \"kernel\" has topics "
 						  "without a name");
 	if (t->o.durable)
-		return failed(t, EOPNOTSUPP,
-			      "only the transport \"kernel\" has durable subscriptions");
+		return ipcx_shm_failed(t, EOPNOTSUPP,
+				       "only the transport \"kernel\" has durable subscriptions");
 	if (t->flags & IPCX_INHERIT)
-		return failed(t, EOPNOTSUPP,
-			      "only the transport \"kernel\" has IPCX_INHERIT; open the topic in "
-			      "the child");
+		return ipcx_shm_failed(t, EOPNOTSUPP,
+				       "only the transport \"kernel\" has IPCX_INHERIT; open the topic in "
+				       "the child");
 	if (prctl(PR_GET_DUMPABLE) != 1)
-		return failed(t, EACCES,
-			      "others find the memory of a member in /proc, and this process is "
-			      "not dumpable, see PR_SET_DUMPABLE");
+		return ipcx_shm_failed(t, EACCES,
+				       "others find the memory of a member in /proc, and this process is "
+				       "not dumpable, see PR_SET_DUMPABLE");
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0))
-		return failed(t, EOPNOTSUPP, "this system has no membarrier(2), or forbids it");
+		return ipcx_shm_failed(t, EOPNOTSUPP,
+				       "this system has no membarrier(2), or forbids it");
 	return 0;
 }
 
@@ -85,8 +79,8 @@ static int join(struct ipcx_topic *t)
 	if (!r && t->flags & IPCX_SUBSCRIBE)
 		r = ipcx_shm_join(t, IPCX_SHM_SUB);
 	if (r == -ENOSPC)
-		return failed(t, ENOSPC, "it has 63 publishers or 128 subscribers");
-	return r ? failed(t, -r, strerror(-r)) : 0;
+		return ipcx_shm_failed(t, ENOSPC, "it has 63 publishers or 128 subscribers");
+	return r ? ipcx_shm_failed(t, -r, strerror(-r)) : 0;
 }
 
 static int shm_open_topic(struct ipcx_topic *t)
@@ -110,7 +104,7 @@ static int shm_open_topic(struct ipcx_topic *t)
 	shm->place.msg_max = t->o.msg_max;
 	r = make_fds(t);
 	if (r)
-		return failed(t, -r, strerror(-r));
+		return ipcx_shm_failed(t, -r, strerror(-r));
 	r = ipcx_shm_find(t);
 	if (r)
 		return r;

@@ -122,7 +122,8 @@ static inline unsigned int ipcx_shm_self(const struct ipcx_topic *t, int which)
 	return which == IPCX_SHM_PUB ? t->o.out_ring : IPCX_SHM_SUBS + t->o.out_sub;
 }
 
-/* topic_shm_place.c; find and attach explain their failures */
+/* topic_shm_place.c; find explains its failures */
+int ipcx_shm_failed(const struct ipcx_topic *t, int err, const char *what);
 int ipcx_shm_find(struct ipcx_topic *t);
 void ipcx_shm_lock(const struct ipcx_topic_shm *shm);
 void ipcx_shm_unlock(const struct ipcx_topic_shm *shm);

@@ -33,7 +33,7 @@ struct where {
 	uint32_t pid, fd;
 };
 
-static int failed(const struct ipcx_topic *t, int err, const char *what)
+int ipcx_shm_failed(const struct ipcx_topic *t, int err, const char *what)
 {
 	char buf[IPCX_QUOTED_MAX];
 
@@ -130,10 +130,10 @@ static int wanted(const struct ipcx_topic *t, struct attrs *a)
 		a->bytes_max = o->bytes_max;
 	if (can_be(t, a))
 		return 0;
-	return failed(t, EINVAL,
-		      "an attribute is outside of its range: depth is a power of two in 8..65536, "
-		      "lag_max at most depth, msg_max at most 1 GiB, bytes_max whole pages and at "
-		      "least msg_max");
+	return ipcx_shm_failed(t, EINVAL,
+			       "an attribute is outside of its range: depth is a power of two in 8..65536, "
+			       "lag_max at most depth, msg_max at most 1 GiB, bytes_max whole pages and at "
+			       "least msg_max");
 }
 
 /* Attributes that were written, or are now. */
@@ -146,16 +146,18 @@ static int find_attrs(struct ipcx_topic *t, struct attrs *a)
 	if (pread(shm->place.fd, a, sizeof(*a), ATTRS_AT) == sizeof(*a) && can_be(t, a) &&
 	    !(shm->place.created && alone)) {
 		if (t->flags & IPCX_EXCL)
-			return failed(t, EEXIST, "there is one of this name already");
+			return ipcx_shm_failed(t, EEXIST, "there is one of this name already");
 		return 0;
 	}
 	if (!create)
-		return failed(t, ENOENT, "there is none of this name; create it with IPCX_CREATE");
+		return ipcx_shm_failed(t, ENOENT,
+				       "there is none of this name; create it with IPCX_CREATE");
 	if (!alone)
-		return failed(t, EPROTO, "somebody has written over the file of the topic");
+		return ipcx_shm_failed(t, EPROTO,
+				       "somebody has written over the file of the topic");
 	r = wanted(t, a);
 	if (!r && pwrite(shm->place.fd, a, sizeof(*a), ATTRS_AT) != sizeof(*a))
-		r = failed(t, errno ? errno : ENOSPC, "its file cannot be written");
+		r = ipcx_shm_failed(t, errno ? errno : ENOSPC, "its file cannot be written");
 	return r;
 }
 
@@ -196,13 +198,13 @@ static int new_memory(struct ipcx_topic *t, uint64_t size)
 
 	fd = memfd_create("ipcx-topic", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
-		return failed(t, errno, strerror(errno));
+		return ipcx_shm_failed(t, errno, strerror(errno));
 	if (!fchmod(fd, 0600) && !ftruncate(fd, size) && !fcntl(fd, F_ADD_SEALS, SEALS) &&
 	    !fallocate(fd, 0, 0, sizeof(struct ipcx_shm_table)))
 		return fd;
 	err = errno;
 	close(fd);
-	return failed(t, err, strerror(err));
+	return ipcx_shm_failed(t, err, strerror(err));
 }
 
 /* The memory that members have, or where there are none a new one. -EINPROGRESS: as @open. */
@@ -213,7 +215,8 @@ static int find_memory(struct ipcx_topic *t, uint64_t size)
 
 	/* every member writes to it, and would be killed for that */
 	if (!getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur < size)
-		return failed(t, EFBIG, "its memory is larger than a file may be (ulimit -f)");
+		return ipcx_shm_failed(t, EFBIG,
+				       "its memory is larger than a file may be (ulimit -f)");
 	if (ipcx_shm_alone(t->shm))
 		return new_memory(t, size);
 	for (unsigned int m = 0; (m = next_alive(t->shm, m)) < IPCX_SHM_MEMBERS; m++) {
@@ -221,12 +224,12 @@ static int find_memory(struct ipcx_topic *t, uint64_t size)
 		if (fd >= 0)
 			return fd;
 		if (fd != -ENOENT)
-			return failed(t, -fd, strerror(-fd));
+			return ipcx_shm_failed(t, -fd, strerror(-fd));
 	}
 	/* whoever is just ending may have a lock still, and the memory no more */
-	failed(t, EACCES,
-	       "it has members, but their memory is not found in /proc: that has to be mounted, "
-	       "show processes of this user, and be of the same PID namespace");
+	ipcx_shm_failed(t, EACCES,
+			"it has members, but their memory is not found in /proc: that has to be mounted, "
+			"show processes of this user, and be of the same PID namespace");
 	return -EINPROGRESS;
 }
 
@@ -249,7 +252,7 @@ static int map_table(struct ipcx_topic *t)
 		mmap(NULL, sizeof(*table), PROT_READ | PROT_WRITE, MAP_SHARED, t->mem, 0);
 
 	if (table == MAP_FAILED)
-		return failed(t, errno, strerror(errno));
+		return ipcx_shm_failed(t, errno, strerror(errno));
 	t->shm->table = table;
 	madvise(table, sizeof(*table), MADV_DONTFORK);
 	return 0;
@@ -268,7 +271,7 @@ int ipcx_shm_find(struct ipcx_topic *t)
 		if (!r)
 			r = ipcx_place_open(p, t->flags & IPCX_CREATE, S_IFREG);
 		if (!r && p->fd < 0)
-			r = failed(t, EACCES, "its file cannot be opened");
+			r = ipcx_shm_failed(t, EACCES, "its file cannot be opened");
 		if (r)
 			return r;
 		if (!ipcx_shm_try_lock(t->shm))

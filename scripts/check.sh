@@ -303,6 +303,7 @@ if [ "$kernel" = stock ]; then
 	host topic_death
 	host topic_wake
 	host topic_shm
+	host topic_shm_kill
 	host topic_shm_step
 	run fallback.sh selftests/fallback.sh
 	run examples.sh selftests/examples.sh

@@ -4,15 +4,10 @@
  * others can see, one after the other, by single steps. They go on as if it had been done, or not
  * begun.
  */
-#include <signal.h>
 #include <sys/ptrace.h>
-#include <sys/stat.h>
 
-#include "topic_lib_util.h"
+#include "topic_shm_util.h"
 
-#include "../kselftest_harness.h"
-
-#define URI "shm:step"
 #define TABLE (64 << 10) /* bytes of the memory that are looked at: most of its table */
 #define STEPS_MAX 3000000
 #define STORES_MAX 200
@@ -39,44 +34,21 @@ FIXTURE_VARIANT_ADD(step, publisher_leaves_hole){ LEAVES_HOLE, IPCX_SUBSCRIBE, I
 
 FIXTURE_SETUP(step)
 {
-	strcpy(self->dir, "/tmp/ipcx-topic-step-XXXXXX");
-	ASSERT_NE(NULL, mkdtemp(self->dir));
-	setenv("XDG_RUNTIME_DIR", self->dir, 1);
+	ASSERT_TRUE(dir_make(self->dir));
 	ASSERT_EQ(0, pipe(self->here));
 	ASSERT_EQ(0, pipe(self->go));
 }
 
 FIXTURE_TEARDOWN(step)
 {
-	char ours[80];
-
-	snprintf(ours, sizeof(ours), "%s/ipcx", self->dir);
-	EXPECT_EQ(0, rmdir(ours)) TH_LOG("something is left in %s", ours);
-	rmdir(self->dir);
+	EXPECT_EQ(0, dir_remove(self->dir)) TH_LOG("something is left");
 }
 
-static struct ipcx_topic *open_topic(unsigned int flags)
+static struct ipcx_topic *member(unsigned int flags)
 {
-	IPCX_TOPIC_OPTS(opts, .depth = DEPTH, .msg_max = 4096);
 	struct ipcx_topic *t;
 
-	if (ipcx_topic_open(&t, URI, flags | IPCX_CREATE | IPCX_EPHEMERAL, &opts))
-		return NULL;
-	return t;
-}
-
-/* The memory of the topic, as this process has it. */
-static const char *memory(void)
-{
-	char path[64], what[64] = "";
-	void *p = MAP_FAILED;
-
-	for (int fd = 0; fd < 64 && p == MAP_FAILED; fd++) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		if (readlink(path, what, sizeof(what) - 1) > 0 && strstr(what, "memfd:ipcx-topic"))
-			p = mmap(NULL, TABLE, PROT_READ, MAP_SHARED, fd, 0);
-	}
-	return p == MAP_FAILED ? NULL : p;
+	return open_topic(&t, flags) ? NULL : t;
 }
 
 /* Kills @pid, which is traced, right after its store number @k. Return: whether it came to that. */
@@ -109,7 +81,7 @@ static void other(int here, int go, enum what what, unsigned int flags)
 
 	ptrace(PTRACE_TRACEME, 0, 0, 0);
 	if (what == CLOSES || what == LEAVES_HOLE)
-		t = open_topic(flags);
+		t = member(flags);
 	if (what == LEAVES_HOLE &&
 	    (ipcx_topic_loan(t, 8, &first, 0) || ipcx_topic_loan(t, 8, &second, 0)))
 		_exit(1);
@@ -123,7 +95,7 @@ static void other(int here, int go, enum what what, unsigned int flags)
 	if (t)
 		ipcx_topic_close(t);
 	else
-		open_topic(flags);
+		member(flags);
 	_exit(0);
 }
 
@@ -133,7 +105,7 @@ static pid_t sleeper(int here)
 	pid_t pid = fork();
 
 	if (!pid) {
-		if (open_topic(IPCX_SUBSCRIBE) && write(here, "", 1) == 1)
+		if (member(IPCX_SUBSCRIBE) && write(here, "", 1) == 1)
 			pause();
 		_exit(1);
 	}
@@ -149,7 +121,7 @@ static int64_t try_all(struct ipcx_topic *own, enum what what)
 	switch (what) {
 	case JOINS:
 		recv_nr(own, in_ms(20)); /* the end of the other, perhaps */
-		pub = open_topic(IPCX_PUBLISH);
+		pub = member(IPCX_PUBLISH);
 		r = pub ? send_nr(pub, 7, 0) : -ENOENT;
 		r = r ?: recv_nr(own, in_ms(2000)) - 7;
 		ipcx_topic_close(pub);
@@ -171,7 +143,7 @@ TEST_F_TIMEOUT(step, killed_after_each_store, 600)
 		const char *table;
 		char c;
 
-		self->own = open_topic(variant->own);
+		self->own = member(variant->own);
 		ASSERT_NE(NULL, self->own);
 		if (variant->what == REAPS) {
 			dead = sleeper(self->here[1]);
@@ -194,8 +166,8 @@ TEST_F_TIMEOUT(step, killed_after_each_store, 600)
 			ASSERT_EQ(pid, waitpid(pid, &status, 0));
 			ASSERT_TRUE(WIFSTOPPED(status));
 		} while (WSTOPSIG(status) != SIGSTOP);
-		table = memory();
-		ASSERT_NE(NULL, table);
+		table = mmap(NULL, TABLE, PROT_READ, MAP_SHARED, memory_of_topic(), 0);
+		ASSERT_NE(MAP_FAILED, table);
 		killed = kill_after(pid, table, k);
 		munmap((void *)table, TABLE);
 		EXPECT_EQ(0, try_all(self->own, variant->what)) TH_LOG("after store %d", k);

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Topics without the module: members that are killed at random moments, or write nonsense over all
+ * that they can reach.
+ */
+#include <sys/prctl.h>
+
+#include "topic_shm_util.h"
+
+FIXTURE(kill)
+{
+	char dir[64];
+};
+
+FIXTURE_SETUP(kill)
+{
+	ASSERT_TRUE(dir_make(self->dir));
+}
+
+FIXTURE_TEARDOWN(kill)
+{
+	EXPECT_GE(0, dir_remove(self->dir));
+}
+
+/* One publisher after the other; the test is their reader, and others read too. */
+struct text {
+	uint64_t life, nr;
+	char more[200]; /* too long for a cell every other time */
+};
+
+struct board {
+	volatile uint64_t life, sent[20001];
+};
+
+static size_t length(uint64_t nr)
+{
+	return nr % 2 ? sizeof(struct text) : offsetof(struct text, more);
+}
+
+static void publish_for_life(struct board *b)
+{
+	struct text text = { .life = b->life };
+	struct ipcx_topic *t;
+
+	if (ipcx_topic_open(&t, URI, IPCX_PUBLISH, NULL))
+		_exit(1);
+	for (; !ipcx_topic_send(t, &text, length(text.nr), IPCX_FOREVER); text.nr++)
+		b->sent[text.life] = text.nr + 1;
+	_exit(2);
+}
+
+static void read_for_life(unsigned int flags)
+{
+	struct ipcx_topic *t;
+	struct ipcx_msg m;
+
+	if (ipcx_topic_open(&t, URI, IPCX_SUBSCRIBE | flags, NULL))
+		_exit(1);
+	while (!ipcx_topic_take(t, &m, IPCX_FOREVER))
+		ipcx_topic_release(t, &m);
+	_exit(2);
+}
+
+static pid_t start(struct board *b, int what)
+{
+	pid_t pid;
+
+	b->life += !what;
+	pid = fork();
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (what)
+		read_for_life(what == 1 ? 0 : IPCX_LOSSY);
+	publish_for_life(b);
+	return 0;
+}
+
+/* Reads for a while. Return: whether all was as it has to be. */
+static bool read_until(struct ipcx_topic *t, uint64_t *got, int64_t until)
+{
+	struct text text;
+	int r;
+
+	for (;;) {
+		r = ipcx_topic_recv(t, &text, sizeof(text), until);
+		if (r == -ETIMEDOUT)
+			return true;
+		if (r < 0 || text.nr != got[text.life] || r != length(text.nr)) {
+			fprintf(stderr, "# %d: life %ju, message %ju, not %ju\n", r,
+				(uintmax_t)text.life, (uintmax_t)text.nr,
+				(uintmax_t)(r < 0 ? 0 : got[text.life]));
+			return false;
+		}
+		got[text.life]++;
+	}
+}
+
+TEST_F_TIMEOUT(kill, killed_at_any_moment, 600)
+{
+	struct board *b =
+		mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	static uint64_t got[20001];
+	struct ipcx_topic *t;
+	int n = rounds(1000);
+	pid_t pid[3];
+
+	ASSERT_NE(MAP_FAILED, b);
+	ASSERT_EQ(0, open_topic(&t, IPCX_SUBSCRIBE));
+	srandom(n);
+	for (int i = 0; i < 3; i++)
+		pid[i] = start(b, i);
+	for (int i = 0; i < n; i++) {
+		int who = random() % 3;
+
+		ASSERT_TRUE(read_until(t, got, now_ns() + random() % 4000000));
+		kill(pid[who], SIGKILL);
+		ASSERT_EQ(128 + SIGKILL, exit_status(pid[who]));
+		pid[who] = start(b, who);
+	}
+	/* nobody is held up by what was killed */
+	for (int i = 0; i < 1000 && !got[b->life]; i++)
+		ASSERT_TRUE(read_until(t, got, in_ms(10)));
+	EXPECT_LT(0, got[b->life]);
+	for (int i = 0; i < 3; i++) {
+		kill(pid[i], SIGKILL);
+		exit_status(pid[i]);
+	}
+	ASSERT_TRUE(read_until(t, got, in_ms(200)));
+	for (int i = 0; i <= b->life; i++)
+		EXPECT_LE(b->sent[i], got[i]);
+	EXPECT_EQ(-EAGAIN, recv_nr(t, 0));
+	ipcx_topic_close(t);
+	munmap(b, sizeof(*b));
+}
+
+/* All at once, again and again: who comes finds it as new. */
+TEST_F_TIMEOUT(kill, all_killed, 300)
+{
+	struct board *b =
+		mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct ipcx_topic *t;
+
+	for (int i = 0; i < rounds(100); i++) {
+		pid_t pid[4];
+
+		for (int j = 0; j < 4; j++) {
+			pid[j] = fork();
+			if (!pid[j] && open_topic(&t, IPCX_PUBLISH))
+				_exit(1);
+			if (!pid[j] && j < 2)
+				publish_for_life(b);
+			if (!pid[j])
+				read_for_life(0);
+		}
+		usleep(random() % 10000);
+		for (int j = 0; j < 4; j++)
+			kill(pid[j], SIGKILL);
+		for (int j = 0; j < 4; j++)
+			ASSERT_EQ(128 + SIGKILL, exit_status(pid[j]));
+		ASSERT_EQ(0, open_topic(&t, IPCX_SUBSCRIBE | IPCX_PUBLISH | IPCX_EXCL));
+		ASSERT_EQ(0, send_nr(t, i, 0));
+		ASSERT_EQ(i, recv_nr(t, 0));
+		ipcx_topic_close(t);
+	}
+	munmap(b, sizeof(*b));
+}
+
+/* Writes nonsense over all for a while. */
+static void scribble(const struct child *c)
+{
+	struct ipcx_topic *t;
+	struct stat st;
+	uint32_t *word;
+	int fd;
+
+	if (open_topic(&t, IPCX_PUBLISH | IPCX_SUBSCRIBE))
+		_exit(1);
+	fd = memory_of_topic();
+	if (fstat(fd, &st) || !ftruncate(fd, 0) || errno != EPERM ||
+	    !ftruncate(fd, st.st_size + 4096) || errno != EPERM)
+		_exit(2);
+	word = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (word == MAP_FAILED || !say(c))
+		_exit(3);
+	for (uint64_t i = 0;; i++) {
+		/* few are enough to hit what matters, mostly as if it made sense */
+		uint64_t at = random() % (i % 3 ? 2048 : st.st_size / 4);
+
+		word[at] = i % 4 ? word[at] + random() % 9 - 4 : random();
+		if (i % 100000 == 99999)
+			fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, st.st_size);
+	}
+}
+
+/* Gets what it gets, in as far as that can be; only its end counts. */
+static void suffer(int64_t until)
+{
+	struct ipcx_topic *pub, *sub, *more;
+	struct ipcx_msg m;
+	char text[LONG] = "";
+
+	if (open_topic(&pub, IPCX_PUBLISH) || open_topic(&sub, IPCX_SUBSCRIBE))
+		_exit(0); /* too late */
+	for (int i = 0; now_ns() < until; i++) {
+		ipcx_topic_send(pub, text, i % 2 ? 8 : LONG, i % 7 ? 0 : in_ms(2));
+		if (!ipcx_topic_take(sub, &m, i % 5 ? 0 : in_ms(2))) {
+			if (m.len > 4096)
+				_exit(1);
+			if (m.len)
+				memcpy(text, m.data, m.len < LONG ? m.len : LONG);
+			ipcx_topic_release(sub, &m);
+		}
+		if (i % 50 == 0 && !open_topic(&more, i % 100 ? IPCX_SUBSCRIBE : IPCX_PUBLISH))
+			ipcx_topic_close(more);
+	}
+	ipcx_topic_close(pub);
+	ipcx_topic_close(sub);
+	_exit(0);
+}
+
+/* Who writes nonsense over all that there is disturbs the topic, and ends no other process. */
+TEST_F_TIMEOUT(kill, nonsense, 120)
+{
+	struct ipcx_topic *t;
+	struct child c;
+	pid_t pid[2];
+
+	for (int i = 0; i < 5; i++) {
+		if (child_start(&c))
+			scribble(&c);
+		ASSERT_TRUE(hear(&c));
+		for (int j = 0; j < 2; j++) {
+			pid[j] = fork();
+			if (!pid[j])
+				suffer(in_ms(500));
+		}
+		for (int j = 0; j < 2; j++)
+			EXPECT_EQ(0, exit_status(pid[j]));
+		EXPECT_EQ(128 + SIGKILL, child_kill(&c));
+	}
+	ASSERT_EQ(0, open_topic(&t, IPCX_SUBSCRIBE | IPCX_PUBLISH));
+	ASSERT_EQ(0, send_nr(t, 1, 0));
+	EXPECT_EQ(1, recv_nr(t, 0));
+	ipcx_topic_close(t);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the tests of topics without the module share: each has a directory of its own. */
+#ifndef TOPIC_SHM_UTIL_H
+#define TOPIC_SHM_UTIL_H
+
+#include <dirent.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "topic_lib_util.h"
+
+#include "../kselftest_harness.h"
+
+#define URI "shm:topic"
+#define FILE_NAME ".topic.topic"
+
+/* Makes a directory, and has topics lie in it. */
+static inline bool dir_make(char dir[64])
+{
+	strcpy(dir, "/tmp/ipcx-topic-shm-XXXXXX");
+	return mkdtemp(dir) && !setenv("XDG_RUNTIME_DIR", dir, 1);
+}
+
+/* Return: how many there are, or -1. */
+static inline int entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	int n = 0;
+
+	if (!dir)
+		return -1;
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir))
+		n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+	closedir(dir);
+	return n;
+}
+
+/* Return: how many topics have left something there. */
+static inline int dir_remove(const char *dir)
+{
+	char ours[80], file[128];
+	int left;
+
+	snprintf(ours, sizeof(ours), "%s/ipcx", dir);
+	snprintf(file, sizeof(file), "%s/" FILE_NAME, ours);
+	left = entries(ours);
+	unlink(file);
+	rmdir(ours);
+	rmdir(dir);
+	return left;
+}
+
+static inline int open_topic(struct ipcx_topic **t, unsigned int flags)
+{
+	IPCX_TOPIC_OPTS(opts, .depth = DEPTH, .msg_max = 4096);
+
+	return ipcx_topic_open(t, URI, flags | IPCX_CREATE | IPCX_EPHEMERAL, &opts);
+}
+
+/* The memory of a topic that this process has open */
+static inline int memory_of_topic(void)
+{
+	char path[32], what[64] = "";
+
+	for (int fd = 0; fd < 100; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (readlink(path, what, sizeof(what) - 1) > 0 &&
+		    !strncmp(what, "/memfd:ipcx-topic", 17))
+			return fd;
+	}
+	return -1;
+}
+
+#endif /* TOPIC_SHM_UTIL_H */
