@@ -326,7 +326,7 @@ TEST_F(shm, file_cut_short)
 /* With the last one what is ephemeral goes, also where two are the last. */
 TEST_F(shm, closed_at_once)
 {
-	for (int i = 0; i < rounds(500); i++) {
+	for (int i = 0; i < rounds(3000); i++) {
 		int here[2], go[2];
 		pid_t pid[2];
 		char c;
