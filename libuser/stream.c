@@ -108,6 +108,10 @@ static void hang_up(struct ipcx_stream *s)
 	shutdown(s->out.fd, SHUT_RDWR);
 	while (!ipcx_stream_answer(&s->c, &b))
 		ipcx_copied_answered(&s->c, b);
+	/* and the part of one is not the beginning of what comes over the next connection */
+	IPCX_COUNT(s->c.stats.damaged, s->out.in.b || s->out.have);
+	ipcx_assemble_drop(&s->out.in);
+	s->out.have = 0;
 	s->lost = true;
 	ipcx_copied_lost(&s->c);
 	pthread_mutex_unlock(&s->c.answering);

@@ -3,7 +3,9 @@
  * What every transport promises of names, of requests, and of processes that are killed, see
  * transport_util.h.
  */
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sys/socket.h>
 
 #include "transport_util.h"
 
@@ -481,6 +483,48 @@ TEST_F(transport, threads_call)
 		EXPECT_EQ(0, c[i].r) TH_LOG("thread %d", i);
 	}
 	ipcx_queue_close(q);
+}
+
+static void *answer_one(void *q)
+{
+	struct ipcx_msg m, answer = { .data = "x", .len = 1 };
+
+	if (!ipcx_queue_take(q, &m, in_ms(10000)))
+		ipcx_queue_reply(q, &m, &answer);
+	return NULL;
+}
+
+/* A server is killed within an answer: the next one's is not taken for its end. */
+TEST(tcp_part_of_an_answer)
+{
+	struct sockaddr_in a = {
+		.sin_family = AF_INET,
+		.sin_port = htons(20000 + getpid() % 12000),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int listener = socket(AF_INET, SOCK_STREAM, 0), server, on = 1;
+	struct ipcx_msg ask, reply = { 0 };
+	struct ipcx_queue *q, *next;
+	pthread_t thread;
+	char uri[64];
+
+	snprintf(uri, sizeof(uri), "tcp:127.0.0.1:%d", ntohs(a.sin_port));
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	ASSERT_EQ(0, bind(listener, (struct sockaddr *)&a, sizeof(a)));
+	ASSERT_EQ(0, listen(listener, 1));
+	ASSERT_EQ(0, ipcx_queue_open(&q, uri, IPCX_SEND, NULL));
+	server = accept(listener, NULL, NULL);
+	ASSERT_LE(0, server);
+	ASSERT_EQ(20, send(server, "ipcx and so it begins", 20, 0));
+	close(server);
+	close(listener);
+	ASSERT_EQ(0, ipcx_queue_open(&next, uri, IPCX_CREATE | IPCX_RECV, NULL));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, answer_one, next));
+	ASSERT_EQ(0, ipcx_queue_loan(q, 1, &ask, in_ms(5000)));
+	EXPECT_EQ(0, ipcx_queue_call(q, &ask, &reply, in_ms(10000))) TH_LOG("%s", ipcx_error());
+	pthread_join(thread, NULL);
+	ipcx_queue_close(q);
+	ipcx_queue_close(next);
 }
 
 TEST_HARNESS_MAIN
