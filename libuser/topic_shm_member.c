@@ -218,6 +218,7 @@ static void end_pub(struct ipcx_topic *t, unsigned int ring)
 	ipcx_shm_wake_all(t, IPCX_SHM_SUB);
 	drop_unread(t, ring);
 	set(&table->member[ring].id, 0);
+	changed(t); /* who was taken for dead sees so now, and others that they need not know it */
 }
 
 static void end_sub(struct ipcx_topic *t, unsigned int s)
@@ -232,6 +233,7 @@ static void end_sub(struct ipcx_topic *t, unsigned int s)
 	changed(t);
 	ipcx_shm_wake_all(t, IPCX_SHM_PUB);
 	set(&table->member[IPCX_SHM_SUBS + s].id, 0);
+	changed(t);
 }
 
 /* A member is gone, or goes. */

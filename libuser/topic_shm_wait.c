@@ -407,7 +407,8 @@ int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
 	else if (__atomic_load_n(&shm->unmet, __ATOMIC_RELAXED))
 		most = UNMET_NS;
 	left = until(arg->deadline, most);
-	return ppoll(fds, late ? 0 : 2, &left, NULL) < 0 ? -errno : 0;
+	/* the end of somebody cannot be seen to now, nor what was found perhaps */
+	return ppoll(fds, !late ? 2 : some ? 0 : 1, &left, NULL) < 0 ? -errno : 0;
 }
 
 /* From now on who polls is woken, also if nothing is taken or sent before. */
