@@ -305,6 +305,7 @@ if [ "$kernel" = stock ]; then
 	host topic_shm
 	host topic_shm_kill
 	host topic_shm_step
+	host topic_shm_long
 	run fallback.sh selftests/fallback.sh
 	run examples.sh selftests/examples.sh
 fi
