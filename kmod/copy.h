@@ -149,8 +149,9 @@ static __always_inline int ipcx_inline_in(u64 *to, const void __user *from, u64 
 		return -EFAULT;
 	for (i = 0; i < words; i++)
 		unsafe_get_user(to[i], user + i, fault);
-	for (i = words * sizeof(*to); i < len; i++)
-		unsafe_get_user(((u8 *)to)[i], (const u8 __user *)from + i, fault);
+	if (len % sizeof(*to))
+		for (i = words * sizeof(*to); i < len; i++)
+			unsafe_get_user(((u8 *)to)[i], (const u8 __user *)from + i, fault);
 	user_read_access_end();
 	return 0;
 fault:
@@ -189,6 +190,32 @@ static __always_inline int ipcx_inline_out(void __user *to, const u64 *from, u64
 		return -EFAULT;
 	for (i = 0; i < words; i++)
 		unsafe_put_user(from[i], user + i, fault);
+	user_write_access_end();
+	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+/**
+ * ipcx_inline_out_exact() - the same, but not a byte beyond the payload is written
+ * @to: where it goes in the caller's memory
+ * @from: the payload
+ * @len: bytes of the payload, at most IPCX_INLINE_MAX
+ *
+ * Return: 0 or -EFAULT.
+ */
+static __always_inline int ipcx_inline_out_exact(void __user *to, const u64 *from, u64 len)
+{
+	u64 __user *user = to;
+	u32 i, words = (u32)len / sizeof(*from);
+
+	if (!user_write_access_begin(user, len))
+		return -EFAULT;
+	for (i = 0; i < words; i++)
+		unsafe_put_user(from[i], user + i, fault);
+	for (i = words * sizeof(*from); i < len; i++)
+		unsafe_put_user(((const u8 *)from)[i], (u8 __user *)to + i, fault);
 	user_write_access_end();
 	return 0;
 fault:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The file of an endpoint: ioctl, read, write, poll, mmap, fdinfo, release.
+ * The file of an endpoint: ioctl, poll, mmap, fdinfo, release.
  * Each has an inode of its own, so that its windows can be revoked without
  * touching those of others.
  */
@@ -8,7 +8,6 @@
 #include <linux/mount.h>
 #include <linux/poll.h>
 #include <linux/pseudo_fs.h>
-#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 
 #include "batch.h"
@@ -44,74 +43,6 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		return ipcx_queue_reply(ep, user);
 	}
 	return -ENOTTY;
-}
-
-static s64 file_deadline(const struct kiocb *iocb)
-{
-	if (iocb->ki_filp->f_flags & O_NONBLOCK || iocb->ki_flags & IOCB_NOWAIT)
-		return IPCX_DEADLINE_NOWAIT;
-	return IPCX_DEADLINE_FOREVER;
-}
-
-static size_t message_to_iter(struct ipcx_slot *slot, struct iov_iter *to)
-{
-	if (slot->flags & IPCX_MSG_INLINE)
-		return copy_to_iter(slot->data, slot->len, to);
-	return ipcx_slot_copy_to_iter(&slot->pg, slot->len, to);
-}
-
-static ssize_t endpoint_read(struct kiocb *iocb, struct iov_iter *to)
-{
-	struct ipcx_endpoint *ep = iocb->ki_filp->private_data;
-	struct ipcx_queue *q = ep->q;
-	struct ipcx_slot *slot;
-	u64 len;
-	int err;
-
-	if (!(ep->rights & IPCX_OPEN_RECV))
-		return -EPERM;
-	spin_lock(&q->lock);
-	err = ipcx_queue_wait_recv(q, NULL, iov_iter_count(to), file_deadline(iocb), &slot);
-	spin_unlock(&q->lock);
-	if (err)
-		return err;
-	len = slot->len;
-	if (message_to_iter(slot, to) != len)
-		err = -EFAULT;
-	else if (fatal_signal_pending(current)) /* nobody will ever look at it */
-		err = -EINTR;
-	if (err) {
-		spin_lock(&q->lock);
-		ipcx_queue_requeue(q, slot);
-		spin_unlock(&q->lock);
-		ipcx_queue_wake_recv(q, 1);
-		return err;
-	}
-	spin_lock(&q->lock);
-	q->count.released++;
-	ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
-	spin_unlock(&q->lock);
-	ipcx_queue_wake_send(q);
-	return len;
-}
-
-static ssize_t endpoint_write(struct kiocb *iocb, struct iov_iter *from)
-{
-	struct ipcx_endpoint *ep = iocb->ki_filp->private_data;
-	size_t len = iov_iter_count(from);
-	struct ipcx_slot *slot;
-	int err;
-
-	if (!(ep->rights & IPCX_OPEN_SEND))
-		return -EPERM;
-	err = ipcx_slot_get(ep, len, 0, file_deadline(iocb), &slot);
-	if (err)
-		return err;
-	if (ipcx_slot_copy_from_iter(&slot->pg, len, from) != len) {
-		ipcx_slot_release(ep->q, slot);
-		return -EFAULT;
-	}
-	return ipcx_slot_send(ep, slot, len) ?: len;
 }
 
 static __poll_t endpoint_poll(struct file *file, poll_table *wait)
@@ -249,8 +180,10 @@ static int endpoint_release(struct inode *inode, struct file *file)
 
 static const struct file_operations endpoint_fops = {
 	.owner = THIS_MODULE,
-	.read_iter = endpoint_read,
-	.write_iter = endpoint_write,
+	.read = ipcx_queue_read,
+	.write = ipcx_queue_write,
+	.read_iter = ipcx_queue_read_iter,
+	.write_iter = ipcx_queue_write_iter,
 	.poll = endpoint_poll,
 	.unlocked_ioctl = endpoint_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
@@ -295,11 +228,14 @@ struct file *ipcx_endpoint_file(struct ipcx_endpoint *ep)
 {
 	struct file *file = ipcx_file("ipcx:queue", &endpoint_fops, ep);
 
-	if (IS_ERR(file))
+	if (IS_ERR(file)) {
 		/* after the inode: the queue may hold the last pin on its file system */
 		ipcx_endpoint_close(ep);
-	else
-		ipcx_arena_attach(&ep->q->arena, &ep->map, file->f_mapping);
+		return file;
+	}
+	stream_open(file_inode(file), file); /* messages have no place in a file */
+	file->f_mode |= FMODE_NOWAIT | FMODE_NONOTIFY; /* nor has it a path, to be watched */
+	ipcx_arena_attach(&ep->q->arena, &ep->map, file->f_mapping);
 	return file;
 }
 

@@ -418,17 +418,15 @@ bool ipcx_queue_make_room(struct ipcx_queue *q, const struct ipcx_credit *credit
 /**
  * ipcx_pid_visible() - the number of a process as the caller sees it
  * @pid: the process, or NULL
+ * @home: the caller is known to be in the initial namespace, which is the first in each
  *
  * Return: its number, 0 when it is not visible or gone.
  */
-static inline pid_t ipcx_pid_visible(struct pid *pid)
+static inline pid_t ipcx_pid_visible(struct pid *pid, bool home)
 {
 	if (!pid || !pid_has_task(pid, PIDTYPE_TGID))
 		return 0;
-	/* the initial namespace, where most are, is the first in each */
-	if (likely(ns_of_pid(task_pid(current)) == &init_pid_ns))
-		return pid_nr(pid);
-	return pid_vnr(pid);
+	return home ? pid_nr(pid) : pid_vnr(pid);
 }
 
 /* Under the lock: is the time of a message over? */
@@ -469,6 +467,13 @@ void ipcx_calls_orphan(struct ipcx_queue *q);
 void ipcx_calls_end(struct ipcx_endpoint *ep);
 long ipcx_queue_call(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_reply(struct ipcx_endpoint *ep, void __user *arg);
+
+/* io.c: read(2), write(2) */
+
+ssize_t ipcx_queue_read(struct file *file, char __user *buf, size_t len_max, loff_t *pos);
+ssize_t ipcx_queue_write(struct file *file, const char __user *buf, size_t len, loff_t *pos);
+ssize_t ipcx_queue_read_iter(struct kiocb *iocb, struct iov_iter *to);
+ssize_t ipcx_queue_write_iter(struct kiocb *iocb, struct iov_iter *from);
 
 /* endpoint.c: the file of an endpoint */
 

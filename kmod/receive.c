@@ -171,8 +171,14 @@ long ipcx_queue_release(struct ipcx_endpoint *ep, void __user *arg)
 	return err ?: release_all(ep, &b);
 }
 
+/* Is the caller in the initial namespaces? Those map each id, and each process, to itself. */
+static __always_inline bool at_home(void)
+{
+	return current_user_ns() == &init_user_ns && ns_of_pid(task_pid(current)) == &init_pid_ns;
+}
+
 static __always_inline void taken_fill(struct ipcx_message *t, struct ipcx_queue *q,
-				       const struct ipcx_slot *slot)
+				       const struct ipcx_slot *slot, bool home)
 {
 	struct user_namespace *ns = current_user_ns();
 	struct ipcx_desc *d = &t->d;
@@ -184,10 +190,9 @@ static __always_inline void taken_fill(struct ipcx_message *t, struct ipcx_queue
 	d->seq = slot->seq;
 	d->prio = slot->prio;
 	d->deliveries = slot->deliveries;
-	d->pid = ipcx_pid_visible(slot->pid);
-	/* the initial namespace maps each id to itself */
-	d->uid = ns == &init_user_ns ? __kuid_val(slot->uid) : from_kuid_munged(ns, slot->uid);
-	d->gid = ns == &init_user_ns ? __kgid_val(slot->gid) : from_kgid_munged(ns, slot->gid);
+	d->pid = ipcx_pid_visible(slot->pid, home);
+	d->uid = home ? __kuid_val(slot->uid) : from_kuid_munged(ns, slot->uid);
+	d->gid = home ? __kgid_val(slot->gid) : from_kgid_munged(ns, slot->gid);
 	d->__reserved = 0;
 	d->expires = slot->expires ? ipcx_time_from_host(slot->expires) : 0;
 	if (slot->flags & IPCX_MSG_INLINE)
@@ -202,7 +207,7 @@ static __always_inline void taken_fill(struct ipcx_message *t, struct ipcx_queue
  */
 void ipcx_taken_fill(struct ipcx_message *t, struct ipcx_queue *q, const struct ipcx_slot *slot)
 {
-	taken_fill(t, q, slot);
+	taken_fill(t, q, slot, at_home());
 }
 
 /**
@@ -235,7 +240,7 @@ static u32 tell_some(const struct ipcx_batch *b, u32 i, const struct ipcx_messag
 		     u64 inline_data)
 {
 	struct ipcx_desc __user *d = (void __user *)b->user + i * b->size;
-	u32 told, k;
+	u32 told, k, words;
 
 	if (unlikely(b->size != sizeof(*d))) {
 		for (told = 0; told < n; told++)
@@ -252,7 +257,8 @@ static u32 tell_some(const struct ipcx_batch *b, u32 i, const struct ipcx_messag
 		if (t->d.flags & IPCX_MSG_INLINE) {
 			if (!inline_data || !access_ok(to, IPCX_INLINE_MAX))
 				break;
-			for (k = 0; k * sizeof(u64) < t->d.len; k++)
+			words = DIV_ROUND_UP((u32)t->d.len, sizeof(u64));
+			for (k = 0; k < words; k++)
 				unsafe_put_user(t->data[k], to + k, fault);
 		}
 		to = (u64 __user *)d;
@@ -275,23 +281,23 @@ static u32 take_some(struct ipcx_endpoint *ep, struct ipcx_message *t, u32 n, u6
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
-	bool release = done->n;
-	int released = 0;
+	bool home = at_home(), release = done->n;
+	int why, released = 0;
 	u32 i = 0;
 
 	spin_lock(&q->lock);
 	if (release)
 		released = release_some(ep, done);
-	*err = released;
-	while (!*err && i < n) {
-		*err = ipcx_queue_next(q, &ep->party, len_max, &slot);
-		if (!*err)
-			taken_fill(&t[i++], q, slot);
+	for (why = released; !why && i < n; i += !why) {
+		why = ipcx_queue_next(q, &ep->party, len_max, &slot);
+		if (likely(!why))
+			taken_fill(&t[i], q, slot, home);
 	}
 	spin_unlock(&q->lock);
 	if (release)
 		wake_released(q, done, released);
 	done->n = 0;
+	*err = why;
 	return i;
 }
 

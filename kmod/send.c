@@ -7,25 +7,7 @@
  * read before and written after.
  */
 #include "batch.h"
-
-static __always_inline bool put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len,
-					u8 prio)
-{
-	lockdep_assert_held(&q->lock);
-	if (unlikely(q->policy == IPCX_POLICY_DROP_NEWEST)) {
-		slot->len = len;
-		if (!ipcx_queue_has_room(q, slot->credit, ipcx_slot_pages_used(slot), 0)) {
-			ipcx_slot_number(&q->slots, slot);
-			q->count.dropped_newest++;
-			ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
-			return false;
-		}
-	}
-	ipcx_slot_commit(&q->slots, slot, len, prio);
-	if (unlikely(slot->expires))
-		ipcx_expire_arm(q, slot->expires);
-	return true;
-}
+#include "commit.h"
 
 /**
  * ipcx_queue_put_message() - the message in a slot is complete
@@ -38,21 +20,7 @@ static __always_inline bool put_message(struct ipcx_queue *q, struct ipcx_slot *
  */
 bool ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len, u8 prio)
 {
-	return put_message(q, slot, len, prio);
-}
-
-/* Under the lock: stamps a message and sends it. Return: 0 or -EIDRM. */
-static __always_inline int slot_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
-				       const struct ipcx_desc *d)
-{
-	if (unlikely(ep->q->removed))
-		return -EIDRM;
-	slot->tag = d->tag;
-	slot->expires = d->expires;
-	slot->flags = d->flags;
-	ipcx_slot_stamp(ep, slot);
-	put_message(ep->q, slot, d->len, d->prio);
-	return 0;
+	return ipcx_put_message(q, slot, len, prio);
 }
 
 /* Nobody locks: takes the message in a BUSY slot out of its sender's reach. */
@@ -161,7 +129,7 @@ static __always_inline int loan_commit(struct ipcx_endpoint *ep, struct ipcx_slo
 	}
 	if (d->flags & IPCX_MSG_INLINE)
 		ipcx_inline_copy(slot->data, m->data, d->len);
-	return slot_commit(ep, slot, d);
+	return ipcx_slot_stamp_commit(ep, slot, d);
 }
 
 /**
@@ -182,7 +150,7 @@ int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
 		err = slot_seal(ep, slot, len);
 	if (!err) {
 		spin_lock(&ep->q->lock);
-		err = slot_commit(ep, slot, &d);
+		err = ipcx_slot_stamp_commit(ep, slot, &d);
 		spin_unlock(&ep->q->lock);
 	}
 	if (err)

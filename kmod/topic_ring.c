@@ -461,7 +461,7 @@ long ipcx_topic_ring(struct ipcx_member *m, void __user *arg)
 	mutex_lock(&t->mutex);
 	pub = t->pub[r.ring];
 	if (pub && pub->id == r.id) {
-		r.out_pid = ipcx_pid_visible(pub->pid);
+		r.out_pid = ipcx_pid_visible(pub->pid, false);
 		r.out_uid = from_kuid_munged(current_user_ns(), pub->uid);
 		r.out_gid = from_kgid_munged(current_user_ns(), pub->gid);
 	} else {

@@ -12,6 +12,8 @@
  */
 #include <assert.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "kernel.h"
 
@@ -97,8 +99,8 @@ int ipcx_kernel_cancel(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, u
 	return done < 0 ? -errno : done;
 }
 
-/* The next loan cannot use it: it must not stand in the way either. */
-static inline void spare_drop(struct ipcx_kernel_queue *k)
+/* The next message cannot use it: it must not stand in the way either. */
+static __attribute__((noinline)) void spare_drop(struct ipcx_kernel_queue *k)
 {
 	struct ipcx_desc d = { 0 };
 
@@ -410,6 +412,41 @@ int ipcx_kernel_take_ahead(struct ipcx_queue *q, struct ipcx_desc *d, unsigned i
 	return done < 0 ? -errno : done;
 }
 
+static __attribute__((noinline)) ssize_t write_now(int fd, const void *buf, size_t len)
+{
+	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
+
+	return pwritev2(fd, &iov, 1, -1, RWF_NOWAIT);
+}
+
+static __attribute__((noinline)) ssize_t read_now(int fd, void *buf, size_t cap)
+{
+	struct iovec iov = { .iov_base = buf, .iov_len = cap };
+
+	return preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
+}
+
+static int kernel_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t deadline)
+{
+	struct ipcx_kernel_queue *k = ipcx_kernel(q);
+	ssize_t r;
+
+	if (__atomic_load_n(&k->spare, __ATOMIC_RELAXED))
+		spare_drop(k);
+	r = deadline == IPCX_NOWAIT ? write_now(q->fd, buf, len) : write(q->fd, buf, len);
+	return r < 0 ? -errno : 0;
+}
+
+static ssize_t kernel_recv(struct ipcx_queue *q, void *buf, size_t cap, int64_t deadline)
+{
+	ssize_t r;
+
+	if (cap > q->attr.msg_max) /* no message is longer, and perhaps no memory there */
+		cap = q->attr.msg_max;
+	r = deadline == IPCX_NOWAIT ? read_now(q->fd, buf, cap) : read(q->fd, buf, cap);
+	return r < 0 ? -errno : r;
+}
+
 static int kernel_peek(struct ipcx_queue *q, struct ipcx_msg *m)
 {
 	struct ipcx_desc d = { 0 };
@@ -475,6 +512,8 @@ const struct ipcx_transport ipcx_transport_kernel = {
 	.take = kernel_take,
 	.release = kernel_release,
 	.next = kernel_next,
+	.send = kernel_send,
+	.recv = kernel_recv,
 	.prefetch = ipcx_kernel_prefetch,
 	.peek = kernel_peek,
 	.stat = kernel_stat,

@@ -96,21 +96,28 @@ static inline void ipcx_kernel_fill_taken(struct ipcx_queue *q, struct ipcx_msg 
 	m->priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
 }
 
+/* Gives out a message that was taken. Return: whether there is room in the address space. */
+static inline bool ipcx_kernel_accept_one(struct ipcx_queue *q, struct ipcx_msg *m,
+					  const struct ipcx_desc *d)
+{
+	struct ipcx_kernel_queue *k = ipcx_kernel(q);
+	void *data = ipcx_slot_data(k, &k->rx, d->slot, d->len, d->flags & IPCX_MSG_INLINE);
+
+	if (ipcx_unlikely(data == MAP_FAILED))
+		return false;
+	ipcx_kernel_fill_taken(q, m, d, data);
+	return true;
+}
+
 /* Gives out messages that were taken. Return: how many; the others went back. Or an errno. */
 static inline int ipcx_kernel_accept(struct ipcx_queue *q, struct ipcx_msg *m,
 				     const struct ipcx_desc *d, int done)
 {
-	struct ipcx_kernel_queue *k = ipcx_kernel(q);
-
 	for (int i = 0; i < done; i++) {
-		void *data = ipcx_slot_data(k, &k->rx, d[i].slot, d[i].len,
-					    d[i].flags & IPCX_MSG_INLINE);
-
-		if (ipcx_unlikely(data == MAP_FAILED)) {
-			ipcx_kernel_nack(k, d + i, done - i);
-			return i ? i : -ENOMEM;
-		}
-		ipcx_kernel_fill_taken(q, &m[i], &d[i], data);
+		if (ipcx_kernel_accept_one(q, &m[i], &d[i]))
+			continue;
+		ipcx_kernel_nack(ipcx_kernel(q), d + i, done - i);
+		return i ? i : -ENOMEM;
 	}
 	return done;
 }

@@ -27,6 +27,7 @@ struct ipcx_prefetch {
 	unsigned int n; /* messages a refill */
 	unsigned int first, count, held;
 	bool filling;
+	bool hold; /* a release may wait for the next refill, see may_hold() */
 	int64_t back; /* when half of their lease is over; 0: never */
 	struct ipcx_desc d[IPCX_BATCH];
 };
@@ -70,10 +71,15 @@ static inline struct ipcx_desc *first_in_hand(struct ipcx_queue *q, struct ipcx_
 	return NULL;
 }
 
-/* Hands out the first, which is there. Return: 1 or an errno. */
-static inline int hand_one(struct ipcx_queue *q, struct ipcx_prefetch *p, struct ipcx_msg *m)
+/* Hands out the first in hand, @d. Return: 1 or an errno. */
+static inline int hand_one(struct ipcx_queue *q, struct ipcx_prefetch *p, const struct ipcx_desc *d,
+			   struct ipcx_msg *m)
 {
-	return ipcx_kernel_accept(q, m, &p->d[p->first++], 1);
+	p->first++;
+	if (ipcx_kernel_accept_one(q, m, d))
+		return 1;
+	ipcx_kernel_nack(ipcx_kernel(q), d, 1);
+	return -ENOMEM;
 }
 
 /* Hands out up to @n, the first of which is there. Return: how many, or an errno. */
@@ -81,15 +87,16 @@ static __attribute__((noinline)) int hand_out(struct ipcx_queue *q, struct ipcx_
 					      unsigned int n)
 {
 	struct ipcx_prefetch *p = prefetch(q);
+	const struct ipcx_desc *d;
 	unsigned int done = 0;
 
-	do {
-		int r = hand_one(q, p, &m[done]);
+	for (d = &p->d[p->first]; d; d = done < n ? first_in_hand(q, p) : NULL) {
+		int r = hand_one(q, p, d, &m[done]);
 
 		if (r < 0)
 			return done ? (int)done : r;
 		done++;
-	} while (done < n && first_in_hand(q, p));
+	}
 	return done;
 }
 
@@ -207,19 +214,50 @@ static int prefetch_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *
  */
 static inline bool may_hold(struct ipcx_queue *q, const struct ipcx_msg *m)
 {
-	return !(q->attr.lease_ms || m->flags & IPCX_REQUEST || ipcx_kernel(q)->maps ||
-		 m->priv[IPCX_PRIV_HOLDER] != (uintptr_t)q);
+	return prefetch(q)->hold && !(m->flags & IPCX_REQUEST) &&
+	       m->priv[IPCX_PRIV_HOLDER] == (uintptr_t)q;
 }
 
-static int prefetch_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
+/* The release of a message waits for the next refill. */
+static inline void hold_release(struct ipcx_prefetch *p, uint64_t slot, uint64_t seq)
+{
+	p->d[p->held].slot = slot;
+	p->d[p->held].seq = seq;
+	set_held(p, p->held + 1);
+}
+
+/* As prefetch_next() where that needs no call, which is mostly so. Return: whether it was. */
+static inline bool next_in_hand(struct ipcx_queue *q, struct ipcx_prefetch *p, struct ipcx_msg *m)
+{
+	const struct ipcx_desc *d;
+	bool done;
+
+	if ((m->priv[IPCX_PRIV_HOLDER] && !may_hold(q, m)) || !ipcx_trylock(&p->lock))
+		return false;
+	d = &p->d[p->first];
+	done = p->first < p->count && p->held < p->first && !d->expires && !p->back &&
+	       d->flags & IPCX_MSG_INLINE;
+	if (ipcx_unlikely(!done))
+		goto unlock;
+	p->first++;
+	if (m->priv[IPCX_PRIV_HOLDER])
+		hold_release(p, m->priv[IPCX_PRIV_SLOT], m->priv[IPCX_PRIV_SEQ]);
+	ipcx_kernel_fill_taken(q, m, d,
+			       ipcx_slot_data(ipcx_kernel(q), NULL, d->slot, d->len, true));
+unlock:
+	ipcx_unlock(&p->lock);
+	return done;
+}
+
+static __attribute__((noinline)) int next_slowly(struct ipcx_queue *q, struct ipcx_msg *m,
+						 int64_t deadline)
 {
 	struct ipcx_prefetch *p = prefetch(q);
+	const struct ipcx_desc *d;
 	uint64_t slot, seq;
 	bool hold;
 	int r;
 
-	if (deadline < 0)
-		return -EINVAL;
 	if (m->priv[IPCX_PRIV_HOLDER] && !may_hold(q, m)) {
 		r = p->below->release(q, m, 1, false);
 		if (r < 0)
@@ -234,16 +272,21 @@ static int prefetch_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadl
 	hold = m->priv[IPCX_PRIV_HOLDER];
 	slot = m->priv[IPCX_PRIV_SLOT];
 	seq = m->priv[IPCX_PRIV_SEQ];
-	r = ipcx_unlikely(!first_in_hand(q, p)) ? 0 : hand_one(q, p, m);
-	if (hold) {
-		p->d[p->held].slot = slot;
-		p->d[p->held].seq = seq;
-		set_held(p, p->held + 1);
-	}
-	if (ipcx_unlikely(!r))
+	d = first_in_hand(q, p);
+	r = d ? hand_one(q, p, d, m) : 0;
+	if (hold)
+		hold_release(p, slot, seq);
+	if (!r)
 		r = refill(q, SIZE_MAX, m, 1, deadline);
 	ipcx_unlock(&p->lock);
 	return r;
+}
+
+static int prefetch_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
+{
+	if (deadline < 0)
+		return -EINVAL;
+	return next_in_hand(q, prefetch(q), m) ? 1 : next_slowly(q, m, deadline);
 }
 
 static int prefetch_peek(struct ipcx_queue *q, struct ipcx_msg *m)
@@ -337,12 +380,15 @@ int ipcx_kernel_prefetch(struct ipcx_queue *q, unsigned int n)
 	if (!p)
 		return ipcx_fail_text(ENOMEM, "no memory for messages taken ahead");
 	p->n = n;
+	p->hold = !q->attr.lease_ms && !ipcx_kernel(q)->maps;
 	p->below = q->ops;
 	p->ops = *q->ops;
 	p->ops.close = prefetch_close;
 	p->ops.forked = prefetch_forked;
 	p->ops.loan = prefetch_loan;
 	p->ops.loan_reply = prefetch_loan_reply;
+	p->ops.send = NULL;
+	p->ops.recv = NULL;
 	p->ops.take = prefetch_take;
 	p->ops.release = prefetch_release;
 	p->ops.next = prefetch_next;

@@ -411,7 +411,8 @@ int ipcx_queue_reply_next(struct ipcx_queue *q, struct ipcx_msg *request, struct
 	return reply(q, request, m, true, deadline);
 }
 
-int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t deadline)
+static __attribute__((noinline)) int send_by_loan(struct ipcx_queue *q, const void *buf, size_t len,
+						  int64_t deadline)
 {
 	struct ipcx_msg m;
 	int r = ipcx_queue_loan(q, len, &m, deadline);
@@ -428,7 +429,24 @@ int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t d
 	return 0;
 }
 
-ssize_t ipcx_queue_recv(struct ipcx_queue *q, void *buf, size_t cap, int64_t deadline)
+/* What a transport that has them does by send and recv */
+static bool at_once(size_t len, int64_t deadline)
+{
+	return len && (deadline == IPCX_FOREVER || deadline == IPCX_NOWAIT);
+}
+
+int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t deadline)
+{
+	int r;
+
+	if (!q->ops->send || !at_once(len, deadline))
+		return send_by_loan(q, buf, len, deadline);
+	r = q->ops->send(q, buf, len, deadline);
+	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_LOAN, -r, len) : 0;
+}
+
+static __attribute__((noinline)) ssize_t recv_by_take(struct ipcx_queue *q, void *buf, size_t cap,
+						      int64_t deadline)
 {
 	struct ipcx_msg m;
 	int r = q->ops->take(q, cap, &m, 1, deadline);
@@ -439,4 +457,14 @@ ssize_t ipcx_queue_recv(struct ipcx_queue *q, void *buf, size_t cap, int64_t dea
 		memcpy(buf, m.data, m.len);
 	r = ipcx_queue_release(q, &m);
 	return r ? r : (ssize_t)m.len;
+}
+
+ssize_t ipcx_queue_recv(struct ipcx_queue *q, void *buf, size_t cap, int64_t deadline)
+{
+	ssize_t r;
+
+	if (!q->ops->recv || !at_once(cap, deadline))
+		return recv_by_take(q, buf, cap, deadline);
+	r = q->ops->recv(q, buf, cap, deadline);
+	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_TAKE, -r, cap) : r;
 }

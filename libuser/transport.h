@@ -56,6 +56,9 @@ struct ipcx_queue {
  * @take: receive up to @n messages of at most @len_max bytes
  * @release: give @n messages back, acknowledged or (@nack) to be delivered again
  * @next: release the message held, if any, and receive the next; 1 or an errno
+ * @send: send a message of @len bytes, not 0; @deadline is IPCX_NOWAIT or IPCX_FOREVER; 0 or an
+ *	errno. NULL: a loan does as well
+ * @recv: likewise receive one of at most @cap bytes, released at once; its bytes or an errno
  * @prefetch: from now on take up to @n messages ahead, 2..IPCX_BATCH, on a handle that may
  *	receive and was just opened; 0, or an errno that it explains itself
  * @peek: describe the next message; 0 or an errno
@@ -86,6 +89,8 @@ struct ipcx_transport {
 		    int64_t deadline);
 	int (*release)(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, bool nack);
 	int (*next)(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
+	int (*send)(struct ipcx_queue *q, const void *buf, size_t len, int64_t deadline);
+	ssize_t (*recv)(struct ipcx_queue *q, void *buf, size_t cap, int64_t deadline);
 	int (*prefetch)(struct ipcx_queue *q, unsigned int n);
 	int (*peek)(struct ipcx_queue *q, struct ipcx_msg *m);
 	int (*stat)(const struct ipcx_queue *q, struct ipcx_queue_stats *stats);

@@ -18,8 +18,8 @@ usage() {
 	  --json   one object a line instead of a Markdown table
 
 	make bench builds what this needs. Exit status: 0 if the targets are met: one way, at
-	most 0.6 of a POSIX mq of the same depth, with prefetch 16 at most 0.7 of a pipe, in
-	batches of 32 at most 0.1 of a pipe; a call and its answer, less than a round trip over
+	most 0.6 of a POSIX mq of the same depth, with prefetch 16 at most 0.7 of a pipe (sent
+	by ipcx_queue_send() at most both), in batches of 32 at most 0.1 of a pipe; a call and its answer, less than a round trip over
 	POSIX mq and over a pipe; to publish in a topic, take and release, where nobody waits,
 	at most 240 instructions and no system call.
 	END

@@ -175,10 +175,29 @@ TEST_F(inline_msg, no_places)
 	self->d.flags = IPCX_MSG_INLINE;
 	ASSERT_EQ(-EFAULT, raw_commit(s->e.fd, &self->d));
 	ASSERT_EQ(1, side_commit(s, &self->d, IPCX_MSG_INLINE));
-	ASSERT_EQ(-EFAULT, raw_take(s->e.fd, &self->t, 0));
+	ASSERT_EQ(-EFAULT, raw_take_places(s->e.fd, &self->t, 0, 0, NULL));
 	ASSERT_EQ(1, side_take(s, &self->t, 0, 0));
 	ASSERT_EQ(0, self->t.deliveries);
 	ASSERT_EQ(1, raw_release(s->e.fd, &self->t));
+}
+
+/* Nor is 0 an address, though that of its place could be one. */
+TEST_F(inline_msg, no_places_but_memory)
+{
+	struct end e = { .o = { .depth = 2048, .msg_max = 64 } };
+	char *low = mmap((void *)0x10000, PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	ASSERT_EQ((char *)0x10000, low);
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV | variant->flags));
+	for (int i = 0; i < 2048; i++)
+		ASSERT_EQ(1, write(e.fd, "x", 1));
+	for (int i = 0; i < 2048; i++) {
+		ASSERT_EQ(-EFAULT, raw_take_places(e.fd, &self->t, 0, 0, NULL));
+		ASSERT_EQ(1, raw_take(e.fd, &self->t, 0));
+	}
+	munmap(low, PAGE);
+	end_close(&e);
 }
 
 /* The limit of the queue is one of these messages too, and of replies. */

@@ -190,6 +190,8 @@ static inline int raw_release(int fd, struct ipcx_desc *d)
 	return raw_done(fd, IPCX_IOC_QUEUE_RELEASE, d, 0);
 }
 
+static char raw_places[65536 * IPCX_INLINE_MAX]; /* of inline messages, in queues of any depth */
+
 /* @places: of inline messages, or NULL */
 static inline int raw_take_places(int fd, struct ipcx_desc *d, int64_t deadline, unsigned int flags,
 				  void *places)
@@ -210,7 +212,7 @@ static inline int raw_take_places(int fd, struct ipcx_desc *d, int64_t deadline,
 
 static inline int raw_take_flags(int fd, struct ipcx_desc *d, int64_t deadline, unsigned int flags)
 {
-	return raw_take_places(fd, d, deadline, flags, NULL);
+	return raw_take_places(fd, d, deadline, flags, raw_places);
 }
 
 static inline int raw_take(int fd, struct ipcx_desc *d, int64_t deadline)

@@ -114,13 +114,13 @@ TEST_F(sealed, pinned_page_is_replaced)
 /* write(2) may get a slot that its process still sees from a loan given back. */
 TEST_F(sealed, write)
 {
-	char *tx;
+	char *tx, wrote[100] = "wrote";
 
-	ASSERT_EQ(1, raw_loan(self->send.fd, &self->d, 8, 0));
+	ASSERT_EQ(1, raw_loan(self->send.fd, &self->d, 100, 0));
 	tx = tx_at(&self->send, &self->d);
 	*tx = 'l';
 	ASSERT_EQ(1, raw_cancel(self->send.fd, &self->d));
-	ASSERT_EQ(5, write(self->send.fd, "wrote", 5));
+	ASSERT_EQ(100, write(self->send.fd, wrote, 100));
 	ASSERT_EQ(1, raw_take(self->recv.fd, &self->t, 0));
 	ASSERT_EQ(self->d.slot, self->t.slot) TH_LOG("the test needs the same slot");
 	ASSERT_EQ(SIGBUS, probe(tx, true));

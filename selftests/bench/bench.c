@@ -222,7 +222,8 @@ static bool judge(const struct job *j, int which, const double *cost, double lim
  * A message takes one system call on each side: the commit brings the next loan, and
  * next releases and takes; so do a call and its answer. One way, POSIX mq holds as many
  * messages as ipcx does: more would be fewer switches. Several messages a call stand
- * against the pipe, whose reader gets all that there is.
+ * against the pipe, whose reader gets all that there is. So does ipcx_queue_send(), which
+ * copies as they do, to a reader that takes ahead.
  */
 static bool verdict(const struct job *j, const double *cost, bool json)
 {
@@ -239,6 +240,8 @@ static bool verdict(const struct job *j, const double *cost, bool json)
 	}
 	good = judge(j, IPCX_NEXT, cost, 0.6 * cost[MQ_SAME], json);
 	good &= judge(j, IPCX_PREFETCH, cost, 0.7 * cost[PIPE], json);
+	good &= judge(j, IPCX_SEND_AHEAD, cost, 0.6 * cost[MQ_SAME], json);
+	good &= judge(j, IPCX_SEND_AHEAD, cost, 0.7 * cost[PIPE], json);
 	good &= judge(j, IPCX_BATCH, cost, 0.1 * cost[PIPE], json);
 	return good;
 }

@@ -102,6 +102,12 @@ static void queue_next(struct chan *c, uint64_t seq)
 	check(c, c->m[0].data, c->m[0].len, seq);
 }
 
+static void copy_send(struct chan *c, uint64_t seq)
+{
+	fill(c, c->buf, seq);
+	must(ipcx_queue_send(c->q, c->buf, c->len, IPCX_FOREVER));
+}
+
 /* As who must not look at memory that a sender can still change, and has no sealed queue. */
 static void copy_recv(struct chan *c, uint64_t seq)
 {
@@ -306,11 +312,13 @@ const struct transport transports[] = {
 			queue_destroy },
 	[IPCX_PREFETCH] = { "ipcx, prefetch 16", 64, false, queue_create, ahead_attach, queue_send,
 			    queue_next, queue_destroy },
+	[IPCX_SEND_AHEAD] = { "ipcx, send, pref. 16", 64, false, queue_create, ahead_attach,
+			      copy_send, queue_next, queue_destroy },
 	[IPCX_BATCH] = { "ipcx, batches of 32", 64, false, queue_create, queue_attach, batch_send,
 			 batch_recv, queue_destroy },
 	[IPCX_SEALED_NEXT] = { "ipcx, sealed, next", 64, true, sealed_create, queue_attach,
 			       queue_send, queue_next, queue_destroy },
-	[IPCX_COPY] = { "ipcx, copied", 64, true, queue_create, queue_attach, queue_send, copy_recv,
+	[IPCX_COPY] = { "ipcx, copied", 64, true, queue_create, queue_attach, copy_send, copy_recv,
 			queue_destroy },
 	[IPCX_CALL] = { "ipcx, call", 64, true, queue_create, queue_attach, .call = call,
 			.serve = serve, .destroy = queue_destroy },

@@ -166,6 +166,7 @@ static void call_stat(struct state *s, const struct call *c)
 		shared->broken = "what became of the messages is not what was sent";
 }
 
+/* By one buffer; by some; or by some, and without waiting. */
 static void call_io(struct state *s, const struct call *c)
 {
 	size_t len = c->arg[1] % (BUFFER + 1);
@@ -174,14 +175,14 @@ static void call_io(struct state *s, const struct call *c)
 		{ buffer, len / 3 },
 		{ buffer, len - len / 3 * 2 },
 	};
-	int fd = queue_fd(s, c->arg[0]);
+	int fd = queue_fd(s, c->arg[0]), flags = c->arg[3] == 2 ? RWF_NOWAIT : 0;
 
 	if (c->op == OP_READ && c->arg[3])
-		(void)!readv(fd, v, 3);
+		(void)!preadv2(fd, v, 3, -1, flags);
 	else if (c->op == OP_READ)
 		(void)!read(fd, v[0].iov_base, len);
 	else if (c->arg[3])
-		(void)!writev(fd, v, 3);
+		(void)!pwritev2(fd, v, 3, -1, flags);
 	else
 		(void)!write(fd, v[0].iov_base, len);
 }

@@ -59,6 +59,7 @@ VALUES(len_maxes, ~0ULL, ~0ULL, ~0ULL, ~0ULL, 65536, 4096, 100, 1, 0);
 VALUES(prios, 0, 0, 0, 0, 1, 5, 31, 31, 32, ~0U);
 VALUES(bits, 0, 1);
 VALUES(rarely, 0, 0, 0, 1);
+VALUES(io_ways, 0, 0, 0, 0, 1, 2);
 VALUES(unlink_kinds, 0, 0, 0, 1, 1, 2, 2, 3);
 VALUES(take_flags, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 4, 4, 4, 5, 1U << 31);
 VALUES(loan_flags, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 4, 4, 5, 5, 5, 6, 3, 1U << 31);
@@ -91,7 +92,7 @@ VALUES(bads, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, BAD(BAD
 	BAD(BAD_DESC_WORD, 0, ~0U), BAD(BAD_DESC_WORD, 0, 0x7fffffff), BAD(BAD_DESC_WORD, 1, 1),
 	BAD(BAD_DESC_WORD, 6, 7), BAD(BAD_DESC_WORD, 13, 1), BAD(BAD_DESC_WORD, 15, ~0U),
 	BAD(BAD_DESC_WORD, 16, 1), BAD(BAD_DESC_WORD, 17, 1));
-VALUES(iov_lens, 0, 1, 8, 100, 4096, 4097, 8192, 20000, 65536);
+VALUES(iov_lens, 0, 1, 8, 63, 64, 65, 100, 4096, 4097, 8192, 20000, 65536);
 /* see memory_of() */
 VALUES(memories, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5);
 VALUES(inline_places, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5);
@@ -231,10 +232,10 @@ const struct op_info op_info[OPS] = {
 		{ "bad", &bads }, { "data", &reply_places }
 	} },
 	[OP_READ] = { "read", QUEUES, 7, {
-		{ "end", &ends }, { "len", &iov_lens }, { "mem", &memories }, { "vec", &rarely }
+		{ "end", &ends }, { "len", &iov_lens }, { "mem", &memories }, { "vec", &io_ways }
 	} },
 	[OP_WRITE] = { "write", QUEUES, 7, {
-		{ "end", &ends }, { "len", &iov_lens }, { "mem", &memories }, { "vec", &rarely }
+		{ "end", &ends }, { "len", &iov_lens }, { "mem", &memories }, { "vec", &io_ways }
 	} },
 	[OP_POLL] = { "poll", 0, 3, { { "end", &ends }, { "events", &polls }, { "wait", &bits } } },
 	[OP_EPOLL] = { "epoll", 0, 4, {

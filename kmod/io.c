@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * read(2) and write(2): a message that is received, or sent, and done with in one call.
+ *
+ * LOCKS: ipcx_queue::lock for every change of a slot's state; user memory is
+ * read before and written after.
+ */
+#include <linux/sched/signal.h>
+#include <linux/uio.h>
+
+#include "batch.h"
+#include "commit.h"
+
+static s64 deadline_of(const struct file *file, int iocb_flags)
+{
+	if (file->f_flags & O_NONBLOCK || iocb_flags & IOCB_NOWAIT)
+		return IPCX_DEADLINE_NOWAIT;
+	return IPCX_DEADLINE_FOREVER;
+}
+
+static noinline bool pages_out(struct ipcx_slot *slot, char __user *buf, struct iov_iter *to)
+{
+	struct iov_iter iter;
+
+	if (!to) {
+		iov_iter_ubuf(&iter, READ, buf, slot->len);
+		to = &iter;
+	}
+	return ipcx_slot_copy_to_iter(&slot->pg, slot->len, to) == slot->len;
+}
+
+/* To @buf, or to @to if that is not NULL. Return: whether all could be written. */
+static __always_inline bool message_out(struct ipcx_slot *slot, char __user *buf,
+					struct iov_iter *to)
+{
+	if (!(slot->flags & IPCX_MSG_INLINE))
+		return pages_out(slot, buf, to);
+	if (to)
+		return copy_to_iter(slot->data, slot->len, to) == slot->len;
+	return !ipcx_inline_out_exact(buf, slot->data, slot->len);
+}
+
+/* The next message of at most @len_max bytes, BUSY. */
+static __always_inline int read_next(struct ipcx_queue *q, u64 len_max, s64 deadline, struct ipcx_slot **slot)
+{
+	int err;
+
+	spin_lock(&q->lock);
+	err = ipcx_queue_next(q, NULL, len_max, slot);
+	if (unlikely(err == -EAGAIN || err == -ETIME))
+		err = ipcx_queue_wait_recv(q, NULL, len_max, deadline, slot);
+	spin_unlock(&q->lock);
+	return err;
+}
+
+/* Receives a message of at most @len_max bytes. Return: its bytes or a negative errno. */
+static __always_inline ssize_t receive(struct ipcx_endpoint *ep, char __user *buf,
+				       struct iov_iter *to, size_t len_max, s64 deadline)
+{
+	struct ipcx_queue *q = ep->q;
+	struct ipcx_slot *slot;
+	u64 len;
+	int err;
+
+	if (!(ep->rights & IPCX_OPEN_RECV))
+		return -EPERM;
+	err = read_next(q, len_max, deadline, &slot);
+	if (err)
+		return err;
+	len = slot->len;
+	if (!message_out(slot, buf, to))
+		err = -EFAULT;
+	else if (fatal_signal_pending(current)) /* nobody will ever look at it */
+		err = -EINTR;
+	spin_lock(&q->lock);
+	if (unlikely(err)) {
+		ipcx_queue_requeue(q, slot);
+	} else {
+		q->count.released++;
+		ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
+	}
+	spin_unlock(&q->lock);
+	if (unlikely(err)) {
+		ipcx_queue_wake_recv(q, 1);
+		return err;
+	}
+	ipcx_queue_wake_send(q);
+	return len;
+}
+
+/**
+ * ipcx_queue_read() - read(2) of an endpoint: receive a message, released at once
+ * @file: of the endpoint
+ * @buf: where its bytes go
+ * @len_max: how many there may be
+ * @pos: not used
+ *
+ * Return: bytes of the message or a negative errno: then it stays in the queue.
+ */
+ssize_t ipcx_queue_read(struct file *file, char __user *buf, size_t len_max, loff_t *pos)
+{
+	return receive(file->private_data, buf, NULL, len_max, deadline_of(file, 0));
+}
+
+/**
+ * ipcx_queue_read_iter() - readv(2), io_uring: the same
+ * @iocb: says the file, and whether to wait
+ * @to: where the bytes go
+ *
+ * Return: as ipcx_queue_read().
+ */
+ssize_t ipcx_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *file = iocb->ki_filp;
+
+	return receive(file->private_data, NULL, to, iov_iter_count(to),
+		       deadline_of(file, iocb->ki_flags));
+}
+
+/* Sends what is at @buf, or in @from if that is not NULL; these two as send(). */
+static noinline ssize_t send_pages(struct ipcx_endpoint *ep, const char __user *buf,
+				   struct iov_iter *from, u64 len, s64 deadline)
+{
+	struct ipcx_slot *slot;
+	struct iov_iter iter;
+	int err = ipcx_slot_get(ep, len, 0, deadline, &slot);
+
+	if (err)
+		return err;
+	if (!from) {
+		iov_iter_ubuf(&iter, WRITE, (void __user *)buf, len);
+		from = &iter;
+	}
+	if (ipcx_slot_copy_from_iter(&slot->pg, len, from) != len) {
+		ipcx_slot_release(ep->q, slot);
+		return -EFAULT;
+	}
+	return ipcx_slot_send(ep, slot, len) ?: len;
+}
+
+/* Waits for a slot without pages. Return: the slot, BUSY, with the queue locked; or an ERR_PTR. */
+static noinline struct ipcx_slot *wait_inline(struct ipcx_endpoint *ep, u64 len, s64 deadline)
+{
+	struct ipcx_slot *slot;
+	int err = ipcx_slot_get(ep, len, IPCX_LOAN_INLINE, deadline, &slot);
+
+	if (err)
+		return ERR_PTR(err);
+	spin_lock(&ep->q->lock);
+	return slot;
+}
+
+/* Likewise, if one is free now; else NULL, and the queue is not locked. */
+static __always_inline struct ipcx_slot *grab_inline(struct ipcx_endpoint *ep)
+{
+	struct ipcx_queue *q = ep->q;
+	struct ipcx_slot *slot = NULL;
+
+	spin_lock(&q->lock);
+	if (likely(!q->removed && ipcx_queue_has_room(q, ep->party.credit, 0, IPCX_LOAN_INLINE)))
+		slot = ipcx_slots_grab_empty(&q->slots, &ep->party);
+	if (unlikely(!slot))
+		spin_unlock(&q->lock);
+	return slot;
+}
+
+/* A payload from @buf, or from @from if that is not NULL. Return: 0, -EFAULT. */
+static __always_inline int inline_fetch(struct ipcx_inline *in, const char __user *buf,
+					struct iov_iter *from, size_t len)
+{
+	if (!from)
+		return ipcx_inline_in(in->data, buf, len);
+	if (len % sizeof(u64))
+		in->data[len / sizeof(u64)] = 0;
+	return copy_from_iter_full(in->data, len, from) ? 0 : -EFAULT;
+}
+
+/* As send(), for a message that needs no page. */
+static __always_inline ssize_t send_inline(struct ipcx_endpoint *ep, const char __user *buf,
+					   struct iov_iter *from, size_t len, s64 deadline)
+{
+	const struct ipcx_desc d = { .len = len, .flags = IPCX_MSG_INLINE };
+	struct ipcx_inline in __uninitialized;
+	struct task_struct *taker = NULL;
+	struct ipcx_queue *q = ep->q;
+	struct ipcx_slot *slot;
+	bool kept;
+	int err;
+
+	err = inline_fetch(&in, buf, from, len);
+	if (err)
+		return err;
+	slot = grab_inline(ep);
+	if (unlikely(!slot)) {
+		slot = wait_inline(ep, len, deadline);
+		if (IS_ERR(slot))
+			return PTR_ERR(slot);
+	}
+	ipcx_inline_copy(slot->data, in.data, len);
+	err = ipcx_slot_stamp_commit(ep, slot, &d);
+	kept = q->slots.credits.users > 1;
+	if (unlikely(err))
+		ipcx_queue_put_slot(q, slot);
+	else if (!list_empty(&q->takers))
+		taker = ipcx_queue_serve(q);
+	spin_unlock(&q->lock);
+	if (taker)
+		ipcx_taker_wake(taker);
+	if (likely(!err))
+		ipcx_queue_wake_recv(q, 1); /* who polls, or what could not be served */
+	/* a page that was kept for this user is for others now */
+	if (unlikely(err || kept))
+		ipcx_queue_wake_send(q);
+	return err ?: len;
+}
+
+/* Sends what is at @buf, or in @from if that is not NULL. Return: @len or a negative errno. */
+static __always_inline ssize_t send(struct ipcx_endpoint *ep, const char __user *buf,
+				    struct iov_iter *from, size_t len, s64 deadline)
+{
+	if (!(ep->rights & IPCX_OPEN_SEND))
+		return -EPERM;
+	if (len > ep->q->msg_max)
+		return -EMSGSIZE;
+	if (len > IPCX_INLINE_MAX)
+		return send_pages(ep, buf, from, len, deadline);
+	return send_inline(ep, buf, from, len, deadline);
+}
+
+/**
+ * ipcx_queue_write() - write(2) to an endpoint: send a message
+ * @file: of the endpoint
+ * @buf: its bytes
+ * @len: how many there are
+ * @pos: not used
+ *
+ * Return: @len or a negative errno: then nothing was sent.
+ */
+ssize_t ipcx_queue_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
+{
+	return send(file->private_data, buf, NULL, len, deadline_of(file, 0));
+}
+
+/**
+ * ipcx_queue_write_iter() - writev(2), io_uring: the same
+ * @iocb: says the file, and whether to wait
+ * @from: the bytes
+ *
+ * Return: as ipcx_queue_write().
+ */
+ssize_t ipcx_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct file *file = iocb->ki_filp;
+
+	return send(file->private_data, NULL, from, iov_iter_count(from),
+		    deadline_of(file, iocb->ki_flags));
+}
