@@ -20,6 +20,7 @@
  * @control_stride: bytes to the next
  * @index: of the ring
  * @depth: cells
+ * @limit: positions that a reliable subscriber may not have released, at most @depth
  * @lag_max: of the topic
  * @nr: number of the next message
  * @head: next position to be loaned
@@ -42,6 +43,7 @@ struct ipcx_ring_pub {
 	size_t control_stride;
 	uint32_t index;
 	uint32_t depth;
+	uint32_t limit;
 	uint32_t lag_max;
 	uint32_t nr;
 	uint64_t head;
@@ -95,6 +97,7 @@ static inline void ipcx_pub_init(struct ipcx_ring_pub *p, struct ipcx_ring *ring
 	p->control_stride = control_stride;
 	p->index = index;
 	p->depth = depth;
+	p->limit = depth;
 	p->lag_max = lag_max;
 	p->head = first;
 	p->gate = first;
@@ -151,7 +154,7 @@ static inline int64_t ipcx_pub_unloaned(const struct ipcx_ring_pub *p, int64_t n
  */
 ipcx_ring_rare int ipcx_pub_look(struct ipcx_ring_pub *p, uint32_t *who)
 {
-	int64_t left = p->depth;
+	int64_t left = p->limit;
 	bool full = false, wanted = false;
 
 	p->gate = p->head; /* closed, until all were looked at */
@@ -159,7 +162,7 @@ ipcx_ring_rare int ipcx_pub_look(struct ipcx_ring_pub *p, uint32_t *who)
 		/* [K]: who moved it [J] has read all below */
 		uint64_t cursor = __atomic_load_n(&ipcx_pub_control(p, s)->cursor[p->index],
 						  __ATOMIC_ACQUIRE);
-		int64_t lag = ipcx_pos_diff(p->head, cursor), limit = p->depth;
+		int64_t lag = ipcx_pos_diff(p->head, cursor), limit = p->limit;
 
 		if (p->reliable[s / 64] >> s % 64 & 1) {
 			*who = s;

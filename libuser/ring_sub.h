@@ -84,7 +84,7 @@ static inline size_t ipcx_sub_size(uint32_t depth)
 }
 
 /**
- * ipcx_sub_init() - begin to read a ring, where the kernel has put the cursor
+ * ipcx_sub_set_up() - get ready to read a ring, where the kernel has put the cursor
  * @s: ipcx_sub_size() bytes, all zero
  * @ring: the ring as mapped, the cells one page behind
  * @depth: cells
@@ -94,10 +94,10 @@ static inline size_t ipcx_sub_size(uint32_t depth)
  * @dir: the directory
  * @lossy: the subscription is
  */
-static inline void ipcx_sub_init(struct ipcx_ring_sub *s, const struct ipcx_ring *ring,
-				 uint32_t depth, uint32_t index, size_t page_size,
-				 struct ipcx_control *control, const struct ipcx_dir *dir,
-				 bool lossy)
+static inline void ipcx_sub_set_up(struct ipcx_ring_sub *s, const struct ipcx_ring *ring,
+				   uint32_t depth, uint32_t index, size_t page_size,
+				   struct ipcx_control *control, const struct ipcx_dir *dir,
+				   bool lossy)
 {
 	s->ring = ring;
 	s->cells = (const struct ipcx_cell *)((const char *)ring + page_size);
@@ -111,7 +111,22 @@ static inline void ipcx_sub_init(struct ipcx_ring_sub *s, const struct ipcx_ring
 	s->leapt = 1;
 	s->cursor = __atomic_load_n(s->at, __ATOMIC_RELAXED) & IPCX_POS_MASK;
 	s->pos = s->cursor;
+}
+
+/* And begins there. */
+static inline void ipcx_sub_begin(struct ipcx_ring_sub *s)
+{
 	__atomic_store_n(s->next, s->pos, __ATOMIC_RELAXED);
+}
+
+/* Both */
+static inline void ipcx_sub_init(struct ipcx_ring_sub *s, const struct ipcx_ring *ring,
+				 uint32_t depth, uint32_t index, size_t page_size,
+				 struct ipcx_control *control, const struct ipcx_dir *dir,
+				 bool lossy)
+{
+	ipcx_sub_set_up(s, ring, depth, index, page_size, control, dir, lossy);
+	ipcx_sub_begin(s);
 }
 
 static inline const struct ipcx_cell *ipcx_sub_cell(const struct ipcx_ring_sub *s, uint64_t pos)
