@@ -242,6 +242,21 @@ static __attribute__((cold, noinline)) int explain_rare(const struct ipcx_queue 
 				 "queue %s: it was removed for all who have it open; close it, "
 				 "and open or create the one that takes its place",
 				 name);
+	if (err == EOPNOTSUPP && !(q->caps & IPCX_CAP_CALL))
+		return ipcx_fail(err,
+				 "queue %s: the transport \"%s\" has no requests, and messages have no "
+				 "flags",
+				 name, q->ops->name);
+	if (err == EPROTO)
+		return ipcx_fail(err,
+				 "queue %s: what a sender and the receiver wrote for each other makes "
+				 "no sense; what is left of that sender's messages is lost",
+				 name);
+	if (err == ENOTCONN)
+		return ipcx_fail(err,
+				 "queue %s: others have taken this handle for dead, or could make "
+				 "nothing of what it wrote; close the queue and open it again",
+				 name);
 	if (op == IPCX_OP_LOAN)
 		r = explain_loan(q, name, err, len);
 	else if (op == IPCX_OP_TAKE)

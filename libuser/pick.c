@@ -12,7 +12,7 @@
 // clang-format off
 static const struct ipcx_transport *const transports[] = {
 	&ipcx_transport_kernel, &ipcx_transport_unix, &ipcx_transport_mq,
-	&ipcx_transport_fifo, &ipcx_transport_tcp, NULL,
+	&ipcx_transport_fifo, &ipcx_transport_tcp, &ipcx_transport_shm, NULL,
 };
 
 // clang-format on

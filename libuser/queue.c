@@ -15,7 +15,7 @@
 
 #define FLAGS_KNOWN \
 	(IPCX_CREATE | IPCX_EXCL | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL | IPCX_SEALED | \
-	 IPCX_INHERIT)
+	 IPCX_SINGLE_THREAD | IPCX_INHERIT)
 /* mean something with CREATE only */
 #define FLAGS_CREATE (IPCX_EXCL | IPCX_EPHEMERAL | IPCX_SEALED)
 
@@ -227,6 +227,8 @@ int ipcx_queue_remove(const char *uri)
 
 int ipcx_queue_fd(const struct ipcx_queue *q)
 {
+	if (q->fd >= 0 && q->ops->polled)
+		q->ops->polled((struct ipcx_queue *)q);
 	return q->fd;
 }
 

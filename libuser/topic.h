@@ -60,6 +60,7 @@ static_assert(offsetof(struct ipcx_msg, seq) - offsetof(struct ipcx_msg, prio) =
  * @alive: @id, or 0 if its publisher is gone
  * @end: where it ends if its publisher is gone
  * @sub: what has been read
+ * @again: of a queue: messages that come again
  * @payload: of longer messages
  * @from: its publisher
  */
@@ -67,6 +68,7 @@ struct ipcx_topic_reader {
 	uint64_t ring, id, alive;
 	uint64_t end;
 	struct ipcx_ring_sub *sub;
+	uint32_t again;
 	char *payload;
 	struct ipcx_topic_from from;
 };
@@ -75,6 +77,9 @@ struct ipcx_topic_reader {
  * struct ipcx_topic - a handle
  * @fd: what ipcx_topic_fd() returns; -1 in a forked child that does not inherit
  * @flags: as given to ipcx_topic_open()
+ * @queue: it is a queue's, see queue_shm.h: its failures are put into words elsewhere
+ * @limit: of a queue: messages that a sender may have in it
+ * @policy: of a queue
  * @many_cpus: this process may run while another one does
  * @spins_message: looks before it sleeps until there is a message, see ipcx_topic_wait()
  * @spins_room: and until there is room
@@ -87,11 +92,13 @@ struct ipcx_topic_reader {
  * @cut: publishers that cut this subscriber off, not told yet
  * @broken: contradictions, not told yet
  * @is_pending: there is @pending
+ * @has_again: a reader may have some again
  * @untold: any of these
  * @nrings: entries of @rings
  * @turn: index in @rings of the ring that is looked at next
  * @page: bytes of a page
  * @missed: of rings that were left
+ * @expired: of a queue: messages that came too late
  * @leaving: bit r: that ring was left, but the transport could not do so yet
  * @leaving_broken: bit r: because it contradicts itself, which was told
  * @leaving_id: of these rings
@@ -115,6 +122,8 @@ struct ipcx_topic_reader {
 struct ipcx_topic {
 	int fd;
 	unsigned int flags;
+	bool queue;
+	uint32_t limit, policy;
 	bool many_cpus;
 	unsigned int spins_message, spins_room;
 	struct ipcx_lock lock;
@@ -124,13 +133,13 @@ struct ipcx_topic {
 	union {
 		struct {
 			uint16_t cut, broken;
-			bool is_pending;
+			bool is_pending, has_again;
 		};
 		uint64_t untold;
 	};
 	unsigned int nrings, turn;
 	size_t page;
-	uint64_t missed;
+	uint64_t missed, expired;
 	uint64_t leaving, leaving_broken;
 	uint64_t leaving_id[IPCX_TOPIC_RINGS];
 	uint64_t caps;
@@ -233,6 +242,18 @@ struct ipcx_topic_patience {
 int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p);
 void ipcx_topic_waited(struct ipcx_topic *t, const struct ipcx_topic_patience *p);
 void ipcx_topic_kick(struct ipcx_topic *t, uint32_t whom);
+
+/* For queues over "shm", whose functions put failures into words. topic_pub.c */
+int ipcx_topic_commit_more(struct ipcx_topic *t, struct ipcx_msg *m);
+/* topic_sub.c */
+int ipcx_topic_take_up_to(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, int64_t deadline);
+int ipcx_topic_release_carefully(struct ipcx_topic *t, struct ipcx_msg *m);
+int ipcx_topic_peek(struct ipcx_topic *t, struct ipcx_msg *m);
+/* topic_open.c; under the lock of fork.c */
+int ipcx_topic_open_queue(struct ipcx_topic **to, const char *name, unsigned int flags,
+			  const struct ipcx_topic_opts *opts, uint32_t limit, uint32_t policy);
+void ipcx_topic_in_child(struct ipcx_topic *t);
+void ipcx_topic_free(struct ipcx_topic *t);
 
 /* topic_ring.c; with the lock held, a bare negative errno */
 int ipcx_topic_look(struct ipcx_topic *t);

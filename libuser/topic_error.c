@@ -274,6 +274,8 @@ int ipcx_topic_explain(const struct ipcx_topic *t, enum ipcx_topic_op op, int er
 {
 	bool waited = op == IPCX_TOPIC_OP_LOAN || op == IPCX_TOPIC_OP_TAKE;
 
+	if (t->queue)
+		return -err;
 	if (waited && (err == EAGAIN || err == ETIMEDOUT))
 		return ipcx_fail_text(err, in_vain[op][err == ETIMEDOUT]);
 	if (err == EINTR)

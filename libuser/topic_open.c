@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "kernel.h"
-#include "topic.h"
+#include "queue_shm.h"
 
 static_assert(IPCX_PUBLISH == IPCX_TOPIC_PUBLISH, "handed on as it is");
 static_assert(IPCX_SUBSCRIBE == IPCX_TOPIC_SUBSCRIBE, "handed on as it is");
@@ -131,6 +131,8 @@ static int map_publisher(struct ipcx_topic *t)
 	ipcx_pub_init(&t->pub, t->map[IPCX_TOPIC_MAP_RING].addr, o->out_depth, o->out_ring,
 		      o->out_first, o->out_lag_max, t->map[IPCX_TOPIC_MAP_DIR].addr,
 		      t->map[IPCX_TOPIC_MAP_CONTROLS].addr, t->page);
+	if (t->queue)
+		t->pub.limit = t->limit;
 	return 0;
 }
 
@@ -171,7 +173,7 @@ static void unmap_all(struct ipcx_topic *t)
 	}
 }
 
-static void free_handle(struct ipcx_topic *t)
+void ipcx_topic_free(struct ipcx_topic *t)
 {
 	unmap_all(t);
 	t->ops->close(t);
@@ -204,7 +206,7 @@ static void forget_maps(struct ipcx_topic *t)
 		t->map[i].addr = NULL;
 }
 
-static void in_child(struct ipcx_topic *t)
+void ipcx_topic_in_child(struct ipcx_topic *t)
 {
 	t->lock.word = 0;
 	if (t->flags & IPCX_INHERIT) {
@@ -231,7 +233,7 @@ static void tell(struct ipcx_fork *f, enum ipcx_fork_when when)
 	if (t->fd < 0)
 		return;
 	if (when == IPCX_FORK_CHILD)
-		in_child(t);
+		ipcx_topic_in_child(t);
 	else if (!(t->flags & IPCX_INHERIT) || t->lock.none)
 		return;
 	else if (when == IPCX_FORK_BEFORE)
@@ -312,13 +314,27 @@ static int open_rest(struct ipcx_topic *t)
 	const struct ipcx_topic_open *o = &t->o;
 	int r;
 
-	t->cell_max = o->out_msg_max < IPCX_CELL_DATA ? o->out_msg_max : IPCX_CELL_DATA;
+	t->cell_max = t->queue ? IPCX_LEASED_DATA : IPCX_CELL_DATA;
+	if (t->cell_max > o->out_msg_max)
+		t->cell_max = o->out_msg_max;
 	set_attr(t);
 	t->cut = !!(o->out_flags & IPCX_TOPIC_LOST);
 	r = map_all(t);
 	if (r)
 		return ipcx_fail(-r, "the pages of the topic cannot be mapped: %s", strerror(-r));
 	return 0;
+}
+
+/* Opens what new_handle() has made, or frees it. Return: 0, or negative as @open of a transport. */
+static int open_handle(struct ipcx_topic *t)
+{
+	int r = t->ops->open(t);
+
+	if (!r)
+		r = open_rest(t);
+	if (r)
+		ipcx_topic_free(t);
+	return r;
 }
 
 static int open_with(const struct ipcx_topic_transport *ops, struct ipcx_topic **to,
@@ -335,12 +351,8 @@ static int open_with(const struct ipcx_topic_transport *ops, struct ipcx_topic *
 	t = new_handle(ops, name, flags, opts);
 	if (!t)
 		return ipcx_fail_text(ENOMEM, "no memory for the handle of a topic");
-	r = ops->open(t);
+	r = open_handle(t);
 	if (!r)
-		r = open_rest(t);
-	if (r)
-		free_handle(t);
-	else
 		*to = t;
 	return r;
 }
@@ -364,22 +376,57 @@ static int open_once(const struct ipcx_topic_transport *ops, struct ipcx_topic *
 	return r;
 }
 
-/* Others may take their time: meanwhile nothing is open, and whoever wants to fork can. */
+/* Others may take their time. Return: whether to try again, after a moment; if not, see *@r. */
+static bool is_to_be_tried_again(int *r, unsigned int *ending)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	if (*r != -EALREADY && *r != -EINPROGRESS)
+		return false;
+	if (*r == -EINPROGRESS && ++*ending == 1000) {
+		*r = -EACCES;
+		return false;
+	}
+	nanosleep(&moment, NULL);
+	return true;
+}
+
+/* Meanwhile nothing is open, and whoever wants to fork can. */
 static int open_patiently(const struct ipcx_topic_transport *ops, struct ipcx_topic **t,
 			  const char *name, unsigned int flags, const struct ipcx_topic_opts *opts)
 {
-	const struct timespec moment = { .tv_nsec = 1000000 };
 	unsigned int ending = 0;
 	int r;
 
-	for (;;) {
+	do {
 		r = open_once(ops, t, name, flags, opts);
-		if (r != -EALREADY && r != -EINPROGRESS)
-			return r;
-		if (r == -EINPROGRESS && ++ending == 1000)
-			return -EACCES;
-		nanosleep(&moment, NULL);
-	}
+	} while (is_to_be_tried_again(&r, &ending));
+	return r;
+}
+
+/* @opts: of a queue; depth as that of a ring can be. */
+int ipcx_topic_open_queue(struct ipcx_topic **to, const char *name, unsigned int flags,
+			  const struct ipcx_topic_opts *opts, uint32_t limit, uint32_t policy)
+{
+	unsigned int ending = 0;
+	bool again;
+	int r;
+
+	do {
+		struct ipcx_topic *t = new_handle(&ipcx_topic_shm, name, flags, opts);
+
+		if (!t)
+			return ipcx_fail_text(ENOMEM, "no memory for the handle of a queue");
+		t->queue = true;
+		t->limit = limit;
+		t->policy = policy;
+		*to = t;
+		r = open_handle(t);
+		ipcx_fork_unlock();
+		again = is_to_be_tried_again(&r, &ending);
+		ipcx_fork_lock();
+	} while (again);
+	return r;
 }
 
 int ipcx_topic_open(struct ipcx_topic **t, const char *uri, unsigned int flags,
@@ -411,7 +458,7 @@ void ipcx_topic_close(struct ipcx_topic *t)
 		return;
 	ipcx_fork_lock();
 	ipcx_fork_del(&t->fork);
-	free_handle(t);
+	ipcx_topic_free(t);
 	ipcx_fork_unlock();
 }
 

@@ -6,12 +6,12 @@
 #include <errno.h>
 #include <string.h>
 
-#include "topic.h"
+#include "queue_shm.h"
 
 /* Where the @len bytes of the message at @pos, in @cell, are */
 ipcx_hot void *data_of(struct ipcx_topic *t, struct ipcx_cell *cell, uint64_t pos, size_t len)
 {
-	if (ipcx_usual(len && len <= IPCX_CELL_DATA))
+	if (ipcx_usual(len && len <= t->cell_max))
 		return cell->data;
 	if (!len)
 		return NULL;
@@ -22,7 +22,7 @@ ipcx_hot void *data_of(struct ipcx_topic *t, struct ipcx_cell *cell, uint64_t po
 /* Does the payload slot of @pos have pages for so much? */
 ipcx_hot bool is_populated(const struct ipcx_topic *t, uint64_t pos, size_t len)
 {
-	return ipcx_usual(len <= IPCX_CELL_DATA) || len <= t->pages[pos & (t->o.out_depth - 1)];
+	return ipcx_usual(len <= t->cell_max) || len <= t->pages[pos & (t->o.out_depth - 1)];
 }
 
 /* Sees to it that it has. */
@@ -69,7 +69,7 @@ static int next_position(struct ipcx_topic *t, uint64_t *pos)
 	for (;;) {
 		r = ipcx_pub_loan(&t->pub, pos, &who);
 		if (r != -EPIPE && r != -EPROTO && r != -EBADMSG)
-			return r == -ENOBUFS ? -EBUSY : r;
+			return r != -ENOBUFS ? r : t->queue ? -EAGAIN : -EBUSY;
 		r = evict(t, who, r == -EBADMSG);
 		if (r && (r != -EAGAIN || !again--))
 			return r;
@@ -148,12 +148,11 @@ static int check_loan(const struct ipcx_topic *t, size_t len, int64_t deadline)
 }
 
 /* One that has become short enough belongs into the cell. */
-static int commit_shorter(struct ipcx_topic *t, const struct ipcx_msg *m, struct ipcx_cell *cell,
-			  uint64_t pos)
+static void move_shorter(struct ipcx_topic *t, const struct ipcx_msg *m, struct ipcx_cell *cell,
+			 uint64_t pos)
 {
-	if (m->len && m->len <= IPCX_CELL_DATA)
-		memcpy(cell->data, data_of(t, cell, pos, IPCX_CELL_DATA + 1), m->len);
-	return ipcx_pub_publish(&t->pub, cell, pos, m->len, m->tag);
+	if (m->len && m->len <= t->cell_max)
+		memcpy(cell->data, data_of(t, cell, pos, t->cell_max + 1), m->len);
 }
 
 /* Return: whether to kick, or negative: nothing has been done. */
@@ -166,16 +165,17 @@ ipcx_hot int commit_usual(struct ipcx_topic *t, const struct ipcx_msg *m)
 	if (ipcx_unlikely(!ipcx_pub_on_loan(&t->pub, pos, cell)))
 		return -EAGAIN;
 	loaned = __atomic_load_n(&cell->len, __ATOMIC_RELAXED);
-	if (ipcx_unlikely(m->len != loaned && (m->len > loaned || loaned > IPCX_CELL_DATA)))
+	if (ipcx_unlikely(m->len != loaned && (m->len > loaned || loaned > t->cell_max)))
 		return -EAGAIN;
 	return ipcx_pub_publish(&t->pub, cell, pos, m->len, m->tag);
 }
 
-/* Return: whether to kick, or a bare negative errno. */
-ipcx_cold int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m)
+/* @more: of a queue: its time and priority too. Return: whether to kick, or a bare negative errno. */
+ipcx_cold int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m, bool more)
 {
 	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
 	struct ipcx_cell *cell = ipcx_pub_cell(&t->pub, pos);
+	struct ipcx_leased_cell *leased = ipcx_leased(cell->data);
 	uint32_t loaned;
 
 	if (!ipcx_pub_on_loan(&t->pub, pos, cell))
@@ -183,9 +183,13 @@ ipcx_cold int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m)
 	loaned = __atomic_load_n(&cell->len, __ATOMIC_RELAXED);
 	if (m->len > loaned)
 		return -EMSGSIZE;
-	if (m->len < loaned && loaned > IPCX_CELL_DATA)
-		return commit_shorter(t, m, cell, pos);
-	return ipcx_pub_publish(&t->pub, cell, pos, m->len, m->tag);
+	if (m->len < loaned && loaned > t->cell_max)
+		move_shorter(t, m, cell, pos);
+	if (more) {
+		__atomic_store_n(&leased->expires, m->expires, __ATOMIC_RELAXED);
+		__atomic_store_n(&leased->prio, m->prio, __ATOMIC_RELAXED);
+	}
+	return ipcx_pub_publish(&t->pub, cell, pos, m->len | (more ? IPCX_CELL_MORE : 0), m->tag);
 }
 
 /* Under the lock of the loan, so that no other thread finds the place on loan for a while. */
@@ -283,7 +287,7 @@ ipcx_cold int commit_rest(struct ipcx_topic *t, struct ipcx_msg *m, int r, bool 
 	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan)
 		return end_loan(t, m, -EPERM, false);
 	ipcx_lock(&t->lock);
-	r = commit_locked(t, m);
+	r = commit_locked(t, m, false);
 	return end_loan(t, m, r, ipcx_unlock_wakes(&t->lock));
 }
 
@@ -302,6 +306,17 @@ int ipcx_topic_commit(struct ipcx_topic *t, struct ipcx_msg *m)
 		}
 	}
 	return commit_rest(t, m, r, wake);
+}
+
+int ipcx_topic_commit_more(struct ipcx_topic *t, struct ipcx_msg *m)
+{
+	int r;
+
+	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan)
+		return end_loan(t, m, -EPERM, false);
+	ipcx_lock(&t->lock);
+	r = commit_locked(t, m, true);
+	return end_loan(t, m, r, ipcx_unlock_wakes(&t->lock));
 }
 
 int ipcx_topic_cancel(struct ipcx_topic *t, struct ipcx_msg *m)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "topic.h"
+#include "queue_shm.h"
 
 static const struct ipcx_dir *dir_of(const struct ipcx_topic *t)
 {
@@ -108,7 +108,7 @@ static int attach(struct ipcx_topic *t, unsigned int ring, uint64_t id)
 {
 	struct ipcx_topic_reader *reader = &t->reader[ring];
 	unsigned int which = IPCX_TOPIC_MAP_READER + 2 * ring;
-	int r = ipcx_topic_map_ring(t, which, ring, PROT_READ);
+	int r = ipcx_topic_map_ring(t, which, ring, t->queue ? PROT_READ | PROT_WRITE : PROT_READ);
 
 	if (r)
 		return r;
@@ -120,9 +120,15 @@ static int attach(struct ipcx_topic *t, unsigned int ring, uint64_t id)
 	reader->ring = ring;
 	reader->payload = t->map[which + 1].addr;
 	ask_who(t, ring, reader);
-	ipcx_sub_init(reader->sub, t->map[which].addr, t->o.out_depth, ring, t->page,
-		      t->map[IPCX_TOPIC_MAP_CONTROL].addr, dir_of(t), t->flags & IPCX_LOSSY);
+	ipcx_sub_set_up(reader->sub, t->map[which].addr, t->o.out_depth, ring, t->page,
+			t->map[IPCX_TOPIC_MAP_CONTROL].addr, dir_of(t), t->flags & IPCX_LOSSY);
 	t->rings[t->nrings++] = reader;
+	if (!t->queue)
+		ipcx_sub_begin(reader->sub);
+	else if (ipcx_lease_recover(reader))
+		ipcx_topic_leave(t, ring, true);
+	else if (reader->again)
+		__atomic_store_n(&t->has_again, true, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -152,7 +158,7 @@ static int look_at(struct ipcx_topic *t, unsigned int ring)
 		if (r)
 			return r;
 	}
-	if (__atomic_load_n(&entry->flags, __ATOMIC_RELAXED) & IPCX_RING_DEAD) {
+	if (reader->id && __atomic_load_n(&entry->flags, __ATOMIC_RELAXED) & IPCX_RING_DEAD) {
 		reader->end = __atomic_load_n(&entry->end, __ATOMIC_RELAXED);
 		reader->alive = 0;
 	}

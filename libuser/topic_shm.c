@@ -78,6 +78,14 @@ static int join(struct ipcx_topic *t)
 		r = ipcx_shm_join(t, IPCX_SHM_PUB);
 	if (!r && t->flags & IPCX_SUBSCRIBE)
 		r = ipcx_shm_join(t, IPCX_SHM_SUB);
+	if (r == -EBUSY)
+		return ipcx_shm_failed(t, EBUSY,
+				       "somebody receives there already, and this transport has one "
+				       "receiver; \"kernel\" and \"mq\" have many");
+	if (r == -ENOSPC && t->queue)
+		return ipcx_shm_failed(t, ENOSPC,
+				       "63 senders have it open, or are gone and what they sent was not "
+				       "received yet");
 	if (r == -ENOSPC)
 		return ipcx_shm_failed(t, ENOSPC, "it has 63 publishers or 128 subscribers");
 	return r ? ipcx_shm_failed(t, -r, strerror(-r)) : 0;
@@ -97,6 +105,7 @@ static int shm_open_topic(struct ipcx_topic *t)
 	t->mem = -1;
 	shm->deaths = -1;
 	memset(shm->pipe, -1, sizeof(shm->pipe));
+	shm->starved = UINT64_MAX;
 	shm->place.fd = -1;
 	shm->place.dir = -1;
 	shm->place.flags = t->flags & IPCX_EPHEMERAL;
@@ -176,15 +185,53 @@ static void shm_in_child(struct ipcx_topic *t)
 	let_go(t);
 }
 
+static uint64_t slot_at(const struct ipcx_topic *t, uint64_t slot)
+{
+	return t->o.out_data_offset + t->o.out_ring * t->o.out_data_window + slot * t->o.out_stride;
+}
+
+/*
+ * Of a queue: takes pages from other slots, which are free, until @need more may be had. Return: 0,
+ * or a bare negative errno: -EAGAIN until the receiver has moved on.
+ */
+static int make_room(struct ipcx_topic *t, uint64_t need)
+{
+	struct ipcx_topic_shm *shm = t->shm;
+	uint64_t cursor = __atomic_load_n(&ipcx_pub_control(&t->pub, 0)->cursor[t->o.out_ring],
+					  __ATOMIC_ACQUIRE); /* K */
+	int64_t lag = ipcx_pos_diff(t->pub.head, cursor), free = t->o.out_depth - lag;
+
+	/* that of the next position is not to be taken from; what cannot be is found elsewhere */
+	for (int64_t i = 1; lag >= 0 && i < free && shm->populated + need > t->o.out_bytes_max;
+	     i++) {
+		uint64_t slot = (t->pub.head + i) & (t->o.out_depth - 1);
+
+		if (!t->pages[slot])
+			continue;
+		if (fallocate(t->mem, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, slot_at(t, slot),
+			      t->pages[slot]))
+			return -errno;
+		shm->populated -= t->pages[slot];
+		t->pages[slot] = 0;
+	}
+	if (shm->populated + need <= t->o.out_bytes_max)
+		return 0;
+	shm->starved = cursor;
+	return -EAGAIN;
+}
+
 static int populate(struct ipcx_topic *t, struct ipcx_topic_populate *arg)
 {
 	struct ipcx_topic_shm *shm = t->shm;
 	uint64_t had = t->pages[arg->slot], want = (arg->len + t->page - 1) & ~(t->page - 1);
-	uint64_t at = t->o.out_data_offset + t->o.out_ring * t->o.out_data_window +
-		      arg->slot * t->o.out_stride;
+	uint64_t at = slot_at(t, arg->slot);
+	int r = 0;
 
 	if (shm->populated + want - had > t->o.out_bytes_max)
-		return -ENOBUFS;
+		r = t->queue ? make_room(t, want - had) : -ENOBUFS;
+	if (r)
+		return r;
+	shm->starved = UINT64_MAX;
 	while (fallocate(t->mem, 0, at, want))
 		if (errno != EINTR)
 			return errno == ENOSPC ? -ENOMEM : -errno;

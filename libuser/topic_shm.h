@@ -98,6 +98,7 @@ struct ipcx_shm_peer {
  * @polled: the application polls: who finds nothing has to ask for a kick
  * @noticed: when it was last seen whether somebody is dead, by who neither polls nor waits
  * @populated: bytes of payload that the own ring has
+ * @starved: of a queue: it cannot have more before the cursor moves from here; or no position
  */
 struct ipcx_topic_shm {
 	struct ipcx_lock lock;
@@ -111,7 +112,7 @@ struct ipcx_topic_shm {
 	uint64_t asked[IPCX_TOPIC_RINGS];
 	bool unmet, late, asked_room, polled;
 	int64_t noticed;
-	uint64_t populated;
+	uint64_t populated, starved;
 };
 
 enum { IPCX_SHM_PUB, IPCX_SHM_SUB };
@@ -148,6 +149,8 @@ bool ipcx_shm_try_lock(struct ipcx_topic_shm *shm);
 bool ipcx_shm_ended(const struct ipcx_topic *t, unsigned int role);
 int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg);
 void ipcx_shm_polled(struct ipcx_topic *t);
+void ipcx_shm_taken(struct ipcx_topic *t);
+void ipcx_shm_put_back(struct ipcx_topic *t);
 void ipcx_shm_kick(struct ipcx_topic *t, uint32_t whom);
 
 #endif /* IPCX_TOPIC_SHM_H */

@@ -4,6 +4,10 @@
  * and a subscriber ends. All with MUTEX locked. The letters are those of ipcx_topic.h in the uapi.
  *
  * A pair that did not end by itself stays until the subscriber leaves, so that it learns why.
+ *
+ * A queue's one subscriber, number 0, is in each pair from the beginning, whether there is one or
+ * not, and when its process ends only that does. What is in no ring to be read, and nobody
+ * receives, goes.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -156,11 +160,24 @@ static void attach(struct ipcx_topic *t, uint64_t rings, uint32_t history)
 	}
 }
 
+static void end_pair(struct ipcx_topic *t, unsigned int s, unsigned int ring)
+{
+	struct ipcx_shm_sub *sub = &t->shm->table->sub[s];
+
+	clear_bit(entry_of(t, ring)->subs, s);
+	clear_bit(entry_of(t, ring)->evicted, s);
+	sub->lost &= ~(UINT64_C(1) << ring);
+	sub->proto &= ~(UINT64_C(1) << ring);
+	set(&sub->pair[ring], 0);
+}
+
 /* What a dead ring leaves to nobody any more makes place for another. */
 static void drop(struct ipcx_topic *t, unsigned int ring)
 {
 	struct ipcx_dir_ring *entry = entry_of(t, ring);
 
+	if (t->queue)
+		end_pair(t, 0, ring); /* all is read */
 	for (unsigned int s = 0; s < IPCX_TOPIC_SUBS; s++) {
 		struct ipcx_shm_sub *sub = &t->shm->table->sub[s];
 
@@ -177,23 +194,23 @@ static void drop(struct ipcx_topic *t, unsigned int ring)
 	empty(t, t->o.out_data_offset + ring * t->o.out_data_window, t->o.out_data_window);
 }
 
+/* Has nobody anything to read there? Who receives from a queue sees that himself. */
+static bool is_read(const struct ipcx_topic *t, unsigned int ring)
+{
+	const struct ipcx_dir_ring *entry = entry_of(t, ring);
+
+	if (!entry->subs[0] && !entry->subs[1])
+		return true;
+	return t->queue && !t->shm->table->member[IPCX_SHM_SUBS].id &&
+	       cursor_of(t, 0, ring) == (entry->end & IPCX_POS_MASK);
+}
+
 static void drop_unread(struct ipcx_topic *t, unsigned int ring)
 {
 	struct ipcx_dir_ring *entry = entry_of(t, ring);
 
-	if (entry->id && is_dead(entry) && !entry->subs[0] && !entry->subs[1])
+	if (entry->id && is_dead(entry) && is_read(t, ring))
 		drop(t, ring);
-}
-
-static void end_pair(struct ipcx_topic *t, unsigned int s, unsigned int ring)
-{
-	struct ipcx_shm_sub *sub = &t->shm->table->sub[s];
-
-	clear_bit(entry_of(t, ring)->subs, s);
-	clear_bit(entry_of(t, ring)->evicted, s);
-	sub->lost &= ~(UINT64_C(1) << ring);
-	sub->proto &= ~(UINT64_C(1) << ring);
-	set(&sub->pair[ring], 0);
 }
 
 /*
@@ -225,11 +242,12 @@ static void end_sub(struct ipcx_topic *t, unsigned int s)
 {
 	struct ipcx_shm_table *table = t->shm->table;
 
-	for (unsigned int r = 0; r < IPCX_TOPIC_RINGS; r++) {
+	for (unsigned int r = 0; !t->queue && r < IPCX_TOPIC_RINGS; r++) {
 		end_pair(t, s, r);
 		drop_unread(t, r);
 	}
-	clear_bit(table->dir.reliable, s);
+	if (!t->queue)
+		clear_bit(table->dir.reliable, s);
 	changed(t);
 	ipcx_shm_wake_all(t, IPCX_SHM_PUB);
 	set(&table->member[IPCX_SHM_SUBS + s].id, 0);
@@ -277,7 +295,10 @@ static bool is_free(const struct ipcx_topic *t, unsigned int member)
 	       !ipcx_file_locked(t->shm->place.fd, IPCX_SHM_MEMBER + member);
 }
 
-/* Where a new ring goes: better where nobody has to leave another first; else the oldest dead */
+/*
+ * Where a new ring goes: better where nobody has to leave another first; else the oldest dead, of a
+ * queue if it was read
+ */
 static int ring_index(const struct ipcx_topic *t)
 {
 	const struct ipcx_shm_table *table = t->shm->table;
@@ -292,7 +313,8 @@ static int ring_index(const struct ipcx_topic *t)
 			return r;
 		if (!entry->id)
 			free = r;
-		else if (oldest < 0 || table->death[r] < table->death[oldest])
+		else if ((oldest < 0 || table->death[r] < table->death[oldest]) &&
+			 (!t->queue || is_read(t, r)))
 			oldest = r;
 	}
 	return free >= 0 ? free : oldest;
@@ -338,7 +360,9 @@ static int join_pub(struct ipcx_topic *t)
 	entry->attention = 0;
 	set((uint64_t *)&entry->id, t->shm->id[IPCX_SHM_PUB]);
 	for (unsigned int s = 0; s < IPCX_TOPIC_SUBS; s++) {
-		if (!table->member[IPCX_SHM_SUBS + s].id || table->sub[s].pair[ring])
+		bool there = table->member[IPCX_SHM_SUBS + s].id || (t->queue && !s);
+
+		if (!there || table->sub[s].pair[ring])
 			continue;
 		set_cursor(t, s, ring, t->o.out_first);
 		set(&table->sub[s].pair[ring], t->shm->id[IPCX_SHM_PUB]);
@@ -347,6 +371,26 @@ static int join_pub(struct ipcx_topic *t)
 	changed(t);
 	/* those who sleep have not asked this one for a kick */
 	ipcx_shm_wake_all(t, IPCX_SHM_SUB);
+	return 0;
+}
+
+/* Of a queue: where its receiver, whoever that is, says what was received */
+static int find_receiver(struct ipcx_topic *t)
+{
+	set_bit(t->shm->table->dir.reliable, 0);
+	return fill(t, control_at(t, 0), t->page);
+}
+
+/* Becomes the receiver of a queue. */
+static int join_receiver(struct ipcx_topic *t)
+{
+	if (!is_free(t, IPCX_SHM_SUBS))
+		return -EBUSY;
+	t->o.out_sub = 0;
+	if (!take_place(t, IPCX_SHM_SUB, IPCX_SHM_SUBS))
+		return -EAGAIN;
+	changed(t);
+	ipcx_shm_wake_all(t, IPCX_SHM_PUB);
 	return 0;
 }
 
@@ -376,7 +420,13 @@ static int join_sub(struct ipcx_topic *t)
 
 int ipcx_shm_join(struct ipcx_topic *t, int which)
 {
-	return which == IPCX_SHM_PUB ? join_pub(t) : join_sub(t);
+	int r = t->queue ? find_receiver(t) : 0;
+
+	if (r)
+		return r;
+	if (which == IPCX_SHM_PUB)
+		return join_pub(t);
+	return t->queue ? join_receiver(t) : join_sub(t);
 }
 
 /* Return: 0 for no reason to evict @s from the own ring, or -EPIPE for lag, -EPROTO. */
@@ -403,6 +453,8 @@ int ipcx_shm_evict(struct ipcx_topic *t, const struct ipcx_topic_evict *arg)
 	reason = evict_reason(t, s, arg->flags);
 	if (!reason)
 		return -EAGAIN;
+	if (t->queue) /* that is no reason to lose messages */
+		return reason;
 	if (reason == -EPROTO)
 		t->shm->table->sub[s].proto |= UINT64_C(1) << ring;
 	set_bit(entry->evicted, s);

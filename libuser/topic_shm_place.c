@@ -25,6 +25,7 @@ enum { ATTRS_AT = 256, MEMBERS_AT = 1024 };
 struct attrs {
 	uint64_t magic, msg_max, bytes_max, first;
 	uint32_t depth, lag_max, flags, mode;
+	uint32_t limit, policy; /* of a queue */
 };
 
 /* Where a member has the memory open */
@@ -37,7 +38,8 @@ int ipcx_shm_failed(const struct ipcx_topic *t, int err, const char *what)
 {
 	char buf[IPCX_QUOTED_MAX];
 
-	return ipcx_fail(err, "topic %s over \"shm\": %s", ipcx_quote(buf, t->name), what);
+	return ipcx_fail(err, "%s %s over \"shm\": %s", t->queue ? "queue" : "topic",
+			 ipcx_quote(buf, t->name), what);
 }
 
 void ipcx_shm_lock(const struct ipcx_topic_shm *shm)
@@ -88,6 +90,8 @@ static uint64_t lay_out(struct ipcx_topic *t, const struct attrs *a)
 	o->out_first = a->first;
 	o->out_flags = a->flags;
 	o->out_mode = a->mode;
+	t->limit = a->limit;
+	t->policy = a->policy;
 	o->out_uid = geteuid();
 	o->out_gid = getegid();
 	o->out_stride = pages(t, a->msg_max);
@@ -103,9 +107,9 @@ static bool can_be(const struct ipcx_topic *t, const struct attrs *a)
 {
 	return a->magic == MAGIC && a->depth >= IPCX_TOPIC_DEPTH_MIN &&
 	       a->depth <= IPCX_TOPIC_DEPTH_MAX && !(a->depth & (a->depth - 1)) &&
-	       a->lag_max <= a->depth && a->msg_max && a->msg_max <= MSG_MAX &&
-	       a->first <= IPCX_POS_MASK && a->bytes_max >= pages(t, a->msg_max) &&
-	       !(a->bytes_max & (t->page - 1));
+	       a->lag_max <= a->depth && a->limit <= a->depth && a->msg_max &&
+	       a->msg_max <= MSG_MAX && a->first <= IPCX_POS_MASK &&
+	       a->bytes_max >= pages(t, a->msg_max) && !(a->bytes_max & (t->page - 1));
 }
 
 static int wanted(const struct ipcx_topic *t, struct attrs *a)
@@ -120,6 +124,8 @@ static int wanted(const struct ipcx_topic *t, struct attrs *a)
 		.lag_max = o->lag_max,
 		.flags = t->flags & (IPCX_EPHEMERAL | IPCX_OPEN_RELIABLE),
 		.mode = o->mode,
+		.limit = t->limit,
+		.policy = t->policy,
 	};
 	a->bytes_max = a->depth * pages(t, a->msg_max);
 	if (a->bytes_max > BYTES_MAX)
@@ -153,8 +159,7 @@ static int find_attrs(struct ipcx_topic *t, struct attrs *a)
 		return ipcx_shm_failed(t, ENOENT,
 				       "there is none of this name; create it with IPCX_CREATE");
 	if (!alone)
-		return ipcx_shm_failed(t, EPROTO,
-				       "somebody has written over the file of the topic");
+		return ipcx_shm_failed(t, EPROTO, "somebody has written over its file");
 	r = wanted(t, a);
 	if (!r && pwrite(shm->place.fd, a, sizeof(*a), ATTRS_AT) != sizeof(*a))
 		r = ipcx_shm_failed(t, errno ? errno : ENOSPC, "its file cannot be written");
@@ -196,7 +201,7 @@ static int new_memory(struct ipcx_topic *t, uint64_t size)
 {
 	int fd, err;
 
-	fd = memfd_create("ipcx-topic", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	fd = memfd_create(t->queue ? "ipcx-queue" : "ipcx-topic", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return ipcx_shm_failed(t, errno, strerror(errno));
 	if (!fchmod(fd, 0600) && !ftruncate(fd, size) && !fcntl(fd, F_ADD_SEALS, SEALS) &&
@@ -267,7 +272,7 @@ int ipcx_shm_find(struct ipcx_topic *t)
 	int r;
 
 	for (;;) {
-		r = ipcx_place_find(p, t->name, ".topic");
+		r = ipcx_place_find(p, t->name, t->queue ? ".queue" : ".topic");
 		if (!r)
 			r = ipcx_place_open(p, t->flags & IPCX_CREATE, S_IFREG);
 		if (!r && p->fd < 0)

@@ -284,7 +284,8 @@ static bool has_room(struct ipcx_topic *t)
 		uint64_t cursor = __atomic_load_n(&ipcx_pub_control(p, s)->cursor[p->index],
 						  __ATOMIC_ACQUIRE);
 
-		if (p->reliable[s / 64] >> s % 64 & 1 && ipcx_pos_diff(p->head, cursor) == p->depth)
+		if (p->reliable[s / 64] >> s % 64 & 1 &&
+		    (ipcx_pos_diff(p->head, cursor) == p->limit || cursor == t->shm->starved))
 			break;
 	}
 	found = found || s == IPCX_TOPIC_SUBS;
@@ -375,6 +376,11 @@ bool ipcx_shm_ended(const struct ipcx_topic *t, unsigned int role)
 {
 	int which = role == IPCX_PUBLISH ? IPCX_SHM_PUB : IPCX_SHM_SUB;
 
+	/* nor is what a queue's receiver has left, because it made no sense, received any more */
+	if (t->queue && which == IPCX_SHM_PUB &&
+	    !(__atomic_load_n(&t->shm->table->dir.ring[t->o.out_ring].subs[0], __ATOMIC_RELAXED) &
+	      1))
+		return true;
 	return id_of(t, ipcx_shm_self(t, which)) != t->shm->id[which];
 }
 
@@ -422,6 +428,19 @@ void ipcx_shm_polled(struct ipcx_topic *t)
 		ipcx_unlock(&t->lock);
 	}
 	prepare(t, t->o.out_sub >= 0 ? IPCX_SHM_SUB : IPCX_SHM_PUB);
+}
+
+/* A message was taken: if it was the last, who polls is not to find one. */
+void ipcx_shm_taken(struct ipcx_topic *t)
+{
+	if (__atomic_load_n(&t->shm->polled, __ATOMIC_RELAXED) && !has_message(t))
+		prepare(t, IPCX_SHM_SUB);
+}
+
+/* A message is to be taken again: who sleeps or polls is to find it. */
+void ipcx_shm_put_back(struct ipcx_topic *t)
+{
+	put_byte(t->shm->pipe[IPCX_SHM_SUB][1]);
 }
 
 /* The next message, or the next release, finds that a kick is due. */

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "topic.h"
+#include "queue_shm.h"
 
 /* Where the message is. Return: whether its length can be. */
 ipcx_hot bool find_data(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
@@ -19,7 +19,7 @@ ipcx_hot bool find_data(const struct ipcx_topic *t, const struct ipcx_topic_read
 		return true;
 	}
 	*data = reader->payload + (taken->pos & (t->o.out_depth - 1)) * t->o.out_stride;
-	return taken->len > IPCX_CELL_DATA && taken->len <= t->o.out_msg_max;
+	return taken->len <= t->o.out_msg_max;
 }
 
 /* All but HOLDER. @copy: 1 + number of the copy, or 0 */
@@ -115,14 +115,51 @@ static int next_of_ring(const struct ipcx_topic_reader *reader, struct ipcx_take
 	return ipcx_sub_take(reader->sub, taken);
 }
 
-/* Return: 1; 0: there is nothing; -ESTALE: the ring was left; -EMFILE. */
+static int release_any(struct ipcx_topic *t, const struct ipcx_msg *m);
+
+/* A message of a queue that came too late goes. */
+static void expire(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
+{
+	*kick |= release_any(t, m) > 0;
+	t->expired++;
+	m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
+}
+
+/*
+ * What was taken is a message. @copy: as fill_taken(). Return: 1; -ESTALE: it was not, and the ring
+ * was left, or it came too late: look again.
+ */
+static int show(struct ipcx_topic *t, struct ipcx_topic_reader *reader, unsigned int copy,
+		struct ipcx_taken *taken, struct ipcx_msg *m, bool *kick)
+{
+	bool more = t->queue && taken->len & IPCX_CELL_MORE;
+	void *data;
+
+	if (more)
+		taken->len &= ~IPCX_CELL_MORE;
+	if (!find_data(t, reader, taken, &data)) {
+		ipcx_topic_leave(t, reader->ring, true);
+		return -ESTALE;
+	}
+	if (taken->hold)
+		copy = 0;
+	else if (copy)
+		t->copied |= UINT64_C(1) << (copy - 1);
+	fill_taken(reader, copy, taken, data, m);
+	m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->held;
+	if (!more || !ipcx_lease_more(taken, m))
+		return 1;
+	expire(t, m, kick);
+	return -ESTALE;
+}
+
+/* Return: 1; 0: there is nothing; -ESTALE: look again; -EMFILE. */
 static int take_from(struct ipcx_topic *t, struct ipcx_topic_reader *reader, struct ipcx_msg *m,
 		     bool *kick)
 {
 	uint64_t id = reader->id;
 	struct ipcx_taken here, *taken = &here;
 	unsigned int copy = 0;
-	void *data;
 	int r;
 
 	if (t->copies) {
@@ -140,15 +177,8 @@ static int take_from(struct ipcx_topic *t, struct ipcx_topic_reader *reader, str
 		ipcx_topic_look(t);
 	if (reader->id != id)
 		return -ESTALE;
-	if (r == 1 && find_data(t, reader, taken, &data)) {
-		if (taken->hold)
-			copy = 0;
-		else if (copy)
-			t->copied |= UINT64_C(1) << (copy - 1);
-		fill_taken(reader, copy, taken, data, m);
-		m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->held;
-		return 1;
-	}
+	if (r == 1)
+		return show(t, reader, copy, taken, m, kick);
 	ipcx_topic_leave(t, reader->ring, r != -ESTALE);
 	return -ESTALE;
 }
@@ -166,22 +196,59 @@ static bool take_pending(struct ipcx_topic *t, struct ipcx_msg *m)
 	return where >> 8 & 0xff || t->reader[where & 0xff].id == id;
 }
 
+/* Of a queue: what comes again. Return: as take_from(). */
+static int take_again(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
+{
+	struct ipcx_topic_reader *reader;
+	struct ipcx_taken taken;
+	uint32_t deliveries;
+	int r = t->has_again ? ipcx_lease_take(t, &reader, &taken, &deliveries) : 0;
+
+	if (r < 0) {
+		ipcx_topic_leave(t, reader->ring, true);
+		return -ESTALE;
+	}
+	if (r > 0)
+		r = show(t, reader, 0, &taken, m, kick);
+	if (r > 0)
+		m->deliveries = deliveries;
+	return r;
+}
+
+#define STALE_MAX 1000 /* who sends what is too late must not keep this one busy for ever */
+
 static int take_any(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
 {
-	unsigned int left = t->nrings;
-	int r = 0;
+	unsigned int left = t->nrings, stale = 0;
+	int r;
 
+	do {
+		r = take_again(t, m, kick);
+	} while (r == -ESTALE && !t->cut && !t->broken && stale++ < STALE_MAX);
+	if (r == -ESTALE)
+		return 0;
 	while (!r && left-- && t->nrings) {
 		struct ipcx_topic_reader *reader = t->rings[t->turn];
 
 		t->turn = t->turn + 1 < t->nrings ? t->turn + 1 : 0;
 		r = take_from(t, reader, m, kick);
-		if (r == -ESTALE && !t->cut && !t->broken) {
+		if (r == -ESTALE && !t->cut && !t->broken && stale++ < STALE_MAX) {
 			left = t->nrings; /* they have changed places */
 			r = 0;
 		}
 	}
-	return r;
+	return r == -ESTALE ? 0 : r;
+}
+
+/* What was too long for a buffer is the next again. */
+ipcx_cold void keep(struct ipcx_topic *t, const struct ipcx_msg *m)
+{
+	if (t->queue) {
+		ipcx_lease_put_back(t, m, false);
+		return;
+	}
+	t->pending = *m;
+	t->is_pending = true;
 }
 
 ipcx_cold int take_locked(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, bool *kick)
@@ -206,8 +273,7 @@ ipcx_cold int take_locked(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, 
 		return r ? r : -EAGAIN;
 	if (m->len <= cap)
 		return 0;
-	t->pending = *m;
-	t->is_pending = true;
+	keep(t, m);
 	return -EMSGSIZE;
 }
 
@@ -301,6 +367,8 @@ ipcx_cold int release_any(struct ipcx_topic *t, const struct ipcx_msg *m)
 		return release_copy(t, where >> 8 & 0xff, taken.pos);
 	if (reader->id != m->priv[IPCX_TOPIC_PRIV_ID])
 		return 0; /* the ring was left */
+	if (t->queue && !ipcx_lease_release(reader, taken.pos))
+		return -EPERM;
 	held = reader->sub->held;
 	kick = ipcx_sub_release(reader->sub, &taken);
 	if (reader->sub->held == held)
@@ -435,23 +503,31 @@ int ipcx_topic_next(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadline)
 	return t->copies ? next_lossy(t, m, deadline) : next(t, m, deadline, false);
 }
 
-ssize_t ipcx_topic_recv(struct ipcx_topic *t, void *buf, size_t cap, int64_t deadline)
+ipcx_hot int take_up_to(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, int64_t deadline)
 {
 	unsigned int done = 0;
-	struct ipcx_msg m;
-	int r = 0;
 
 	if (ipcx_usual(deadline >= 0 && ipcx_trylock(&t->lock))) {
-		done = take_usual(t, &m, t->copies) ? IPCX_TOPIC_DONE : 0;
-		if (done && ipcx_unlikely(m.len > cap)) {
-			t->pending = m;
-			t->is_pending = true;
+		done = take_usual(t, m, t->copies) ? IPCX_TOPIC_DONE : 0;
+		if (done && ipcx_unlikely(m->len > cap)) {
+			keep(t, m);
 			done = 0;
 		}
 		done |= ipcx_unlock_wakes(&t->lock) ? IPCX_TOPIC_WAKE : 0;
 	}
-	if (ipcx_unlikely(done != IPCX_TOPIC_DONE))
-		r = take_until(t, cap, &m, deadline, done);
+	return ipcx_usual(done == IPCX_TOPIC_DONE) ? 0 : take_until(t, cap, m, deadline, done);
+}
+
+int ipcx_topic_take_up_to(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, int64_t deadline)
+{
+	return take_up_to(t, cap, m, deadline);
+}
+
+ssize_t ipcx_topic_recv(struct ipcx_topic *t, void *buf, size_t cap, int64_t deadline)
+{
+	struct ipcx_msg m;
+	int r = take_up_to(t, cap, &m, deadline);
+
 	if (ipcx_unlikely(r))
 		return r;
 	cap = m.len;
@@ -459,6 +535,30 @@ ssize_t ipcx_topic_recv(struct ipcx_topic *t, void *buf, size_t cap, int64_t dea
 		memcpy(buf, m.data, cap);
 	ipcx_topic_release(t, &m);
 	return cap;
+}
+
+/* Where messages come again the position alone does not tell whether one is held. */
+int ipcx_topic_release_carefully(struct ipcx_topic *t, struct ipcx_msg *m)
+{
+	return release_rest(t, m, 0);
+}
+
+/* What the next take returns, or a bare negative errno; it is not held */
+int ipcx_topic_peek(struct ipcx_topic *t, struct ipcx_msg *m)
+{
+	bool kick = false;
+	int r = check_take(t, 0);
+
+	if (r)
+		return r;
+	ipcx_lock(&t->lock);
+	r = take_locked(t, SIZE_MAX, m, &kick);
+	if (!r)
+		keep(t, m);
+	ipcx_unlock(&t->lock);
+	if (kick)
+		ipcx_topic_kick(t, IPCX_KICK_PUBLISHERS);
+	return r;
 }
 
 uint64_t ipcx_topic_missed(struct ipcx_topic *t)

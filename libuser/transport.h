@@ -48,6 +48,7 @@ struct ipcx_queue {
  * @unlink: take the name away, and end the queue for all if @now; explains its own
  *	failures
  * @close: free the handle and all that it holds
+ * @polled: the descriptor is asked for; may be NULL
  * @forked: called in a forked child while other threads' locks may be held:
  *	let go of everything, or with IPCX_INHERIT make the handle usable there
  * @loan: get @n slots of @len bytes
@@ -80,6 +81,7 @@ struct ipcx_transport {
 		    const struct ipcx_queue_opts *opts);
 	int (*unlink)(const char *rest, bool now);
 	void (*close)(struct ipcx_queue *q);
+	void (*polled)(struct ipcx_queue *q);
 	void (*forked)(struct ipcx_queue *q);
 	int (*loan)(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
 		    int64_t deadline);
@@ -104,7 +106,7 @@ struct ipcx_transport {
 };
 
 extern const struct ipcx_transport ipcx_transport_kernel, ipcx_transport_mq, ipcx_transport_unix,
-	ipcx_transport_fifo, ipcx_transport_tcp;
+	ipcx_transport_fifo, ipcx_transport_tcp, ipcx_transport_shm;
 
 /* explain.c: puts a failure of the data path into words and returns -err */
 enum ipcx_op {

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The transport "shm": a queue over shared memory, see queue_shm.h. All that carries messages is in
+ * the files of topics.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/single_threaded.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "copied.h"
+#include "kernel.h"
+#include "place.h"
+#include "queue_shm.h"
+#include "topic_shm.h"
+#include "transport.h"
+
+static_assert((int)IPCX_PRIV_HOLDER == (int)IPCX_TOPIC_PRIV_HOLDER, "the same word of a message");
+
+/* Flags that queues and topics have, and those of both kinds */
+#define FLAGS_BOTH (IPCX_CREATE | IPCX_EXCL | IPCX_EPHEMERAL | IPCX_SINGLE_THREAD)
+
+/**
+ * struct shm_queue - a handle
+ * @base: what all handles begin with
+ * @t: the topic that it is
+ * @sent: messages
+ * @released: messages
+ * @redelivered: how often one was put back
+ */
+struct shm_queue {
+	struct ipcx_queue base;
+	struct ipcx_topic *t;
+	uint64_t sent, released, redelivered;
+};
+
+static struct shm_queue *shm_of(const struct ipcx_queue *q)
+{
+	return (struct shm_queue *)q; /* base is its first member */
+}
+
+/* Threads that use the handle count too. */
+static void count(const struct ipcx_topic *t, uint64_t *word, unsigned int n)
+{
+	if (__libc_single_threaded || t->lock.none)
+		*word += n;
+	else
+		__atomic_fetch_add(word, n, __ATOMIC_RELAXED);
+}
+
+static int check_options(const char *name, unsigned int flags, const struct ipcx_queue_opts *opts)
+{
+	const char *what = NULL;
+
+	if (!*name)
+		what = "queues without a name";
+	else if (flags & IPCX_SEALED)
+		what = "sealed queues whose messages are not copied";
+	else if (flags & IPCX_INHERIT)
+		what = "IPCX_INHERIT";
+	else if (opts->dead_letter || opts->max_deliveries)
+		what = "messages that are given up (dead_letter, max_deliveries)";
+	else if (opts->lease_ms || opts->leases_max)
+		what = "limits of leases (lease_ms, leases_max)";
+	else if (opts->policy > IPCX_FAIL)
+		what = "policies that drop messages";
+	if (what)
+		return ipcx_fail(EOPNOTSUPP, "only the transport \"kernel\" has %s", what);
+	if (opts->depth > IPCX_TOPIC_DEPTH_MAX)
+		return ipcx_fail(EINVAL, "depth %u is larger than %u", opts->depth,
+				 IPCX_TOPIC_DEPTH_MAX);
+	return ipcx_kernel_check_name(name);
+}
+
+static uint32_t power_of_two(uint32_t n)
+{
+	uint32_t depth = IPCX_TOPIC_DEPTH_MIN;
+
+	while (depth < n)
+		depth *= 2;
+	return depth;
+}
+
+static void set_attr(struct shm_queue *s)
+{
+	const struct ipcx_topic_attr *a = &s->t->attr;
+
+	s->base.attr = (struct ipcx_queue_attr){
+		.id = a->id,
+		.msg_max = a->msg_max,
+		.bytes_max = a->bytes_max,
+		.depth = s->t->limit,
+		.mode = a->mode,
+		.uid = a->uid,
+		.gid = a->gid,
+		.policy = s->t->policy,
+		.flags = a->flags & IPCX_EPHEMERAL,
+	};
+}
+
+static int open_shm(struct ipcx_queue **q, const char *name, unsigned int flags,
+		    const struct ipcx_queue_opts *opts)
+{
+	uint32_t depth = opts->depth ? opts->depth : 64;
+	uint64_t page = sysconf(_SC_PAGESIZE);
+	IPCX_TOPIC_OPTS(of_topic, .mode = opts->mode, .depth = power_of_two(depth),
+			.msg_max = opts->msg_max ? opts->msg_max : IPCX_MSG_MAX_DEFAULT,
+			.bytes_max = (opts->bytes_max + page - 1) / page * page);
+	struct shm_queue *s;
+	int r = check_options(name, flags, opts);
+
+	if (r)
+		return r;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return ipcx_fail_text(ENOMEM, "no memory for the handle of a queue");
+	r = ipcx_topic_open_queue(&s->t, name,
+				  (flags & FLAGS_BOTH) | (flags & IPCX_SEND ? IPCX_PUBLISH : 0) |
+					  (flags & IPCX_RECV ? IPCX_SUBSCRIBE : 0),
+				  &of_topic, depth, opts->policy);
+	if (r) {
+		free(s);
+		return r;
+	}
+	set_attr(s);
+	s->base.fd = s->t->fd;
+	strcpy(s->base.name, s->t->name);
+	*q = &s->base;
+	return 0;
+}
+
+static int unlink_shm(const char *name, bool now)
+{
+	int r = ipcx_kernel_check_name(name);
+
+	return r ? r : ipcx_place_remove(name, ".queue", S_IFREG, now);
+}
+
+static void close_shm(struct ipcx_queue *q)
+{
+	ipcx_topic_free(shm_of(q)->t);
+	free(q);
+}
+
+static void forked(struct ipcx_queue *q)
+{
+	if (q->fd >= 0)
+		ipcx_topic_in_child(shm_of(q)->t);
+	q->fd = -1;
+}
+
+static void polled(struct ipcx_queue *q)
+{
+	ipcx_shm_polled(shm_of(q)->t);
+}
+
+static int loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
+		int64_t deadline)
+{
+	struct ipcx_topic *t = shm_of(q)->t;
+	unsigned int i;
+	int r = 0;
+
+	if (ipcx_unlikely(t->policy == IPCX_FAIL && deadline > 0))
+		deadline = IPCX_NOWAIT;
+	for (i = 0; i < n; i++) {
+		r = ipcx_topic_loan(t, len, &m[i], i ? IPCX_NOWAIT : deadline);
+		if (ipcx_unlikely(r))
+			break;
+		m[i].prio = 0;
+		m[i].flags = 0;
+		m[i].expires = 0;
+	}
+	return i ? (int)i : r;
+}
+
+/* What goes with a message that is not as usual */
+static int commit_more(struct ipcx_topic *t, struct ipcx_msg *m)
+{
+	if (t->fd < 0)
+		return -EBADF;
+	if (m->flags)
+		return -EOPNOTSUPP;
+	if (m->prio > 31 || m->expires < 0)
+		return -EINVAL;
+	return ipcx_topic_commit_more(t, m);
+}
+
+static int commit(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
+{
+	struct shm_queue *s = shm_of(q);
+	unsigned int i;
+	int r = 0;
+
+	for (i = 0; i < n; i++) {
+		if (ipcx_unlikely(m[i].prio | m[i].flags | m[i].expires))
+			r = commit_more(s->t, &m[i]);
+		else
+			r = ipcx_topic_commit(s->t, &m[i]);
+		if (ipcx_unlikely(r))
+			break;
+	}
+	count(s->t, &s->sent, i);
+	return i ? (int)i : r;
+}
+
+static int cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
+{
+	unsigned int i;
+	int r = 0;
+
+	for (i = 0; i < n; i++) {
+		r = ipcx_topic_cancel(shm_of(q)->t, &m[i]);
+		if (r)
+			break;
+	}
+	return i ? (int)i : r;
+}
+
+static int take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
+		int64_t deadline)
+{
+	struct ipcx_topic *t = shm_of(q)->t;
+	unsigned int i;
+	int r = 0;
+
+	for (i = 0; i < n; i++) {
+		r = ipcx_topic_take_up_to(t, len_max, &m[i], i ? IPCX_NOWAIT : deadline);
+		if (ipcx_unlikely(r))
+			break;
+		m[i].seq++;
+	}
+	if (i)
+		ipcx_shm_taken(t);
+	return i ? (int)i : r;
+}
+
+static bool has_again(const struct ipcx_topic *t)
+{
+	return ipcx_unlikely(__atomic_load_n(&t->has_again, __ATOMIC_RELAXED));
+}
+
+static int nack(struct shm_queue *s, struct ipcx_msg *m)
+{
+	struct ipcx_topic *t = s->t;
+	int r;
+
+	if (t->fd < 0)
+		return -EBADF;
+	ipcx_lock(&t->lock);
+	r = ipcx_lease_put_back(t, m, true);
+	ipcx_unlock(&t->lock);
+	if (r)
+		return r;
+	m->data = NULL;
+	m->priv[IPCX_PRIV_HOLDER] = 0;
+	count(t, &s->redelivered, 1);
+	ipcx_shm_put_back(t);
+	return 0;
+}
+
+static int release_one(struct shm_queue *s, struct ipcx_msg *m)
+{
+	return has_again(s->t) ? ipcx_topic_release_carefully(s->t, m) :
+				 ipcx_topic_release(s->t, m);
+}
+
+static int release(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, bool is_nack)
+{
+	struct shm_queue *s = shm_of(q);
+	unsigned int i;
+	int r = 0;
+
+	for (i = 0; i < n; i++) {
+		r = is_nack ? nack(s, &m[i]) : release_one(s, &m[i]);
+		if (ipcx_unlikely(r))
+			break;
+	}
+	if (!is_nack)
+		count(s->t, &s->released, i);
+	return i ? (int)i : r;
+}
+
+static int next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
+{
+	struct shm_queue *s = shm_of(q);
+	bool held = m->priv[IPCX_PRIV_HOLDER];
+	int r = 0;
+
+	if (held && has_again(s->t))
+		r = release_one(s, m);
+	if (!r)
+		r = ipcx_topic_next(s->t, m, deadline);
+	/* what was not released is not held either after this, but it is not done */
+	if (held && r != -EPERM && r != -EBADF)
+		count(s->t, &s->released, 1);
+	if (r)
+		return r;
+	m->seq++;
+	ipcx_shm_taken(s->t);
+	return 1;
+}
+
+static int peek(struct ipcx_queue *q, struct ipcx_msg *m)
+{
+	int r = ipcx_topic_peek(shm_of(q)->t, m);
+
+	if (r)
+		return r;
+	m->seq++;
+	m->data = NULL;
+	memset(m->priv, 0, sizeof(m->priv));
+	return 0;
+}
+
+/* What lies in a ring from a position on */
+static uint64_t behind(const struct ipcx_topic *t, const struct ipcx_ring *ring, uint64_t pos)
+{
+	int64_t n = ipcx_pos_diff(__atomic_load_n(&ring->head, __ATOMIC_RELAXED), pos);
+
+	return n < 0 ? 0 : n > t->limit ? t->limit : n;
+}
+
+/* The handle's own counts; what others did is not known. */
+static int stat_shm(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
+{
+	struct shm_queue *s = shm_of(q);
+	struct ipcx_topic *t = s->t;
+
+	if (q->fd < 0)
+		return -EBADF;
+	stats->sent = __atomic_load_n(&s->sent, __ATOMIC_RELAXED);
+	stats->released = __atomic_load_n(&s->released, __ATOMIC_RELAXED);
+	stats->redelivered = __atomic_load_n(&s->redelivered, __ATOMIC_RELAXED);
+	ipcx_lock(&t->lock);
+	stats->expired = t->expired;
+	stats->loaned = t->pub.loans;
+	if (t->o.out_sub >= 0)
+		ipcx_topic_look(t);
+	for (unsigned int i = 0; i < t->nrings; i++) {
+		const struct ipcx_topic_reader *reader = t->rings[i];
+
+		stats->queued += behind(t, reader->sub->ring, reader->sub->pos) + reader->again;
+		stats->leased += reader->sub->held - reader->again;
+	}
+	if (t->o.out_sub < 0)
+		stats->queued =
+			behind(t, t->pub.ring, ipcx_pub_control(&t->pub, 0)->cursor[t->o.out_ring]);
+	ipcx_unlock(&t->lock);
+	return 0;
+}
+
+static int no_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
+		   int64_t deadline)
+{
+	(void)request;
+	(void)reply;
+	(void)deadline;
+	return q->fd < 0 ? -EBADF : -EOPNOTSUPP;
+}
+
+static int no_answer(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
+{
+	return no_call(q, m, NULL, deadline);
+}
+
+static int no_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request, size_t len,
+			 struct ipcx_msg *reply)
+{
+	(void)request;
+	(void)len;
+	return no_call(q, NULL, reply, 0);
+}
+
+static int no_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
+		    bool and_next, int64_t deadline)
+{
+	(void)and_next;
+	return no_call(q, request, reply, deadline);
+}
+
+const struct ipcx_transport ipcx_transport_shm = {
+	.name = "shm",
+	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_REDELIVERY | IPCX_CAP_RECLAIM |
+		IPCX_CAP_MANY_SENDERS | IPCX_CAP_POLL,
+	.open = open_shm,
+	.unlink = unlink_shm,
+	.close = close_shm,
+	.polled = polled,
+	.forked = forked,
+	.loan = loan,
+	.commit = commit,
+	.cancel = cancel,
+	.take = take,
+	.release = release,
+	.next = next,
+	.peek = peek,
+	.stat = stat_shm,
+	.call = no_call,
+	.answer = no_answer,
+	.loan_reply = no_loan_reply,
+	.reply = no_reply,
+};
