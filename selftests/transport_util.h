@@ -55,6 +55,11 @@ FIXTURE_VARIANT_ADD(transport, tcp){
 	.name = "tcp",
 };
 
+FIXTURE_VARIANT_ADD(transport, shm){
+	.name = "shm",
+	.counted = true,
+};
+
 // clang-format off
 static const char *const cap_names[] = {
 	"ZERO_COPY", "REDELIVERY", "RECLAIM", "IDENTITY", "WALLS", "ACCOUNTING", "PRIORITY",
