@@ -425,4 +425,19 @@ static inline bool ipcx_pub_cancel(struct ipcx_ring_pub *p, uint64_t pos)
 	return ipcx_pub_kick(p);
 }
 
+/**
+ * ipcx_pub_give_back() - make as if a position had never been loaned
+ * @p: the ring, which no lossy subscriber reads
+ * @pos: the newest position, on loan, and the only one that is
+ *
+ * Who keeps a copy of the loan can tell it from the next one by nothing that is here.
+ */
+static inline void ipcx_pub_give_back(struct ipcx_ring_pub *p, uint64_t pos)
+{
+	p->loans--;
+	p->nr--;
+	p->head = pos;
+	__atomic_store_n(&p->ring->head, pos, __ATOMIC_RELAXED);
+}
+
 #endif /* IPCX_RING_PUB_H */

@@ -319,16 +319,30 @@ int ipcx_topic_commit_more(struct ipcx_topic *t, struct ipcx_msg *m)
 	return end_loan(t, m, r, ipcx_unlock_wakes(&t->lock));
 }
 
+#define NEXT_LOAN (UINT64_C(1) << 56) /* where no address has anything */
+
+/* Return: whether to kick, or -EPERM. */
+static int cancel_locked(struct ipcx_topic *t, uint64_t pos)
+{
+	struct ipcx_ring_pub *p = &t->pub;
+
+	if (!ipcx_pub_on_loan(p, pos, ipcx_pub_cell(p, pos)))
+		return -EPERM;
+	if (!t->queue || p->loans > 1 || ipcx_pos_add(pos, 1) != p->head)
+		return ipcx_pub_cancel(p, pos);
+	/* it takes no place from messages while nobody receives; copies of it are worth nothing */
+	ipcx_pub_give_back(p, pos);
+	t->loan += NEXT_LOAN;
+	return 0;
+}
+
 int ipcx_topic_cancel(struct ipcx_topic *t, struct ipcx_msg *m)
 {
-	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
 	int r;
 
 	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan)
 		return end_loan(t, m, -EPERM, false);
 	ipcx_lock(&t->lock);
-	r = ipcx_pub_on_loan(&t->pub, pos, ipcx_pub_cell(&t->pub, pos)) ?
-		    ipcx_pub_cancel(&t->pub, pos) :
-		    -EPERM;
+	r = cancel_locked(t, m->priv[IPCX_TOPIC_PRIV_POS]);
 	return end_loan(t, m, r, ipcx_unlock_wakes(&t->lock));
 }

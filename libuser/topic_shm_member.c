@@ -251,6 +251,8 @@ static void end_sub(struct ipcx_topic *t, unsigned int s)
 	changed(t);
 	ipcx_shm_wake_all(t, IPCX_SHM_PUB);
 	set(&table->member[IPCX_SHM_SUBS + s].id, 0);
+	for (unsigned int r = 0; t->queue && r < IPCX_TOPIC_RINGS; r++)
+		drop_unread(t, r);
 	changed(t);
 }
 
