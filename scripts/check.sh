@@ -306,6 +306,8 @@ if [ "$kernel" = stock ]; then
 	host topic_shm_kill
 	host topic_shm_step
 	host topic_shm_long
+	host queue_shm
+	host queue_shm_kill
 	run fallback.sh selftests/fallback.sh
 	run examples.sh selftests/examples.sh
 fi

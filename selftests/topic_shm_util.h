@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the tests of topics without the module share: each has a directory of its own. */
+/* What the tests of topics over shared memory, and queues, share: each has a directory of its own. */
 #ifndef TOPIC_SHM_UTIL_H
 #define TOPIC_SHM_UTIL_H
 
@@ -13,6 +13,8 @@
 
 #define URI "shm:topic"
 #define FILE_NAME ".topic.topic"
+#define QUEUE_URI "shm:queue"
+#define QUEUE_FILE ".queue.queue"
 
 /* Makes a directory, and has topics lie in it. */
 static inline bool dir_make(char dir[64])
@@ -35,7 +37,7 @@ static inline int entries(const char *path)
 	return n;
 }
 
-/* Return: how many topics have left something there. */
+/* Return: how many topics and queues have left something there. */
 static inline int dir_remove(const char *dir)
 {
 	char ours[80], file[128];
@@ -44,6 +46,8 @@ static inline int dir_remove(const char *dir)
 	snprintf(ours, sizeof(ours), "%s/ipcx", dir);
 	snprintf(file, sizeof(file), "%s/" FILE_NAME, ours);
 	left = entries(ours);
+	unlink(file);
+	snprintf(file, sizeof(file), "%s/" QUEUE_FILE, ours);
 	unlink(file);
 	rmdir(ours);
 	rmdir(dir);
@@ -57,18 +61,45 @@ static inline int open_topic(struct ipcx_topic **t, unsigned int flags)
 	return ipcx_topic_open(t, URI, flags | IPCX_CREATE | IPCX_EPHEMERAL, &opts);
 }
 
-/* The memory of a topic that this process has open */
-static inline int memory_of_topic(void)
+/* The memory of a topic or queue that this process has open */
+static inline int memory_of(const char *kind)
 {
-	char path[32], what[64] = "";
+	char path[32], what[64] = "", name[32];
 
+	snprintf(name, sizeof(name), "/memfd:ipcx-%s", kind);
 	for (int fd = 0; fd < 100; fd++) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		if (readlink(path, what, sizeof(what) - 1) > 0 &&
-		    !strncmp(what, "/memfd:ipcx-topic", 17))
+		    !strncmp(what, name, strlen(name)))
 			return fd;
 	}
 	return -1;
+}
+
+static inline int memory_of_topic(void)
+{
+	return memory_of("topic");
+}
+
+static inline int open_queue(struct ipcx_queue **q, unsigned int flags)
+{
+	IPCX_QUEUE_OPTS(opts, .depth = DEPTH, .msg_max = 4096);
+
+	return ipcx_queue_open(q, QUEUE_URI, flags | IPCX_CREATE | IPCX_EPHEMERAL, &opts);
+}
+
+static inline int queue_send(struct ipcx_queue *q, uint64_t nr, int64_t deadline)
+{
+	return ipcx_queue_send(q, &nr, sizeof(nr), deadline);
+}
+
+/* Return: the number, or a negative errno. */
+static inline int64_t queue_recv(struct ipcx_queue *q, int64_t deadline)
+{
+	uint64_t nr;
+	int r = ipcx_queue_recv(q, &nr, sizeof(nr), deadline);
+
+	return r < 0 ? r : r == sizeof(nr) ? nr : -EBADMSG;
 }
 
 #endif /* TOPIC_SHM_UTIL_H */
