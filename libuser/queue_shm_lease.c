@@ -83,12 +83,13 @@ static bool is_held(const struct ipcx_ring_sub *s, uint64_t pos)
 /* A message that was taken is to be so again. @counts: as delivered. Return: 0, or -EPERM. */
 int ipcx_lease_put_back(struct ipcx_topic *t, const struct ipcx_msg *m, bool counts)
 {
-	struct ipcx_topic_reader *reader = &t->reader[m->priv[IPCX_TOPIC_PRIV_WHERE] & 0xff];
+	struct ipcx_topic_reader *reader;
 	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
 	struct lease l;
 
 	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->held)
 		return -EPERM;
+	reader = &t->reader[m->priv[IPCX_TOPIC_PRIV_WHERE] & 0xff];
 	if (reader->id != m->priv[IPCX_TOPIC_PRIV_ID])
 		return 0; /* the ring was left */
 	if (!is_held(reader->sub, pos))

@@ -354,7 +354,7 @@ ipcx_hot int release_copy(struct ipcx_topic *t, unsigned int copy, uint64_t pos)
 ipcx_cold int release_any(struct ipcx_topic *t, const struct ipcx_msg *m)
 {
 	uint64_t where = m->priv[IPCX_TOPIC_PRIV_WHERE];
-	struct ipcx_topic_reader *reader = &t->reader[where & 0xff];
+	struct ipcx_topic_reader *reader;
 	struct ipcx_taken taken;
 	uint32_t held;
 	int kick;
@@ -365,6 +365,7 @@ ipcx_cold int release_any(struct ipcx_topic *t, const struct ipcx_msg *m)
 		return -EPERM;
 	if (where >> 8 & 0xff)
 		return release_copy(t, where >> 8 & 0xff, taken.pos);
+	reader = &t->reader[where & 0xff];
 	if (reader->id != m->priv[IPCX_TOPIC_PRIV_ID])
 		return 0; /* the ring was left */
 	if (t->queue && !ipcx_lease_release(reader, taken.pos))
