@@ -323,6 +323,16 @@ static uint64_t behind(const struct ipcx_topic *t, const struct ipcx_ring *ring,
 	return n < 0 ? 0 : n > t->limit ? t->limit : n;
 }
 
+/* How many members there are of those from @from on */
+static unsigned int members(const struct ipcx_topic *t, unsigned int from, unsigned int end)
+{
+	unsigned int n = 0;
+
+	for (; from < end; from++)
+		n += !!__atomic_load_n(&t->shm->table->member[from].id, __ATOMIC_RELAXED);
+	return n;
+}
+
 /* The handle's own counts; what others did is not known. */
 static int stat_shm(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 {
@@ -334,6 +344,8 @@ static int stat_shm(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 	stats->sent = __atomic_load_n(&s->sent, __ATOMIC_RELAXED);
 	stats->released = __atomic_load_n(&s->released, __ATOMIC_RELAXED);
 	stats->redelivered = __atomic_load_n(&s->redelivered, __ATOMIC_RELAXED);
+	stats->senders = members(t, 0, IPCX_SHM_SUBS);
+	stats->receivers = members(t, IPCX_SHM_SUBS, IPCX_SHM_SUBS + 1);
 	ipcx_lock(&t->lock);
 	stats->expired = t->expired;
 	stats->loaned = t->pub.loans;

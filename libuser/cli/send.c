@@ -133,6 +133,11 @@ static int send_all(struct sender *s)
 	if (r)
 		return fail_ipcx(r);
 	r = s->nsources ? send_sources(s) : send_lines(s);
+	if (s->to->finish && s->sent) {
+		int late = s->to->finish(s);
+
+		r = r ? r : late;
+	}
 	progress_end();
 	s->to->close(s->handle);
 	if (r && s->sent)
@@ -215,7 +220,7 @@ static int parse(struct sender *s, int argc, char **argv)
 			r = option(s, c);
 		files |= c == 'f';
 	}
-	for (; !r && optind < argc; optind++)	/* behind "--" */
+	for (; !r && optind < argc; optind++) /* behind "--" */
 		if (!add_word(s, argv[optind], files))
 			r = usage_error("give the name first, then -f with the files");
 	if (!r && !s->name)
@@ -259,6 +264,35 @@ static int queue_cancel(void *handle, struct ipcx_msg *m)
 	return ipcx_queue_cancel(handle, m);
 }
 
+/*
+ * Over shared memory messages stay while anybody has the queue open: this program must not be the
+ * last. Who receives has it open.
+ */
+static int queue_finish(struct sender *s)
+{
+	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
+	uint64_t caps = ipcx_queue_caps(s->handle);
+	int64_t until = deadline_in(s->timeout);
+	int r;
+
+	if ((caps & (IPCX_CAP_ZERO_COPY | IPCX_CAP_PERSISTENT | IPCX_CAP_ACCOUNTING)) !=
+	    IPCX_CAP_ZERO_COPY)
+		return CLI_OK;
+	for (;;) {
+		r = ipcx_queue_stat(s->handle, &stats);
+		if (r)
+			return fail_ipcx(r);
+		if (!stats.queued || stats.receivers)
+			return CLI_OK;
+		if (until <= deadline_in(1)) {
+			fail("nobody receives, and what was sent is lost when nobody has the "
+			     "queue open");
+			return CLI_EMPTY;
+		}
+		usleep(20000);
+	}
+}
+
 static void queue_close(void *handle)
 {
 	ipcx_queue_close(handle);
@@ -279,6 +313,7 @@ static const struct target queue_target = {
 	.loan = queue_loan,
 	.commit = queue_commit,
 	.cancel = queue_cancel,
+	.finish = queue_finish,
 	.close = queue_close,
 };
 
@@ -302,8 +337,8 @@ const struct command cmd_send = {
 	"      --tag N         a number for the receiver\n"
 	"      --expires DUR   each message is given up when nobody has taken it so long\n"
 	"                      after it was sent: 500ms, 2s, 1m; never if not given\n"
-	"      --timeout DUR   how long to wait while the queue is full: 500ms, 2s, 1m;\n"
-	"                      for ever if not given\n"
+	"      --timeout DUR   how long to wait while the queue is full, or over shm nobody\n"
+	"                      receives: 500ms, 2s, 1m; for ever if not given\n"
 	"\n"
 	"examples: tail -F /var/log/syslog | ipcx send log\n"
 	"          ipcx send images -f *.jpg\n"

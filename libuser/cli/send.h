@@ -19,6 +19,7 @@ struct sender;
  * @loan: as ipcx_queue_loan()
  * @commit: as ipcx_queue_commit()
  * @cancel: as ipcx_queue_cancel()
+ * @finish: wait until what was sent stays without this program; or NULL
  * @close: as ipcx_queue_close()
  */
 struct target {
@@ -28,6 +29,7 @@ struct target {
 	int (*loan)(void *handle, size_t len, struct ipcx_msg *m, int64_t deadline);
 	int (*commit)(void *handle, struct ipcx_msg *m);
 	int (*cancel)(void *handle, struct ipcx_msg *m);
+	int (*finish)(struct sender *s);
 	void (*close)(void *handle);
 };
 
