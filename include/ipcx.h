@@ -232,14 +232,14 @@ struct ipcx_queue_stats {
  * ipcx_queue_open() - open a queue
  * @q: set to the new handle
  * @uri: NAME, or TRANSPORT:REST; "kernel:NAME" is /dev/ipcx; "mq:NAME", "unix:NAME",
- *	"fifo:NAME" or a /path for these two, and "tcp:HOST:PORT" need no module and
+ *	"fifo:NAME" or a /path for these two, "shm:NAME" and "tcp:HOST:PORT" need no module and
  *	promise less, see ipcx(7). A name has 1..255 bytes, no '/', and does not begin
  *	with '.'. NULL or "kernel:" with IPCX_CREATE makes a queue without a name, known
  *	only by its descriptor. A NAME takes the kernel if /dev/ipcx is there, else
  *	another that fits, which is said once on stderr unless IPCX_QUIET is set in the
  *	environment; IPCX_TRANSPORT there overrides the choice
- * @flags: IPCX_CREATE, IPCX_EXCL, IPCX_EPHEMERAL, IPCX_SEALED, IPCX_INHERIT, and
- *	at least one of IPCX_SEND and IPCX_RECV
+ * @flags: IPCX_CREATE, IPCX_EXCL, IPCX_EPHEMERAL, IPCX_SEALED, IPCX_INHERIT, IPCX_SINGLE_THREAD,
+ *	and at least one of IPCX_SEND and IPCX_RECV
  * @opts: attributes, or NULL for the defaults
  *
  * Return: 0, or
@@ -256,9 +256,11 @@ struct ipcx_queue_stats {
  * -ENOENT      no such queue, and no IPCX_CREATE; or no such dead-letter queue
  * -ENOMEM      no memory, or the memory cgroup's limit is reached
  * -ENOSPC      IPCX_SEND, and each slot of the queue is kept for a sender of another
- *              user, or 1,024 users have senders or messages there
+ *              user, or 1,024 users have senders or messages there; shm: 63 senders
  * -EOPNOTSUPP  an unknown flag, transport or option; or a required capability
  *              that this transport does not enforce
+ * -EFBIG       shm: its memory is larger than a file may be
+ * -EPROTO      shm: somebody has written over the file of the queue
  * -EPROTOTYPE  the name stands for something that is not a queue, or .NAME beside it does
  */
 int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
@@ -331,7 +333,9 @@ int ipcx_queue_stat(const struct ipcx_queue *q, struct ipcx_queue_stats *stats);
  * -EINVAL     @deadline is negative
  * -EMSGSIZE   @len is larger than the queue's msg_max
  * -ENOMEM     no memory, or the creator's memory cgroup is at its limit
+ * -ENOTCONN   shm: others have taken this sender for dead, or could make nothing of it
  * -EPERM      the queue was not opened with IPCX_SEND
+ * -EPROTO     shm: what the receiver says of messages received makes no sense
  * -ETIMEDOUT  still full at @deadline
  */
 int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_t deadline);
@@ -356,7 +360,7 @@ int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_
  * -ENOMEM      sealed: the slot is pinned (io_uring, vmsplice) and there is no memory
  *              for a copy; the loan is still yours
  * -ENOBUFS     IPCX_REQUEST: no slot can be kept for the reply
- * -EOPNOTSUPP  flags has other bits than IPCX_REQUEST
+ * -EOPNOTSUPP  flags has other bits than IPCX_REQUEST, or shm: any
  * -EPERM       not a loan of this handle, or already committed
  * -EPIPE       not the kernel: who receives hung up twice in the middle of the message
  * -ETIMEDOUT   not the kernel: full again until the loan's deadline
@@ -397,7 +401,9 @@ int ipcx_queue_cancel(struct ipcx_queue *q, struct ipcx_msg *m);
  * -EINTR      a signal came while waiting
  * -EINVAL     @deadline is negative
  * -ENOMEM     the address space is too small for the message, which stays queued
+ * -ENOTCONN   shm: others have taken this receiver for dead
  * -EPERM      the queue was not opened with IPCX_RECV
+ * -EPROTO     shm: what a sender wrote makes no sense; what was not taken of it is lost
  * -ETIMEDOUT  still empty at @deadline
  */
 int ipcx_queue_take(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
