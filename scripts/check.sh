@@ -308,6 +308,7 @@ if [ "$kernel" = stock ]; then
 	host topic_shm_long
 	host queue_shm
 	host queue_shm_kill
+	host queue_shm_step
 	run fallback.sh selftests/fallback.sh
 	run examples.sh selftests/examples.sh
 fi
