@@ -204,7 +204,10 @@ static int remove_name(const char *name, bool now)
 	if (now || (r != -EPROTOTYPE && r != -EOPNOTSUPP && r != -ENOENT))
 		return r;
 	r = ipcx_topic_unlink(name);
-	return r && (r == -EPROTOTYPE || queue == -EOPNOTSUPP) ? ipcx_region_unlink(name) : r;
+	/* over "shm" each kind has names of its own */
+	if (r && (r == -EPROTOTYPE || queue == -EOPNOTSUPP || !strncmp(name, "shm:", 4)))
+		r = ipcx_region_unlink(name);
+	return r;
 }
 
 static int run_rm(int argc, char **argv)
