@@ -42,12 +42,12 @@ static struct shm_queue *shm_of(const struct ipcx_queue *q)
 }
 
 /* Threads that use the handle count too. */
-static void count(const struct ipcx_topic *t, uint64_t *word, unsigned int n)
+ipcx_hot void count(const struct ipcx_topic *t, uint64_t *word)
 {
 	if (__libc_single_threaded || t->lock.none)
-		*word += n;
+		++*word;
 	else
-		__atomic_fetch_add(word, n, __ATOMIC_RELAXED);
+		__atomic_fetch_add(word, 1, __ATOMIC_RELAXED);
 }
 
 static int check_options(const char *name, unsigned int flags, const struct ipcx_queue_opts *opts)
@@ -156,6 +156,18 @@ static void polled(struct ipcx_queue *q)
 	ipcx_shm_polled(shm_of(q)->t);
 }
 
+ipcx_hot int loan_one(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, int64_t deadline)
+{
+	int r = ipcx_topic_loan(t, len, m, deadline);
+
+	if (ipcx_unlikely(r))
+		return r;
+	m->prio = 0;
+	m->flags = 0;
+	m->expires = 0;
+	return 1;
+}
+
 static int loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
 		int64_t deadline)
 {
@@ -165,19 +177,18 @@ static int loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned i
 
 	if (ipcx_unlikely(t->policy == IPCX_FAIL && deadline > 0))
 		deadline = IPCX_NOWAIT;
+	if (ipcx_usual(n == 1))
+		return loan_one(t, len, m, deadline);
 	for (i = 0; i < n; i++) {
-		r = ipcx_topic_loan(t, len, &m[i], i ? IPCX_NOWAIT : deadline);
-		if (ipcx_unlikely(r))
+		r = loan_one(t, len, &m[i], i ? IPCX_NOWAIT : deadline);
+		if (r < 0)
 			break;
-		m[i].prio = 0;
-		m[i].flags = 0;
-		m[i].expires = 0;
 	}
 	return i ? (int)i : r;
 }
 
 /* What goes with a message that is not as usual */
-static int commit_more(struct ipcx_topic *t, struct ipcx_msg *m)
+ipcx_cold int commit_more(struct ipcx_topic *t, struct ipcx_msg *m)
 {
 	if (t->fd < 0)
 		return -EBADF;
@@ -188,21 +199,29 @@ static int commit_more(struct ipcx_topic *t, struct ipcx_msg *m)
 	return ipcx_topic_commit_more(t, m);
 }
 
+ipcx_hot int commit_one(struct shm_queue *s, struct ipcx_msg *m)
+{
+	int r = ipcx_unlikely(m->prio | m->flags | m->expires) ? commit_more(s->t, m) :
+								 ipcx_topic_commit(s->t, m);
+
+	if (ipcx_unlikely(r))
+		return r;
+	count(s->t, &s->sent);
+	return 1;
+}
+
 static int commit(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 {
-	struct shm_queue *s = shm_of(q);
 	unsigned int i;
 	int r = 0;
 
+	if (ipcx_usual(n == 1))
+		return commit_one(shm_of(q), m);
 	for (i = 0; i < n; i++) {
-		if (ipcx_unlikely(m[i].prio | m[i].flags | m[i].expires))
-			r = commit_more(s->t, &m[i]);
-		else
-			r = ipcx_topic_commit(s->t, &m[i]);
-		if (ipcx_unlikely(r))
+		r = commit_one(shm_of(q), &m[i]);
+		if (r < 0)
 			break;
 	}
-	count(s->t, &s->sent, i);
 	return i ? (int)i : r;
 }
 
@@ -223,18 +242,19 @@ static int take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsign
 		int64_t deadline)
 {
 	struct ipcx_topic *t = shm_of(q)->t;
-	unsigned int i;
-	int r = 0;
+	unsigned int i = 0;
+	int r;
 
-	for (i = 0; i < n; i++) {
+	do {
 		r = ipcx_topic_take_up_to(t, len_max, &m[i], i ? IPCX_NOWAIT : deadline);
 		if (ipcx_unlikely(r))
 			break;
 		m[i].seq++;
-	}
-	if (i)
-		ipcx_shm_taken(t);
-	return i ? (int)i : r;
+	} while (++i < n);
+	if (ipcx_unlikely(!i))
+		return r;
+	ipcx_shm_taken(t);
+	return i;
 }
 
 static bool has_again(const struct ipcx_topic *t)
@@ -256,15 +276,20 @@ static int nack(struct shm_queue *s, struct ipcx_msg *m)
 		return r;
 	m->data = NULL;
 	m->priv[IPCX_PRIV_HOLDER] = 0;
-	count(t, &s->redelivered, 1);
+	count(t, &s->redelivered);
 	ipcx_shm_put_back(t);
 	return 0;
 }
 
-static int release_one(struct shm_queue *s, struct ipcx_msg *m)
+ipcx_hot int release_one(struct shm_queue *s, struct ipcx_msg *m)
 {
-	return has_again(s->t) ? ipcx_topic_release_carefully(s->t, m) :
-				 ipcx_topic_release(s->t, m);
+	int r = has_again(s->t) ? ipcx_topic_release_carefully(s->t, m) :
+				  ipcx_topic_release(s->t, m);
+
+	if (ipcx_unlikely(r))
+		return r;
+	count(s->t, &s->released);
+	return 1;
 }
 
 static int release(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, bool is_nack)
@@ -273,13 +298,13 @@ static int release(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, boo
 	unsigned int i;
 	int r = 0;
 
+	if (ipcx_usual(n == 1 && !is_nack))
+		return release_one(s, m);
 	for (i = 0; i < n; i++) {
 		r = is_nack ? nack(s, &m[i]) : release_one(s, &m[i]);
-		if (ipcx_unlikely(r))
+		if (r < 0)
 			break;
 	}
-	if (!is_nack)
-		count(s->t, &s->released, i);
 	return i ? (int)i : r;
 }
 
@@ -287,16 +312,18 @@ static int next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
 {
 	struct shm_queue *s = shm_of(q);
 	bool held = m->priv[IPCX_PRIV_HOLDER];
-	int r = 0;
+	int r;
 
-	if (held && has_again(s->t))
+	if (held && has_again(s->t)) {
 		r = release_one(s, m);
-	if (!r)
-		r = ipcx_topic_next(s->t, m, deadline);
-	/* what was not released is not held either after this, but it is not done */
+		if (r < 0)
+			return r;
+		held = false;
+	}
+	r = ipcx_topic_next(s->t, m, deadline);
 	if (held && r != -EPERM && r != -EBADF)
-		count(s->t, &s->released, 1);
-	if (r)
+		count(s->t, &s->released);
+	if (ipcx_unlikely(r))
 		return r;
 	m->seq++;
 	ipcx_shm_taken(s->t);

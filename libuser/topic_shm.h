@@ -149,8 +149,15 @@ bool ipcx_shm_try_lock(struct ipcx_topic_shm *shm);
 bool ipcx_shm_ended(const struct ipcx_topic *t, unsigned int role);
 int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg);
 void ipcx_shm_polled(struct ipcx_topic *t);
-void ipcx_shm_taken(struct ipcx_topic *t);
+void ipcx_shm_settle(struct ipcx_topic *t);
 void ipcx_shm_put_back(struct ipcx_topic *t);
 void ipcx_shm_kick(struct ipcx_topic *t, uint32_t whom);
+
+/* A message was taken: if it was the last, who polls is not to find one. */
+static inline void ipcx_shm_taken(struct ipcx_topic *t)
+{
+	if (__builtin_expect(__atomic_load_n(&t->shm->polled, __ATOMIC_RELAXED), 0))
+		ipcx_shm_settle(t);
+}
 
 #endif /* IPCX_TOPIC_SHM_H */

@@ -430,10 +430,10 @@ void ipcx_shm_polled(struct ipcx_topic *t)
 	prepare(t, t->o.out_sub >= 0 ? IPCX_SHM_SUB : IPCX_SHM_PUB);
 }
 
-/* A message was taken: if it was the last, who polls is not to find one. */
-void ipcx_shm_taken(struct ipcx_topic *t)
+/* If there is no message, who polls finds none. */
+void ipcx_shm_settle(struct ipcx_topic *t)
 {
-	if (__atomic_load_n(&t->shm->polled, __ATOMIC_RELAXED) && !has_message(t))
+	if (!has_message(t))
 		prepare(t, IPCX_SHM_SUB);
 }
 
