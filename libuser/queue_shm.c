@@ -227,14 +227,17 @@ static int commit(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 
 static int cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 {
+	struct ipcx_topic *t = shm_of(q)->t;
 	unsigned int i;
 	int r = 0;
 
 	for (i = 0; i < n; i++) {
-		r = ipcx_topic_cancel(shm_of(q)->t, &m[i]);
+		r = ipcx_topic_cancel(t, &m[i]);
 		if (r)
 			break;
 	}
+	if (i)
+		ipcx_shm_cancelled(t);
 	return i ? (int)i : r;
 }
 

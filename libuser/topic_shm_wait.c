@@ -437,6 +437,15 @@ void ipcx_shm_settle(struct ipcx_topic *t)
 		prepare(t, IPCX_SHM_SUB);
 }
 
+/* There is room again, or are bytes, that nobody released: who sleeps or polls is to find it. */
+void ipcx_shm_cancelled(struct ipcx_topic *t)
+{
+	ipcx_lock(&t->lock);
+	t->shm->starved = UINT64_MAX;
+	ipcx_unlock(&t->lock);
+	put_byte(t->shm->pipe[IPCX_SHM_PUB][1]);
+}
+
 /* A message is to be taken again: who sleeps or polls is to find it. */
 void ipcx_shm_put_back(struct ipcx_topic *t)
 {

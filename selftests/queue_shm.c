@@ -3,6 +3,8 @@
  * Queues over shared memory: what waits for a receiver, what comes again, what there is no room
  * for, and what is left. What they have in common with other transports is in transport.c.
  */
+#include <pthread.h>
+
 #include "topic_shm_util.h"
 
 FIXTURE(queue)
@@ -242,6 +244,51 @@ TEST_F(queue, cancel)
 	EXPECT_EQ(0, queue_recv(self->r, 0));
 	EXPECT_EQ(1, queue_recv(self->r, 0));
 	EXPECT_EQ(-EAGAIN, queue_recv(self->r, 0));
+}
+
+struct waiter {
+	struct ipcx_queue *q;
+	size_t len;
+	struct ipcx_msg m;
+	int err;
+};
+
+static void *loan_patiently(void *arg)
+{
+	struct waiter *s = arg;
+
+	s->err = ipcx_queue_loan(s->q, s->len, &s->m, in_ms(20000));
+	return NULL;
+}
+
+/* Who waits for room, or bytes, has it from a loan of another thread that is cancelled. */
+TEST_F(queue, cancel_wakes)
+{
+	IPCX_QUEUE_OPTS(opts, .depth = DEPTH, .bytes_max = 1 << 20, .msg_max = 600000);
+	struct pollfd p = { .fd = ipcx_queue_fd(self->s), .events = POLLIN };
+	int64_t before = now_ns();
+	struct ipcx_queue *q;
+	struct ipcx_msg m;
+	pthread_t t;
+
+	ASSERT_EQ(0,
+		  ipcx_queue_open(&q, "shm:one", IPCX_CREATE | IPCX_SEND | IPCX_EPHEMERAL, &opts));
+	for (int bytes = 0; bytes < 2; bytes++) {
+		struct waiter s = { bytes ? q : self->s, bytes ? 600000 : 8 };
+
+		for (int i = 1; !bytes && i < DEPTH; i++)
+			ASSERT_EQ(0, queue_send(s.q, i, 0));
+		ASSERT_EQ(0, ipcx_queue_loan(s.q, s.len, &m, 0));
+		ASSERT_EQ(0, pthread_create(&t, NULL, loan_patiently, &s));
+		usleep(50000);
+		EXPECT_EQ(-EAGAIN, ipcx_queue_loan(s.q, s.len, &self->m, 0));
+		EXPECT_EQ(0, bytes ? 0 : poll(&p, 1, 0));
+		ASSERT_EQ(0, ipcx_queue_cancel(s.q, &m));
+		pthread_join(t, NULL);
+		EXPECT_EQ(0, s.err);
+	}
+	EXPECT_GT(5000000000, now_ns() - before);
+	ipcx_queue_close(q);
 }
 
 /* Long messages have their bytes from those that are done, and wait for those that are not. */
