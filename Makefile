@@ -15,7 +15,7 @@ kodir = $(O)$(if $(filter-out stock,$(variant)),/$(variant))
 # KDIR=/lib/modules/$(uname -r)/build builds for the kernel that runs here
 KDIR ?= $(shell scripts/kernel.sh $(KERNEL))/build
 
-.PHONY: help setup build module user lint baseline check check-debug coverage demo bench clean
+.PHONY: help setup build module user lint baseline check check-debug coverage demo bench bench-peers clean
 
 help: ## this text
 	@echo 'usage: make TARGET'
@@ -66,6 +66,11 @@ demo: setup ## ship a directory tree through one queue and compare every file
 bench: setup ## instructions per message against pipe, mq and seqpacket
 	@$(MAKE) module user
 	@scripts/bench.sh
+
+bench-peers: setup ## ns per message against pipe, mq, seqpacket, ZeroMQ, nng and iceoryx (3 min)
+	@scripts/setup.sh --peers
+	@$(MAKE) user
+	@$(MAKE) -C selftests/peers O=$(O)/peers bench
 
 clean: ## remove build/
 	rm -rf $(O)

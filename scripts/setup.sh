@@ -5,16 +5,25 @@
 # Kernels are not among them: scripts/kernel.sh keeps those in a cache of its own.
 set -euo pipefail
 
-if [ $# -gt 0 ]; then
+usage() {
 	cat <<-'END'
-	usage: scripts/setup.sh
+	usage: scripts/setup.sh [--peers]
 
 	Installs, by apt-get, the Debian 12 packages needed to build and test ipcx.
 	What is there already is left alone; when nothing is missing, it ends at once.
 	Needs root for the installation itself and calls sudo for that if necessary.
+
+	  --peers   also the libraries beside which "make bench-peers" measures ipcx
 	END
-	case $1 in -h | --help) exit 0 ;; *) exit 2 ;; esac
-fi
+}
+
+peers=
+case ${1:-} in
+'') ;;
+--peers) peers=" libzmq3-dev libnng-dev iceoryx libiceoryx-posh-dev libiceoryx-binding-c-dev" ;;
+-h | --help) usage; exit ;;
+*) usage >&2; exit 2 ;;
+esac
 
 # compile the module, the library, and the test programs
 packages="gcc libc6-dev make pkg-config"
@@ -40,6 +49,7 @@ packages+=" ccache"
 packages+=" patch"
 # looking at a misbehaving test
 packages+=" strace"
+packages+=$peers
 
 read -ra want <<<"$packages"
 

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Queues of ipcx without the module, by the calls of the library.
+ */
+#include <errno.h>
+#include <ipcx.h>
+#include <stdio.h>
+
+#include "peers.h"
+
+static void must(int ret)
+{
+	if (ret)
+		give_up(FAILED, "%s", ipcx_error());
+}
+
+static const char *uri_of(const struct lane *l, const char *transport)
+{
+	static char uri[64];
+
+	snprintf(uri, sizeof(uri), "%s:%s", transport, l->name);
+	return uri;
+}
+
+static void open_uri(struct lane *l, const char *uri, unsigned int flags,
+		     const struct ipcx_queue_opts *opts)
+{
+	int r;
+
+	flags |= l->sender ? IPCX_SEND : IPCX_RECV | IPCX_CREATE;
+	r = ipcx_queue_open((struct ipcx_queue **)&l->own, uri, flags, opts);
+
+	if (r)
+		give_up(r == -EOPNOTSUPP || r == -ENODEV ? ABSENT : CANNOT, "%s", ipcx_error());
+}
+
+/* The depth is that of the ring beside which it is measured. */
+static void shm_open_lane(struct lane *l)
+{
+	IPCX_QUEUE_OPTS(opts, .depth = l->depth, .msg_max = l->len);
+
+	open_uri(l, uri_of(l, "shm"), IPCX_SINGLE_THREAD, &opts);
+}
+
+static void mq_open_lane(struct lane *l)
+{
+	IPCX_QUEUE_OPTS(opts, .msg_max = l->len);
+
+	open_uri(l, uri_of(l, "mq"), 0, &opts);
+}
+
+static void unix_open_lane(struct lane *l)
+{
+	open_uri(l, uri_of(l, "unix"), 0, NULL);
+}
+
+static void fifo_open_lane(struct lane *l)
+{
+	open_uri(l, uri_of(l, "fifo"), 0, NULL);
+}
+
+static void tcp_open_lane(struct lane *l)
+{
+	char uri[32];
+
+	snprintf(uri, sizeof(uri), "tcp:127.0.0.1:%u", l->port);
+	open_uri(l, uri, 0, NULL);
+}
+
+static void queue_send(struct lane *l, uint64_t value)
+{
+	struct ipcx_msg m;
+
+	must(ipcx_queue_loan(l->own, l->len, &m, IPCX_FOREVER));
+	write_all(m.data, l->len, value);
+	must(ipcx_queue_commit(l->own, &m));
+}
+
+static uint64_t queue_recv(struct lane *l, uint64_t value)
+{
+	struct ipcx_msg m;
+	uint64_t sum;
+
+	must(ipcx_queue_take(l->own, &m, IPCX_FOREVER));
+	sum = read_all(l, m.data, m.len, value);
+	must(ipcx_queue_release(l->own, &m));
+	return sum;
+}
+
+static void queue_close(struct lane *l)
+{
+	ipcx_queue_close(l->own);
+}
+
+static void shm_remove(const struct lane *l)
+{
+	ipcx_queue_unlink(uri_of(l, "shm"));
+}
+
+static void unix_remove(const struct lane *l)
+{
+	ipcx_queue_unlink(uri_of(l, "unix"));
+}
+
+static void mq_remove(const struct lane *l)
+{
+	ipcx_queue_unlink(uri_of(l, "mq"));
+}
+
+static void fifo_remove(const struct lane *l)
+{
+	ipcx_queue_unlink(uri_of(l, "fifo"));
+}
+
+#define QUEUE(transport) \
+	.name = "ipcx " #transport, .open = transport##_open_lane, .send = queue_send, \
+	.recv = queue_recv, .close = queue_close
+
+const struct way shm_way = { QUEUE(shm), .remove = shm_remove, .jobs = ONE_WAY | TRIPS };
+const struct way ipcx_unix_way = { QUEUE(unix), .remove = unix_remove, .jobs = FALLBACK };
+const struct way ipcx_mq_way = { QUEUE(mq), .remove = mq_remove, .jobs = FALLBACK };
+const struct way ipcx_fifo_way = { QUEUE(fifo), .remove = fifo_remove, .jobs = FALLBACK };
+const struct way ipcx_tcp_way = { QUEUE(tcp), .jobs = FALLBACK };
