@@ -353,22 +353,27 @@ static struct ipcx_buffer *take_ready(struct ipcx_copied *c)
 /*
  * One more from the mechanism, where that may change which is the first that is taken. Who looks
  * again and again, with too short a buffer too, and takes nothing must not get all there are.
+ * Return: 0; @b is that one if nothing else is ready, and otherwise NULL.
  */
-static int refill(struct ipcx_copied *c, bool take, size_t len_max)
+static int refill(struct ipcx_copied *c, bool take, size_t len_max, struct ipcx_buffer **b)
 {
 	bool prio = c->base.ops->caps & IPCX_CAP_PRIORITY;
-	struct ipcx_buffer *b;
+	struct ipcx_buffer *more;
 	int r;
 
+	*b = NULL;
 	if (c->ready && (!prio || !take || c->ready->head.len > len_max))
 		return 0;
-	r = ipcx_copied_get(c, c->mech->receive, false, &b);
+	r = ipcx_copied_get(c, c->mech->receive, false, &more);
 	if (r)
 		return c->ready ? 0 : r;
-	b->seq = ++c->received;
-	if (b->head.kind == IPCX_FRAME_REQUEST && c->mech->accepted)
-		c->mech->accepted(c, b);
-	put_ready(c, b);
+	more->seq = ++c->received;
+	if (more->head.kind == IPCX_FRAME_REQUEST && c->mech->accepted)
+		c->mech->accepted(c, more);
+	if (c->ready)
+		put_ready(c, more);
+	else
+		*b = more;
 	return 0;
 }
 
@@ -378,10 +383,11 @@ static int get_first(struct ipcx_copied *c, bool take, size_t len_max, struct ip
 	int r;
 
 	for (;;) {
-		r = refill(c, take, len_max);
+		r = refill(c, take, len_max, b);
 		if (r)
 			return r;
-		*b = take_ready(c);
+		if (!*b)
+			*b = take_ready(c);
 		if (!*b || !(*b)->head.expires || (*b)->head.expires > ipcx_copied_now())
 			return *b ? 0 : -EAGAIN;
 		IPCX_COUNT(c->stats.expired, 1);
