@@ -48,11 +48,44 @@ static void make_table(void)
 			table[t][i] = table[t - 1][i] >> 8 ^ table[0][table[t - 1][i] & 0xff];
 }
 
+#ifdef __x86_64__
+static bool has_instruction(void)
+{
+	return __builtin_cpu_supports("sse4.2");
+}
+
+static __attribute__((target("sse4.2"))) uint32_t by_instruction(const unsigned char *p, size_t len)
+{
+	uint64_t c = ~0U;
+
+	for (; len >= 8; len -= 8, p += 8) {
+		uint64_t v;
+
+		memcpy(&v, p, sizeof(v));
+		c = __builtin_ia32_crc32di(c, v);
+	}
+	while (len--)
+		c = __builtin_ia32_crc32qi(c, *p++);
+	return ~c;
+}
+#else
+static bool has_instruction(void)
+{
+	return false;
+}
+
+static uint32_t by_instruction(const unsigned char *p, size_t len)
+{
+	(void)p;
+	(void)len;
+	return 0;
+}
+#endif
+
 /* Eight bytes a step: the tables are those of one byte followed by 0 to 7 that are zero. */
-static uint32_t crc32c(const void *data, size_t len)
+static uint32_t by_table(const unsigned char *p, size_t len)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	const unsigned char *p = data;
 	uint32_t c = ~0U;
 
 	pthread_once(&once, make_table);
@@ -68,6 +101,11 @@ static uint32_t crc32c(const void *data, size_t len)
 	while (len--)
 		c = c >> 8 ^ table[0][(c ^ *p++) & 0xff];
 	return ~c;
+}
+
+static uint32_t crc32c(const void *data, size_t len)
+{
+	return has_instruction() ? by_instruction(data, len) : by_table(data, len);
 }
 
 struct ipcx_buffer *ipcx_buffer_alloc(size_t len)
