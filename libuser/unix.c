@@ -19,6 +19,7 @@
 #include "stream.h"
 
 #define BACKLOG 128
+#define BUFFER_BYTES (1 << 20) /* on their way over a connection, or as many as the system allows */
 
 struct unix_queue {
 	struct ipcx_stream s;
@@ -44,7 +45,7 @@ static int unix_connect(struct ipcx_stream *s)
 {
 	struct unix_queue *u = of(s);
 	char buf[IPCX_QUOTED_MAX];
-	int r, socket_fd, object = ipcx_place_object(&u->place, S_IFSOCK);
+	int r, socket_fd, bytes = BUFFER_BYTES, object = ipcx_place_object(&u->place, S_IFSOCK);
 	struct sockaddr_un a;
 
 	if (object < 0)
@@ -55,6 +56,7 @@ static int unix_connect(struct ipcx_stream *s)
 		close(object);
 		return ipcx_fail(r, "no socket: %s", strerror(r));
 	}
+	setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	a = address(object, "");
 	r = connect(socket_fd, (struct sockaddr *)&a, sizeof(a)) ? errno : 0;
 	close(object);
