@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -18,6 +19,8 @@
 #include <unistd.h>
 
 #include "stream.h"
+
+#define SHORT 4096 /* bytes that are copied rather than looked for */
 
 static struct ipcx_stream *stream(struct ipcx_copied *c)
 {
@@ -208,14 +211,17 @@ int ipcx_stream_fd(struct ipcx_copied *c, enum ipcx_way way, short *events)
 	return s->lost ? -1 : s->out.fd;
 }
 
-/* Return: bytes got, 0 where there are none now, -EPIPE at the end. */
-static ssize_t read_some(int fd, void *to, size_t len, int flags)
+/* @n is what the system said. Return: bytes got, 0 where there are none now, -EPIPE at the end. */
+static ssize_t got(ssize_t n)
 {
-	ssize_t n = recv(fd, to, len, flags | MSG_DONTWAIT);
-
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
 	return n ? n : -EPIPE;
+}
+
+static ssize_t read_some(int fd, void *to, size_t len, int flags)
+{
+	return got(recv(fd, to, len, flags | MSG_DONTWAIT));
 }
 
 /* The head of a frame is here. */
@@ -229,7 +235,36 @@ static int begin_frame(struct ipcx_stream *s, struct ipcx_conn *conn)
 	return r ? r : torn ? -EPROTO : 0;
 }
 
+/*
+ * Where a frame belongs is known when it is here, so it is copied, which is cheaper than a look at
+ * its head first unless it is long.
+ */
+static bool is_for_spare(const struct ipcx_stream *s, const struct ipcx_conn *conn)
+{
+	return s->spare && conn != &s->out && !s->over && conn->head.len <= SHORT;
+}
+
 /* Return: 1 when a frame is whole, 0 when more of it must come, or an errno. */
+static int read_spare(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	struct iovec iov[2] = { { conn->wire, IPCX_FRAME_SIZE }, { s->spare, IPCX_CHUNK } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n = got(recvmsg(conn->fd, &msg, MSG_DONTWAIT));
+	int r;
+
+	if (n <= 0)
+		return n;
+	if (n < IPCX_FRAME_SIZE || msg.msg_flags & MSG_TRUNC)
+		return -EPROTO;
+	r = begin_frame(s, conn);
+	if (r)
+		return r;
+	if (n != IPCX_FRAME_SIZE + (ssize_t)conn->head.chunk)
+		return -EPROTO;
+	memcpy(conn->to, s->spare, conn->head.chunk);
+	return 1;
+}
+
 static int read_packet(struct ipcx_stream *s, struct ipcx_conn *conn)
 {
 	struct iovec iov[2] = { { conn->wire, IPCX_FRAME_SIZE } };
@@ -250,6 +285,11 @@ static int read_packet(struct ipcx_stream *s, struct ipcx_conn *conn)
 	if (n != IPCX_FRAME_SIZE + (ssize_t)conn->head.chunk || msg.msg_flags & MSG_TRUNC)
 		return -EPROTO;
 	return 1;
+}
+
+static int read_frame(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	return is_for_spare(s, conn) ? read_spare(s, conn) : read_packet(s, conn);
 }
 
 static int read_bytes(struct ipcx_stream *s, struct ipcx_conn *conn)
@@ -288,7 +328,7 @@ int ipcx_stream_read(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_
 	int r, err;
 
 	do {
-		r = s->packets ? read_packet(s, conn) : read_bytes(s, conn);
+		r = s->packets ? read_frame(s, conn) : read_bytes(s, conn);
 		if (r <= 0)
 			return r;
 		*b = ipcx_assemble_end(&conn->in, &conn->head, conn->wire, &err);
@@ -383,8 +423,11 @@ void ipcx_stream_close(struct ipcx_copied *c, bool forked)
 			finish(s->out.fd);
 		close(s->out.fd);
 	}
-	if (!forked)
+	if (!forked) {
 		ipcx_assemble_drop(&s->out.in);
+		free(s->spare);
+		s->spare = NULL;
+	}
 	if (s->listener >= 0)
 		close(s->listener);
 	if (s->timer >= 0)

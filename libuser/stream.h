@@ -56,6 +56,9 @@ struct ipcx_conn {
  * @listener: or -1
  * @timer: in the set, for who must look again without being woken; or -1
  * @turn: where to begin to look for messages
+ * @last: of @peers, the one whose short message came last, and who may have more; or NULL
+ * @looked: when others were looked for last
+ * @spare: with @packets, room for one frame of a peer, under receiving
  * @out: to who receives; its fd is -1 while there is none. Changed under sending and answering
  * @deaf: there was no descriptor for one more peer, so the listener is not polled
  * @ticking: @timer runs
@@ -74,7 +77,9 @@ struct ipcx_stream {
 	bool packets, sum, deaf, ticking, waiting, lost;
 	int listener, timer;
 	unsigned int turn;
-	struct ipcx_conn out, *peers, *over;
+	int64_t looked;
+	char *spare;
+	struct ipcx_conn out, *peers, *over, *last;
 	uint64_t arrived, numbers;
 	int (*connect)(struct ipcx_stream *s);
 	bool (*connected)(struct ipcx_stream *s, struct ipcx_conn *conn);

@@ -169,8 +169,6 @@ static int64_t translate(int64_t expires, int64_t from, int64_t to)
 {
 	int64_t there;
 
-	if (!expires)
-		return 0;
 	if (__builtin_add_overflow(expires, to - from, &there))
 		return INT64_MAX;
 	return there > 0 ? there : 1;
@@ -189,7 +187,8 @@ static int tcp_send(struct ipcx_copied *c, struct ipcx_buffer *b)
 	int64_t expires = b->head.expires;
 	int r;
 
-	b->head.expires = translate(expires, ipcx_copied_now(), day_clock());
+	if (expires)
+		b->head.expires = translate(expires, ipcx_copied_now(), day_clock());
 	r = ipcx_stream_send(c, b);
 	b->head.expires = expires;
 	return r;
@@ -199,7 +198,7 @@ static int tcp_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
 	int r = ipcx_stream_receive(c, b);
 
-	if (!r)
+	if (!r && (*b)->head.expires)
 		(*b)->head.expires = translate((*b)->head.expires, day_clock(), ipcx_copied_now());
 	return r;
 }
