@@ -20,8 +20,7 @@
 #define UNFINISHED_MAX (256ULL << 20) /* bytes of messages on their way, if not told otherwise */
 #define TICK_NS 100000000 /* how often to look for what wakes nobody */
 #define MOMENT_NS 10000000 /* in which another thread that replies to the same caller is through */
-#define IN_A_ROW_NS \
-	100000 /* for which messages of one peer are taken without a look at the others */
+#define IN_A_ROW_NS 100000 /* in which one peer is read without a look at the others */
 #define ROUNDS_MAX 64 /* of one receive: a peer that trickles does not keep it for ever */
 
 static struct ipcx_stream *stream(struct ipcx_copied *c)

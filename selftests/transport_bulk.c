@@ -2,7 +2,7 @@
 /*
  * Much over each transport, see transport_util.h: 12 MB, or 100 MB with IPCX_TEST_FULL=1, of mixed
  * sizes by four processes to one that is slow at times. Boundaries, order and content are right,
- * senders wait, and no memory grows.
+ * senders wait, and no memory grows. And one who floods a queue beside one who does not.
  */
 #include <sys/resource.h>
 
@@ -89,6 +89,30 @@ TEST_F_TIMEOUT(transport, bulk, 600)
 	/* a part of a message of each sender, and what the allocator keeps */
 	EXPECT_GT(16 << 10, peak(getpid()) - before);
 	EXPECT_GT(16 << 10, highest - before);
+}
+
+/* Who always has one more does not keep others from being heard, also those who come later. */
+TEST_F_TIMEOUT(transport, flood, 60)
+{
+	int64_t until = in_ms(20000);
+	struct ipcx_queue *a, *b;
+	bool heard = false;
+
+	NEED(0);
+	ASSERT_EQ(0, ipcx_queue_open(&a, self->uri, IPCX_SEND, NULL));
+	ASSERT_EQ(0, send_pattern(a, 8, 1, in_ms(10000)));
+	for (int i = 0; !heard && now_ns() < until; i++) {
+		ASSERT_EQ(0, send_pattern(a, 8, 1, in_ms(10000)));
+		if (i == 100) {
+			ASSERT_EQ(0, ipcx_queue_open(&b, self->uri, IPCX_SEND, NULL));
+			ASSERT_EQ(0, send_pattern(b, 8, 2, in_ms(10000)));
+		}
+		ASSERT_EQ(0, ipcx_queue_next(self->q, &self->m, in_ms(10000)));
+		heard = self->m.tag == 2;
+	}
+	EXPECT_TRUE(heard);
+	ipcx_queue_close(a);
+	ipcx_queue_close(b);
 }
 
 TEST_HARNESS_MAIN
