@@ -3,10 +3,13 @@
  * A pipe. It knows no messages: the reader knows how long they are.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "peers.h"
+
+#define PIPE_BYTES (1 << 20) /* what the system allows everybody */
 
 static int ends[2]; /* to read, to write */
 
@@ -15,6 +18,7 @@ static void pipe_create(struct lane *l)
 	(void)l;
 	if (pipe(ends))
 		give_up(FAILED, "pipe: %s", strerror(errno));
+	fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES);
 }
 
 /* So that each process sees the end of the other. */

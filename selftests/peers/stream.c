@@ -20,6 +20,8 @@
 
 #include "peers.h"
 
+#define PIPE_BYTES (1 << 20) /* what the system allows everybody */
+
 struct head {
 	uint64_t len, seq;
 };
@@ -50,6 +52,7 @@ static void fifo_open(struct lane *l)
 	ends.fd = open(path_of(l), l->sender ? O_WRONLY : O_RDWR);
 	if (ends.fd < 0 || (ends.packets && fcntl(ends.fd, F_SETFL, O_DIRECT)))
 		give_up(FAILED, "open: %s", strerror(errno));
+	fcntl(ends.fd, F_SETPIPE_SZ, PIPE_BYTES);
 }
 
 static void fifo_remove(const struct lane *l)
