@@ -235,7 +235,11 @@ static int put_frames(int fd, struct ipcx_buffer *b)
 		do {
 			before = now;
 			now = ipcx_copied_now();
-			n = writev(fd, iov, 2);
+			/* the first chunk lies behind its head, and one piece costs less */
+			if (offset)
+				n = writev(fd, iov, 2);
+			else
+				n = write(fd, b->wire, IPCX_FRAME_SIZE + b->head.chunk);
 			if (n < 0 && (errno != EAGAIN || !offset))
 				return -errno;
 			if (n < 0 && ipcx_copied_wait_a_little(fd, POLLOUT, until))

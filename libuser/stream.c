@@ -27,25 +27,38 @@ static struct ipcx_stream *stream(struct ipcx_copied *c)
 	return (struct ipcx_stream *)c; /* c is its first member */
 }
 
+static ssize_t send_pieces(int fd, struct iovec iov[2], size_t done)
+{
+	size_t head = done < iov[0].iov_len ? iov[0].iov_len - done : 0;
+	size_t skip = head ? 0 : done - iov[0].iov_len;
+	struct iovec rest[2] = {
+		{ (char *)iov[0].iov_base + iov[0].iov_len - head, head },
+		{ (char *)iov[1].iov_base + skip, iov[1].iov_len - skip },
+	};
+	struct msghdr msg = { .msg_iov = rest, .msg_iovlen = 2 };
+
+	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /*
  * Sends all of @iov, of which @done bytes may be gone. Return: 1, 0 where there is no room for
  * more now, or -EPIPE.
  */
 static int send_some(int fd, struct iovec iov[2], size_t *done)
 {
-	size_t head = *done < iov[0].iov_len ? iov[0].iov_len - *done : 0;
-	size_t skip = head ? 0 : *done - iov[0].iov_len;
-	struct iovec rest[2] = {
-		{ (char *)iov[0].iov_base + iov[0].iov_len - head, head },
-		{ (char *)iov[1].iov_base + skip, iov[1].iov_len - skip },
-	};
-	struct msghdr msg = { .msg_iov = rest, .msg_iovlen = 2 };
-	ssize_t n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	char *head = iov[0].iov_base;
+	size_t all = iov[0].iov_len + iov[1].iov_len;
+	ssize_t n;
 
+	/* the first chunk of a message lies behind its head, and one piece costs less than two */
+	if (head + iov[0].iov_len == iov[1].iov_base)
+		n = send(fd, head + *done, all - *done, MSG_NOSIGNAL | MSG_DONTWAIT);
+	else
+		n = send_pieces(fd, iov, *done);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -EPIPE;
 	*done += n;
-	return *done == iov[0].iov_len + iov[1].iov_len;
+	return *done == all;
 }
 
 /* A message that has begun goes on until its deadline, or while the other end reads. */
@@ -211,17 +224,14 @@ int ipcx_stream_fd(struct ipcx_copied *c, enum ipcx_way way, short *events)
 	return s->lost ? -1 : s->out.fd;
 }
 
-/* @n is what the system said. Return: bytes got, 0 where there are none now, -EPIPE at the end. */
-static ssize_t got(ssize_t n)
+/* Return: bytes got, 0 where there are none now, -EPIPE at the end. */
+static ssize_t read_some(int fd, void *to, size_t len, int flags)
 {
+	ssize_t n = recv(fd, to, len, flags | MSG_DONTWAIT);
+
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
 	return n ? n : -EPIPE;
-}
-
-static ssize_t read_some(int fd, void *to, size_t len, int flags)
-{
-	return got(recv(fd, to, len, flags | MSG_DONTWAIT));
 }
 
 /* The head of a frame is here. */
@@ -247,21 +257,20 @@ static bool is_for_spare(const struct ipcx_stream *s, const struct ipcx_conn *co
 /* Return: 1 when a frame is whole, 0 when more of it must come, or an errno. */
 static int read_spare(struct ipcx_stream *s, struct ipcx_conn *conn)
 {
-	struct iovec iov[2] = { { conn->wire, IPCX_FRAME_SIZE }, { s->spare, IPCX_CHUNK } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-	ssize_t n = got(recvmsg(conn->fd, &msg, MSG_DONTWAIT));
+	ssize_t n = read_some(conn->fd, s->spare, IPCX_FRAME_SIZE + IPCX_CHUNK, MSG_TRUNC);
 	int r;
 
 	if (n <= 0)
 		return n;
-	if (n < IPCX_FRAME_SIZE || msg.msg_flags & MSG_TRUNC)
+	if (n < IPCX_FRAME_SIZE || n > IPCX_FRAME_SIZE + IPCX_CHUNK)
 		return -EPROTO;
+	memcpy(conn->wire, s->spare, IPCX_FRAME_SIZE);
 	r = begin_frame(s, conn);
 	if (r)
 		return r;
 	if (n != IPCX_FRAME_SIZE + (ssize_t)conn->head.chunk)
 		return -EPROTO;
-	memcpy(conn->to, s->spare, conn->head.chunk);
+	memcpy(conn->to, s->spare + IPCX_FRAME_SIZE, conn->head.chunk);
 	return 1;
 }
 

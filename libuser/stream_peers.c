@@ -326,7 +326,7 @@ int ipcx_stream_listen(struct ipcx_stream *s)
 		return r;
 	poll_listener(s, true);
 	if (s->packets)
-		s->spare = malloc(IPCX_CHUNK);
+		s->spare = malloc(IPCX_FRAME_SIZE + IPCX_CHUNK);
 	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (s->timer < 0 || epoll_ctl(s->c.set, EPOLL_CTL_ADD, s->timer, &ev))
 		return ipcx_fail(errno, "no timer: %s", strerror(errno));
