@@ -9,7 +9,7 @@
 
 #include "peers.h"
 
-#define BUFFER (4 << 20) /* some messages of 1 MiB */
+#define BUFFER (8 << 20) /* depth of the longest */
 
 static int ends[2]; /* to read, to write */
 
