@@ -207,6 +207,10 @@ static void check(const struct job *j, int status, uint64_t n, struct result *r)
 	if (shared->said) {
 		r->is = shared->is;
 		snprintf(r->why, sizeof(r->why), "%s", shared->why);
+		/* it goes between such quotes */
+		for (char *p = r->why; *p; p++)
+			if (*p == '"' || *p == '\\')
+				*p = '\'';
 	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
 		r->is = FAILED;
 		snprintf(r->why, sizeof(r->why), "not done in %d s", SECONDS_MAX);
