@@ -93,7 +93,8 @@ static void row(const struct job *j, const struct way *w, const struct result *r
 		       "\"high\":%.1f}\n",
 		       j->name, w->name, j->len, r->ns, r->low, r->high);
 	else if (json)
-		printf("{\"job\":\"%s\",\"way\":\"%s\",\"bytes\":%zu,\"is\":\"%s\",\"why\":\"%s\"}\n",
+		printf("{\"job\":\"%s\",\"way\":\"%s\",\"bytes\":%zu,\"is\":\"%s\","
+		       "\"why\":\"%s\"}\n",
 		       j->name, w->name, j->len, is[r->is], r->why);
 	else if (r->is == MEASURED)
 		printf("| %-17s | %-10s | %10.1f | %10.1f | %10.1f |\n", j->name, w->name, r->ns,
