@@ -5,8 +5,9 @@
  *
  * In the array, from first to count lie messages in hand: taken, and not handed out yet. From 0
  * to held lie those that ipcx_queue_next() was given to release, for the next refill. One was
- * handed out for each of these, so held never passes first. Both are as the kernel has written
- * them, and goes on from there: a message is put into words once, for who gets it.
+ * handed out for each of these, and one by the refill, so held is less than first. Both are as
+ * the kernel has written them, and goes on from there: a message is put into words once, for
+ * who gets it.
  *
  * A thread that refills does so without the lock, for it may sleep. Nothing is in hand or held
  * then; until it is back others go to the transport, and the array is its own.
@@ -235,8 +236,7 @@ static inline bool next_in_hand(struct ipcx_queue *q, struct ipcx_prefetch *p, s
 	if ((m->priv[IPCX_PRIV_HOLDER] && !may_hold(q, m)) || !ipcx_trylock(&p->lock))
 		return false;
 	d = &p->d[p->first];
-	done = p->first < p->count && p->held < p->first && !d->expires && !p->back &&
-	       d->flags & IPCX_MSG_INLINE;
+	done = p->first < p->count && !d->expires && !p->back && d->flags & IPCX_MSG_INLINE;
 	if (ipcx_unlikely(!done))
 		goto unlock;
 	p->first++;
@@ -380,6 +380,7 @@ int ipcx_kernel_prefetch(struct ipcx_queue *q, unsigned int n)
 	if (!p)
 		return ipcx_fail_text(ENOMEM, "no memory for messages taken ahead");
 	p->n = n;
+	p->lock.none = q->flags & IPCX_SINGLE_THREAD;
 	p->hold = !q->attr.lease_ms && !ipcx_kernel(q)->maps;
 	p->below = q->ops;
 	p->ops = *q->ops;

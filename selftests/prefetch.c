@@ -65,6 +65,41 @@ TEST_F(prefetch, options)
 	EXPECT_EQ(0, ipcx_queue_take(self->q, &self->other, 0));
 }
 
+TEST_F(prefetch, single_thread)
+{
+	IPCX_QUEUE_OPTS(ahead, .prefetch = N);
+
+	ipcx_queue_close(self->q);
+	ASSERT_EQ(0, ipcx_queue_open(&self->q, NAME, IPCX_RECV | IPCX_SINGLE_THREAD, &ahead));
+	ASSERT_EQ(0, put(self, 0, 3 * N));
+	for (int i = 0; i < 3 * N; i++) {
+		ASSERT_EQ(0, ipcx_queue_next(self->q, &self->m, 0));
+		EXPECT_EQ(i, number(&self->m));
+	}
+	EXPECT_EQ(-EAGAIN, ipcx_queue_next(self->q, &self->m, 0));
+	EXPECT_EQ(3 * N, stats(self).released);
+}
+
+/* What was in hand before a refill makes room in it for nothing that is not handed out. */
+TEST_F(prefetch, released_after_refill)
+{
+	struct ipcx_msg old[N] = {};
+
+	ASSERT_EQ(0, put(self, 0, 3 * N));
+	for (int i = 0; i < N; i++) {
+		ASSERT_EQ(0, ipcx_queue_take(self->q, &old[i], 0));
+		ASSERT_EQ(i, number(&old[i]));
+	}
+	for (int i = 0; i < 2 * N; i++) {
+		struct ipcx_msg *m = i < N ? &old[i] : &self->m;
+
+		ASSERT_EQ(0, ipcx_queue_next(self->q, m, 0));
+		ASSERT_EQ(N + i, number(m));
+		if (i < N)
+			self->m = *m;
+	}
+}
+
 TEST_F(prefetch, longest)
 {
 	ASSERT_EQ(0, open_both(self, NULL, 64));
