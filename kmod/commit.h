@@ -6,8 +6,8 @@
 #include "batch.h"
 
 /* Under the lock: the message in a slot, see ipcx_queue_put_message(). */
-static __always_inline bool ipcx_put_message(struct ipcx_queue *q, struct ipcx_slot *slot,
-					     u64 len, u8 prio)
+static __always_inline bool ipcx_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len,
+					     u8 prio)
 {
 	lockdep_assert_held(&q->lock);
 	if (unlikely(q->policy == IPCX_POLICY_DROP_NEWEST)) {

@@ -41,7 +41,8 @@ static __always_inline bool message_out(struct ipcx_slot *slot, char __user *buf
 }
 
 /* The next message of at most @len_max bytes, BUSY. */
-static __always_inline int read_next(struct ipcx_queue *q, u64 len_max, s64 deadline, struct ipcx_slot **slot)
+static __always_inline int read_next(struct ipcx_queue *q, u64 len_max, s64 deadline,
+				     struct ipcx_slot **slot)
 {
 	int err;
 
