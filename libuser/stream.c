@@ -262,7 +262,7 @@ static int read_spare(struct ipcx_stream *s, struct ipcx_conn *conn)
 
 	if (n <= 0)
 		return n;
-	if (n < IPCX_FRAME_SIZE || n > IPCX_FRAME_SIZE + IPCX_CHUNK)
+	if (n < IPCX_FRAME_SIZE || n > IPCX_FRAME_SIZE + (ssize_t)IPCX_CHUNK)
 		return -EPROTO;
 	memcpy(conn->wire, s->spare, IPCX_FRAME_SIZE);
 	r = begin_frame(s, conn);
