@@ -139,30 +139,23 @@ static noinline ssize_t send_pages(struct ipcx_endpoint *ep, const char __user *
 	return ipcx_slot_send(ep, slot, len) ?: len;
 }
 
-/* Waits for a slot without pages. Return: the slot, BUSY, with the queue locked; or an ERR_PTR. */
+/* Waits for a slot without pages. Return: the slot, BUSY, or an ERR_PTR. */
 static noinline struct ipcx_slot *wait_inline(struct ipcx_endpoint *ep, u64 len, s64 deadline)
 {
 	struct ipcx_slot *slot;
 	int err = ipcx_slot_get(ep, len, IPCX_LOAN_INLINE, deadline, &slot);
 
-	if (err)
-		return ERR_PTR(err);
-	spin_lock(&ep->q->lock);
-	return slot;
+	return err ? ERR_PTR(err) : slot;
 }
 
-/* Likewise, if one is free now; else NULL, and the queue is not locked. */
+/* Under the lock: one that is free now, BUSY, or NULL. */
 static __always_inline struct ipcx_slot *grab_inline(struct ipcx_endpoint *ep)
 {
 	struct ipcx_queue *q = ep->q;
-	struct ipcx_slot *slot = NULL;
 
-	spin_lock(&q->lock);
-	if (likely(!q->removed && ipcx_queue_has_room(q, ep->party.credit, 0, IPCX_LOAN_INLINE)))
-		slot = ipcx_slots_grab_empty(&q->slots, &ep->party);
-	if (unlikely(!slot))
-		spin_unlock(&q->lock);
-	return slot;
+	if (unlikely(q->removed || !ipcx_queue_has_room(q, ep->party.credit, 0, IPCX_LOAN_INLINE)))
+		return NULL;
+	return ipcx_slots_grab_empty(&q->slots, &ep->party);
 }
 
 /* A payload from @buf, or from @from if that is not NULL. Return: 0, -EFAULT. */
@@ -191,11 +184,14 @@ static __always_inline ssize_t send_inline(struct ipcx_endpoint *ep, const char 
 	err = inline_fetch(&in, buf, from, len);
 	if (err)
 		return err;
+	spin_lock(&q->lock);
 	slot = grab_inline(ep);
 	if (unlikely(!slot)) {
+		spin_unlock(&q->lock);
 		slot = wait_inline(ep, len, deadline);
 		if (IS_ERR(slot))
 			return PTR_ERR(slot);
+		spin_lock(&q->lock);
 	}
 	ipcx_inline_copy(slot->data, in.data, len);
 	err = ipcx_slot_stamp_commit(ep, slot, &d);

@@ -103,16 +103,17 @@ static void set_attr(struct shm_queue *s)
 static int open_shm(struct ipcx_queue **q, const char *name, unsigned int flags,
 		    const struct ipcx_queue_opts *opts)
 {
+	IPCX_TOPIC_OPTS(of_topic, .mode = opts->mode,
+			.msg_max = opts->msg_max ? opts->msg_max : IPCX_MSG_MAX_DEFAULT);
 	uint32_t depth = opts->depth ? opts->depth : 64;
 	uint64_t page = sysconf(_SC_PAGESIZE);
-	IPCX_TOPIC_OPTS(of_topic, .mode = opts->mode, .depth = power_of_two(depth),
-			.msg_max = opts->msg_max ? opts->msg_max : IPCX_MSG_MAX_DEFAULT,
-			.bytes_max = (opts->bytes_max + page - 1) / page * page);
 	struct shm_queue *s;
 	int r = check_options(name, flags, opts);
 
 	if (r)
 		return r;
+	of_topic.depth = power_of_two(depth);
+	of_topic.bytes_max = (opts->bytes_max + page - 1) / page * page;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return ipcx_fail_text(ENOMEM, "no memory for the handle of a queue");

@@ -170,7 +170,7 @@ ipcx_hot int commit_usual(struct ipcx_topic *t, const struct ipcx_msg *m)
 	return ipcx_pub_publish(&t->pub, cell, pos, m->len, m->tag);
 }
 
-/* @more: of a queue: its time and priority too. Return: whether to kick, or a bare negative errno. */
+/* @more: of a queue: its time and priority too. Return: whether to kick, or a negative errno. */
 ipcx_cold int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m, bool more)
 {
 	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];

@@ -26,6 +26,8 @@ static int account(struct ipcx_info *info)
 	return device_ioctl(IPCX_IOC_INFO, info);
 }
 
+typedef FIXTURE_DATA(slab) fix;
+
 FIXTURE_SETUP(slab)
 {
 	ASSERT_EQ(0, put_file(SLAB "ignore-gfp-wait", "N"));
@@ -55,16 +57,16 @@ FIXTURE_TEARDOWN(slab)
 }
 
 /* From now on what this thread asks for fails, but for the first @bytes. */
-static bool arm(FIXTURE_DATA(slab) *self, unsigned int bytes)
+static bool arm(fix *self, unsigned int bytes)
 {
 	char text[16];
 	int n = snprintf(text, sizeof(text), "%u", bytes);
 
-	return pwrite(self->space, text, n, 0) == n && pwrite(self->armed, "1", 1, 0) == 1;
+	return write(self->space, text, n) == n && pwrite(self->armed, "1", 1, 0) == 1;
 }
 
 /* With descriptors that are there already: nothing can be opened. */
-static void disarm(FIXTURE_DATA(slab) *self)
+static void disarm(fix *self)
 {
 	if (pwrite(self->armed, "0", 1, 0) != 1)
 		_exit(1);

@@ -86,8 +86,8 @@ static int take_all(struct ipcx_topic *t, uint64_t count, int64_t deadline)
 
 TEST_F_TIMEOUT(shm_long, all_come_in_order, 3600)
 {
-	const int64_t deadline = in_ms(3600000), start = now_ns();
 	IPCX_TOPIC_OPTS(opts, .depth = 64, .msg_max = 64);
+	const int64_t deadline = in_ms(3600000), start = now_ns();
 	unsigned int flags = IPCX_CREATE | IPCX_EPHEMERAL | IPCX_SINGLE_THREAD;
 	struct ipcx_topic *t;
 	struct child c;

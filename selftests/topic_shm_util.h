@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the tests of topics over shared memory, and queues, share: each has a directory of its own. */
+/* What the tests of topics and queues over shared memory share: each has a directory of its own. */
 #ifndef TOPIC_SHM_UTIL_H
 #define TOPIC_SHM_UTIL_H
 
