@@ -516,7 +516,8 @@ int ipcx_queue_release_n(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int 
  *
  * Cheaper than a loan and a commit for what is short: up to 64 bytes are copied in any case.
  *
- * Return: 0, or -EFAULT if @buf cannot be read, or as ipcx_queue_loan() and ipcx_queue_commit().
+ * Return: 0, or as ipcx_queue_loan() and ipcx_queue_commit(), or
+ * -EFAULT  @buf cannot be read; only where this is one write(2), see ipcx_queue_send(3)
  */
 int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t deadline);
 
@@ -527,8 +528,9 @@ int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t d
  * @cap: bytes of @buf
  * @deadline: how long to wait while the queue is empty
  *
- * Return: the message's length, or -EMSGSIZE if it is longer than @cap or -EFAULT if @buf cannot
- * be written (it stays in the queue), or as ipcx_queue_take().
+ * Return: the message's length, or as ipcx_queue_take(), or, and it stays in the queue,
+ * -EFAULT    @buf cannot be written; only where this is one read(2), see ipcx_queue_recv(3)
+ * -EMSGSIZE  it is longer than @cap
  */
 ssize_t ipcx_queue_recv(struct ipcx_queue *q, void *buf, size_t cap, int64_t deadline);
 

@@ -234,7 +234,8 @@ struct file *ipcx_endpoint_file(struct ipcx_endpoint *ep)
 		return file;
 	}
 	stream_open(file_inode(file), file); /* messages have no place in a file */
-	file->f_mode |= FMODE_NOWAIT | FMODE_NONOTIFY; /* nor has it a path, to be watched */
+	/* nobody learns by inotify when others send */
+	file->f_mode |= FMODE_NOWAIT | FMODE_NONOTIFY;
 	ipcx_arena_attach(&ep->q->arena, &ep->map, file->f_mapping);
 	return file;
 }

@@ -437,6 +437,12 @@ static bool at_once(size_t len, int64_t deadline)
 	return len && (deadline == IPCX_FOREVER || deadline == IPCX_NOWAIT);
 }
 
+/* Somebody has made the descriptor one that does not wait; the caller waits all the same. */
+static bool must_wait(ssize_t r, int64_t deadline)
+{
+	return r == -EAGAIN && deadline == IPCX_FOREVER;
+}
+
 int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t deadline)
 {
 	int r;
@@ -444,6 +450,8 @@ int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t d
 	if (!q->ops->send || !at_once(len, deadline))
 		return send_by_loan(q, buf, len, deadline);
 	r = q->ops->send(q, buf, len, deadline);
+	if (ipcx_unlikely(must_wait(r, deadline)))
+		return send_by_loan(q, buf, len, deadline);
 	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_LOAN, -r, len) : 0;
 }
 
@@ -468,5 +476,7 @@ ssize_t ipcx_queue_recv(struct ipcx_queue *q, void *buf, size_t cap, int64_t dea
 	if (!q->ops->recv || !at_once(cap, deadline))
 		return recv_by_take(q, buf, cap, deadline);
 	r = q->ops->recv(q, buf, cap, deadline);
+	if (ipcx_unlikely(must_wait(r, deadline)))
+		return recv_by_take(q, buf, cap, deadline);
 	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_TAKE, -r, cap) : r;
 }

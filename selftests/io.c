@@ -120,11 +120,11 @@ TEST_F(io, lengths)
 		if (len > 1) {
 			ASSERT_EQ(-EMSGSIZE, get(fd, variant->how, self->in, len - 1));
 		}
-		memset(self->in, 0, sizeof(self->in));
+		memset(self->in, 0x55, sizeof(self->in));
 		ASSERT_EQ(len, get(fd, variant->how, self->in, len + (i & 1)));
 		ASSERT_EQ(0, memcmp(self->in, self->out, len)) TH_LOG("%zu bytes", len);
 		for (size_t j = len; j < len + 8; j++)
-			ASSERT_EQ(0, self->in[j]);
+			ASSERT_EQ(0x55, self->in[j]);
 	}
 	ASSERT_EQ(-EMSGSIZE, put(fd, variant->how, self->out, LONGEST + 1));
 }
@@ -274,21 +274,45 @@ FIXTURE_TEARDOWN(lib)
 /* The slot that a commit has brought for the next message is not in its way. */
 TEST_F(lib, spare)
 {
+	IPCX_QUEUE_OPTS(opts, .depth = 2, .msg_max = LONGEST);
 	static const int64_t deadline[] = { IPCX_NOWAIT, IPCX_FOREVER, INT64_MAX / 2 };
+	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
 	struct ipcx_msg m;
 
+	ipcx_queue_close(self->q);
+	ASSERT_EQ(0,
+		  ipcx_queue_open(&self->q, "kernel:", IPCX_CREATE | IPCX_SEND | IPCX_RECV, &opts));
 	for (int i = 0; i < 3; i++) {
 		ASSERT_EQ(0, ipcx_queue_loan(self->q, 8, &m, IPCX_NOWAIT));
 		ASSERT_EQ(0, ipcx_queue_commit(self->q, &m));
-		ASSERT_EQ(8, ipcx_queue_recv(self->q, self->buf, 8, deadline[i]));
-		ASSERT_EQ(0, ipcx_queue_loan(self->q, 8, &m, IPCX_NOWAIT));
-		ASSERT_EQ(0, ipcx_queue_commit(self->q, &m));
-		ASSERT_EQ(0, ipcx_queue_take(self->q, &m, IPCX_NOWAIT));
-		ASSERT_EQ(0, ipcx_queue_release(self->q, &m));
+		ASSERT_EQ(0, ipcx_queue_stat(self->q, &stats));
+		ASSERT_EQ(1, stats.loaned);
 		ASSERT_EQ(0, ipcx_queue_send(self->q, "12345678", 8, deadline[i]));
+		ASSERT_EQ(8, ipcx_queue_recv(self->q, self->buf, 8, deadline[i]));
 		ASSERT_EQ(8, ipcx_queue_recv(self->q, self->buf, LONGEST, deadline[i]));
 		ASSERT_EQ('8', self->buf[7]);
 	}
+}
+
+static void wake_up(int sig)
+{
+}
+
+/* Whatever somebody has made of the descriptor, who gives time waits. */
+TEST_F(lib, nonblock)
+{
+	struct sigaction sa = { .sa_handler = wake_up };
+
+	sigaction(SIGALRM, &sa, NULL);
+	ASSERT_EQ(0, fcntl(ipcx_queue_fd(self->q), F_SETFL, O_NONBLOCK));
+	alarm(1);
+	EXPECT_EQ(-EINTR, ipcx_queue_recv(self->q, self->buf, 8, IPCX_FOREVER));
+	ASSERT_EQ(0, ipcx_queue_send(self->q, "1", 1, IPCX_FOREVER));
+	alarm(1);
+	EXPECT_EQ(-EINTR, ipcx_queue_send(self->q, "2", 1, IPCX_FOREVER));
+	EXPECT_EQ(-EAGAIN, ipcx_queue_send(self->q, "2", 1, IPCX_NOWAIT));
+	EXPECT_EQ(1, ipcx_queue_recv(self->q, self->buf, 8, IPCX_FOREVER));
+	EXPECT_EQ(-EAGAIN, ipcx_queue_recv(self->q, self->buf, 8, IPCX_NOWAIT));
 }
 
 /* Each with its reason, and nothing is lost. */
@@ -300,6 +324,7 @@ TEST_F(lib, errors)
 	EXPECT_EQ(-EINVAL, ipcx_queue_send(self->q, self->buf, 8, -1));
 	EXPECT_EQ(-EMSGSIZE, ipcx_queue_send(self->q, self->buf, LONGEST + 1, IPCX_FOREVER));
 	EXPECT_NE(NULL, strstr(ipcx_error(), "12289"));
+	EXPECT_EQ(-EMSGSIZE, ipcx_queue_send(self->q, self->buf, SIZE_MAX, IPCX_NOWAIT));
 	ASSERT_EQ(0, ipcx_queue_send(self->q, self->buf, 100, IPCX_FOREVER));
 	EXPECT_EQ(-EAGAIN, ipcx_queue_send(self->q, self->buf, 8, IPCX_NOWAIT));
 	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_send(self->q, self->buf, 8, in_ms(10)));

@@ -69,6 +69,15 @@ TEST_F(wake, taker_by_commit)
 
 TEST_F(wake, taker_by_write)
 {
+	char text[100] = "w";
+
+	sleeping_taker(self, 0);
+	EXPECT_EQ(100, write(self->e.fd, text, 100));
+	EXPECT_EQ(0, exit_status(self->child));
+}
+
+TEST_F(wake, taker_by_short_write)
+{
 	sleeping_taker(self, 0);
 	EXPECT_EQ(1, write(self->e.fd, "w", 1));
 	EXPECT_EQ(0, exit_status(self->child));

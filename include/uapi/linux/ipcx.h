@@ -273,7 +273,7 @@ struct ipcx_unlink {
  * A message of up to IPCX_INLINE_MAX bytes can do without pages, and so without a window: it is
  * copied on its way. Its sender and its taker have a place for each slot in their own memory,
  * IPCX_INLINE_MAX bytes each; the address of the first is @inline_data of the ioctls. It is marked
- * by IPCX_MSG_INLINE.
+ * by IPCX_MSG_INLINE. write(2) sends a message of up to that length so.
  */
 struct ipcx_desc {
 	__u32 slot;
