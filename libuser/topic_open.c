@@ -422,6 +422,8 @@ int ipcx_topic_open_queue(struct ipcx_topic **to, const char *name, unsigned int
 		t->policy = policy;
 		*to = t;
 		r = open_handle(t);
+		if (r != -EALREADY && r != -EINPROGRESS)
+			break;
 		ipcx_fork_unlock();
 		again = is_to_be_tried_again(&r, &ending);
 		ipcx_fork_lock();
