@@ -70,6 +70,8 @@ static int next_position(struct ipcx_topic *t, uint64_t *pos)
 		r = ipcx_pub_loan(&t->pub, pos, &who);
 		if (r != -EPIPE && r != -EPROTO && r != -EBADMSG)
 			return r != -ENOBUFS ? r : t->queue ? -EAGAIN : -EBUSY;
+		if (t->queue) /* that is no reason to lose messages */
+			return -EPROTO;
 		r = evict(t, who, r == -EBADMSG);
 		if (r && (r != -EAGAIN || !again--))
 			return r;
@@ -178,7 +180,7 @@ ipcx_cold int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m, bool
 	struct ipcx_leased_cell *leased = ipcx_leased(cell->data);
 	uint32_t loaned;
 
-	if (!ipcx_pub_on_loan(&t->pub, pos, cell))
+	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan || !ipcx_pub_on_loan(&t->pub, pos, cell))
 		return -EPERM;
 	loaned = __atomic_load_n(&cell->len, __ATOMIC_RELAXED);
 	if (m->len > loaned)
@@ -296,8 +298,8 @@ int ipcx_topic_commit(struct ipcx_topic *t, struct ipcx_msg *m)
 	bool wake = false;
 	int r = -EAGAIN;
 
-	if (ipcx_usual(m->priv[IPCX_TOPIC_PRIV_HOLDER] == t->loan && ipcx_trylock(&t->lock))) {
-		r = commit_usual(t, m);
+	if (ipcx_usual(ipcx_trylock(&t->lock))) {
+		r = m->priv[IPCX_TOPIC_PRIV_HOLDER] == t->loan ? commit_usual(t, m) : -EAGAIN;
 		wake = ipcx_unlock_wakes(&t->lock);
 		if (ipcx_usual(!r && !wake)) {
 			m->data = NULL;
@@ -322,11 +324,13 @@ int ipcx_topic_commit_more(struct ipcx_topic *t, struct ipcx_msg *m)
 #define NEXT_LOAN (UINT64_C(1) << 56) /* where no address has anything */
 
 /* Return: whether to kick, or -EPERM. */
-static int cancel_locked(struct ipcx_topic *t, uint64_t pos)
+static int cancel_locked(struct ipcx_topic *t, const struct ipcx_msg *m)
 {
+	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
 	struct ipcx_ring_pub *p = &t->pub;
 
-	if (!ipcx_pub_on_loan(p, pos, ipcx_pub_cell(p, pos)))
+	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan ||
+	    !ipcx_pub_on_loan(p, pos, ipcx_pub_cell(p, pos)))
 		return -EPERM;
 	if (!t->queue || p->loans > 1 || ipcx_pos_add(pos, 1) != p->head)
 		return ipcx_pub_cancel(p, pos);
@@ -343,6 +347,6 @@ int ipcx_topic_cancel(struct ipcx_topic *t, struct ipcx_msg *m)
 	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan)
 		return end_loan(t, m, -EPERM, false);
 	ipcx_lock(&t->lock);
-	r = cancel_locked(t, m->priv[IPCX_TOPIC_PRIV_POS]);
+	r = cancel_locked(t, m);
 	return end_loan(t, m, r, ipcx_unlock_wakes(&t->lock));
 }

@@ -455,8 +455,6 @@ int ipcx_shm_evict(struct ipcx_topic *t, const struct ipcx_topic_evict *arg)
 	reason = evict_reason(t, s, arg->flags);
 	if (!reason)
 		return -EAGAIN;
-	if (t->queue) /* that is no reason to lose messages */
-		return reason;
 	if (reason == -EPROTO)
 		t->shm->table->sub[s].proto |= UINT64_C(1) << ring;
 	set_bit(entry->evicted, s);

@@ -271,24 +271,34 @@ static bool has_message(struct ipcx_topic *t)
 	return found;
 }
 
-/* Whom it may evict it need not wait for. */
+/*
+ * Whom it may evict it need not wait for. A loan that fails before it looks who reads would find
+ * that this has changed each time, so it is looked at here; and what the cursor says is to be
+ * understood as there.
+ */
 static bool has_room(struct ipcx_topic *t)
 {
-	const struct ipcx_ring_pub *p = &t->pub;
+	struct ipcx_ring_pub *p = &t->pub;
 	uint32_t s = 0;
-	bool found;
+	bool found, loaned;
 
 	ipcx_lock(&t->lock);
-	found = t->o.out_lag_max || ipcx_topic_generation(t) != p->generation;
+	if (ipcx_topic_generation(t) != p->generation) {
+		p->gate = p->head;
+		ipcx_pub_read_masks(p);
+	}
+	loaned = t->queue && ipcx_pub_is_loaned(p, p->head);
+	found = t->o.out_lag_max || ipcx_topic_ended(t, IPCX_PUBLISH);
 	for (; !found && (s = ipcx_next_sub(p->subs, s)) < IPCX_TOPIC_SUBS; s++) {
 		uint64_t cursor = __atomic_load_n(&ipcx_pub_control(p, s)->cursor[p->index],
 						  __ATOMIC_ACQUIRE);
+		int64_t lag = ipcx_pos_diff(p->head, cursor);
 
 		if (p->reliable[s / 64] >> s % 64 & 1 &&
-		    (ipcx_pos_diff(p->head, cursor) == p->limit || cursor == t->shm->starved))
+		    ((lag >= p->limit && lag <= p->depth) || cursor == t->shm->starved))
 			break;
 	}
-	found = found || s == IPCX_TOPIC_SUBS;
+	found = found || (s == IPCX_TOPIC_SUBS && !loaned);
 	ipcx_unlock(&t->lock);
 	return found;
 }
