@@ -242,6 +242,14 @@ static int cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 	return i ? (int)i : r;
 }
 
+/* What stopped a batch is an error of the next call. */
+ipcx_cold void tell_later(struct ipcx_topic *t)
+{
+	ipcx_lock(&t->lock);
+	t->broken++;
+	ipcx_unlock(&t->lock);
+}
+
 static int take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
 		int64_t deadline)
 {
@@ -257,6 +265,8 @@ static int take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsign
 	} while (++i < n);
 	if (ipcx_unlikely(!i))
 		return r;
+	if (ipcx_unlikely(r == -EPROTO))
+		tell_later(t);
 	ipcx_shm_taken(t);
 	return i;
 }
@@ -370,8 +380,14 @@ static int stat_shm(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 	struct shm_queue *s = shm_of(q);
 	struct ipcx_topic *t = s->t;
 
+	struct ipcx_topic_wait now = {
+		.flags = t->o.out_sub >= 0 ? IPCX_WAIT_MESSAGE : IPCX_WAIT_ROOM,
+		.deadline = IPCX_NOWAIT,
+	};
+
 	if (q->fd < 0)
 		return -EBADF;
+	ipcx_shm_wait(t, &now); /* the dead are not counted */
 	stats->sent = __atomic_load_n(&s->sent, __ATOMIC_RELAXED);
 	stats->released = __atomic_load_n(&s->released, __ATOMIC_RELAXED);
 	stats->redelivered = __atomic_load_n(&s->redelivered, __ATOMIC_RELAXED);
