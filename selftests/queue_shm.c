@@ -4,6 +4,7 @@
  * for, and what is left. What they have in common with other transports is in transport.c.
  */
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include "topic_shm_util.h"
 
@@ -317,6 +318,71 @@ TEST_F(queue, bytes)
 	ipcx_queue_close(r);
 }
 
+/* Time on a CPU so far, in ns */
+static int64_t busy_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+/* Who waits for bytes, or for a loan of its own, sleeps, also when others have come meanwhile. */
+TEST_F(queue, waits_asleep)
+{
+	IPCX_QUEUE_OPTS(opts, .depth = DEPTH, .bytes_max = 1 << 20, .msg_max = 600000);
+	const unsigned int flags = IPCX_CREATE | IPCX_SEND | IPCX_EPHEMERAL;
+	struct ipcx_msg m[DEPTH];
+	struct ipcx_queue *s, *r;
+
+	for (int bytes = 0; bytes < 2; bytes++) {
+		size_t len = bytes ? 600000 : 8;
+		int n = bytes ? 1 : DEPTH;
+		int64_t before;
+
+		ASSERT_EQ(0, ipcx_queue_open(&s, "shm:asleep", flags, &opts));
+		ASSERT_EQ(n, ipcx_queue_loan_n(s, len, m, n, 0));
+		for (int i = 1; i < n; i++)
+			ASSERT_EQ(0, ipcx_queue_commit(s, &m[i]));
+		ASSERT_EQ(0, ipcx_queue_open(&r, "shm:asleep", IPCX_RECV, NULL));
+		before = busy_ns();
+		EXPECT_EQ(-ETIMEDOUT, ipcx_queue_loan(s, len, &self->m, in_ms(500)));
+		EXPECT_GT(100000000, busy_ns() - before);
+		ipcx_queue_close(r);
+		ipcx_queue_close(s);
+	}
+}
+
+static void *open_and_close(void *stop)
+{
+	struct ipcx_queue *q;
+
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED))
+		if (!open_queue(&q, IPCX_RECV))
+			ipcx_queue_close(q);
+	return NULL;
+}
+
+/* A child never has what another thread was just opening: who is killed would seem to live. */
+TEST_F(queue, forked_while_opening)
+{
+	bool stop = false;
+	pthread_t t;
+
+	ipcx_queue_close(self->s);
+	self->s = NULL;
+	ASSERT_EQ(0, pthread_create(&t, NULL, open_and_close, &stop));
+	for (int i = 0; i < rounds(200); i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(memory_of("queue") >= 0);
+		EXPECT_EQ(0, exit_status(pid));
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(t, NULL);
+}
+
 TEST_F(queue, names)
 {
 	struct ipcx_queue *q;
@@ -478,6 +544,23 @@ TEST_F(queue, sender_makes_no_sense)
 	ASSERT_EQ(0, open_queue(&self->s, IPCX_SEND));
 	ASSERT_EQ(0, queue_send(self->s, 6, 0));
 	EXPECT_EQ(6, queue_recv(self->r, 0));
+}
+
+/* That is told though a message came before it, in one array. */
+TEST_F(queue, no_sense_in_a_batch)
+{
+	struct ipcx_queue *other;
+	struct ipcx_msg m[3];
+
+	ASSERT_EQ(0, open_queue(&other, IPCX_SEND));
+	ASSERT_EQ(0, open_queue(&self->r, IPCX_RECV));
+	ASSERT_EQ(0, queue_send(self->s, 5, 0));
+	ASSERT_EQ(0, ipcx_queue_send(other, "1234567", 7, 0));
+	ASSERT_EQ(1, forge(7, 4097));
+	ASSERT_EQ(1, ipcx_queue_take_n(self->r, m, 3, 0));
+	EXPECT_EQ(-EPROTO, ipcx_queue_take_n(self->r, m + 1, 2, 0));
+	EXPECT_EQ(-EAGAIN, ipcx_queue_take_n(self->r, m + 1, 2, 0));
+	ipcx_queue_close(other);
 }
 
 /* The receiver's cursor makes none: its senders are told, and no message is taken for done. */
