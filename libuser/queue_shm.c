@@ -379,7 +379,6 @@ static int stat_shm(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 {
 	struct shm_queue *s = shm_of(q);
 	struct ipcx_topic *t = s->t;
-
 	struct ipcx_topic_wait now = {
 		.flags = t->o.out_sub >= 0 ? IPCX_WAIT_MESSAGE : IPCX_WAIT_ROOM,
 		.deadline = IPCX_NOWAIT,

@@ -4,7 +4,6 @@
  * for, and what is left. What they have in common with other transports is in transport.c.
  */
 #include <pthread.h>
-#include <sys/resource.h>
 
 #include "topic_shm_util.h"
 
