@@ -207,6 +207,43 @@ TEST_F(uring, removed)
  * A read into a loan that finds its data after the commit: in a sealed queue there is
  * nothing to write to any more.
  */
+/* Those that must wait are tried again when the descriptor is ready, and done once. */
+TEST_F(uring, reads_and_writes_wait)
+{
+	static const size_t len[] = { 8, 100 };
+	char in[100] = "", out[100] = "uring";
+	struct io_uring_sqe s = { .off = -1 };
+	unsigned int depth = self->send.o.out_depth;
+
+	for (int i = 0; i < 2; i++) {
+		s.opcode = IORING_OP_READ;
+		s.fd = self->recv.fd;
+		s.addr = (uintptr_t)in;
+		s.len = sizeof(in);
+		ASSERT_EQ(1, submit(&self->r, &s));
+		ASSERT_TRUE(nothing_completed(&self->r));
+		ASSERT_EQ(len[i], write(self->send.fd, out, len[i]));
+		ASSERT_TRUE(completion(&self->r, &self->c));
+		ASSERT_EQ(len[i], self->c.res);
+		ASSERT_EQ(0, memcmp(in, out, len[i]));
+
+		for (unsigned int n = 0; n < depth; n++)
+			ASSERT_EQ(8, write(self->send.fd, out, 8));
+		s.opcode = IORING_OP_WRITE;
+		s.fd = self->send.fd;
+		s.addr = (uintptr_t)out;
+		s.len = len[i];
+		ASSERT_EQ(1, submit(&self->r, &s));
+		ASSERT_TRUE(nothing_completed(&self->r));
+		for (unsigned int n = 0; n < depth; n++)
+			ASSERT_EQ(8, read(self->recv.fd, in, sizeof(in)));
+		ASSERT_TRUE(completion(&self->r, &self->c));
+		ASSERT_EQ(len[i], self->c.res);
+		ASSERT_EQ(len[i], read(self->recv.fd, in, sizeof(in)));
+		ASSERT_EQ(-EAGAIN, raw_take(self->recv.fd, &self->d, 0));
+	}
+}
+
 TEST_F(uring, read_into_what_was_sent)
 {
 	struct io_uring_sqe s = { .opcode = IORING_OP_READ, .len = 4, .user_data = 9 };
