@@ -300,21 +300,32 @@ TEST_F(credit, wake_by_close)
 	EXPECT_EQ(1, s.result);
 }
 
-/* And so is the page, when the polite one does not need it. */
+/* And so is the page, when the polite one does not need it, whichever way he sends. */
 TEST_F(credit, wake_by_empty_message)
 {
 	struct ipcx_queue_open o = { .depth = DEPTH, .msg_max = PAGE, .bytes_max = 2 * PAGE };
-	struct sleeper s = { .e = &self->flood, .len = PAGE };
 	pthread_t thread;
 
-	ASSERT_EQ(0, open_flood(&self->flood, o));
-	ASSERT_EQ(0, open_as(&self->polite, POLITE, IPCX_OPEN_SEND));
-	ASSERT_EQ(1, send_all(&self->flood, PAGE));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, sleep_in_loan, &s));
-	usleep(50000);
-	ASSERT_EQ(1, raw_send(&self->polite, 0, 'p'));
-	ASSERT_EQ(0, pthread_join(thread, NULL));
-	EXPECT_EQ(1, s.result);
+	for (int way = 0; way < 2; way++) {
+		struct sleeper s = { .e = &self->flood, .len = PAGE };
+
+		ASSERT_EQ(0, open_flood(&self->flood, o));
+		ASSERT_EQ(0, open_as(&self->polite, POLITE, IPCX_OPEN_SEND));
+		ASSERT_EQ(1, send_all(&self->flood, PAGE));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, sleep_in_loan, &s));
+		usleep(50000);
+		ASSERT_EQ(1,
+			  way ? write(self->polite.fd, "p", 1) : raw_send(&self->polite, 0, 'p'));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_EQ(1, s.result);
+		end_close(&self->polite);
+		end_close(&self->flood);
+	}
+	self->polite.fd = -1;
+	self->polite.tx = NULL;
+	self->flood.fd = -1;
+	self->flood.tx = NULL;
+	self->flood.rx = NULL;
 }
 
 /* The only message of another user is not dropped to make room. */
