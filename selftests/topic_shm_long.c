@@ -6,7 +6,7 @@
  */
 #include "topic_shm_util.h"
 
-#define LATE_KIB 1024 /* that a process may seem to have more: the kernel counts its pages in lumps */
+#define LATE_KIB 1024 /* that a process may seem to have more: pages are counted in lumps */
 
 struct state {
 	long rss;
