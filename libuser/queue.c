@@ -450,9 +450,10 @@ int ipcx_queue_send(struct ipcx_queue *q, const void *buf, size_t len, int64_t d
 	if (!q->ops->send || !at_once(len, deadline))
 		return send_by_loan(q, buf, len, deadline);
 	r = q->ops->send(q, buf, len, deadline);
-	if (ipcx_unlikely(must_wait(r, deadline)))
-		return send_by_loan(q, buf, len, deadline);
-	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_LOAN, -r, len) : 0;
+	if (!ipcx_unlikely(r < 0))
+		return 0;
+	return must_wait(r, deadline) ? send_by_loan(q, buf, len, deadline) :
+					ipcx_explain(q, IPCX_OP_LOAN, -r, len);
 }
 
 static __attribute__((noinline)) ssize_t recv_by_take(struct ipcx_queue *q, void *buf, size_t cap,
@@ -476,7 +477,8 @@ ssize_t ipcx_queue_recv(struct ipcx_queue *q, void *buf, size_t cap, int64_t dea
 	if (!q->ops->recv || !at_once(cap, deadline))
 		return recv_by_take(q, buf, cap, deadline);
 	r = q->ops->recv(q, buf, cap, deadline);
-	if (ipcx_unlikely(must_wait(r, deadline)))
-		return recv_by_take(q, buf, cap, deadline);
-	return ipcx_unlikely(r < 0) ? ipcx_explain(q, IPCX_OP_TAKE, -r, cap) : r;
+	if (!ipcx_unlikely(r < 0))
+		return r;
+	return must_wait(r, deadline) ? recv_by_take(q, buf, cap, deadline) :
+					ipcx_explain(q, IPCX_OP_TAKE, -r, cap);
 }
