@@ -7,6 +7,7 @@
 #include "topic_shm_util.h"
 
 #define LATE_KIB 1024 /* that a process may seem to have more: pages are counted in lumps */
+#define LATE_FDS 2 /* that who is to be woken is met by, when that is needed first */
 
 struct state {
 	long rss;
@@ -47,7 +48,7 @@ static bool grew(const struct state *early)
 {
 	struct state now = look();
 
-	return early->rss < 0 || now.rss > early->rss + LATE_KIB || now.fds != early->fds;
+	return early->rss < 0 || now.rss > early->rss + LATE_KIB || now.fds > early->fds + LATE_FDS;
 }
 
 /* Return: 0, or which step went wrong. */
