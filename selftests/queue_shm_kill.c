@@ -3,33 +3,11 @@
  * Queues over shared memory: senders and receivers that are killed at random moments, or write
  * nonsense over all that they can reach.
  */
-#include <sys/prctl.h>
-
-#include "topic_shm_util.h"
+#include "shm_kill.h"
 
 #define LIVES 2001
 #define MESSAGES 20000 /* of a life, at most */
 #define SENDERS 3
-
-FIXTURE(kill)
-{
-	char dir[64];
-};
-
-FIXTURE_SETUP(kill)
-{
-	ASSERT_TRUE(dir_make(self->dir));
-}
-
-FIXTURE_TEARDOWN(kill)
-{
-	EXPECT_EQ(0, dir_remove(self->dir));
-}
-
-struct text {
-	uint64_t life, nr;
-	char more[200]; /* too long for a cell every other time */
-};
 
 /*
  * What all know of all: of each life of a sender, how many messages were committed at least, and of
@@ -40,11 +18,6 @@ struct board {
 	uint32_t sent[LIVES];
 	uint8_t seen[LIVES][MESSAGES], going[LIVES][MESSAGES], done[LIVES][MESSAGES];
 };
-
-static size_t length(uint64_t nr)
-{
-	return nr % 2 ? sizeof(struct text) : offsetof(struct text, more);
-}
 
 static void send_for_life(struct board *b, uint64_t life)
 {
@@ -218,32 +191,21 @@ TEST_F_TIMEOUT(kill, all_killed, 300)
 	munmap(b, sizeof(*b));
 }
 
-/* Writes nonsense over all for a while. */
+/* The table, the receiver's page and the first rings: few hits are enough. */
+static uint64_t where(uint64_t i, uint64_t words)
+{
+	uint64_t area = i % 3 ? 1 << 15 : 1 << 18;
+
+	return random() % (i % 50 ? area : words);
+}
+
 static void scribble(const struct child *c)
 {
 	struct ipcx_queue *q;
-	struct stat st;
-	uint32_t *word;
-	int fd;
 
 	if (open_queue(&q, IPCX_SEND))
 		_exit(1);
-	fd = memory_of("queue");
-	if (fstat(fd, &st) || !ftruncate(fd, 0) || errno != EPERM ||
-	    !ftruncate(fd, st.st_size + 4096) || errno != EPERM)
-		_exit(2);
-	word = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (word == MAP_FAILED || !say(c))
-		_exit(3);
-	for (uint64_t i = 0;; i++) {
-		/* the table, the receiver's page and the first rings: few hits are enough */
-		size_t area = i % 3 ? 1 << 15 : 1 << 18;
-		uint64_t at = random() % (i % 50 ? area : st.st_size / 4);
-
-		word[at] = i % 4 ? word[at] + random() % 9 - 4 : random();
-		if (i % 100000 == 99999)
-			fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, st.st_size);
-	}
+	scribble_over(c, memory_of("queue"), where);
 }
 
 /* Gets what it gets, in as far as that can be; only its end counts. */

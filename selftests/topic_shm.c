@@ -407,7 +407,7 @@ TEST_F(shm, leave_wakes)
 		ASSERT_EQ(0, ipcx_topic_take(sub, &m[i], 0));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, send_patiently, pub));
 	usleep(100000);
-	fd = memory_of_topic();
+	fd = memory_of("topic");
 	ASSERT_EQ(0, fstat(fd, &st));
 	word = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, word);

@@ -3,39 +3,12 @@
  * Topics without the module: members that are killed at random moments, or write nonsense over all
  * that they can reach.
  */
-#include <sys/prctl.h>
-
-#include "topic_shm_util.h"
-
-FIXTURE(kill)
-{
-	char dir[64];
-};
-
-FIXTURE_SETUP(kill)
-{
-	ASSERT_TRUE(dir_make(self->dir));
-}
-
-FIXTURE_TEARDOWN(kill)
-{
-	EXPECT_GE(0, dir_remove(self->dir));
-}
+#include "shm_kill.h"
 
 /* One publisher after the other; the test is their reader, and others read too. */
-struct text {
-	uint64_t life, nr;
-	char more[200]; /* too long for a cell every other time */
-};
-
 struct board {
 	volatile uint64_t life, sent[20001];
 };
-
-static size_t length(uint64_t nr)
-{
-	return nr % 2 ? sizeof(struct text) : offsetof(struct text, more);
-}
 
 static void publish_for_life(struct board *b)
 {
@@ -166,31 +139,19 @@ TEST_F_TIMEOUT(kill, all_killed, 300)
 	munmap(b, sizeof(*b));
 }
 
-/* Writes nonsense over all for a while. */
+/* Few are enough to hit what matters. */
+static uint64_t where(uint64_t i, uint64_t words)
+{
+	return random() % (i % 3 ? 2048 : words);
+}
+
 static void scribble(const struct child *c)
 {
 	struct ipcx_topic *t;
-	struct stat st;
-	uint32_t *word;
-	int fd;
 
 	if (open_topic(&t, IPCX_PUBLISH | IPCX_SUBSCRIBE))
 		_exit(1);
-	fd = memory_of_topic();
-	if (fstat(fd, &st) || !ftruncate(fd, 0) || errno != EPERM ||
-	    !ftruncate(fd, st.st_size + 4096) || errno != EPERM)
-		_exit(2);
-	word = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (word == MAP_FAILED || !say(c))
-		_exit(3);
-	for (uint64_t i = 0;; i++) {
-		/* few are enough to hit what matters, mostly as if it made sense */
-		uint64_t at = random() % (i % 3 ? 2048 : st.st_size / 4);
-
-		word[at] = i % 4 ? word[at] + random() % 9 - 4 : random();
-		if (i % 100000 == 99999)
-			fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, st.st_size);
-	}
+	scribble_over(c, memory_of("topic"), where);
 }
 
 /* Gets what it gets, in as far as that can be; only its end counts. */

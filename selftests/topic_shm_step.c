@@ -166,7 +166,7 @@ TEST_F_TIMEOUT(step, killed_after_each_store, 600)
 			ASSERT_EQ(pid, waitpid(pid, &status, 0));
 			ASSERT_TRUE(WIFSTOPPED(status));
 		} while (WSTOPSIG(status) != SIGSTOP);
-		table = mmap(NULL, TABLE, PROT_READ, MAP_SHARED, memory_of_topic(), 0);
+		table = mmap(NULL, TABLE, PROT_READ, MAP_SHARED, memory_of("topic"), 0);
 		ASSERT_NE(MAP_FAILED, table);
 		killed = kill_after(pid, table, k);
 		munmap((void *)table, TABLE);

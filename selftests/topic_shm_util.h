@@ -76,11 +76,6 @@ static inline int memory_of(const char *kind)
 	return -1;
 }
 
-static inline int memory_of_topic(void)
-{
-	return memory_of("topic");
-}
-
 static inline int open_queue(struct ipcx_queue **q, unsigned int flags)
 {
 	IPCX_QUEUE_OPTS(opts, .depth = DEPTH, .msg_max = 4096);
