@@ -248,6 +248,7 @@ ipcx_cold void tell_later(struct ipcx_topic *t)
 	ipcx_lock(&t->lock);
 	t->broken++;
 	ipcx_unlock(&t->lock);
+	ipcx_shm_put_back(t);
 }
 
 static int take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
@@ -379,14 +380,10 @@ static int stat_shm(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 {
 	struct shm_queue *s = shm_of(q);
 	struct ipcx_topic *t = s->t;
-	struct ipcx_topic_wait now = {
-		.flags = t->o.out_sub >= 0 ? IPCX_WAIT_MESSAGE : IPCX_WAIT_ROOM,
-		.deadline = IPCX_NOWAIT,
-	};
 
 	if (q->fd < 0)
 		return -EBADF;
-	ipcx_shm_wait(t, &now); /* the dead are not counted */
+	ipcx_shm_bury(t); /* the dead are not counted */
 	stats->sent = __atomic_load_n(&s->sent, __ATOMIC_RELAXED);
 	stats->released = __atomic_load_n(&s->released, __ATOMIC_RELAXED);
 	stats->redelivered = __atomic_load_n(&s->redelivered, __ATOMIC_RELAXED);

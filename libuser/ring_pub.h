@@ -437,6 +437,7 @@ static inline void ipcx_pub_give_back(struct ipcx_ring_pub *p, uint64_t pos)
 	p->loans--;
 	p->nr--;
 	p->head = pos;
+	p->gate = pos; /* closed, as it may have been */
 	__atomic_store_n(&p->ring->head, pos, __ATOMIC_RELAXED);
 }
 

@@ -201,9 +201,10 @@ static int make_room(struct ipcx_topic *t, uint64_t need)
 					  __ATOMIC_ACQUIRE); /* K */
 	int64_t lag = ipcx_pos_diff(t->pub.head, cursor), free = t->o.out_depth - lag;
 
-	/* that of the next position is not to be taken from; what cannot be is found elsewhere */
-	for (int64_t i = 1; lag >= 0 && i < free && shm->populated + need > t->o.out_bytes_max;
-	     i++) {
+	if (lag < 0 || free < 0)
+		return -EPROTO;
+	/* that of the next position is not to be taken from */
+	for (int64_t i = 1; i < free && shm->populated + need > t->o.out_bytes_max; i++) {
 		uint64_t slot = (t->pub.head + i) & (t->o.out_depth - 1);
 
 		if (!t->pages[slot])

@@ -219,19 +219,19 @@ void ipcx_shm_meet(struct ipcx_topic *t)
 	__atomic_store_n(&shm->unmet, r, __ATOMIC_RELAXED);
 }
 
-/* Asks those who can bring what is waited for. Return: whether that was not done before. */
-static bool arm(struct ipcx_topic *t, int which)
+/* Asks those who can bring what is waited for, if that was not done before. */
+static void arm(struct ipcx_topic *t, int which)
 {
 	struct ipcx_dir *dir = &t->shm->table->dir;
 	bool asked = false;
 
 	if (which == IPCX_SHM_PUB) {
 		if (t->shm->asked_room)
-			return false;
+			return;
 		t->shm->asked_room = true;
 		__atomic_fetch_add(&dir->attention, 1, __ATOMIC_SEQ_CST); /* D */
 		ipcx_shm_serialise();
-		return true;
+		return;
 	}
 	for (unsigned int r = 0; r < IPCX_TOPIC_RINGS; r++) {
 		uint64_t id = __atomic_load_n(&dir->ring[r].id, __ATOMIC_RELAXED);
@@ -244,7 +244,6 @@ static bool arm(struct ipcx_topic *t, int which)
 	}
 	if (asked)
 		ipcx_shm_serialise();
-	return asked;
 }
 
 /* Is there something to take from a ring, or is it to be left? */
@@ -342,25 +341,33 @@ static bool found(struct ipcx_topic *t, int which)
 	return which == IPCX_SHM_PUB ? has_room(t) : has_message(t);
 }
 
-/* Sees to it that what comes from now on wakes. Return: whether there is something already. */
+/*
+ * Sees to it that what comes from now on wakes. Return: whether there is something already: also
+ * where another has seen to the end of somebody since this one looked, and told nobody.
+ */
 static bool prepare(struct ipcx_topic *t, int which)
 {
 	struct ipcx_topic_shm *shm = t->shm;
 	struct pollfd own = { .fd = shm->pipe[which][0], .events = POLLIN };
-	bool look;
 
 	ipcx_lock(&shm->lock);
-	look = bury(t);
-	if (poll(&own, 1, 0) > 0) {
+	bury(t);
+	if (poll(&own, 1, 0) > 0)
 		drain(t, which);
-		look = true;
-	}
-	look |= arm(t, which);
+	arm(t, which);
 	ipcx_unlock(&shm->lock);
-	if (!look || !found(t, which))
+	if (!found(t, which))
 		return false;
 	put_byte(shm->pipe[which][1]); /* who polls has to find it */
 	return true;
+}
+
+/* Who is dead is gone now, unless it is another's turn to see to that. */
+void ipcx_shm_bury(struct ipcx_topic *t)
+{
+	ipcx_lock(&t->shm->lock);
+	reap_in_turn(t);
+	ipcx_unlock(&t->shm->lock);
 }
 
 /* Of one who looks again and again no call may be made each time, but the dead are not for ever. */
