@@ -432,7 +432,7 @@ static int kernel_send(struct ipcx_queue *q, const void *buf, size_t len, int64_
 	ssize_t r;
 
 	if (len > q->attr.msg_max) /* and perhaps than what can be said to the kernel */
-		return -EMSGSIZE;
+		return q->fd < 0 ? -EBADF : -EMSGSIZE;
 	if (__atomic_load_n(&k->spare, __ATOMIC_RELAXED))
 		spare_drop(k);
 	r = deadline == IPCX_NOWAIT ? write_now(q->fd, buf, len) : write(q->fd, buf, len);
