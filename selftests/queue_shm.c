@@ -577,33 +577,4 @@ TEST_F(queue, receiver_makes_no_sense)
 	EXPECT_EQ(-EPROTO, queue_send(self->s, 1, in_ms(1000)));
 }
 
-static uint32_t senders_of(const struct ipcx_queue *q)
-{
-	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
-
-	return ipcx_queue_stat(q, &stats) ? 0 : stats.senders;
-}
-
-/* Whoever asks, and whatever he did just before. */
-TEST_F(queue, the_dead_are_not_counted)
-{
-	struct child c;
-
-	ASSERT_EQ(0, open_queue(&self->r, IPCX_RECV));
-	for (int i = 0; i < 2; i++) {
-		struct ipcx_queue *asks = i ? self->r : self->s, *q;
-
-		if (child_start(&c)) {
-			if (open_queue(&q, IPCX_SEND) || !say(&c))
-				_exit(1);
-			pause();
-		}
-		ASSERT_TRUE(hear(&c));
-		EXPECT_EQ(2, senders_of(asks));
-		EXPECT_EQ(-EAGAIN, ipcx_queue_take(self->r, &self->m, IPCX_NOWAIT));
-		EXPECT_EQ(128 + SIGKILL, child_kill(&c));
-		EXPECT_EQ(1, senders_of(asks));
-	}
-}
-
 TEST_HARNESS_MAIN

@@ -265,4 +265,38 @@ TEST_F_TIMEOUT(kill, nonsense, 120)
 	ipcx_queue_close(q);
 }
 
+static uint32_t senders_of(const struct ipcx_queue *q)
+{
+	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
+
+	return ipcx_queue_stat(q, &stats) ? 0 : stats.senders;
+}
+
+/* Whoever asks, and whatever he did just before. */
+TEST_F(kill, the_dead_are_not_counted)
+{
+	struct ipcx_queue *send, *recv;
+	struct ipcx_msg m;
+	struct child c;
+
+	ASSERT_EQ(0, open_queue(&send, IPCX_SEND));
+	ASSERT_EQ(0, open_queue(&recv, IPCX_RECV));
+	for (int i = 0; i < 2; i++) {
+		struct ipcx_queue *asks = i ? recv : send, *q;
+
+		if (child_start(&c)) {
+			if (open_queue(&q, IPCX_SEND) || !say(&c))
+				_exit(1);
+			pause();
+		}
+		ASSERT_TRUE(hear(&c));
+		EXPECT_EQ(2, senders_of(asks));
+		EXPECT_EQ(-EAGAIN, ipcx_queue_take(recv, &m, IPCX_NOWAIT));
+		EXPECT_EQ(128 + SIGKILL, child_kill(&c));
+		EXPECT_EQ(1, senders_of(asks));
+	}
+	ipcx_queue_close(recv);
+	ipcx_queue_close(send);
+}
+
 TEST_HARNESS_MAIN
