@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the tests of killed and hostile members share, of topics and of queues over shared memory. */
+/* What tests of killed and hostile members share, of topics and queues over shared memory. */
 #ifndef SHM_KILL_H
 #define SHM_KILL_H
 
