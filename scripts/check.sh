@@ -6,14 +6,15 @@ set -uo pipefail
 
 usage() {
 	cat <<-'END'
-	usage: scripts/check.sh [--debug | --kcsan] [--list | NAME...]
+	usage: scripts/check.sh [--debug | --coverage | --kcsan] [--list | NAME...]
 
 	Builds all and runs every test, or those called NAME. Each prints TAP; the last line is
 	"N passed, N failed". A test that is skipped has failed: nothing may be missing here.
 
-	  --debug  what runs in a guest, on the debug kernel, leaks looked for, and the fuzzer
-	  --kcsan  what threads do beside each other, on the kernel that detects data races
-	  --list   only print the names of the programs that run in a guest
+	  --debug     what runs in a guest, on the debug kernel, leaks looked for, and the fuzzer
+	  --coverage  the same without the fuzzer, lines counted: scripts/coverage.sh reads that
+	  --kcsan     what threads do beside each other, on the kernel that detects data races
+	  --list      only print the names of the programs that run in a guest
 
 	NAME may be a check of scripts/lint.sh, too. What a test said is in build/logs/NAME.
 
@@ -28,10 +29,11 @@ usage() {
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$top" || exit
-kernel=stock list=''
+kernel=stock list='' coverage=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--debug | --kcsan) kernel=${1#--} ;;
+	--coverage) kernel=debug coverage=$top/build/coverage ;;
 	--list) list=1 ;;
 	-h | --help) usage; exit ;;
 	-*) echo "check: unknown option $1; --help lists them" >&2; exit 1 ;;
@@ -136,8 +138,9 @@ guest() {
 	smp=$(cpus "$name")
 	case $kernel in
 	debug)
-		scripts/vm.sh --kernel debug --smp "$smp" --mem "$(memory "$name")" --timeout 600 -- \
-			selftests/vm/with-leak-scan.sh "$prog"
+		scripts/vm.sh --kernel debug --smp "$smp" --mem "$(memory "$name")" --timeout 600 \
+			${coverage:+--module build/debug-gcov/ipcx.ko --out "$coverage/$name"} -- \
+			${coverage:+selftests/vm/with-coverage.sh} selftests/vm/with-leak-scan.sh "$prog"
 		;;
 	kcsan)
 		scripts/vm.sh --kernel kcsan --smp 2 --timeout 600 -- env IPCX_TEST_SCALE=20 "$prog"
@@ -274,7 +277,8 @@ fi
 say "kernels, sources"
 source=$(scripts/kernel.sh source) && scripts/kernel.sh "$kernel" >/dev/null || exit 1
 say "build"
-if ! make -s module user KERNEL="$kernel" >"$logs/build" 2>&1 || ! programs_build >>"$logs/build" 2>&1; then
+if ! make -s module user KERNEL="$kernel" GCOV="${coverage:+1}" >"$logs/build" 2>&1 ||
+	! programs_build >>"$logs/build" 2>&1; then
 	cat "$logs/build"
 	echo "the build failed"
 	echo "0 passed, 1 failed"
@@ -315,7 +319,7 @@ fi
 # shellcheck disable=SC2086 # one word a program
 guests $programs
 [ "$kernel" != stock ] || guest32
-if [ "$kernel" = debug ]; then
+if [ "$kernel" = debug ] && [ -z "$coverage" ]; then
 	run fuzz tap fuzz
 fi
 for t in $only; do

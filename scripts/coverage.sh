@@ -9,8 +9,9 @@ usage() {
 	usage: scripts/coverage.sh [--json]
 
 	Builds the module so that it counts how often each line ran, runs every test that needs
-	a guest on the debug kernel, and prints for each file how many of its lines were reached.
-	Lines that were not are listed with the reason that selftests/uncovered.txt gives.
+	a guest on the debug kernel (stderr tells how they do), and prints for each file how many
+	of its lines were reached. Lines that were not are listed with the reason that
+	selftests/uncovered.txt gives.
 
 	  --json   one object a file, and one for the sum, instead of the table
 
@@ -31,36 +32,16 @@ top=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$top"
 out=$top/build/coverage
 tree=$top/build/kbuild/debug-gcov
-module=$top/build/debug-gcov/ipcx.ko
-source=$(scripts/kernel.sh source)
-programs=$(scripts/check.sh --debug --list)
 rm -rf "$out"
 mkdir -p "$out"
-make -s module user KERNEL=debug GCOV=1
-make -s -C selftests KSFT="$source/tools/testing/selftests" OUTPUT="$top/build/selftests" >"$out/build.log" 2>&1 ||
-	{ cat "$out/build.log"; exit 1; }
-
-cat >"$out/run" <<END
-export IPCX_TEST_SCALE=20
 status=0
-for t in $programs; do
-	prog=build/selftests/\$t
-	[ "\${t%.sh}" = "\$t" ] || prog=selftests/\$t
-	[ ! -t 2 ] || echo "coverage: \$t" >&2
-	\$prog >/run/out/\$t.log 2>&1 || { status=1; echo "coverage: \$t failed, see build/coverage/\$t.log" >&2; }
-done
-cd /sys/kernel/debug/gcov$tree/kmod
-for f in *.gcda; do
-	cat \$f >/run/out/\$f
-done
-exit \$status
-END
-status=0
-scripts/vm.sh --kernel debug --module "$module" --smp 2 --mem 3G --timeout 3600 --out "$out" -- sh "$out/run" || status=$?
+scripts/check.sh --coverage >&2 || status=$?
 
-# the counts beside the notes that the compiler made
-cp "$tree"/kmod/*.gcno "$out/"
-(cd "$out" && gcov ./*.gcda >gcov.log 2>&1)
+# each program's counts, beside the notes that the compiler made
+for counts in "$out"/*/; do
+	cp "$tree"/kmod/*.gcno "$counts"
+	(cd "$counts" && gcov ./*.gcda >gcov.log 2>&1) || status=1
+done
 
 # FILE LINE TEXT of each line that never ran, whatever copy of a header it stands in
 awk -v dir="$tree/" 'BEGIN { FS = ":" }
@@ -70,7 +51,7 @@ awk -v dir="$tree/" 'BEGIN { FS = ":" }
 	{ n = $1; gsub(/ /, "", n); text = $0; sub(/^[^:]*:[^:]*:[ \t]*/, "", text); key = src ":" $2 + 0 }
 	n == "-" { next }
 	{ seen[key] = text; if (n !~ /^[#=]/) ran[key] = 1 }
-	END { for (k in seen) print k "\t" (k in ran) "\t" seen[k] }' "$out"/*.gcov | sort -t: -k1,1 -k2,2n >"$out/lines"
+	END { for (k in seen) print k "\t" (k in ran) "\t" seen[k] }' "$out"/*/*.gcov | sort -t: -k1,1 -k2,2n >"$out/lines"
 
 awk -F'\t' -v json="$json" '
 	NR == FNR { if (!/^#/ && NF == 3) { file[++n] = $1; part[n] = $2; why[n] = $3 } next }
