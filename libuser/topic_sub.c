@@ -84,6 +84,13 @@ ipcx_hot bool take_copy(struct ipcx_topic *t, const struct ipcx_topic_reader *re
 	return true;
 }
 
+/* The next message is looked for in another ring, if there is one. */
+ipcx_hot void pass_turn(struct ipcx_topic *t)
+{
+	if (t->nrings > 1)
+		t->turn = t->turn + 1 < t->nrings ? t->turn + 1 : 0;
+}
+
 /* Return: whether a message was taken as usual; if not, nothing has been done. */
 ipcx_hot bool take_usual(struct ipcx_topic *t, struct ipcx_msg *m, bool lossy)
 {
@@ -95,7 +102,7 @@ ipcx_hot bool take_usual(struct ipcx_topic *t, struct ipcx_msg *m, bool lossy)
 	if (ipcx_unlikely(!(lossy ? take_copy(t, reader, m) : take_in_place(t, reader, m))))
 		return false;
 	m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->held;
-	t->turn = t->turn + 1 < t->nrings ? t->turn + 1 : 0;
+	pass_turn(t);
 	return true;
 }
 
@@ -230,7 +237,7 @@ static int take_any(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
 	while (!r && left-- && t->nrings) {
 		struct ipcx_topic_reader *reader = t->rings[t->turn];
 
-		t->turn = t->turn + 1 < t->nrings ? t->turn + 1 : 0;
+		pass_turn(t);
 		r = take_from(t, reader, m, kick);
 		if (r == -ESTALE && !t->cut && !t->broken && stale++ < STALE_MAX) {
 			left = t->nrings; /* they have changed places */
