@@ -3,9 +3,9 @@
  * Messages taken ahead: between queue.c and the transport "kernel", for a handle that was
  * opened with opts.prefetch.
  *
- * In the array, from first to count lie messages in hand: taken, and not handed out yet. From 0
- * to held lie those that ipcx_queue_next() was given to release, for the next refill. One was
- * handed out for each of these, and one by the refill, so held is less than first. Both are as
+ * In the array, from next to end lie messages in hand: taken, and not handed out yet. From its
+ * begin to held lie those that ipcx_queue_next() was given to release, for the next refill. One was
+ * handed out for each of these, and one by the refill, so held is before next. Both are as
  * the kernel has written them, and goes on from there: a message is put into words once, for
  * who gets it.
  *
@@ -26,7 +26,8 @@ struct ipcx_prefetch {
 	const struct ipcx_transport *below;
 	struct ipcx_lock lock;
 	unsigned int n; /* messages a refill */
-	unsigned int first, count, held;
+	unsigned int held;
+	struct ipcx_desc *next, *end;
 	bool filling;
 	bool hold; /* a release may wait for the next refill, see may_hold() */
 	int64_t back; /* when half of their lease is over; 0: never */
@@ -62,8 +63,8 @@ static bool too_late(const struct ipcx_prefetch *p, const struct ipcx_desc *d)
  */
 static inline struct ipcx_desc *first_in_hand(struct ipcx_queue *q, struct ipcx_prefetch *p)
 {
-	for (; p->first < p->count; p->first++) {
-		struct ipcx_desc *d = &p->d[p->first];
+	for (; p->next < p->end; p->next++) {
+		struct ipcx_desc *d = p->next;
 
 		if (!ipcx_unlikely(d->expires || p->back) || !too_late(p, d))
 			return d;
@@ -76,7 +77,7 @@ static inline struct ipcx_desc *first_in_hand(struct ipcx_queue *q, struct ipcx_
 static inline int hand_one(struct ipcx_queue *q, struct ipcx_prefetch *p, const struct ipcx_desc *d,
 			   struct ipcx_msg *m)
 {
-	p->first++;
+	p->next++;
 	if (ipcx_kernel_accept_one(q, m, d))
 		return 1;
 	ipcx_kernel_nack(ipcx_kernel(q), d, 1);
@@ -91,7 +92,7 @@ static __attribute__((noinline)) int hand_out(struct ipcx_queue *q, struct ipcx_
 	const struct ipcx_desc *d;
 	unsigned int done = 0;
 
-	for (d = &p->d[p->first]; d; d = done < n ? first_in_hand(q, p) : NULL) {
+	for (d = p->next; d; d = done < n ? first_in_hand(q, p) : NULL) {
 		int r = hand_one(q, p, d, &m[done]);
 
 		if (r < 0)
@@ -175,8 +176,8 @@ static __attribute__((noinline)) int refill(struct ipcx_queue *q, size_t len_max
 		taken = now(); /* before the wait for the lock */
 	ipcx_lock(&p->lock);
 	p->filling = false;
-	p->first = 0;
-	p->count = r > 0 ? r : 0;
+	p->next = p->d;
+	p->end = p->d + (r > 0 ? r : 0);
 	if (q->attr.lease_ms)
 		p->back = taken + q->attr.lease_ms * 500000LL;
 	return r > 0 ? hand_out(q, m, n) : r;
@@ -235,11 +236,11 @@ static inline bool next_in_hand(struct ipcx_queue *q, struct ipcx_prefetch *p, s
 
 	if ((m->priv[IPCX_PRIV_HOLDER] && !may_hold(q, m)) || !ipcx_trylock(&p->lock))
 		return false;
-	d = &p->d[p->first];
-	done = p->first < p->count && !d->expires && !p->back && d->flags & IPCX_MSG_INLINE;
+	d = p->next;
+	done = d < p->end && !d->expires && !p->back && d->flags & IPCX_MSG_INLINE;
 	if (ipcx_unlikely(!done))
 		goto unlock;
-	p->first++;
+	p->next++;
 	if (m->priv[IPCX_PRIV_HOLDER])
 		hold_release(p, m->priv[IPCX_PRIV_SLOT], m->priv[IPCX_PRIV_SEQ]);
 	ipcx_kernel_fill_taken(q, m, d,
@@ -318,7 +319,7 @@ static int prefetch_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct
 	int r = 0;
 
 	ipcx_lock(&p->lock);
-	in_hand = p->first < p->count;
+	in_hand = p->next < p->end;
 	ipcx_unlock(&p->lock);
 	if (!next || deadline < 0 || !in_hand)
 		return below->reply(q, request, reply, next, deadline);
@@ -367,7 +368,7 @@ static void prefetch_forked(struct ipcx_queue *q)
 	struct ipcx_prefetch *p = prefetch(q);
 
 	p->below->forked(q);
-	p->first = p->count;
+	p->next = p->end;
 	p->held = 0;
 	p->filling = false;
 	p->lock = (struct ipcx_lock){ 0 };
