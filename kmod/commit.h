@@ -25,17 +25,24 @@ static __always_inline bool ipcx_put_message(struct ipcx_queue *q, struct ipcx_s
 	return true;
 }
 
-/* Under the lock: stamps a message and sends it. Return: 0 or -EIDRM. */
+/* Under the lock: stamps a message and sends it; @q: the queue of @ep, not removed. */
+static __always_inline void ipcx_slot_stamp_put(struct ipcx_endpoint *ep, struct ipcx_queue *q,
+						struct ipcx_slot *slot, const struct ipcx_desc *d)
+{
+	slot->tag = d->tag;
+	slot->expires = d->expires;
+	slot->flags = d->flags;
+	ipcx_slot_stamp(ep, slot);
+	ipcx_put_message(q, slot, d->len, d->prio);
+}
+
+/* The same, whatever the queue is. Return: 0 or -EIDRM. */
 static __always_inline int ipcx_slot_stamp_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
 						  const struct ipcx_desc *d)
 {
 	if (unlikely(ep->q->removed))
 		return -EIDRM;
-	slot->tag = d->tag;
-	slot->expires = d->expires;
-	slot->flags = d->flags;
-	ipcx_slot_stamp(ep, slot);
-	ipcx_put_message(ep->q, slot, d->len, d->prio);
+	ipcx_slot_stamp_put(ep, ep->q, slot, d);
 	return 0;
 }
 

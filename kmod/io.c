@@ -41,23 +41,24 @@ static __always_inline bool message_out(struct ipcx_slot *slot, char __user *buf
 }
 
 /* The next message of at most @len_max bytes, BUSY. */
-static __always_inline int read_next(struct ipcx_queue *q, u64 len_max, s64 deadline,
-				     struct ipcx_slot **slot)
+static __always_inline int read_next(const struct file *file, int iocb_flags, struct ipcx_queue *q,
+				     u64 len_max, struct ipcx_slot **slot)
 {
 	int err;
 
 	spin_lock(&q->lock);
 	err = ipcx_queue_next(q, NULL, len_max, slot);
 	if (unlikely(err == -EAGAIN || err == -ETIME))
-		err = ipcx_queue_wait_recv(q, NULL, len_max, deadline, slot);
+		err = ipcx_queue_wait_recv(q, NULL, len_max, deadline_of(file, iocb_flags), slot);
 	spin_unlock(&q->lock);
 	return err;
 }
 
 /* Receives a message of at most @len_max bytes. Return: its bytes or a negative errno. */
-static __always_inline ssize_t receive(struct ipcx_endpoint *ep, char __user *buf,
-				       struct iov_iter *to, size_t len_max, s64 deadline)
+static __always_inline ssize_t receive(const struct file *file, int iocb_flags, char __user *buf,
+				       struct iov_iter *to, size_t len_max)
 {
+	const struct ipcx_endpoint *ep = file->private_data;
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
 	u64 len;
@@ -65,7 +66,7 @@ static __always_inline ssize_t receive(struct ipcx_endpoint *ep, char __user *bu
 
 	if (!(ep->rights & IPCX_OPEN_RECV))
 		return -EPERM;
-	err = read_next(q, len_max, deadline, &slot);
+	err = read_next(file, iocb_flags, q, len_max, &slot);
 	if (err)
 		return err;
 	len = slot->len;
@@ -100,7 +101,7 @@ static __always_inline ssize_t receive(struct ipcx_endpoint *ep, char __user *bu
  */
 ssize_t ipcx_queue_read(struct file *file, char __user *buf, size_t len_max, loff_t *pos)
 {
-	return receive(file->private_data, buf, NULL, len_max, deadline_of(file, 0));
+	return receive(file, 0, buf, NULL, len_max);
 }
 
 /**
@@ -112,10 +113,7 @@ ssize_t ipcx_queue_read(struct file *file, char __user *buf, size_t len_max, lof
  */
 ssize_t ipcx_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct file *file = iocb->ki_filp;
-
-	return receive(file->private_data, NULL, to, iov_iter_count(to),
-		       deadline_of(file, iocb->ki_flags));
+	return receive(iocb->ki_filp, iocb->ki_flags, NULL, to, iov_iter_count(to));
 }
 
 /* Sends what is at @buf, or in @from if that is not NULL; these two as send(). */
@@ -139,23 +137,33 @@ static noinline ssize_t send_pages(struct ipcx_endpoint *ep, const char __user *
 	return ipcx_slot_send(ep, slot, len) ?: len;
 }
 
-/* Waits for a slot without pages. Return: the slot, BUSY, or an ERR_PTR. */
+/* Lets the lock go, and waits for a slot without pages. Return: the slot, BUSY, or an ERR_PTR. */
 static noinline struct ipcx_slot *wait_inline(struct ipcx_endpoint *ep, u64 len, s64 deadline)
+	__releases(&ep->q->lock)
+	__acquires(&ep->q->lock)
 {
+	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
-	int err = ipcx_slot_get(ep, len, IPCX_LOAN_INLINE, deadline, &slot);
+	int err;
 
-	return err ? ERR_PTR(err) : slot;
+	spin_unlock(&q->lock);
+	err = ipcx_slot_get(ep, len, IPCX_LOAN_INLINE, deadline, &slot);
+	spin_lock(&q->lock);
+	if (err)
+		return ERR_PTR(err);
+	if (likely(!q->removed))
+		return slot;
+	ipcx_queue_put_slot(q, slot);
+	return ERR_PTR(-EIDRM);
 }
 
 /* Under the lock: one that is free now, BUSY, or NULL. */
-static __always_inline struct ipcx_slot *grab_inline(struct ipcx_endpoint *ep)
+static __always_inline struct ipcx_slot *grab_inline(struct ipcx_queue *q,
+						     struct ipcx_party *party)
 {
-	struct ipcx_queue *q = ep->q;
-
-	if (unlikely(q->removed || !ipcx_queue_has_room(q, ep->party.credit, 0, IPCX_LOAN_INLINE)))
+	if (unlikely(q->removed || !ipcx_queue_has_room(q, party->credit, 0, IPCX_LOAN_INLINE)))
 		return NULL;
-	return ipcx_slots_grab_empty(&q->slots, &ep->party);
+	return ipcx_slots_grab_empty(&q->slots, party);
 }
 
 /* A payload from @buf, or from @from if that is not NULL. Return: 0, -EFAULT. */
@@ -170,58 +178,57 @@ static __always_inline int inline_fetch(struct ipcx_inline *in, const char __use
 }
 
 /* As send(), for a message that needs no page. */
-static __always_inline ssize_t send_inline(struct ipcx_endpoint *ep, const char __user *buf,
-					   struct iov_iter *from, size_t len, s64 deadline)
+static __always_inline ssize_t send_inline(const struct file *file, int iocb_flags,
+					   const char __user *buf, struct iov_iter *from,
+					   size_t len)
 {
 	const struct ipcx_desc d = { .len = len, .flags = IPCX_MSG_INLINE };
+	struct ipcx_endpoint *ep = file->private_data;
 	struct ipcx_inline in __uninitialized;
 	struct task_struct *taker = NULL;
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
 	bool kept;
-	int err;
 
-	err = inline_fetch(&in, buf, from, len);
-	if (err)
-		return err;
+	if (inline_fetch(&in, buf, from, len))
+		return -EFAULT;
 	spin_lock(&q->lock);
-	slot = grab_inline(ep);
+	slot = grab_inline(q, &ep->party);
 	if (unlikely(!slot)) {
-		spin_unlock(&q->lock);
-		slot = wait_inline(ep, len, deadline);
-		if (IS_ERR(slot))
+		slot = wait_inline(ep, len, deadline_of(file, iocb_flags));
+		if (IS_ERR(slot)) {
+			spin_unlock(&q->lock);
 			return PTR_ERR(slot);
-		spin_lock(&q->lock);
+		}
 	}
 	ipcx_inline_copy(slot->data, in.data, len);
-	err = ipcx_slot_stamp_commit(ep, slot, &d);
+	ipcx_slot_stamp_put(ep, q, slot, &d);
 	kept = q->slots.credits.users > 1;
-	if (unlikely(err))
-		ipcx_queue_put_slot(q, slot);
-	else if (!list_empty(&q->takers))
+	if (!list_empty(&q->takers))
 		taker = ipcx_queue_serve(q);
 	spin_unlock(&q->lock);
 	if (taker)
 		ipcx_taker_wake(taker);
-	if (likely(!err))
-		ipcx_queue_wake_recv(q, 1); /* who polls, or what could not be served */
+	ipcx_queue_wake_recv(q, 1); /* who polls, or what could not be served */
 	/* a page that was kept for this user is for others now */
-	if (unlikely(err || kept))
+	if (unlikely(kept))
 		ipcx_queue_wake_send(q);
-	return err ?: len;
+	return len;
 }
 
 /* Sends what is at @buf, or in @from if that is not NULL. Return: @len or a negative errno. */
-static __always_inline ssize_t send(struct ipcx_endpoint *ep, const char __user *buf,
-				    struct iov_iter *from, size_t len, s64 deadline)
+static __always_inline ssize_t send(const struct file *file, int iocb_flags,
+				    const char __user *buf, struct iov_iter *from, size_t len)
 {
+	struct ipcx_endpoint *ep = file->private_data;
+
 	if (!(ep->rights & IPCX_OPEN_SEND))
 		return -EPERM;
 	if (len > ep->q->msg_max)
 		return -EMSGSIZE;
 	if (len > IPCX_INLINE_MAX)
-		return send_pages(ep, buf, from, len, deadline);
-	return send_inline(ep, buf, from, len, deadline);
+		return send_pages(ep, buf, from, len, deadline_of(file, iocb_flags));
+	return send_inline(file, iocb_flags, buf, from, len);
 }
 
 /**
@@ -235,7 +242,7 @@ static __always_inline ssize_t send(struct ipcx_endpoint *ep, const char __user 
  */
 ssize_t ipcx_queue_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
 {
-	return send(file->private_data, buf, NULL, len, deadline_of(file, 0));
+	return send(file, 0, buf, NULL, len);
 }
 
 /**
@@ -247,8 +254,5 @@ ssize_t ipcx_queue_write(struct file *file, const char __user *buf, size_t len, 
  */
 ssize_t ipcx_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
-	struct file *file = iocb->ki_filp;
-
-	return send(file->private_data, NULL, from, iov_iter_count(from),
-		    deadline_of(file, iocb->ki_flags));
+	return send(iocb->ki_filp, iocb->ki_flags, NULL, from, iov_iter_count(from));
 }
