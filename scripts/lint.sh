@@ -25,7 +25,8 @@ usage() {
 
 # in the order of starting: the longest first
 checks=(coccinelle modules sparse checkpatch headers layout kernel_doc clang_format abidiff
-	shellcheck mandoc man_pages man_examples errnos ioctls codespell one_place own_races test_tables)
+	shellcheck mandoc man_pages man_examples errnos ioctls codespell one_place own_races test_tables
+	netlink_spec)
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$top"
@@ -214,6 +215,9 @@ errnos() {
 			echo "$function fails with $errno, which $page does not name"
 	done
 }
+
+# the header of the netlink family is what its specification says
+netlink_spec() { scripts/netlink-header.py --check; }
 
 # every ioctl is explained, every one explained exists
 ioctls() {

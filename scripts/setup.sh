@@ -37,6 +37,8 @@ packages+=" ca-certificates dpkg tar util-linux"
 packages+=" rsync"
 # programs of 32 bits, on the same kernel
 packages+=" gcc-multilib"
+# the command asks the module by netlink; the header of that is made from a specification
+packages+=" libnl-3-dev libnl-genl-3-dev python3-yaml"
 # static checks: of C, of the headers as C++ sees them, of what is in the binaries, of texts
 packages+=" sparse coccinelle clang-format g++ dwarves abigail-tools shellcheck mandoc codespell"
 # fuzzing what compiles in user space: libFuzzer is part of clang's run-time library
