@@ -5,6 +5,7 @@
 
 #include <linux/mm.h>
 #include <linux/version.h>
+#include <net/genetlink.h>
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
 #include <linux/pfn_t.h>
 #endif
@@ -34,6 +35,15 @@ static inline vm_fault_t ipcx_insert_zero_page(struct vm_area_struct *vma, unsig
 	return vmf_insert_mixed(vma, addr, __pfn_to_pfn_t(pfn, 0));
 #else
 	return vmf_insert_mixed(vma, addr, pfn);
+#endif
+}
+
+static inline struct nlattr **ipcx_dump_attrs(struct netlink_callback *cb)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	return genl_dumpit_info(cb)->attrs;
+#else
+	return genl_info_dump(cb)->attrs;
 #endif
 }
 

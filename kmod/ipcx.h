@@ -42,14 +42,12 @@
 
 /**
  * struct ipcx_user - the account of one user, over all namespaces
- * @node: in the table of users, under users_lock
  * @refs: objects and callers that use it; 0 takes it out under users_lock
  * @uid: whose it is
  * @bytes: payload pages and slot tables
  * @queues: queues created and still there
  */
 struct ipcx_user {
-	struct hlist_node node;
 	refcount_t refs;
 	kuid_t uid;
 	atomic64_t bytes;
@@ -63,6 +61,7 @@ int ipcx_user_charge(struct ipcx_user *user, u64 bytes, bool unlimited);
 void ipcx_user_uncharge(struct ipcx_user *user, u64 bytes);
 int ipcx_user_charge_queue(struct ipcx_user *user, bool unlimited);
 void ipcx_user_uncharge_queue(struct ipcx_user *user);
+bool ipcx_user_next(unsigned long *uid, u64 *bytes, u64 *queues);
 u64 ipcx_user_bytes_max(void);
 u32 ipcx_user_queues_max(void);
 
@@ -79,20 +78,21 @@ struct ipcx_name {
 };
 
 struct ipcx_object;
+struct ipcx_object_stat;
 struct seq_file;
 
 /**
  * struct ipcx_object_ops - what the kinds of objects do differently
  * @kind: IPCX_KIND_*
  * @create: make one that has no name yet, by the argument of its open
- * @show: print the columns of /proc/net/ipcx that the kind knows
+ * @look: tell what is in it and what became of its messages, in zeros
  * @remove: by IPCX_UNLINK_NOW, if the kind can
  * @free: the last reference is gone
  */
 struct ipcx_object_ops {
 	u32 kind;
 	struct ipcx_object *(*create)(struct file *dev, const void *open);
-	void (*show)(struct seq_file *m, struct ipcx_object *obj);
+	void (*look)(struct ipcx_object *obj, struct ipcx_object_stat *s);
 	void (*remove)(struct ipcx_object *obj);
 	void (*free)(struct ipcx_object *obj);
 };
@@ -157,6 +157,27 @@ void ipcx_name_show(struct seq_file *m, const struct ipcx_name *name);
 int ipcx_name_init(void);
 void ipcx_name_exit(void);
 
+/* end.c: open ends, as others see them */
+
+/**
+ * struct ipcx_end - an open end of a queue or topic
+ * @id: never used again
+ * @obj: its object
+ * @pid: process that opened it
+ * @uid: user who did
+ * @rights: 4 to receive or subscribe, 2 to send or publish
+ */
+struct ipcx_end {
+	u64 id;
+	struct ipcx_object *obj;
+	struct pid *pid;
+	kuid_t uid;
+	u32 rights;
+};
+
+int ipcx_end_open(struct ipcx_end *end, struct ipcx_object *obj, kuid_t uid, u32 rights);
+void ipcx_end_close(struct ipcx_end *end);
+
 /* queue.c: queues and their endpoints */
 
 /**
@@ -186,11 +207,13 @@ struct ipcx_queue_count {
 /**
  * struct ipcx_queue - a queue
  * @obj: its name and its lifetime
- * @lock: protects @slots, @takers, @byte_waiters, @senders, @receivers, @count,
- *	@removed, @expire_at, @scan_from
+ * @lock: protects @slots, @takers, @byte_waiters, @send_waiters, @recv_waiters, @senders,
+ *	@receivers, @count, @removed, @expire_at, @scan_from
  * @slots: the messages
  * @takers: who sleeps until a message is there, first come first served
  * @byte_waiters: sleeping senders that need more than a slot
+ * @send_waiters: sleeping senders
+ * @recv_waiters: sleeping receivers
  * @senders: endpoints that may send
  * @receivers: endpoints that may receive
  * @removed: by IPCX_UNLINK_NOW
@@ -219,6 +242,8 @@ struct ipcx_queue {
 	struct ipcx_slots slots;
 	struct list_head takers;
 	u32 byte_waiters;
+	u32 send_waiters;
+	u32 recv_waiters;
 	u32 senders;
 	u32 receivers;
 	bool removed;
@@ -244,6 +269,7 @@ struct ipcx_queue {
 /**
  * struct ipcx_endpoint - an open end of a queue
  * @q: the queue
+ * @end: as others see it
  * @net: keeps the namespace alive
  * @rights: IPCX_OPEN_SEND, IPCX_OPEN_RECV
  * @uid: of its opener, stamped on every message
@@ -254,6 +280,7 @@ struct ipcx_queue {
  */
 struct ipcx_endpoint {
 	struct ipcx_queue *q;
+	struct ipcx_end end;
 	struct net *net;
 	u32 rights;
 	kuid_t uid;

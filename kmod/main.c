@@ -13,6 +13,7 @@
 
 #include "copy.h"
 #include "ipcx.h"
+#include "netlink.h"
 #include "region.h"
 #include "topic.h"
 
@@ -201,12 +202,17 @@ static int __init ipcx_init(void)
 	err = ipcx_name_init();
 	if (err)
 		return err;
-	err = misc_register(&ipcx_device);
+	err = ipcx_netlink_init();
 	if (err)
 		goto err_name;
+	err = misc_register(&ipcx_device);
+	if (err)
+		goto err_netlink;
 	pr_info("ipcx: abi %d\n", IPCX_ABI_VERSION);
 	return 0;
 
+err_netlink:
+	ipcx_netlink_exit();
 err_name:
 	ipcx_name_exit();
 	return err;
@@ -214,6 +220,7 @@ err_name:
 
 static void __exit ipcx_exit(void)
 {
+	ipcx_netlink_exit(); /* first, see there */
 	misc_deregister(&ipcx_device);
 	ipcx_name_exit();
 }

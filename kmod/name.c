@@ -18,21 +18,8 @@
 #include <linux/uaccess.h>
 #include <net/netns/generic.h>
 
-#include "ipcx.h"
-
-/**
- * struct ipcx_net - what ipcx keeps for a network namespace
- * @lock: see above
- * @names: objects that have a name, by name
- * @ids: all objects, by number
- * @user_ns: that owns the namespace
- */
-struct ipcx_net {
-	struct mutex lock; /* everything below */
-	struct rhashtable names;
-	struct xarray ids;
-	struct user_namespace *user_ns;
-};
+#include "net.h"
+#include "stat.h"
 
 static unsigned int ipcx_net_id __read_mostly;
 static atomic64_t last_id;
@@ -104,12 +91,34 @@ bool ipcx_object_permits(const struct ipcx_object *obj, const struct cred *cred,
 	return ok;
 }
 
+/**
+ * ipcx_net() - what is kept for a network namespace
+ * @net: the namespace
+ *
+ * Return: that.
+ */
+struct ipcx_net *ipcx_net(const struct net *net)
+{
+	return net_generic(net, ipcx_net_id);
+}
+
+/**
+ * ipcx_name_lookup() - find what has a name
+ * @in: where to look, its lock held
+ * @name: the name
+ *
+ * Return: the object or NULL.
+ */
+struct ipcx_object *ipcx_name_lookup(struct ipcx_net *in, const struct ipcx_name *name)
+{
+	lockdep_assert_held(&in->lock);
+	return rhashtable_lookup_fast(&in->names, name, names_params);
+}
+
 static struct ipcx_object *lookup(struct ipcx_net *in, const struct ipcx_name *name, u32 kind)
 {
-	struct ipcx_object *obj;
+	struct ipcx_object *obj = ipcx_name_lookup(in, name);
 
-	lockdep_assert_held(&in->lock);
-	obj = rhashtable_lookup_fast(&in->names, name, names_params);
 	if (!obj)
 		return ERR_PTR(-ENOENT);
 	if (obj->ops->kind != kind)
@@ -131,7 +140,7 @@ static struct ipcx_object *lookup(struct ipcx_net *in, const struct ipcx_name *n
 struct ipcx_object *ipcx_object_open(struct net *net, const struct ipcx_name *name, u32 kind,
 				     const struct cred *cred, u32 want)
 {
-	struct ipcx_net *in = net_generic(net, ipcx_net_id);
+	struct ipcx_net *in = ipcx_net(net);
 	struct ipcx_object *obj;
 
 	mutex_lock(&in->lock);
@@ -169,6 +178,7 @@ static int publish(struct ipcx_net *in, struct ipcx_object *obj)
 		obj->named = true;
 		refcount_inc(&obj->refs);
 	}
+	in->objects_changed++;
 out:
 	mutex_unlock(&in->lock);
 	return err;
@@ -179,7 +189,7 @@ static bool name_taken(struct ipcx_net *in, const struct ipcx_name *name)
 	bool found;
 
 	mutex_lock(&in->lock);
-	found = rhashtable_lookup_fast(&in->names, name, names_params);
+	found = ipcx_name_lookup(in, name);
 	mutex_unlock(&in->lock);
 	return found;
 }
@@ -200,7 +210,7 @@ static struct ipcx_object *create(struct file *dev, const struct ipcx_name *name
 	obj->gid = dev->f_cred->egid;
 	obj->mode = mode;
 	obj->ephemeral = true; /* until the opener has its descriptor */
-	err = publish(net_generic(dev->private_data, ipcx_net_id), obj);
+	err = publish(ipcx_net(dev->private_data), obj);
 	if (!err)
 		return obj;
 	ops->free(obj);
@@ -230,7 +240,7 @@ struct ipcx_object *ipcx_object_get(struct file *dev, const struct ipcx_name *na
 	for (;;) {
 		*created = false;
 		if (excl) {
-			if (name->len && name_taken(net_generic(net, ipcx_net_id), name))
+			if (name->len && name_taken(ipcx_net(net), name))
 				return ERR_PTR(-EEXIST);
 		} else if (name->len) {
 			obj = ipcx_object_open(net, name, ops->kind, dev->f_cred, how->want);
@@ -265,6 +275,7 @@ static void object_put(struct ipcx_object *obj)
 	if (!refcount_dec_and_mutex_lock(&obj->refs, &in->lock))
 		return;
 	xa_erase(&in->ids, obj->id);
+	in->objects_changed++;
 	mutex_unlock(&in->lock);
 	obj->ops->free(obj);
 }
@@ -275,6 +286,7 @@ static void remove_name(struct ipcx_net *in, struct ipcx_object *obj)
 	lockdep_assert_held(&in->lock);
 	rhashtable_remove_fast(&in->names, &obj->node, names_params);
 	obj->named = false;
+	in->objects_changed++;
 }
 
 /**
@@ -310,7 +322,7 @@ void ipcx_object_close(struct ipcx_object *obj)
 int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
 		       const struct cred *cred, bool now)
 {
-	struct ipcx_net *in = net_generic(net, ipcx_net_id);
+	struct ipcx_net *in = ipcx_net(net);
 	struct ipcx_object *obj;
 	int err = 0;
 
@@ -344,7 +356,7 @@ static void *list_at(struct ipcx_net *in, loff_t *pos)
 
 static void *list_start(struct seq_file *m, loff_t *pos)
 {
-	struct ipcx_net *in = net_generic(seq_file_net(m), ipcx_net_id);
+	struct ipcx_net *in = ipcx_net(seq_file_net(m));
 
 	mutex_lock(&in->lock);
 	return *pos ? list_at(in, pos) : SEQ_START_TOKEN;
@@ -353,12 +365,12 @@ static void *list_start(struct seq_file *m, loff_t *pos)
 static void *list_next(struct seq_file *m, void *v, loff_t *pos)
 {
 	++*pos;
-	return list_at(net_generic(seq_file_net(m), ipcx_net_id), pos);
+	return list_at(ipcx_net(seq_file_net(m)), pos);
 }
 
 static void list_stop(struct seq_file *m, void *v)
 {
-	struct ipcx_net *in = net_generic(seq_file_net(m), ipcx_net_id);
+	struct ipcx_net *in = ipcx_net(seq_file_net(m));
 
 	mutex_unlock(&in->lock);
 }
@@ -388,6 +400,7 @@ static int list_show(struct seq_file *m, void *v)
 	};
 	const struct cred *cred = m->file->f_cred;
 	struct user_namespace *ns = seq_user_ns(m);
+	struct ipcx_object_stat s = {};
 	struct ipcx_object *obj = v;
 
 	if (v == SEQ_START_TOKEN) {
@@ -401,7 +414,10 @@ static int list_show(struct seq_file *m, void *v)
 	seq_printf(m, "%s ", kinds[obj->ops->kind]);
 	seq_printf(m, "%04o %u %u ", obj->mode, from_kuid_munged(ns, obj->uid),
 		   from_kgid_munged(ns, obj->gid));
-	obj->ops->show(m, obj);
+	obj->ops->look(obj, &s);
+	seq_printf(m, "%llu %llu %llu %llu %llu %llu %llu %llu %llu %llu", s.depth, s.msg_max,
+		   s.bytes_max, s.bytes, s.queued, s.loaned, s.leased + s.answers, s.free,
+		   s.senders, s.receivers);
 	seq_printf(m, " %s%s%s ", obj->ephemeral ? "e" : "",
 		   obj->name.len && !obj->named ? "u" : "",
 		   obj->ephemeral || (obj->name.len && !obj->named) ? "" : "-");
@@ -419,11 +435,14 @@ static const struct seq_operations list_ops = {
 
 static int __net_init net_init(struct net *net)
 {
-	struct ipcx_net *in = net_generic(net, ipcx_net_id);
+	struct ipcx_net *in = ipcx_net(net);
 	int err;
 
 	mutex_init(&in->lock);
 	xa_init(&in->ids);
+	xa_init(&in->ends);
+	in->objects_changed = 1;	/* 0 would be no number to netlink */
+	in->ends_changed = 1;
 	in->user_ns = net->user_ns;
 	err = rhashtable_init(&in->names, &names_params);
 	if (err)
@@ -438,7 +457,7 @@ static int __net_init net_init(struct net *net)
 
 static void __net_exit net_exit(struct net *net)
 {
-	struct ipcx_net *in = net_generic(net, ipcx_net_id);
+	struct ipcx_net *in = ipcx_net(net);
 	struct ipcx_object *obj;
 	unsigned long id;
 

@@ -11,10 +11,10 @@
 #include <linux/memcontrol.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "batch.h"
+#include "stat.h"
 
 #define DEPTH_DEFAULT 64U
 #define MSG_DEFAULT (64ULL << 20)
@@ -46,23 +46,6 @@ u32 ipcx_queue_depth_max(void)
 u64 ipcx_queue_msg_max(void)
 {
 	return min_t(u64, READ_ONCE(queue_msg_max), IPCX_MSG_MAX);
-}
-
-static void queue_show(struct seq_file *m, struct ipcx_object *obj)
-{
-	struct ipcx_queue *q = container_of(obj, struct ipcx_queue, obj);
-	u32 count[IPCX_SLOT_STATES], senders, receivers;
-
-	spin_lock(&q->lock);
-	memcpy(count, q->slots.count, sizeof(count));
-	senders = q->senders;
-	receivers = q->receivers;
-	spin_unlock(&q->lock);
-	seq_printf(m, "%u %llu %llu %llu %u %u %u %u %u %u", q->arena.depth, q->msg_max,
-		   q->bytes_max, (u64)atomic64_read(&q->arena.npages) << PAGE_SHIFT,
-		   count[IPCX_SLOT_QUEUED], count[IPCX_SLOT_LOANED] + count[IPCX_SLOT_BUSY],
-		   count[IPCX_SLOT_LEASED] + count[IPCX_SLOT_ANSWERED], count[IPCX_SLOT_FREE],
-		   senders, receivers);
 }
 
 static u64 table_bytes(u32 depth)
@@ -234,12 +217,13 @@ static struct ipcx_object *queue_create_whole(struct file *dev, const void *open
 static const struct ipcx_object_ops queue_ops = {
 	.kind = IPCX_KIND_QUEUE,
 	.create = queue_create_whole,
-	.show = queue_show,
+	.look = ipcx_queue_look,
 	.remove = ipcx_queue_remove,
 	.free = queue_free,
 };
 
-static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue *q, u32 flags)
+static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue *q, u32 flags,
+					     u32 want)
 {
 	struct ipcx_endpoint *ep = kzalloc(sizeof(*ep), GFP_KERNEL_ACCOUNT);
 	int err;
@@ -255,16 +239,24 @@ static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue
 	ipcx_map_init(&ep->map);
 	init_waitqueue_head(&ep->answer_wait);
 	err = flags & IPCX_OPEN_SEND ? ipcx_credit_attach(ep) : 0;
-	if (err) {
-		put_net(ep->net);
-		kfree(ep);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto err_ep;
+	err = ipcx_end_open(&ep->end, &q->obj, ep->uid, want);
+	if (err)
+		goto err_credit;
 	spin_lock(&q->lock);
 	q->senders += !!(flags & IPCX_OPEN_SEND);
 	q->receivers += !!(flags & IPCX_OPEN_RECV);
 	spin_unlock(&q->lock);
 	return ep;
+
+err_credit:
+	if (flags & IPCX_OPEN_SEND)
+		ipcx_credit_detach(ep);
+err_ep:
+	put_net(ep->net);
+	kfree(ep);
+	return ERR_PTR(err);
 }
 
 static void reply_fill(struct ipcx_queue_open *o, const struct ipcx_queue *q)
@@ -351,7 +343,7 @@ long ipcx_queue_open(struct file *dev, void __user *arg)
 	if (err)
 		goto err_fd;
 	q = container_of(obj, struct ipcx_queue, obj);
-	ep = endpoint_create(dev, q, o.flags);
+	ep = endpoint_create(dev, q, o.flags, how.want);
 	err = PTR_ERR_OR_ZERO(ep);
 	if (err) {
 		ipcx_object_close(&q->obj);
@@ -472,6 +464,7 @@ void ipcx_endpoint_close(struct ipcx_endpoint *ep)
 		ipcx_calls_orphan(q);
 	if (ep->rights & IPCX_OPEN_SEND)
 		ipcx_credit_detach(ep);
+	ipcx_end_close(&ep->end);
 	kfree(ep);
 	ipcx_object_close(&q->obj);
 	put_net(net);

@@ -8,12 +8,12 @@
  */
 #include <linux/file.h>
 #include <linux/shmem_fs.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <uapi/linux/ipcx_region.h>
 
 #include "copy.h"
 #include "region.h"
+#include "stat.h"
 
 /**
  * struct ipcx_region - a region
@@ -33,12 +33,12 @@ static u64 region_size(const struct ipcx_region *r)
 	return data_race(i_size_read(file_inode(r->file)));
 }
 
-static void region_show(struct seq_file *m, struct ipcx_object *obj)
+static void region_look(struct ipcx_object *obj, struct ipcx_object_stat *s)
 {
 	struct ipcx_region *r = container_of(obj, struct ipcx_region, obj);
 
-	seq_printf(m, "0 0 %llu %llu 0 0 0 0 0 0", region_size(r),
-		   (u64)READ_ONCE(file_inode(r->file)->i_blocks) << 9);
+	s->bytes_max = region_size(r);
+	s->bytes = (u64)READ_ONCE(file_inode(r->file)->i_blocks) << 9;
 }
 
 static void region_free(struct ipcx_object *obj)
@@ -106,7 +106,7 @@ err_region:
 static const struct ipcx_object_ops region_ops = {
 	.kind = IPCX_KIND_REGION,
 	.create = region_create,
-	.show = region_show,
+	.look = region_look,
 	.free = region_free,
 };
 

@@ -86,6 +86,7 @@ struct ipcx_late {
  * @len: LOANED: bytes loaned; QUEUED, LEASED: bytes of the message
  * @tag: the application's word
  * @seq: number of the message
+ * @since: LOANED, LEASED, or overdue: when it got so, in jiffies
  * @state: enum ipcx_slot_state
  * @prio: priority of the message
  * @ended: BUSY: FREE as soon as nobody reads it any more
@@ -117,6 +118,7 @@ struct ipcx_slot {
 	u64 len;
 	u64 tag;
 	u64 seq;
+	unsigned long since;
 	u8 state;
 	u8 prio;
 	bool ended;

@@ -264,6 +264,7 @@ static inline void ipcx_slot_loan(struct ipcx_slots *s, struct ipcx_slot *slot,
 				  struct ipcx_party *party, u64 len)
 {
 	slot->holder = party;
+	slot->since = jiffies;
 	slot->len = len;
 	hlist_add_head(&slot->node, &party->held);
 	party->count[IPCX_SLOT_LOANED]++;
@@ -368,6 +369,7 @@ static inline void ipcx_slot_lease(struct ipcx_slots *s, struct ipcx_slot *slot,
 				   struct ipcx_party *party)
 {
 	slot->holder = party;
+	slot->since = jiffies;
 	hlist_add_head(&slot->node, &party->held);
 	party->count[IPCX_SLOT_LEASED]++;
 	if (unlikely(slot->request))

@@ -1,7 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is in a queue and what became of its messages, in numbers. */
 #include "copy.h"
-#include "ipcx.h"
+#include "stat.h"
+
+/**
+ * ipcx_queue_look() - look at a queue
+ * @obj: the queue
+ * @s: filled
+ */
+void ipcx_queue_look(struct ipcx_object *obj, struct ipcx_object_stat *s)
+{
+	struct ipcx_queue *q = container_of(obj, struct ipcx_queue, obj);
+	const u32 *count = q->slots.count;
+
+	spin_lock(&q->lock);
+	s->senders = q->senders;
+	s->receivers = q->receivers;
+	s->free = count[IPCX_SLOT_FREE];
+	s->loaned = count[IPCX_SLOT_LOANED] + count[IPCX_SLOT_BUSY];
+	s->queued = count[IPCX_SLOT_QUEUED];
+	s->leased = count[IPCX_SLOT_LEASED] - q->slots.answers;
+	s->answers = count[IPCX_SLOT_ANSWERED] + q->slots.answers;
+	s->requests = q->slots.owed;
+	s->send_waiters = q->send_waiters;
+	s->recv_waiters = q->recv_waiters;
+	s->sent = q->slots.seq;
+	s->count = q->count;
+	spin_unlock(&q->lock);
+	s->depth = q->arena.depth;
+	s->msg_max = q->msg_max;
+	s->bytes_max = q->bytes_max;
+	s->bytes = (u64)atomic64_read(&q->arena.npages) << PAGE_SHIFT;
+	s->policy = q->policy;
+	s->max_deliveries = q->max_deliveries;
+	s->lease_ms = q->lease_ms;
+	s->leases_max = q->leases_max;
+	s->dead_letter = q->dead_letter ? q->dead_letter->obj.id : 0;
+}
 
 /**
  * ipcx_queue_stat() - IPCX_IOC_QUEUE_STAT
@@ -12,33 +47,32 @@
  */
 long ipcx_queue_stat(struct ipcx_endpoint *ep, void __user *arg)
 {
-	struct ipcx_queue *q = ep->q;
+	struct ipcx_object_stat now;
 	struct ipcx_queue_stat s;
 	int err = ipcx_args_in(&s, sizeof(s),
 			       offsetofend(struct ipcx_queue_stat, out_dead_letter_failed), 0, arg);
 
 	if (err)
 		return err;
-	spin_lock(&q->lock);
-	s.out_free = q->slots.count[IPCX_SLOT_FREE];
-	s.out_loaned = q->slots.count[IPCX_SLOT_LOANED] + q->slots.count[IPCX_SLOT_BUSY];
-	s.out_queued = q->slots.count[IPCX_SLOT_QUEUED];
-	s.out_leased = q->slots.count[IPCX_SLOT_LEASED] - q->slots.answers;
-	s.out_answers = q->slots.count[IPCX_SLOT_ANSWERED] + q->slots.answers;
-	s.out_requests = q->slots.owed;
-	s.out_senders = q->senders;
-	s.out_receivers = q->receivers;
-	s.out_sent = q->slots.seq;
-	s.out_released = q->count.released;
-	s.out_dropped_oldest = q->count.dropped_oldest;
-	s.out_dropped_newest = q->count.dropped_newest;
-	s.out_expired = q->count.expired;
-	s.out_poison = q->count.poison;
-	s.out_redelivered = q->count.redelivered;
-	s.out_dead_lettered = q->count.dead_lettered;
-	s.out_dead_letter_failed = q->count.dead_letter_failed;
-	s.out_withdrawn = q->count.withdrawn;
-	spin_unlock(&q->lock);
-	s.out_bytes = (u64)atomic64_read(&q->arena.npages) << PAGE_SHIFT;
+	ipcx_queue_look(&ep->q->obj, &now);
+	s.out_free = now.free;
+	s.out_loaned = now.loaned;
+	s.out_queued = now.queued;
+	s.out_leased = now.leased;
+	s.out_answers = now.answers;
+	s.out_requests = now.requests;
+	s.out_senders = now.senders;
+	s.out_receivers = now.receivers;
+	s.out_sent = now.sent;
+	s.out_released = now.count.released;
+	s.out_dropped_oldest = now.count.dropped_oldest;
+	s.out_dropped_newest = now.count.dropped_newest;
+	s.out_expired = now.count.expired;
+	s.out_poison = now.count.poison;
+	s.out_redelivered = now.count.redelivered;
+	s.out_dead_lettered = now.count.dead_lettered;
+	s.out_dead_letter_failed = now.count.dead_letter_failed;
+	s.out_withdrawn = now.count.withdrawn;
+	s.out_bytes = now.bytes;
 	return ipcx_copy_out(arg, s.size, &s, sizeof(s));
 }

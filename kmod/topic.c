@@ -7,10 +7,10 @@
 #include <linux/file.h>
 #include <linux/log2.h>
 #include <linux/module.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "copy.h"
+#include "stat.h"
 #include "topic.h"
 
 #define DEPTH_DEFAULT 64U
@@ -31,7 +31,7 @@ void ipcx_topic_changed(struct ipcx_topic *t)
 	ipcx_room_wake(t);
 }
 
-static void topic_show(struct seq_file *m, struct ipcx_object *obj)
+static void topic_look(struct ipcx_object *obj, struct ipcx_object_stat *s)
 {
 	struct ipcx_topic *t = container_of(obj, struct ipcx_topic, obj);
 	u32 i, pubs = 0, subs = 0;
@@ -47,8 +47,12 @@ static void topic_show(struct seq_file *m, struct ipcx_object *obj)
 	for (i = 0; i < IPCX_TOPIC_SUBS; i++)
 		subs += !!t->sub[i];
 	spin_unlock(&t->lock);
-	seq_printf(m, "%u %llu %llu %llu 0 0 0 0 %u %u", t->depth, t->msg_max, t->bytes_max,
-		   bytes + subs * PAGE_SIZE, pubs, subs);
+	s->depth = t->depth;
+	s->msg_max = t->msg_max;
+	s->bytes_max = t->bytes_max;
+	s->bytes = bytes + subs * PAGE_SIZE;
+	s->senders = pubs;
+	s->receivers = subs;
 }
 
 /* It has no member, and so with its subscriptions all rings go. */
@@ -148,7 +152,7 @@ err_topic:
 static const struct ipcx_object_ops topic_ops = {
 	.kind = IPCX_KIND_TOPIC,
 	.create = topic_create,
-	.show = topic_show,
+	.look = topic_look,
 	.free = topic_free,
 };
 

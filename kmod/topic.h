@@ -183,6 +183,7 @@ struct ipcx_topic {
 /**
  * struct ipcx_member - an open end of a topic
  * @topic: the topic
+ * @end: as others see it
  * @net: keeps the namespace alive
  * @cred: of its opener
  * @pub: its ring, or NULL
@@ -194,6 +195,7 @@ struct ipcx_topic {
  */
 struct ipcx_member {
 	struct ipcx_topic *topic;
+	struct ipcx_end end;
 	struct net *net;
 	const struct cred *cred;
 	struct ipcx_pub *pub;

@@ -24,6 +24,7 @@ static void member_close(struct ipcx_member *m)
 	if (m->mm)
 		mmdrop(m->mm);
 	put_cred(m->cred);
+	ipcx_end_close(&m->end);
 	kfree(m);
 	ipcx_object_close(&t->obj);
 	put_net(net);
@@ -86,16 +87,25 @@ struct ipcx_member *ipcx_member_create(struct file *dev, struct ipcx_topic *t,
 	/* besides counting it stores a 0 where there always is one */
 	m->cred = data_race(get_cred(dev->f_cred));
 	ipcx_map_init(&m->map);
+	err = ipcx_end_open(&m->end, &t->obj, m->cred->euid,
+			    (o->flags & IPCX_TOPIC_SUBSCRIBE ? 4 : 0) |
+				    (o->flags & IPCX_TOPIC_PUBLISH ? 2 : 0));
+	if (err)
+		goto err_member;
 	err = member_join(dev, m, o, durable);
-	if (err) {
-		if (m->sub && !ipcx_durable_detach(m->sub))
-			ipcx_sub_leave(m->sub);
-		put_cred(m->cred);
-		kfree(m);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto err_end;
 	m->net = get_net(dev->private_data);
 	return m;
+
+err_end:
+	if (m->sub && !ipcx_durable_detach(m->sub))
+		ipcx_sub_leave(m->sub);
+	ipcx_end_close(&m->end);
+err_member:
+	put_cred(m->cred);
+	kfree(m);
+	return ERR_PTR(err);
 }
 
 static long member_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -5,10 +5,10 @@
  *
  * LOCKS: users_lock is a leaf, held for the table only; counters are atomic.
  */
-#include <linux/hashtable.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 
 #include "ipcx.h"
 
@@ -21,7 +21,7 @@ static unsigned int user_queues_max = 1024;
 module_param(user_queues_max, uint, 0644);
 MODULE_PARM_DESC(user_queues_max, "Queues that one user may have created");
 
-static DEFINE_HASHTABLE(users, 6);
+static DEFINE_XARRAY(users);	/* by number */
 static DEFINE_MUTEX(users_lock);
 
 /**
@@ -76,17 +76,19 @@ struct ipcx_user *ipcx_user_get(kuid_t uid)
 	struct ipcx_user *user;
 
 	mutex_lock(&users_lock);
-	hash_for_each_possible(users, user, node, __kuid_val(uid)) {
-		if (uid_eq(user->uid, uid)) {
-			refcount_inc(&user->refs);
-			goto out;
-		}
+	user = xa_load(&users, __kuid_val(uid));
+	if (user) {
+		refcount_inc(&user->refs);
+		goto out;
 	}
 	user = kzalloc(sizeof(*user), GFP_KERNEL);
-	if (user) {
-		user->uid = uid;
-		refcount_set(&user->refs, 1);
-		hash_add(users, &user->node, __kuid_val(uid));
+	if (!user)
+		goto out;
+	user->uid = uid;
+	refcount_set(&user->refs, 1);
+	if (xa_err(xa_store(&users, __kuid_val(uid), user, GFP_KERNEL))) {
+		kfree(user);
+		user = NULL;
 	}
 out:
 	mutex_unlock(&users_lock);
@@ -101,9 +103,31 @@ void ipcx_user_put(struct ipcx_user *user)
 {
 	if (!user || !refcount_dec_and_mutex_lock(&user->refs, &users_lock))
 		return;
-	hash_del(&user->node);
+	xa_erase(&users, __kuid_val(user->uid));
 	mutex_unlock(&users_lock);
 	kfree(user);
+}
+
+/**
+ * ipcx_user_next() - look at an account
+ * @uid: the account of this number, or the next one that there is; set to its number
+ * @bytes: set to the bytes charged
+ * @queues: set to the queues charged
+ *
+ * Return: whether there is one.
+ */
+bool ipcx_user_next(unsigned long *uid, u64 *bytes, u64 *queues)
+{
+	struct ipcx_user *user;
+
+	mutex_lock(&users_lock);
+	user = xa_find(&users, uid, ULONG_MAX, XA_PRESENT);
+	if (user) {
+		*bytes = atomic64_read(&user->bytes);
+		*queues = atomic64_read(&user->queues);
+	}
+	mutex_unlock(&users_lock);
+	return user;
 }
 
 /**

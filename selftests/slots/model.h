@@ -41,6 +41,8 @@ static inline int fls(u32 x)
 
 #define ffs(x) __builtin_ffs(x)
 
+static unsigned long jiffies;
+
 #include "../../kmod/late.h"
 
 #define DEPTH_MAX 24

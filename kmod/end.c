@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Open ends of queues and topics, as those see them who look on: a number, and who opened it.
+ *
+ * LOCKS: ipcx_net::lock protects the table. It is held over allocations.
+ */
+#include "net.h"
+
+static atomic64_t last_id;
+
+/**
+ * ipcx_end_open() - let others see an open end
+ * @end: the end, filled
+ * @obj: its object, which the end keeps open
+ * @uid: who opened it
+ * @rights: 4 to receive or subscribe, 2 to send or publish, as in a mode
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ipcx_end_open(struct ipcx_end *end, struct ipcx_object *obj, kuid_t uid, u32 rights)
+{
+	struct ipcx_net *in = obj->net;
+	int err;
+
+	end->obj = obj;
+	end->uid = uid;
+	end->rights = rights;
+	end->id = atomic64_inc_return(&last_id);
+	end->pid = get_pid(task_tgid(current));
+	mutex_lock(&in->lock);
+	err = xa_err(xa_store(&in->ends, end->id, end, GFP_KERNEL_ACCOUNT));
+	if (!err)
+		in->ends_changed++;
+	mutex_unlock(&in->lock);
+	if (err)
+		put_pid(end->pid);
+	return err;
+}
+
+/**
+ * ipcx_end_close() - nobody sees an end any more
+ * @end: from ipcx_end_open()
+ */
+void ipcx_end_close(struct ipcx_end *end)
+{
+	struct ipcx_net *in = end->obj->net;
+
+	mutex_lock(&in->lock);
+	xa_erase(&in->ends, end->id);
+	in->ends_changed++;
+	mutex_unlock(&in->lock);
+	put_pid(end->pid);
+}

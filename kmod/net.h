@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What ipcx keeps for a network namespace: its objects and who has them open. */
+#ifndef IPCX_NET_H
+#define IPCX_NET_H
+
+#include "ipcx.h"
+
+/**
+ * struct ipcx_net - what ipcx keeps for a network namespace
+ * @lock: protects what follows but @user_ns, and @named and @users of every object
+ * @names: objects that have a name, by name
+ * @ids: all objects, by number; who holds @lock keeps what it finds there alive
+ * @ends: open ends of those, by number, likewise
+ * @objects_changed: differs from what it was when an object came, went or lost its name
+ * @ends_changed: likewise of ends
+ * @user_ns: that owns the namespace
+ */
+struct ipcx_net {
+	struct mutex lock; /* see above */
+	struct rhashtable names;
+	struct xarray ids;
+	struct xarray ends;
+	u32 objects_changed;
+	u32 ends_changed;
+	struct user_namespace *user_ns;
+};
+
+struct ipcx_net *ipcx_net(const struct net *net);
+struct ipcx_object *ipcx_name_lookup(struct ipcx_net *in, const struct ipcx_name *name);
+
+#endif /* IPCX_NET_H */

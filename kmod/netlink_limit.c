@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Netlink: what users have, and may have. */
+#include "netlink.h"
+
+static int limit_put(struct sk_buff *skb, const struct ipcx_asker *asker, kuid_t uid, u64 bytes,
+		     u64 objects)
+{
+	const u16 pad = IPCX_A_LIMIT_PAD;
+
+	if (nla_put_u32(skb, IPCX_A_LIMIT_UID, from_kuid_munged(asker->cred->user_ns, uid)) ||
+	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_BYTES, bytes, pad) ||
+	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_BYTES_MAX, ipcx_user_bytes_max(), pad) ||
+	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_OBJECTS, objects, pad) ||
+	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_OBJECTS_MAX, ipcx_user_queues_max(), pad) ||
+	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_DEPTH_MAX, ipcx_queue_depth_max(), pad) ||
+	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_MSG_MAX, ipcx_queue_msg_max(), pad))
+		return -EMSGSIZE;
+	return 0;
+}
+
+/* Its own account, or, for who may see all, that of a user that is one in its namespace. */
+static bool may_see(const struct ipcx_asker *asker, kuid_t uid)
+{
+	return uid_eq(uid, asker->cred->euid) ||
+	       (asker->all && kuid_has_mapping(asker->cred->user_ns, uid));
+}
+
+/**
+ * ipcx_limit_get_doit() - IPCX_CMD_LIMIT_GET of one user
+ * @skb: the request
+ * @info: likewise
+ *
+ * Return: 0, -EINVAL, -EPERM, -ENOMEM.
+ */
+int ipcx_limit_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	const struct nlattr *attr = info->attrs[IPCX_A_LIMIT_UID];
+	int err = ipcx_attrs_once(info->nlhdr, info->extack);
+	u64 bytes = 0, objects = 0;
+	struct ipcx_asker asker;
+	struct sk_buff *reply;
+	unsigned long id;
+	void *head;
+	kuid_t uid;
+
+	if (err)
+		return err;
+	ipcx_asker_init(&asker, skb);
+	uid = attr ? make_kuid(asker.cred->user_ns, nla_get_u32(attr)) : asker.cred->euid;
+	if (!uid_valid(uid)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr, "there is no such user here");
+		return -EINVAL;
+	}
+	if (!may_see(&asker, uid))
+		return -EPERM;
+	reply = ipcx_reply_begin(info, IPCX_CMD_LIMIT_GET, &head);
+	if (!reply)
+		return -ENOMEM;
+	id = __kuid_val(uid);
+	if (ipcx_user_next(&id, &bytes, &objects) && id != __kuid_val(uid)) {
+		bytes = 0; /* of another user */
+		objects = 0;
+	}
+	return ipcx_reply_end(reply, head, limit_put(reply, &asker, uid, bytes, objects), info);
+}
+
+static int limit_dump(struct sk_buff *skb, struct netlink_callback *cb,
+		      const struct ipcx_asker *asker, kuid_t uid, u64 bytes, u64 objects)
+{
+	void *head = ipcx_dump_message(skb, cb, IPCX_CMD_LIMIT_GET, 0);
+
+	if (!head)
+		return -EMSGSIZE;
+	if (limit_put(skb, asker, uid, bytes, objects)) {
+		genlmsg_cancel(skb, head);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, head);
+	return 0;
+}
+
+/**
+ * ipcx_limit_get_dumpit() - IPCX_CMD_LIMIT_GET of all
+ * @skb: where
+ * @cb: the dump
+ *
+ * Users come and go with every object: that is no reason to begin again.
+ *
+ * Return: bytes written, 0 at the end, -EINVAL, -EMSGSIZE.
+ */
+int ipcx_limit_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct ipcx_cursor *cursor = ipcx_cursor(cb);
+	struct ipcx_asker asker;
+	u64 bytes, objects;
+	int err = ipcx_dump_begin(cb, 0, IPCX_A_LIMIT_UID);
+
+	if (err)
+		return err;
+	ipcx_asker_init(&asker, cb->skb);
+	while (!err && ipcx_user_next(&cursor->id, &bytes, &objects)) {
+		kuid_t uid = KUIDT_INIT(cursor->id);
+
+		if (may_see(&asker, uid))
+			err = limit_dump(skb, cb, &asker, uid, bytes, objects);
+		if (!err)
+			cursor->id++;
+		cond_resched();
+	}
+	return skb->len ?: err;
+}
