@@ -201,5 +201,33 @@ check "but subscribe" gives 4 setpriv --reuid 1000 --clear-groups "$ipcx" sub ne
 check "rm finds its kind" json 'j["removed"]' "$ipcx" rm news --json
 check "and it is gone" says 1 'none of this name' "$ipcx" rm news
 "$ipcx" rm plain
+
+evil=$(printf 'a\033[31m\nb"c\302\205')
+"$ipcx" create "$evil" --depth 4
+check "ls is one line for each" is "$("$ipcx" ls | wc -l)" 2
+check "what a name has in it never reaches the terminal" sh -c "
+	{ '$ipcx' ls; '$ipcx' show '$evil'; '$ipcx' holders; } | LC_ALL=C grep -q '[[:cntrl:]]' && exit 1
+	'$ipcx' ls | grep -qF 'a\\033[31m\\012b\"c\\302\\205'"
+check "but JSON" json 'j["name"] == "a\x1b[31m\nb\"c\x85" and j["kind"] == "queue" and j["mode"] == "0600" and j["policy"] == "block"' \
+	"$ipcx" ls --json
+"$ipcx" send "$evil" -m x
+timeout 20 "$ipcx" serve "$evil" sh -c 'sleep 3' 2>/dev/null &
+one=$!
+check "somebody takes it" timeout 10 sh -c "until '$ipcx' holders | grep -q leased; do sleep 0.05; done"
+check "holders" json 'j["state"] == "leased" and j["bytes"] == 1 and j["seq"] == 1 and j["pid"] > 0 and j["uid"] == 0 and j["held_ms"] < 20000' \
+	"$ipcx" holders "$evil" --json
+check "show says who has it open" json 'len(j["ends"]) == 1 and j["ends"][0]["leases"] == 1 and j["ends"][0]["rights"] == "r" and j["leased"] == 1' \
+	"$ipcx" show "$evil" --json
+check "others see nothing" is "$(setpriv --reuid 1000 --clear-groups "$ipcx" ls | wc -l)" 1
+check "not even by name" says 1 'no object of this name' setpriv --reuid 1000 --clear-groups "$ipcx" holders "$evil"
+kill "$one"
+wait "$one" 2>/dev/null
+check "limits" json 'j["uid"] == 0 and j["objects"] == 1 and j["bytes"] > 0 and j["objects_max"] >= 1 and j["msg_max"] > 0' \
+	"$ipcx" limits --json
+check "limits of all" json 'j["uid"] == 0' "$ipcx" limits --all --json
+check "holders of nothing" says 1 'no object of this name' "$ipcx" holders nowhere
+check "holders of two" gives 2 "$ipcx" holders a b
+check "limits take no name" gives 2 "$ipcx" limits a
+"$ipcx" rm "$evil"
 echo "1..$n"
 exit $bad

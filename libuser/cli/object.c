@@ -3,14 +3,12 @@
  * ls, show, rm: objects as a whole.
  */
 #include <errno.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <ipcx.h>
 
-#include "procfile.h"
+#include "netlink.h"
 #include "util.h"
 
 enum { OPT_NOW = OPT_FIRST };
@@ -22,147 +20,157 @@ const char *without_transport(const char *uri)
 	return strncmp(uri, kernel, strlen(kernel)) ? uri : uri + strlen(kernel);
 }
 
-static int read_objects(struct table *t)
-{
-	struct stat st;
-	int r = table_read(PROC_FILE, t);
+static const struct field object_fields[] = {
+	{ IPCX_A_OBJECT_ID, "id", FORM_NUMBER },
+	{ IPCX_A_OBJECT_KIND, "kind", FORM_KIND },
+	{ IPCX_A_OBJECT_MODE, "mode", FORM_MODE },
+	{ IPCX_A_OBJECT_UID, "uid", FORM_NUMBER },
+	{ IPCX_A_OBJECT_GID, "gid", FORM_NUMBER },
+	{ IPCX_A_OBJECT_FLAGS, "flags", FORM_FLAGS },
+	{ IPCX_A_OBJECT_DEPTH, "depth", FORM_NUMBER },
+	{ IPCX_A_OBJECT_MSG_MAX, "msg_max", FORM_SIZE },
+	{ IPCX_A_OBJECT_BYTES_MAX, "bytes_max", FORM_SIZE },
+	{ IPCX_A_OBJECT_BYTES, "bytes", FORM_SIZE },
+	{ IPCX_A_OBJECT_POLICY, "policy", FORM_POLICY },
+	{ IPCX_A_OBJECT_MAX_DELIVERIES, "max_deliveries", FORM_NUMBER },
+	{ IPCX_A_OBJECT_LEASE_MS, "lease_ms", FORM_NUMBER },
+	{ IPCX_A_OBJECT_LEASES_MAX, "leases_max", FORM_NUMBER },
+	{ IPCX_A_OBJECT_DEAD_LETTER, "dead_letter", FORM_NUMBER },
+	{ IPCX_A_OBJECT_SENDERS, "senders", FORM_NUMBER },
+	{ IPCX_A_OBJECT_RECEIVERS, "receivers", FORM_NUMBER },
+	{ IPCX_A_OBJECT_SEND_WAITERS, "send_waiters", FORM_NUMBER },
+	{ IPCX_A_OBJECT_RECV_WAITERS, "recv_waiters", FORM_NUMBER },
+	{ IPCX_A_OBJECT_FREE, "free", FORM_NUMBER },
+	{ IPCX_A_OBJECT_LOANED, "loaned", FORM_NUMBER },
+	{ IPCX_A_OBJECT_QUEUED, "queued", FORM_NUMBER },
+	{ IPCX_A_OBJECT_LEASED, "leased", FORM_NUMBER },
+	{ IPCX_A_OBJECT_ANSWERS, "answers", FORM_NUMBER },
+	{ IPCX_A_OBJECT_REQUESTS, "requests", FORM_NUMBER },
+	{ IPCX_A_OBJECT_SENT, "sent", FORM_NUMBER },
+	{ IPCX_A_OBJECT_RELEASED, "released", FORM_NUMBER },
+	{ IPCX_A_OBJECT_DROPPED_OLDEST, "dropped_oldest", FORM_NUMBER },
+	{ IPCX_A_OBJECT_DROPPED_NEWEST, "dropped_newest", FORM_NUMBER },
+	{ IPCX_A_OBJECT_EXPIRED, "expired", FORM_NUMBER },
+	{ IPCX_A_OBJECT_POISON, "poison", FORM_NUMBER },
+	{ IPCX_A_OBJECT_WITHDRAWN, "withdrawn", FORM_NUMBER },
+	{ IPCX_A_OBJECT_REDELIVERED, "redelivered", FORM_NUMBER },
+	{ IPCX_A_OBJECT_DEAD_LETTERED, "dead_lettered", FORM_NUMBER },
+	{ IPCX_A_OBJECT_DEAD_LETTER_FAILED, "dead_letter_failed", FORM_NUMBER },
+	{ IPCX_A_OBJECT_NAME, "name", FORM_NAME },
+};
 
-	if (!r)
-		return CLI_OK;
-	if (r == -ENOENT && stat("/dev/ipcx", &st))
-		return fail("the module is not loaded; \"ipcx doctor\" says what to do");
-	if (r == -EPROTO)
-		return fail("%s has a form that this program does not know", PROC_FILE);
-	return fail_file(PROC_FILE, -r);
+/* clang-format would put two in a line */
+/* clang-format off */
+static const struct field end_fields[] = {
+	{ IPCX_A_END_ID, "id", FORM_NUMBER },
+	{ IPCX_A_END_RIGHTS, "rights", FORM_RIGHTS },
+	{ IPCX_A_END_PID, "pid", FORM_NUMBER },
+	{ IPCX_A_END_UID, "uid", FORM_NUMBER },
+	{ IPCX_A_END_LOANS, "loans", FORM_NUMBER },
+	{ IPCX_A_END_LEASES, "leases", FORM_NUMBER },
+};
+
+/* clang-format on */
+
+/* A number of a list, a dash for what this kind does not have */
+static void put_number(struct nlattr *const attrs[ATTRS], int attr, int width)
+{
+	uint64_t v;
+
+	if (attr_number(attrs, attr, &v))
+		printf("%*llu", width, (unsigned long long)v);
+	else
+		printf("%*s", width, "-");
 }
 
-static bool is_number(const char *title)
+static void list_row(struct nlattr *const attrs[ATTRS])
 {
-	return strcmp(title, "kind") && strcmp(title, "mode") && strcmp(title, "flags");
-}
-
-static void json_object(const struct table *t, size_t row)
-{
-	char name[NAME_ROOM];
-	size_t len = table_name(t, row, name);
-
-	printf("{");
-	for (size_t i = 0; i < t->columns; i++) {
-		const char *title = t->cells[i], *field = t->cells[(row + 1) * t->columns + i];
-		uint64_t v;
-
-		if (i)
-			printf(",");
-		if (!strcmp(title, "name")) {
-			if (len)
-				json_member(stdout, "name", name, len);
-			else
-				printf("\"name\":null");
-		} else if (is_number(title) && parse_number(field, 10, UINT64_MAX, &v)) {
-			printf("\"%s\":%llu", title, (unsigned long long)v);
-		} else {
-			json_member(stdout, title, field, strcmp(field, "-") ? strlen(field) : 0);
-		}
-	}
-	printf("}\n");
-}
-
-static void put_owner(const struct table *t, size_t row, int width)
-{
-	const char *uid = table_get(t, row, "uid");
-	struct passwd *pw = uid ? getpwuid(strtoul(uid, NULL, 10)) : NULL;
-
-	printf("%-*s", width, pw ? pw->pw_name : uid ? uid : "?");
-}
-
-static void put_size(const struct table *t, size_t row, const char *title, int width)
-{
-	const char *field = table_get(t, row, title);
 	char buf[SIZE_TEXT];
 
-	printf("%*s", width, field ? size_text(buf, strtoull(field, NULL, 10)) : "?");
-}
-
-static void put_name(const struct table *t, size_t row)
-{
-	char name[NAME_ROOM];
-	size_t len = table_name(t, row, name);
-
-	if (len)
-		put_printable(stdout, name, len);
-	else
-		printf("(no name, id %s)", table_get(t, row, "id"));
-}
-
-static void list_row(const struct table *t, size_t row)
-{
-	static const struct {
-		const char *title;
-		int width;
-	} counts[] = {
-		{ "queued", 7 },
-		{ "loaned", 7 },
-		{ "leased", 7 },
-		{ "depth", 7 },
-	};
-	const char *field;
-
-	field = table_get(t, row, "kind");
-	printf("%-8s", field ? field : "?");
-	field = table_get(t, row, "mode");
-	printf("%-6s", field ? field : "?");
-	put_owner(t, row, 12);
-	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-		field = table_get(t, row, counts[i].title);
-		printf("%*s", counts[i].width, field ? field : "?");
-	}
-	put_size(t, row, "bytes", 10);
-	field = table_get(t, row, "senders");
-	printf("%6s", field ? field : "?");
-	field = table_get(t, row, "receivers");
-	printf("%6s  ", field ? field : "?");
-	put_name(t, row);
+	printf("%-8s%04o  ", kind_text(attr_or_0(attrs, IPCX_A_OBJECT_KIND)),
+	       (unsigned int)attr_or_0(attrs, IPCX_A_OBJECT_MODE) & 0777);
+	put_attr_user(attrs, IPCX_A_OBJECT_UID, 12);
+	put_number(attrs, IPCX_A_OBJECT_QUEUED, 7);
+	put_number(attrs, IPCX_A_OBJECT_LOANED, 7);
+	put_number(attrs, IPCX_A_OBJECT_LEASED, 7);
+	put_number(attrs, IPCX_A_OBJECT_DEPTH, 7);
+	printf("%10s", size_text(buf, attr_or_0(attrs, IPCX_A_OBJECT_BYTES)));
+	put_number(attrs, IPCX_A_OBJECT_SENDERS, 6);
+	put_number(attrs, IPCX_A_OBJECT_RECEIVERS, 6);
+	printf("  ");
+	put_attr_name(attrs, IPCX_A_OBJECT_NAME, IPCX_A_OBJECT_ID);
 	putchar('\n');
 }
 
 static int run_ls(int argc, char **argv)
 {
 	static const struct option longs[] = { COMMON_OPTIONS, { 0 } };
-	struct table t;
+	struct nlattr *attrs[ATTRS];
+	struct answer a;
 	bool json = false;
-	int c, r;
+	int c, r, err;
 
 	while ((c = next_option(argc, argv, "", longs)) != -1)
 		json |= c == OPT_JSON;
 	if (optind != argc)
 		return usage_error("takes no names; \"ipcx show NAME\" shows one object");
-	r = read_objects(&t);
+	r = nl_ask(IPCX_CMD_OBJECT_GET, true, 0, NULL, 0, &a, &err);
 	if (r)
 		return r;
 	if (!json)
 		printf("%-8s%-6s%-12s%7s%7s%7s%7s%10s%6s%6s  %s\n", "KIND", "MODE", "OWNER",
 		       "QUEUED", "LOANED", "LEASED", "DEPTH", "BYTES", "SEND", "RECV", "NAME");
-	for (size_t row = 0; row < t.rows; row++)
-		json ? json_object(&t, row) : list_row(&t, row);
-	table_free(&t);
+	for (size_t i = 0; i < a.n; i++) {
+		answer_attrs(&a, i, attrs);
+		if (!json) {
+			list_row(attrs);
+			continue;
+		}
+		printf("{");
+		json_fields(object_fields, ARRAY_SIZE(object_fields), attrs);
+		printf("}\n");
+	}
+	answer_free(&a);
 	return CLI_OK;
 }
 
-static void show_row(const struct table *t, size_t row)
+int find_object(const char *name, struct answer *a)
 {
-	char buf[SIZE_TEXT];
+	int err, r;
 
-	printf("%-12s", "name");
-	put_name(t, row);
-	putchar('\n');
-	for (size_t i = 0; i < t->columns; i++) {
-		const char *title = t->cells[i], *field = t->cells[(row + 1) * t->columns + i];
+	name = without_transport(name);
+	if (!*name || strlen(name) >= NAME_ROOM)
+		return usage_error("that is no name");
+	r = nl_ask(IPCX_CMD_OBJECT_GET, false, IPCX_A_OBJECT_NAME, name, strlen(name), a, &err);
+	if (r && err == ENOENT)
+		fail("there is no object of this name; \"ipcx ls\" lists what there is");
+	return r;
+}
 
-		if (!strcmp(title, "name"))
+static void show_ends(const struct answer *ends, bool json)
+{
+	struct nlattr *attrs[ATTRS];
+
+	if (!json && ends->n)
+		printf("\n%-8s%-12s%-6s%7s%7s\n", "PID", "OPENED BY", "", "LOANS", "LEASES");
+	for (size_t i = 0; i < ends->n; i++) {
+		uint64_t rights;
+
+		answer_attrs(ends, i, attrs);
+		if (json) {
+			printf("%s{", i ? "," : "");
+			json_fields(end_fields, ARRAY_SIZE(end_fields), attrs);
+			printf("}");
 			continue;
-		printf("%-11s %s", title, field);
-		if (!strcmp(title, "msg_max") || !strncmp(title, "bytes", 5))
-			printf(" (%s)", size_text(buf, strtoull(field, NULL, 10)));
+		}
+		rights = attr_or_0(attrs, IPCX_A_END_RIGHTS);
+		printf("%-8llu", (unsigned long long)attr_or_0(attrs, IPCX_A_END_PID));
+		put_attr_user(attrs, IPCX_A_END_UID, 12);
+		printf("%-6s", rights == IPCX_END_RIGHTS_SEND ? "send" :
+			       rights == IPCX_END_RIGHTS_RECV ? "recv" :
+								"both");
+		put_number(attrs, IPCX_A_END_LOANS, 7);
+		put_number(attrs, IPCX_A_END_LEASES, 7);
 		putchar('\n');
 	}
 }
@@ -170,30 +178,42 @@ static void show_row(const struct table *t, size_t row)
 static int run_show(int argc, char **argv)
 {
 	static const struct option longs[] = { COMMON_OPTIONS, { 0 } };
-	char found[NAME_ROOM];
-	bool json = false, any = false;
-	const char *name;
-	struct table t;
-	int c, r;
+	struct nlattr *attrs[ATTRS];
+	struct answer object, ends;
+	bool json = false;
+	uint64_t id;
+	int c, r, err;
 
 	while ((c = next_option(argc, argv, "", longs)) != -1)
 		json |= c == OPT_JSON;
 	if (argc - optind != 1)
 		return usage_error("give one name");
-	name = without_transport(argv[optind]);
-	r = read_objects(&t);
+	r = find_object(argv[optind], &object);
 	if (r)
 		return r;
-	for (size_t row = 0; row < t.rows; row++) {
-		if (!table_name(&t, row, found) || strcmp(found, name))
-			continue;
-		json ? json_object(&t, row) : show_row(&t, row);
-		any = true;
+	answer_attrs(&object, 0, attrs);
+	id = attr_or_0(attrs, IPCX_A_OBJECT_ID);
+	r = nl_ask(IPCX_CMD_END_GET, true, IPCX_A_END_OBJECT, &id, sizeof(id), &ends, &err);
+	if (r) {
+		answer_free(&object);
+		return r;
 	}
-	table_free(&t);
-	if (any)
-		return CLI_OK;
-	return fail("there is no object of this name; \"ipcx ls\" lists what there is");
+	if (json) {
+		printf("{");
+		json_fields(object_fields, ARRAY_SIZE(object_fields), attrs);
+		printf(",\"ends\":[");
+		show_ends(&ends, true);
+		printf("]}\n");
+	} else {
+		printf("%-18s ", "name");
+		put_attr_name(attrs, IPCX_A_OBJECT_NAME, IPCX_A_OBJECT_ID);
+		putchar('\n');
+		put_fields(object_fields, ARRAY_SIZE(object_fields), attrs);
+		show_ends(&ends, false);
+	}
+	answer_free(&ends);
+	answer_free(&object);
+	return CLI_OK;
 }
 
 /* Whatever has the name, or is of a transport that others do not have */
@@ -243,8 +263,8 @@ const struct command cmd_ls = {
 	"ls", run_ls, "list what there is",
 	"usage: ipcx ls [--json]\n"
 	"\n"
-	"Lists the objects of this network namespace that you may send to or receive\n"
-	"from, or read or write. QUEUED messages wait for a receiver, LOANED slots are being written,\n"
+	"Lists the objects of this network namespace that are yours, or that you may send to or\n"
+	"receive from, or read or write. QUEUED messages wait for a receiver, LOANED slots are being written,\n"
 	"LEASED messages were taken and not released yet. BYTES is the memory in use.\n"
 	"SEND and RECV count open ends, of a topic its publishers and subscribers.\n"
 };
@@ -253,8 +273,9 @@ const struct command cmd_show = {
 	"show", run_show, "show all about one object",
 	"usage: ipcx show NAME [--json]\n"
 	"\n"
-	"Shows every field that " PROC_FILE " has about the object. Flags: e it goes\n"
-	"with its last close, u it has been removed and is still open somewhere.\n"
+	"Shows what the object is, what is in it, what became of its messages, and who opened it.\n"
+	"Flags: e it goes with its last close. A process that is gone, or not to be seen from here,\n"
+	"has the number 0.\n"
 };
 
 const struct command cmd_rm = {

@@ -38,7 +38,7 @@ struct command {
 };
 
 extern const struct command cmd_doctor, cmd_create, cmd_ls, cmd_show, cmd_stat, cmd_rm, cmd_send,
-	cmd_recv, cmd_call, cmd_serve, cmd_pub, cmd_sub;
+	cmd_recv, cmd_call, cmd_serve, cmd_pub, cmd_sub, cmd_holders, cmd_limits;
 extern const struct command *command;	/* the one that runs */
 
 /* An option without a short form gets a number that is no character. */
@@ -80,8 +80,10 @@ void json_member(FILE *f, const char *key, const void *bytes, size_t len);
 #define SIZE_TEXT	16
 const char *size_text(char buf[SIZE_TEXT], uint64_t bytes);	/* 64 MiB */
 
-/* object.c: the name in a URI */
+/* object.c: the name in a URI, and what has it; says so if there is none */
+struct answer;
 const char *without_transport(const char *uri);
+int find_object(const char *name, struct answer *a);
 
 /* stat.c */
 struct ipcx_queue;

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Attributes of netlink on their way to a person or into JSON.
+ */
+#include <netlink/attr.h>
+#include <pwd.h>
+#include <string.h>
+
+#include <linux/ipcx.h>
+
+#include "netlink.h"
+#include "util.h"
+
+const char *kind_text(uint64_t kind)
+{
+	static const char *const texts[] = {
+		[IPCX_KIND_QUEUE] = "queue",
+		[IPCX_KIND_TOPIC] = "topic",
+		[IPCX_KIND_REGION] = "region",
+	};
+
+	return kind && kind < ARRAY_SIZE(texts) ? texts[kind] : "?";
+}
+
+const char *state_text(uint64_t state)
+{
+	static const char *const texts[] = {
+		[IPCX_HOLDER_STATE_LOANED] = "loaned",
+		[IPCX_HOLDER_STATE_LEASED] = "leased",
+		[IPCX_HOLDER_STATE_ANSWERED] = "answered",
+		[IPCX_HOLDER_STATE_OVERDUE] = "overdue",
+	};
+
+	return state && state < ARRAY_SIZE(texts) ? texts[state] : "?";
+}
+
+/* What is no number; @buf may be used for it. */
+static const char *value_text(enum form form, uint64_t v, char buf[8])
+{
+	switch (form) {
+	case FORM_KIND:
+		return kind_text(v);
+	case FORM_STATE:
+		return state_text(v);
+	case FORM_POLICY:
+		return policy_text(v);
+	case FORM_MODE:
+		snprintf(buf, 8, "%04o", (unsigned int)v & 07777);
+		return buf;
+	case FORM_FLAGS:
+		snprintf(buf, 8, "%s%s", v & IPCX_OBJECT_FLAGS_EPHEMERAL ? "e" : "",
+			 v & IPCX_OBJECT_FLAGS_UNLINKED ? "u" : "");
+		return buf;
+	case FORM_RIGHTS:
+		snprintf(buf, 8, "%s%s", v & IPCX_END_RIGHTS_SEND ? "s" : "",
+			 v & IPCX_END_RIGHTS_RECV ? "r" : "");
+		return buf;
+	default:
+		return NULL;
+	}
+}
+
+void put_attr_name(struct nlattr *const attrs[ATTRS], int name, int id)
+{
+	if (attrs[name])
+		put_printable(stdout, nla_data(attrs[name]), nla_len(attrs[name]));
+	else
+		printf("(no name, id %llu)", (unsigned long long)attr_or_0(attrs, id));
+}
+
+void put_attr_user(struct nlattr *const attrs[ATTRS], int attr, int width)
+{
+	unsigned int uid = attr_or_0(attrs, attr);
+	struct passwd *pw = getpwuid(uid);
+
+	if (pw)
+		printf("%-*s", width, pw->pw_name);
+	else
+		printf("%-*u", width, uid);
+}
+
+void json_fields(const struct field *f, size_t n, struct nlattr *const attrs[ATTRS])
+{
+	const char *comma = "";
+
+	for (size_t i = 0; i < n; i++) {
+		const struct nlattr *a = attrs[f[i].attr];
+		const char *text;
+		char buf[8];
+		uint64_t v;
+
+		if (!a && f[i].form != FORM_NAME)
+			continue;
+		printf("%s", comma);
+		comma = ",";
+		if (f[i].form == FORM_NAME) {
+			if (a)
+				json_member(stdout, f[i].key, nla_data(a), nla_len(a));
+			else
+				printf("\"%s\":null", f[i].key);
+			continue;
+		}
+		attr_number(attrs, f[i].attr, &v);
+		text = value_text(f[i].form, v, buf);
+		if (text)
+			json_member(stdout, f[i].key, text, strlen(text));
+		else
+			printf("\"%s\":%llu", f[i].key, (unsigned long long)v);
+	}
+}
+
+void put_fields(const struct field *f, size_t n, struct nlattr *const attrs[ATTRS])
+{
+	for (size_t i = 0; i < n; i++) {
+		char buf[8], size[SIZE_TEXT];
+		const char *text;
+		uint64_t v;
+
+		if (f[i].form == FORM_NAME || !attr_number(attrs, f[i].attr, &v))
+			continue;
+		text = value_text(f[i].form, v, buf);
+		printf("%-18s ", f[i].key);
+		if (text)
+			printf("%s\n", *text ? text : "-");
+		else if (f[i].form == FORM_SIZE)
+			printf("%llu (%s)\n", (unsigned long long)v, size_text(size, v));
+		else
+			printf("%llu\n", (unsigned long long)v);
+	}
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Asking the module by netlink: requests, answers, errors. A dump during which objects came or
+ * went is asked for again, a few times.
+ */
+#include "netlink.h"
+
+#include <errno.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+#include <netlink/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+#define TRIES	5
+
+/* One request on its way. */
+struct asking {
+	struct answer *a;
+	size_t room;
+	int err;	/* errno of the module or of this program */
+};
+
+static int on_message(struct nl_msg *msg, void *arg)
+{
+	struct asking *asking = arg;
+	struct answer *a = asking->a;
+
+	if (a->n == asking->room) {
+		size_t room = asking->room ? 2 * asking->room : 64;
+		void *more = realloc(a->msg, room * sizeof(*a->msg));
+
+		if (!more) {
+			asking->err = ENOMEM;
+			return NL_STOP;
+		}
+		a->msg = more;
+		asking->room = room;
+	}
+	nlmsg_get(msg);
+	a->msg[a->n++] = msg;
+	return NL_OK;
+}
+
+/* The end of a dump may say that it failed. */
+static int on_finish(struct nl_msg *msg, void *arg)
+{
+	struct asking *asking = arg;
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+	int err = 0;
+
+	if (nlmsg_datalen(nlh) >= (int)sizeof(err))
+		memcpy(&err, nlmsg_data(nlh), sizeof(err));
+	if (err < 0)
+		asking->err = -err;
+	return NL_OK;
+}
+
+static int on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
+{
+	struct asking *asking = arg;
+
+	(void)from;
+	asking->err = -e->error;
+	return NL_STOP;
+}
+
+static struct nl_sock *connect_family(int *family)
+{
+	struct nl_sock *sk = nl_socket_alloc();
+
+	if (!sk)
+		return NULL;
+	*family = genl_connect(sk) ? -1 : genl_ctrl_resolve(sk, IPCX_GENL_NAME);
+	if (*family >= 0)
+		return sk;
+	nl_socket_free(sk);
+	return NULL;
+}
+
+static int send_request(struct nl_sock *sk, int family, int cmd, bool dump, int attr,
+			const void *value, size_t len)
+{
+	struct nl_msg *msg = nlmsg_alloc();
+	int r = -NLE_NOMEM;
+
+	if (msg &&
+	    genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, dump ? NLM_F_DUMP : 0, cmd,
+			IPCX_GENL_VERSION) &&
+	    (!attr || !nla_put(msg, attr, len, value)))
+		r = nl_send_auto(sk, msg);
+	nlmsg_free(msg);
+	return r < 0 ? r : 0;
+}
+
+void answer_free(struct answer *a)
+{
+	while (a->n)
+		nlmsg_free(a->msg[--a->n]);
+	free(a->msg);
+	a->msg = NULL;
+}
+
+int nl_ask(int cmd, bool dump, int attr, const void *value, size_t len, struct answer *a, int *err)
+{
+	struct asking asking = { .a = a };
+	int family, r = 0;
+	struct nl_sock *sk = connect_family(&family);
+
+	memset(a, 0, sizeof(*a));
+	*err = ENODEV;
+	if (!sk)
+		return fail("the module does not answer; \"ipcx doctor\" says what to do");
+	nl_socket_disable_auto_ack(sk);
+	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_message, &asking);
+	nl_socket_modify_cb(sk, NL_CB_FINISH, NL_CB_CUSTOM, on_finish, &asking);
+	nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &asking);
+	for (int i = 0; i < TRIES; i++) {
+		answer_free(a);
+		asking.room = 0;
+		r = send_request(sk, family, cmd, dump, attr, value, len);
+		if (!r)
+			r = nl_recvmsgs_default(sk);
+		if (r != -NLE_DUMP_INTR)
+			break;
+	}
+	nl_socket_free(sk);
+	*err = asking.err;
+	/* where so much changes, it is as good as it gets */
+	if (!asking.err && (r >= 0 || r == -NLE_DUMP_INTR))
+		return CLI_OK;
+	answer_free(a);
+	if (asking.err == ENOENT)
+		return CLI_FAILED;
+	return fail("the module cannot be asked: %s",
+		    asking.err ? strerror(asking.err) : nl_geterror(r));
+}
+
+void answer_attrs(const struct answer *a, size_t i, struct nlattr *attrs[ATTRS])
+{
+	genlmsg_parse(nlmsg_hdr(a->msg[i]), 0, attrs, ATTRS - 1, NULL);
+}
+
+bool attr_number(struct nlattr *const attrs[ATTRS], int attr, uint64_t *v)
+{
+	if (!attrs[attr])
+		return false;
+	*v = nla_len(attrs[attr]) >= 8 ? nla_get_u64(attrs[attr]) : nla_get_u32(attrs[attr]);
+	return true;
+}
+
+uint64_t attr_or_0(struct nlattr *const attrs[ATTRS], int attr)
+{
+	uint64_t v = 0;
+
+	attr_number(attrs, attr, &v);
+	return v;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Asking the module by netlink, and writing what it says. Nothing else knows libnl.
+ */
+#ifndef IPCX_CLI_NETLINK_H
+#define IPCX_CLI_NETLINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/ipcx_netlink.h>
+
+#define NAME_ROOM	256
+#define ATTRS		64	/* numbers of attributes are below */
+
+struct nlattr;
+struct nl_msg;
+
+/* How the value of an attribute is written */
+enum form {
+	FORM_NUMBER,
+	FORM_SIZE,
+	FORM_NAME,
+	FORM_KIND,
+	FORM_MODE,
+	FORM_FLAGS,
+	FORM_STATE,
+	FORM_RIGHTS,
+	FORM_POLICY
+};
+
+/**
+ * struct field - an attribute as people see it
+ * @attr: its number
+ * @key: its name
+ * @form: how it is written
+ */
+struct field {
+	int attr;
+	const char *key;
+	enum form form;
+};
+
+/**
+ * struct answer - all messages that came back
+ * @msg: them
+ * @n: how many
+ */
+struct answer {
+	struct nl_msg **msg;
+	size_t n;
+};
+
+/*
+ * Asks for one thing, or with @dump for all; @attr, of @len bytes, says which, 0 for no such. Says
+ * what went wrong, but for ENOENT, and returns an exit code, with @err the errno if it is set.
+ */
+int nl_ask(int cmd, bool dump, int attr, const void *value, size_t len, struct answer *a, int *err);
+void answer_free(struct answer *a);
+
+/* The attributes of a message, until the answer is freed */
+void answer_attrs(const struct answer *a, size_t i, struct nlattr *attrs[ATTRS]);
+bool attr_number(struct nlattr *const attrs[ATTRS], int attr, uint64_t *v);
+uint64_t attr_or_0(struct nlattr *const attrs[ATTRS], int attr);
+
+void put_attr_name(struct nlattr *const attrs[ATTRS], int name, int id);
+void put_attr_user(struct nlattr *const attrs[ATTRS], int attr, int width);
+const char *kind_text(uint64_t kind);
+const char *state_text(uint64_t state);
+
+/* The members of a JSON object, and lines of text, of those fields that are there */
+void json_fields(const struct field *f, size_t n, struct nlattr *const attrs[ATTRS]);
+void put_fields(const struct field *f, size_t n, struct nlattr *const attrs[ATTRS]);
+
+#endif /* IPCX_CLI_NETLINK_H */
