@@ -11,6 +11,7 @@
 
 #include "fail_nth.h"
 #include "fail_nth_calls.h"
+#include "fail_nth_netlink.h"
 #include "fail_nth_regions.h"
 #include "fail_nth_topics.h"
 
@@ -501,6 +502,12 @@ static const struct call calls[] = {
 	{ "fault, read", with_wide_lease, run_fault_read, no_queue },
 	{ "/proc/net/ipcx", with_message, run_proc, no_queue },
 	{ "fdinfo", with_lease, run_fdinfo, no_queue },
+	{ "object_get", with_netlink, run_object_get, no_netlink },
+	{ "object_get, all", with_netlink, run_object_dump, no_netlink },
+	{ "end_get, all", with_netlink, run_end_dump, no_netlink },
+	{ "holder_get, all", with_netlink, run_holder_dump, no_netlink },
+	{ "limit_get", with_netlink, run_limit_get, no_netlink },
+	{ "limit_get, all", with_netlink, run_limit_dump, no_netlink },
 	{}
 };
 

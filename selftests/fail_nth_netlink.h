@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What fail_nth makes fail of netlink: sending a request, what the module does, reading. */
+#ifndef FAIL_NTH_NETLINK_H
+#define FAIL_NTH_NETLINK_H
+
+#include <sys/time.h>
+
+#include "fail_nth.h"
+#include "netlink_util.h"
+
+#define NL_NAME "fail-nth-netlink"
+
+static int nl_fd, nl_id;
+static struct end nl_end;
+
+/* A queue with a message that is taken, and one that waits. */
+static int with_netlink(void)
+{
+	struct ipcx_desc d;
+	int err;
+
+	nl_end = (struct end){ .o = { .depth = 4, .msg_max = 4096 } };
+	nl_fd = nl_open();
+	nl_id = nl_family(nl_fd);
+	if (nl_id < 0)
+		return nl_id;
+	err = end_open(&nl_end, NL_NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL);
+	err = err ?: raw_send(&nl_end, 10, 'a') - 1;
+	err = err ?: raw_send(&nl_end, 10, 'b') - 1;
+	return err ?: raw_take(nl_end.fd, &d, 0) - 1;
+}
+
+static void no_netlink(void)
+{
+	end_close(&nl_end);
+	close(nl_fd);
+}
+
+/* The socket of a request that failed may have an answer, or none: each has its own. */
+static int nl_run(int cmd, int flags, int attr, uint64_t v)
+{
+	const struct timeval limit = { .tv_sec = 5 };
+	int fd = nl_open(), err;
+
+	if (fd < 0)
+		return fd;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	err = ask(fd, nl_id, cmd, flags, attr, 8, v);
+	close(fd);
+	if (err == -ENOBUFS) /* of netlink itself: no memory for the request or for a buffer */
+		return -ENOMEM;
+	return err ?: seen.n == 1 ? 0 : -EBADMSG;
+}
+
+static int run_object_get(void)
+{
+	return nl_run(IPCX_CMD_OBJECT_GET, 0, IPCX_A_OBJECT_ID, nl_end.o.out_id);
+}
+
+static int run_object_dump(void)
+{
+	return nl_run(IPCX_CMD_OBJECT_GET, NLM_F_DUMP, 0, 0);
+}
+
+static int run_end_dump(void)
+{
+	return nl_run(IPCX_CMD_END_GET, NLM_F_DUMP, IPCX_A_END_OBJECT, nl_end.o.out_id);
+}
+
+static int run_holder_dump(void)
+{
+	return nl_run(IPCX_CMD_HOLDER_GET, NLM_F_DUMP, IPCX_A_HOLDER_OBJECT, nl_end.o.out_id);
+}
+
+static int run_limit_get(void)
+{
+	return nl_run(IPCX_CMD_LIMIT_GET, 0, 0, 0);
+}
+
+static int run_limit_dump(void)
+{
+	return nl_run(IPCX_CMD_LIMIT_GET, NLM_F_DUMP, 0, 0);
+}
+
+#endif /* FAIL_NTH_NETLINK_H */
