@@ -76,7 +76,7 @@ static void one(struct request *r, int family, int cmd, int flags, int attr, int
 		EXPECT_LT(0, strlen(nl_words)); \
 	} while (0)
 
-TEST_F(nl, attributes)
+TEST_F_TIMEOUT(nl, attributes, 300)
 {
 	static const int unknown[] = { 0, IPCX_A_OBJECT_PAD, 60, 1000, NLA_TYPE_MASK };
 	struct request r;
@@ -236,14 +236,14 @@ static void random_request(struct request *r, int family, uint64_t id)
 		r->nlh.nlmsg_len = NLMSG_HDRLEN + any(200);
 }
 
-TEST_F(nl, random)
+TEST_F_TIMEOUT(nl, random, 300)
 {
 	static char buf[65536];
 	struct request r;
 	struct ipcx_desc d;
 
 	ASSERT_EQ(1, raw_loan(self->e.fd, &d, 1, 0));
-	for (int n = rounds(200000); n; n--) {
+	for (int n = rounds(20000); n; n--) {
 		random_request(&r, self->family, self->e.o.out_id);
 		ASSERT_EQ(0, nl_send(self->fd, &r));
 		while (recv(self->fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)

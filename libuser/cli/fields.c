@@ -70,13 +70,20 @@ void put_attr_name(struct nlattr *const attrs[ATTRS], int name, int id)
 
 void put_attr_user(struct nlattr *const attrs[ATTRS], int attr, int width)
 {
+	static char known[64]; /* the last one: looking it up reads files */
+	static unsigned int last;
 	unsigned int uid = attr_or_0(attrs, attr);
-	struct passwd *pw = getpwuid(uid);
 
-	if (pw)
-		printf("%-*s", width, pw->pw_name);
-	else
-		printf("%-*u", width, uid);
+	if (!known[0] || uid != last) {
+		struct passwd *pw = getpwuid(uid);
+
+		if (pw)
+			snprintf(known, sizeof(known), "%s", pw->pw_name);
+		else
+			snprintf(known, sizeof(known), "%u", uid);
+		last = uid;
+	}
+	printf("%-*s", width, known);
 }
 
 void json_fields(const struct field *f, size_t n, struct nlattr *const attrs[ATTRS])
