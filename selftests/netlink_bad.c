@@ -168,7 +168,7 @@ TEST_F(nl, values)
 }
 
 /* The heads, and attributes that say to be longer than the message. */
-TEST_F(nl, heads)
+TEST_F_TIMEOUT(nl, heads, 300)
 {
 	struct request r;
 	struct nlattr *attr = (void *)r.attrs;
