@@ -40,7 +40,7 @@ static inline vm_fault_t ipcx_insert_zero_page(struct vm_area_struct *vma, unsig
 
 static inline struct nlattr **ipcx_dump_attrs(struct netlink_callback *cb)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 	return genl_dumpit_info(cb)->attrs;
 #else
 	return genl_info_dump(cb)->attrs;
