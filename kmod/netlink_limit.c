@@ -18,11 +18,11 @@ static int limit_put(struct sk_buff *skb, const struct ipcx_asker *asker, kuid_t
 	return 0;
 }
 
-/* Its own account, or, for who may see all, that of a user that is one in its namespace. */
+/* Its own account, or, for who may see all, that of a user of what it may see all of. */
 static bool may_see(const struct ipcx_asker *asker, kuid_t uid)
 {
 	return uid_eq(uid, asker->cred->euid) ||
-	       (asker->all && kuid_has_mapping(asker->cred->user_ns, uid));
+	       (asker->all && kuid_has_mapping(asker->in->user_ns, uid));
 }
 
 /**

@@ -315,40 +315,68 @@ TEST_F(nl, capabilities)
 	EXPECT_EQ(0, raw_unlink("nl-cap"));
 }
 
+/* Into the network namespace of a process. */
+static int enter(pid_t pid)
+{
+	char path[32];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = setns(fd, CLONE_NEWNET) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
 /* Another network namespace has nothing of this; its root sees all of its own, by its numbers. */
 TEST_F(nl, namespaces)
 {
-	struct end e = {};
-	int done[2];
+	int done[2], go[2], old = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct end e = {}, theirs = {};
 	pid_t pid;
 	char c;
 
 	ASSERT_EQ(0, pipe(done));
+	ASSERT_EQ(0, pipe(go));
 	ASSERT_EQ(0, end_open(&e, "nl-here", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
 	pid = fork();
 	if (!pid) {
 		int fd = self->fd;
 
+		close(go[1]);
 		if (as_user(1000) || unshare(CLONE_NEWUSER | CLONE_NEWNET))
 			_exit(1);
 		if (sees(self->family)) /* nothing yet */
 			_exit(2);
-		if (end_open(&e, "nl-there", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL))
+		/* then something of somebody else, who is not mapped */
+		if (write(done[1], "x", 1) != 1 || read(go[0], &c, 1) != 1 ||
+		    sees(self->family) != 110 || get_object(nl_open(), self->family, "nl-theirs") ||
+		    seen.v[0][IPCX_A_OBJECT_UID] != 65534)
 			_exit(3);
-		if (sees(self->family) != 110 || seen.n ||
-		    get_object(nl_open(), self->family, "nl-there") ||
-		    seen.v[0][IPCX_A_OBJECT_UID] != 65534) /* it is not mapped */
+		if (end_open(&e, "nl-there", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL) ||
+		    sees(self->family) != 220)
 			_exit(4);
 		/* a socket of before is in the namespace of before, numbers are its opener's */
 		if (get_object(fd, self->family, "nl-here") || seen.v[0][IPCX_A_OBJECT_UID] ||
 		    get_object(fd, self->family, "nl-there") != -ENOENT)
 			_exit(5);
-		c = write(done[1], "x", 1);
-		_exit(0);
+		if (write(done[1], "x", 1) != 1)
+			_exit(6);
+		_exit(read(go[0], &c, 1));
 	}
+	close(done[1]);
+	ASSERT_EQ(1, read(done[0], &c, 1));
+	ASSERT_EQ(0, enter(pid));
+	ASSERT_EQ(0, end_open(&theirs, "nl-theirs", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(0, setns(old, CLONE_NEWNET));
+	ASSERT_EQ(1, write(go[1], "g", 1));
 	ASSERT_EQ(1, read(done[0], &c, 1));
 	EXPECT_EQ(-ENOENT, get_object(self->fd, self->family, "nl-there"));
+	close(go[1]);
 	EXPECT_EQ(0, exit_status(pid));
+	end_close(&theirs);
 	/* in a namespace of processes that does not have this one */
 	pid = fork();
 	if (!pid) {
@@ -366,6 +394,79 @@ TEST_F(nl, namespaces)
 		_exit(exit_status(pid));
 	}
 	EXPECT_EQ(0, exit_status(pid));
+	end_close(&e);
+}
+
+/* Is somebody who has one object told of its own limits only, and @err for those of user 0? */
+static bool sees_own_limits(int family, int err)
+{
+	int fd = nl_open();
+	bool own = !dump(fd, family, IPCX_CMD_LIMIT_GET) && seen.n == 1 && LIMIT(0, OBJECTS) == 1 &&
+		   ask(fd, family, IPCX_CMD_LIMIT_GET, 0, IPCX_A_LIMIT_UID, 4, 0) == err;
+
+	close(fd);
+	return own;
+}
+
+/* Root of a user namespace sees no more where the network namespace is not of it. */
+TEST_F(nl, root_elsewhere)
+{
+	struct end hidden = {}, own = {};
+	struct ipcx_desc d;
+	pid_t pid;
+
+	ASSERT_EQ(0, end_open(&hidden, "nl-hidden", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(1, raw_loan(hidden.fd, &d, 1, 0));
+	pid = fork();
+	if (!pid) {
+		if (as_user(1000) || unshare(CLONE_NEWUSER))
+			_exit(1);
+		if (sees(self->family))
+			_exit(2);
+		if (end_open(&own, NULL, CREATE | SENDRECV) || sees(self->family) != 110)
+			_exit(3);
+		if (!sees_own_limits(self->family, -EINVAL))
+			_exit(4);
+		/* in one of it: limits are of all namespaces, but not all users are of it */
+		_exit(unshare(CLONE_NEWNET) || !sees_own_limits(self->family, -EINVAL) ? 5 : 0);
+	}
+	EXPECT_EQ(0, exit_status(pid));
+	end_close(&hidden);
+}
+
+/* Who made a user namespace may see all of it, also from outside, but the limits of its users. */
+TEST_F(nl, owner_from_outside)
+{
+	struct end e = {}, own = {};
+	pid_t pid, guest;
+	int done[2];
+	char c;
+
+	ASSERT_EQ(0, pipe(done));
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	pid = fork();
+	if (!pid) {
+		if (as_user(1000) || unshare(CLONE_NEWUSER | CLONE_NEWNET) ||
+		    write(done[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+	}
+	close(done[1]);
+	ASSERT_EQ(1, read(done[0], &c, 1));
+	guest = fork();
+	if (!guest) {
+		struct end hidden = {};
+
+		if (enter(pid) || end_open(&hidden, "nl-hidden", CREATE | SENDRECV) ||
+		    as_user(1000) || sees(self->family) != 110)
+			_exit(1);
+		if (end_open(&own, NULL, CREATE | SENDRECV))
+			_exit(2);
+		_exit(sees_own_limits(self->family, -EPERM) ? 0 : 3);
+	}
+	EXPECT_EQ(0, exit_status(guest));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 	end_close(&e);
 }
 
