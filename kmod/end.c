@@ -2,7 +2,8 @@
 /*
  * Open ends of queues and topics, as those see them who look on: a number, and who opened it.
  *
- * LOCKS: ipcx_net::lock protects the table. It is held over allocations.
+ * LOCKS: ipcx_net::lock keeps what is found in the table: an end leaves it under that. It comes
+ * without, by the lock that the table has: to charge for that may wait until the cgroup has memory.
  */
 #include "net.h"
 
@@ -27,14 +28,15 @@ int ipcx_end_open(struct ipcx_end *end, struct ipcx_object *obj, kuid_t uid, u32
 	end->rights = rights;
 	end->id = atomic64_inc_return(&last_id);
 	end->pid = get_pid(task_tgid(current));
-	mutex_lock(&in->lock);
 	err = xa_err(xa_store(&in->ends, end->id, end, GFP_KERNEL_ACCOUNT));
-	if (!err)
-		in->ends_changed++;
-	mutex_unlock(&in->lock);
-	if (err)
+	if (err) {
 		put_pid(end->pid);
-	return err;
+		return err;
+	}
+	mutex_lock(&in->lock);
+	in->ends_changed++;
+	mutex_unlock(&in->lock);
+	return 0;
 }
 
 /**

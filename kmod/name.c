@@ -440,8 +440,8 @@ static int __net_init net_init(struct net *net)
 
 	mutex_init(&in->lock);
 	xa_init(&in->ids);
-	xa_init(&in->ends);
-	in->objects_changed = 1;	/* 0 would be no number to netlink */
+	xa_init_flags(&in->ends, XA_FLAGS_ACCOUNT);
+	in->objects_changed = 1; /* 0 would be no number to netlink */
 	in->ends_changed = 1;
 	in->user_ns = net->user_ns;
 	err = rhashtable_init(&in->names, &names_params);
@@ -470,7 +470,7 @@ static void __net_exit net_exit(struct net *net)
 		mutex_unlock(&in->lock);
 		object_put(obj);
 	}
-	WARN_ON_ONCE(!xa_empty(&in->ids));
+	WARN_ON_ONCE(!xa_empty(&in->ids) || !xa_empty(&in->ends));
 	rhashtable_destroy(&in->names);
 }
 
