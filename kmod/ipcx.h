@@ -145,6 +145,7 @@ int ipcx_name_copy(struct ipcx_name *name, u64 user, u32 len);
 struct ipcx_object *ipcx_object_open(struct net *net, const struct ipcx_name *name, u32 kind,
 				     const struct cred *cred, u32 want);
 bool ipcx_object_owned(const struct ipcx_object *obj, const struct cred *cred);
+bool ipcx_object_mode_permits(const struct ipcx_object *obj, const struct cred *cred, u32 want);
 bool ipcx_object_permits(const struct ipcx_object *obj, const struct cred *cred, u32 want);
 struct ipcx_object *ipcx_object_get(struct file *dev, const struct ipcx_name *name,
 				    const struct ipcx_object_ops *ops, const void *open,

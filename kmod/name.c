@@ -52,6 +52,15 @@ int ipcx_name_copy(struct ipcx_name *name, u64 user, u32 len)
 	return 0;
 }
 
+static bool capable_over(const struct ipcx_object *obj, const struct cred *cred)
+{
+	const struct cred *old = override_creds(cred);
+	bool ok = ns_capable(obj->net->user_ns, CAP_IPC_OWNER);
+
+	revert_creds(old);
+	return ok;
+}
+
 /**
  * ipcx_object_owned() - may somebody do with an object what its owner may?
  * @obj: the object
@@ -61,11 +70,28 @@ int ipcx_name_copy(struct ipcx_name *name, u64 user, u32 len)
  */
 bool ipcx_object_owned(const struct ipcx_object *obj, const struct cred *cred)
 {
-	const struct cred *old = override_creds(cred);
-	bool ok = uid_eq(current_fsuid(), obj->uid) || ns_capable(obj->net->user_ns, CAP_IPC_OWNER);
+	return uid_eq(cred->fsuid, obj->uid) || capable_over(obj, cred);
+}
 
+/**
+ * ipcx_object_mode_permits() - does its mode let somebody use an object?
+ * @obj: the object
+ * @cred: who
+ * @want: see ipcx_object_permits()
+ *
+ * Return: whether it does; no capability is asked for.
+ */
+bool ipcx_object_mode_permits(const struct ipcx_object *obj, const struct cred *cred, u32 want)
+{
+	const struct cred *old = override_creds(cred);
+	u32 mode = obj->mode;
+
+	if (uid_eq(current_fsuid(), obj->uid))
+		mode >>= 6;
+	else if (in_group_p(obj->gid))
+		mode >>= 3;
 	revert_creds(old);
-	return ok;
+	return !(want & ~mode);
 }
 
 /**
@@ -78,17 +104,7 @@ bool ipcx_object_owned(const struct ipcx_object *obj, const struct cred *cred)
  */
 bool ipcx_object_permits(const struct ipcx_object *obj, const struct cred *cred, u32 want)
 {
-	const struct cred *old = override_creds(cred);
-	u32 mode = obj->mode;
-	bool ok;
-
-	if (uid_eq(current_fsuid(), obj->uid))
-		mode >>= 6;
-	else if (in_group_p(obj->gid))
-		mode >>= 3;
-	ok = !(want & ~mode) || ns_capable(obj->net->user_ns, CAP_IPC_OWNER);
-	revert_creds(old);
-	return ok;
+	return ipcx_object_mode_permits(obj, cred, want) || capable_over(obj, cred);
 }
 
 /**

@@ -91,16 +91,20 @@ struct genl_family ipcx_genl_family __ro_after_init = {
  * ipcx_asker_init() - find out who asks
  * @asker: filled
  * @request: what came from it; its socket is in use by the caller, and so open
+ *
+ * To lack a capability is nothing for the log: who has none sees less.
  */
 void ipcx_asker_init(struct ipcx_asker *asker, const struct sk_buff *request)
 {
 	const struct sock *sk = NETLINK_CB(request).sk;
-	const struct file *file = sk->sk_socket->file;
+	const struct cred *old;
 
 	asker->in = ipcx_net(sock_net(sk));
-	asker->cred = file->f_cred;
-	asker->all = file_ns_capable(file, asker->in->user_ns, CAP_NET_ADMIN) ||
-		     file_ns_capable(file, asker->in->user_ns, CAP_IPC_OWNER);
+	asker->cred = sk->sk_socket->file->f_cred;
+	old = override_creds(asker->cred);
+	asker->all = ns_capable_noaudit(asker->in->user_ns, CAP_NET_ADMIN) ||
+		     ns_capable_noaudit(asker->in->user_ns, CAP_IPC_OWNER);
+	revert_creds(old);
 }
 
 /**
@@ -113,7 +117,8 @@ void ipcx_asker_init(struct ipcx_asker *asker, const struct sk_buff *request)
 bool ipcx_asker_sees(const struct ipcx_asker *asker, const struct ipcx_object *obj)
 {
 	return asker->all || uid_eq(asker->cred->euid, obj->uid) ||
-	       ipcx_object_permits(obj, asker->cred, 4) || ipcx_object_permits(obj, asker->cred, 2);
+	       ipcx_object_mode_permits(obj, asker->cred, 4) ||
+	       ipcx_object_mode_permits(obj, asker->cred, 2);
 }
 
 /**
