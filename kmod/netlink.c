@@ -105,6 +105,7 @@ void ipcx_asker_init(struct ipcx_asker *asker, const struct sk_buff *request)
 	asker->all = ns_capable_noaudit(asker->in->user_ns, CAP_NET_ADMIN) ||
 		     ns_capable_noaudit(asker->in->user_ns, CAP_IPC_OWNER);
 	revert_creds(old);
+	asker->steps = 0;
 }
 
 /**

@@ -3,6 +3,7 @@
 #ifndef IPCX_NETLINK_PRIVATE_H
 #define IPCX_NETLINK_PRIVATE_H
 
+#include <linux/sched/signal.h>
 #include <net/genetlink.h>
 #include <uapi/linux/ipcx_netlink.h>
 
@@ -13,11 +14,13 @@
  * @in: where
  * @cred: its credentials
  * @all: it may see what is not its own
+ * @steps: taken with the lock held, see ipcx_asker_breathe()
  */
 struct ipcx_asker {
 	struct ipcx_net *in;
 	const struct cred *cred;
 	bool all;
+	u32 steps;
 };
 
 /**
@@ -41,18 +44,22 @@ static inline struct ipcx_cursor *ipcx_cursor(struct netlink_callback *cb)
 }
 
 /**
- * ipcx_asker_breathe() - between two objects: others may have the lock
+ * ipcx_asker_breathe() - after a step of a walk: every few of them others may have the lock
  * @asker: whose namespace's lock is held
  *
- * What was found is not to be looked at any more afterwards.
+ * Whoever waits for it on another CPU cannot be seen from here. What was found is not to be
+ * looked at any more afterwards.
+ *
+ * Return: 0, or -EINTR if who asks was killed.
  */
-static inline void ipcx_asker_breathe(const struct ipcx_asker *asker)
+static inline int ipcx_asker_breathe(struct ipcx_asker *asker)
 {
-	if (!need_resched())
-		return;
+	if (++asker->steps % 8)
+		return 0;
 	mutex_unlock(&asker->in->lock);
 	cond_resched();
 	mutex_lock(&asker->in->lock);
+	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
 /* netlink.c: the family */

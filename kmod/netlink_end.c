@@ -101,7 +101,7 @@ static int end_dump(struct sk_buff *skb, struct netlink_callback *cb,
  * @skb: where
  * @cb: the dump
  *
- * Return: bytes written, 0 at the end, -EINVAL, -EMSGSIZE.
+ * Return: bytes written, 0 at the end, -EINVAL, -EMSGSIZE, -EINTR.
  */
 int ipcx_end_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
@@ -122,9 +122,10 @@ int ipcx_end_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		if ((!cursor->only || end->obj->id == cursor->only) &&
 		    ipcx_asker_sees(&asker, end->obj))
 			err = end_dump(skb, cb, &asker, end);
-		if (!err)
+		if (!err) {
 			cursor->id++;
-		ipcx_asker_breathe(&asker);
+			err = ipcx_asker_breathe(&asker);
+		}
 	}
 	mutex_unlock(&asker.in->lock);
 	return skb->len ?: err;
@@ -273,7 +274,7 @@ static bool seen_through(const struct ipcx_object *obj, const struct ipcx_asker 
  * @skb: where
  * @cb: the dump
  *
- * Return: bytes written, 0 at the end, -EINVAL, -EMSGSIZE.
+ * Return: bytes written, 0 at the end, -EINVAL, -EMSGSIZE, -EINTR.
  */
 int ipcx_holder_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
@@ -299,7 +300,7 @@ int ipcx_holder_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		} else {
 			err = holder_dump(skb, cb, &asker, obj);
 		}
-		ipcx_asker_breathe(&asker);
+		err = err ?: ipcx_asker_breathe(&asker);
 	}
 	mutex_unlock(&asker.in->lock);
 	return skb->len ?: err;

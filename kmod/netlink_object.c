@@ -156,7 +156,7 @@ static int object_dump(struct sk_buff *skb, struct netlink_callback *cb,
  * @skb: where
  * @cb: the dump
  *
- * Return: bytes written, 0 at the end, -EINVAL, -EMSGSIZE.
+ * Return: bytes written, 0 at the end, -EINVAL, -EMSGSIZE, -EINTR.
  */
 int ipcx_object_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
@@ -177,9 +177,10 @@ int ipcx_object_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		if ((!cursor->only || obj->ops->kind == cursor->only) &&
 		    ipcx_asker_sees(&asker, obj))
 			err = object_dump(skb, cb, &asker, obj);
-		if (!err)
+		if (!err) {
 			cursor->id++;
-		ipcx_asker_breathe(&asker);
+			err = ipcx_asker_breathe(&asker);
+		}
 	}
 	mutex_unlock(&asker.in->lock);
 	return skb->len ?: err;
