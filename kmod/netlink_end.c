@@ -114,7 +114,6 @@ int ipcx_end_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		return err;
 	ipcx_asker_init(&asker, cb->skb);
 	mutex_lock(&asker.in->lock);
-	cb->seq = changed(&asker);
 	while (!err) {
 		end = xa_find(&asker.in->ends, &cursor->id, ULONG_MAX, XA_PRESENT);
 		if (!end)
@@ -127,6 +126,7 @@ int ipcx_end_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 			err = ipcx_asker_breathe(&asker);
 		}
 	}
+	cb->seq = changed(&asker); /* also of what went after the last message */
 	mutex_unlock(&asker.in->lock);
 	return skb->len ?: err;
 }
@@ -289,7 +289,6 @@ int ipcx_holder_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		cursor->id = cursor->only;
 	ipcx_asker_init(&asker, cb->skb);
 	mutex_lock(&asker.in->lock);
-	cb->seq = changed(&asker);
 	while (!err) {
 		obj = cursor_object(asker.in, cursor);
 		if (!obj)
@@ -302,6 +301,7 @@ int ipcx_holder_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		}
 		err = err ?: ipcx_asker_breathe(&asker);
 	}
+	cb->seq = changed(&asker); /* also of what went after the last message */
 	mutex_unlock(&asker.in->lock);
 	return skb->len ?: err;
 }

@@ -169,7 +169,6 @@ int ipcx_object_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		return err;
 	ipcx_asker_init(&asker, cb->skb);
 	mutex_lock(&asker.in->lock);
-	cb->seq = asker.in->objects_changed;
 	while (!err) {
 		obj = xa_find(&asker.in->ids, &cursor->id, ULONG_MAX, XA_PRESENT);
 		if (!obj)
@@ -182,6 +181,7 @@ int ipcx_object_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 			err = ipcx_asker_breathe(&asker);
 		}
 	}
+	cb->seq = asker.in->objects_changed; /* also of what went after the last message */
 	mutex_unlock(&asker.in->lock);
 	return skb->len ?: err;
 }
