@@ -276,6 +276,20 @@ static int sleeping_child(void)
 	return err ?: child < 0 ? -errno : 0;
 }
 
+static int created_by_the_dead(void)
+{
+	return opened_by_the_dead(create_e_there);
+}
+
+/* F holds a message and a slot. */
+static int held_by_the_dead(void)
+{
+	int err = opened_by_the_dead(open_f_there) ?: queued();
+
+	err = err ?: done(raw_take(f.fd, &db, 0));
+	return err ?: done(raw_loan(f.fd, &db, 100, 0));
+}
+
 /* what must come of them */
 
 static const char *one_of(const char *wrong)
@@ -486,6 +500,26 @@ static const char *check_listed(void)
 	return ret_b ? "no list" : NULL;
 }
 
+/* KEEP's, and E's or not. */
+static const char *check_ends(void)
+{
+	if (ret_b || seen.n < 1 || seen.n > 2 || seen.v[0][IPCX_A_END_PID] != getpid())
+		return "no list";
+	return seen.n == 2 && seen.v[1][IPCX_A_END_PID] ? "opened by somebody else" : NULL;
+}
+
+static const char *check_holders(void)
+{
+	if (drain() != 1)
+		return "the message died with its taker";
+	if (ret_b || seen.n > 2)
+		return "no list";
+	for (int i = 0; i < seen.n; i++)
+		if (seen.v[i][IPCX_A_HOLDER_OBJECT] != e.o.out_id || seen.v[i][IPCX_A_HOLDER_PID])
+			return "held by somebody else";
+	return NULL;
+}
+
 static const char *check_polled_closed(void)
 {
 	return ret_a && ret_a != -EBADF ? "neither watched nor closed" : NULL;
@@ -534,6 +568,10 @@ static const struct entry drills[] = {
 	{ { "last close/create", &device, create_e, close_e, create_f, check_create } },
 	{ { "create/create", &mounted, ready, create_e, create_too, check_created } },
 	{ { "last close/listing", &mounted, create_e, close_e, proc_read, check_listed } },
+	{ { "last close/list of ends", &mounted, created_by_the_dead, close_e, list_ends,
+	    check_ends } },
+	{ { "close of a holder/list of holders", &one, held_by_the_dead, close_f, list_holders,
+	    check_holders } },
 	{ { "send/kill of a sleeping taker", &one, sleeping_child, send_e, kill_child,
 	    check_killed } },
 	{ { "namespace exit/open", &nothing, open_device, open_by_old_namespace, leave_namespace,

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/uio.h>
 
+#include "netlink_util.h"
 #include "race.h"
 
 #define NAME "race"
@@ -25,6 +26,7 @@ static int dev = -1, epfd, pipefd[2], module;
 static uint64_t sent; /* messages by send_and_snatch() */
 static pid_t child;
 static char *elsewhere; /* as large as a window, nothing in it */
+static int nl = -1, family; /* to ask by netlink */
 
 /* without windows */
 static int end_at(struct end *end, unsigned int flags)
@@ -215,6 +217,16 @@ static int proc_read(void)
 	return !get_file("/proc/net/ipcx", buf, sizeof(buf));
 }
 
+static int list_ends(void)
+{
+	return dump(nl, family, IPCX_CMD_END_GET);
+}
+
+static int list_holders(void)
+{
+	return dump(nl, family, IPCX_CMD_HOLDER_GET);
+}
+
 static int device_open_close(void)
 {
 	int fd = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
@@ -234,6 +246,30 @@ static int open_by_old_namespace(void)
 	int err = create_at(&e, IPCX_OPEN_EPHEMERAL);
 
 	return err ?: close_e();
+}
+
+static int open_f_there(void *unused)
+{
+	return !!open_f();
+}
+
+static int create_e_there(void *unused)
+{
+	return !!create_e();
+}
+
+/* An end that is here, and the process that opened it is gone: only the end keeps its struct pid. */
+static int opened_by_the_dead(int (*open_it)(void *))
+{
+	static char stack[16384] __attribute__((aligned(16)));
+	int flags = CLONE_VM | CLONE_FILES | CLONE_VFORK | SIGCHLD;
+
+	if (nl < 0) {
+		nl = nl_open();
+		family = nl_family(nl);
+	}
+	child = clone(open_it, stack + sizeof(stack), flags, NULL);
+	return child < 0 || exit_status(child) ? -EIO : 0;
 }
 
 #endif /* RACE_CALLS_H */
