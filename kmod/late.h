@@ -57,6 +57,7 @@ static inline bool ipcx_slot_overdue(struct ipcx_slots *s, struct ipcx_slot *slo
 	} else {
 		late->slot = slot;
 		late->party = slot->holder;
+		late->since = slot->since;
 		late->n = 1;
 		hlist_add_head(&late->in_slot, &slot->late);
 		hlist_add_head(&late->in_party, &slot->holder->late);

@@ -153,9 +153,13 @@ struct holder {
 	u32 deliveries;
 };
 
-/* In whose hands a slot is, and how; NULL if in nobody's. */
-static const struct ipcx_party *slot_party(const struct ipcx_slot *slot, u32 *state)
+/* In whose hands a slot is, how and since when; NULL if in nobody's. */
+static const struct ipcx_party *slot_party(const struct ipcx_slot *slot, u32 *state,
+					   unsigned long *since)
 {
+	const struct ipcx_late *late;
+
+	*since = slot->since;
 	if (slot->state == IPCX_SLOT_LOANED || slot->state == IPCX_SLOT_LEASED) {
 		*state = slot->state == IPCX_SLOT_LOANED ? IPCX_HOLDER_STATE_LOANED :
 							   IPCX_HOLDER_STATE_LEASED;
@@ -168,12 +172,15 @@ static const struct ipcx_party *slot_party(const struct ipcx_slot *slot, u32 *st
 	*state = IPCX_HOLDER_STATE_OVERDUE; /* the last that became so; others may wait behind */
 	if (hlist_empty(&slot->late))
 		return NULL;
-	return hlist_entry(slot->late.first, struct ipcx_late, in_slot)->party;
+	late = hlist_entry(slot->late.first, struct ipcx_late, in_slot);
+	*since = late->since;
+	return late->party;
 }
 
 static bool slot_holder(const struct ipcx_slot *slot, struct holder *h)
 {
-	const struct ipcx_party *party = slot_party(slot, &h->state);
+	unsigned long since;
+	const struct ipcx_party *party = slot_party(slot, &h->state, &since);
 	const struct ipcx_endpoint *ep = container_of(party, struct ipcx_endpoint, party);
 
 	if (!party)
@@ -181,7 +188,7 @@ static bool slot_holder(const struct ipcx_slot *slot, struct holder *h)
 	h->end = ep->end.id;
 	h->pid = ipcx_pid_visible(ep->end.pid, false);
 	h->uid = ep->end.uid;
-	h->held_ms = jiffies64_to_msecs(jiffies - slot->since);
+	h->held_ms = jiffies64_to_msecs(jiffies - since);
 	h->bytes = slot->len;
 	h->seq = slot->seq;
 	h->deliveries = slot->deliveries;

@@ -58,6 +58,7 @@ struct ipcx_party {
  * @in_party: in ipcx_party::late
  * @slot: the slot; it does not become FREE while it has such
  * @party: who had it
+ * @since: when the first of these leases began, in jiffies
  * @n: how often, less what it gave back
  * @npages: of the message, as it was then
  */
@@ -66,6 +67,7 @@ struct ipcx_late {
 	struct hlist_node in_party;
 	struct ipcx_slot *slot;
 	struct ipcx_party *party;
+	unsigned long since;
 	u64 n;
 	u32 npages;
 };
@@ -86,7 +88,7 @@ struct ipcx_late {
  * @len: LOANED: bytes loaned; QUEUED, LEASED: bytes of the message
  * @tag: the application's word
  * @seq: number of the message
- * @since: LOANED, LEASED, or overdue: when it got so, in jiffies
+ * @since: LOANED, LEASED: when it got so, in jiffies
  * @state: enum ipcx_slot_state
  * @prio: priority of the message
  * @ended: BUSY: FREE as soon as nobody reads it any more

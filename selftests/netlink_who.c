@@ -130,9 +130,10 @@ TEST_F(nl, members)
 /* Slots in the hands of somebody, in each way; who holds them and for how long. */
 TEST_F(nl, holders)
 {
-	struct end e = { .o.depth = 200, .o.lease_ms = 50 }, in = {};
+	struct end e = { .o.depth = 200, .o.lease_ms = 300 }, in = {};
 	struct ipcx_desc d[4];
 	uint64_t sender;
+	int64_t taken;
 
 	ASSERT_EQ(0, end_open(&e, "nl-holders", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
 	ASSERT_EQ(0, end_open(&in, "nl-holders", IPCX_OPEN_RECV));
@@ -142,6 +143,7 @@ TEST_F(nl, holders)
 	ASSERT_EQ(1, raw_send(&e, 10, 'a'));
 	ASSERT_EQ(1, raw_send(&e, 11, 'b'));
 	ASSERT_EQ(1, raw_take(in.fd, &d[1], 0));
+	taken = now_ns();
 	ASSERT_EQ(0, holders_of(self->fd, self->family, e.o.out_id));
 	ASSERT_EQ(2, seen.n);
 	for (int i = 0; i < 2; i++) {
@@ -169,7 +171,16 @@ TEST_F(nl, holders)
 	}
 	EXPECT_EQ(IPCX_HOLDER_STATE_OVERDUE, HOLDER(d[0].slot < d[1].slot, STATE));
 	EXPECT_EQ(d[1].slot, HOLDER(d[0].slot < d[1].slot, SLOT));
-	EXPECT_LE(40, HOLDER(d[0].slot < d[1].slot, HELD_MS));
+	EXPECT_LE(200, HOLDER(d[0].slot < d[1].slot, HELD_MS));
+	/* also when somebody else had it meanwhile, and not for as long as that one */
+	ASSERT_EQ(1, raw_take(e.fd, &d[2], in_ms(10000)));
+	ASSERT_EQ(d[1].slot, d[2].slot);
+	ASSERT_EQ(1, raw_done(e.fd, IPCX_IOC_QUEUE_RELEASE, &d[2], IPCX_RELEASE_NACK));
+	taken = now_ns() - taken;
+	ASSERT_EQ(0, holders_of(self->fd, self->family, e.o.out_id));
+	ASSERT_EQ(2, seen.n);
+	EXPECT_EQ(IPCX_HOLDER_STATE_OVERDUE, HOLDER(d[0].slot < d[1].slot, STATE));
+	EXPECT_LE(taken / 1000000, HOLDER(d[0].slot < d[1].slot, HELD_MS) + 20);
 	EXPECT_EQ(-ESTALE, raw_release(in.fd, &d[1]));
 	ASSERT_EQ(1, raw_cancel(e.fd, &d[0]));
 	ASSERT_EQ(0, holders_of(self->fd, self->family, e.o.out_id));
