@@ -3,6 +3,7 @@
  * Who is told what by netlink: open ends, held slots, limits; owners, modes, capabilities and
  * namespaces of who asks.
  */
+#include <grp.h>
 #include <sys/syscall.h>
 
 #include "call_util.h"
@@ -242,20 +243,29 @@ static int sees(int family)
 TEST_F(nl, visibility)
 {
 	struct end hidden = { .o.mode = 0600 }, shown = { .o.mode = 0602 };
+	struct end readable = { .o.mode = 0604 }, group = { .o.mode = 0060 };
 	struct end own = { .o.mode = 0001 };
 	struct ipcx_desc d;
 	pid_t pid;
 
 	ASSERT_EQ(0, end_open(&hidden, "nl-hidden", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
 	ASSERT_EQ(0, end_open(&shown, "nl-shown", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(0, end_open(&readable, "nl-readable", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(0, setegid(1000));
+	ASSERT_EQ(0, end_open(&group, "nl-group", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(0, setegid(0));
 	ASSERT_EQ(1, raw_loan(hidden.fd, &d, 1, 0));
 	ASSERT_EQ(1, raw_loan(shown.fd, &d, 1, 0));
-	EXPECT_EQ(222, sees(self->family));
+	EXPECT_EQ(442, sees(self->family));
+	pid = fork();
+	if (!pid) /* of no group that counts */
+		_exit(setgroups(0, NULL) || as_user(1001) || sees(self->family) != 221);
+	EXPECT_EQ(0, exit_status(pid));
 	pid = fork();
 	if (!pid) {
 		int fd = nl_open();
 
-		if (as_user(1000) || sees(self->family) != 111)
+		if (as_user(1000) || sees(self->family) != 331)
 			_exit(1);
 		if (get_object(fd, self->family, "nl-hidden")) /* opened as root: sees all */
 			_exit(2);
@@ -270,7 +280,7 @@ TEST_F(nl, visibility)
 			_exit(4);
 		if (end_open(&own, "nl-own", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL))
 			_exit(5);
-		if (sees(self->family) != 221 || get_object(fd, self->family, "nl-own") ||
+		if (sees(self->family) != 441 || get_object(fd, self->family, "nl-own") ||
 		    seen.v[0][IPCX_A_OBJECT_UID] != 1000 || seen.v[0][IPCX_A_OBJECT_GID] != 1000)
 			_exit(6);
 		_exit(0);
@@ -278,6 +288,8 @@ TEST_F(nl, visibility)
 	EXPECT_EQ(0, exit_status(pid));
 	end_close(&hidden);
 	end_close(&shown);
+	end_close(&readable);
+	end_close(&group);
 }
 
 static bool drop_to(uint64_t caps)
