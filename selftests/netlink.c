@@ -5,6 +5,7 @@
  */
 #include <linux/ipcx_region.h>
 #include <pthread.h>
+#include <sys/syscall.h>
 
 #include "netlink_util.h"
 #include "topic_util.h"
@@ -180,10 +181,10 @@ static void *sleep_main(void *arg)
 	struct end *e = arg;
 	struct ipcx_desc d;
 
-	if (e->o.flags & IPCX_OPEN_RECV)
-		raw_take(e->fd, &d, in_ms(500));
-	else
-		raw_loan(e->fd, &d, 10000, in_ms(500));
+	if (!(e->o.flags & IPCX_OPEN_RECV))
+		raw_loan(e->fd, &d, 10000, in_ms(60000));
+	else if (raw_take(e->fd, &d, in_ms(60000)) == 1)
+		raw_release(e->fd, &d);
 	return NULL;
 }
 
@@ -199,14 +200,16 @@ TEST_F(nl, waiters)
 	ASSERT_EQ(1, raw_loan(out.fd, &d, 1, 0));
 	ASSERT_EQ(0, pthread_create(&a, NULL, sleep_main, &in));
 	ASSERT_EQ(0, pthread_create(&b, NULL, sleep_main, &out));
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 2000; i++) {
 		ASSERT_EQ(0, get_object(self->fd, self->family, "nl-wait"));
 		if (OBJECT(RECV_WAITERS) && OBJECT(SEND_WAITERS))
 			break;
-		usleep(1000);
+		usleep(10000);
 	}
 	EXPECT_EQ(1, OBJECT(RECV_WAITERS));
 	EXPECT_EQ(1, OBJECT(SEND_WAITERS));
+	ASSERT_EQ(1,
+		  raw_commit(out.fd, &d)); /* the one takes it, and leaves its slot to the other */
 	pthread_join(a, NULL);
 	pthread_join(b, NULL);
 	ASSERT_EQ(0, get_object(self->fd, self->family, "nl-wait"));
@@ -259,21 +262,41 @@ TEST_F(nl, many_objects)
 	EXPECT_EQ(0, seen.n);
 }
 
+static char buf[65536];
+
+/* Asks for all and reads the first datagram. Return: 1 if more is to come. */
+static int dump_first(int fd, int family, int cmd)
+{
+	struct request r;
+	int ret;
+
+	nl_init(&r, family, cmd, NLM_F_DUMP);
+	seen.n = 0;
+	name_attr = name_attrs[cmd];
+	nl_interrupted = false;
+	ret = nl_send(fd, &r);
+	return ret ? ret : nl_read(fd, buf, sizeof(buf), see, &seen);
+}
+
+static int dump_rest(int fd)
+{
+	int ret;
+
+	do {
+		ret = nl_read(fd, buf, sizeof(buf), see, &seen);
+	} while (ret == 1);
+	return ret;
+}
+
 /* What comes, goes or loses its name during a dump: the dump says so, and goes on. */
 TEST_F(nl, dump_meets_changes)
 {
-	static char buf[65536];
-	struct request r;
 	struct end e = {};
 	int ret, first;
 
 	ASSERT_TRUE(make_many());
 	for (int change = 0; change < 4; change++) {
-		nl_init(&r, self->family, IPCX_CMD_OBJECT_GET, NLM_F_DUMP);
-		seen.n = 0;
-		nl_interrupted = false;
-		ASSERT_EQ(0, nl_send(self->fd, &r));
-		ASSERT_EQ(1, nl_read(self->fd, buf, sizeof(buf), see, &seen));
+		ASSERT_EQ(1, dump_first(self->fd, self->family, IPCX_CMD_OBJECT_GET));
 		first = seen.n;
 		ASSERT_GT(MANY, first);
 		switch (change) {
@@ -289,10 +312,7 @@ TEST_F(nl, dump_meets_changes)
 			ASSERT_EQ(first + 2, ret);
 			break;
 		}
-		do {
-			ret = nl_read(self->fd, buf, sizeof(buf), see, &seen);
-		} while (ret == 1);
-		ASSERT_EQ(0, ret);
+		ASSERT_EQ(0, dump_rest(self->fd));
 		EXPECT_EQ(change > 0, nl_interrupted);
 		/* some are in a buffer that was filled before */
 		EXPECT_LE(MANY - (change == 3 ? 2 : 0), seen.n);
@@ -301,22 +321,52 @@ TEST_F(nl, dump_meets_changes)
 	unlink_many(0, MANY);
 }
 
+/* Ends that come or go during a dump of ends or holders: likewise. */
+TEST_F(nl, dump_meets_ends)
+{
+	static struct end e[MANY];
+	char name[200] = {}; /* three datagrams */
+	struct end more = {};
+	struct ipcx_desc d;
+
+	memset(name, 'n', sizeof(name) - 1);
+	e[0].o.depth = 2 * MANY;
+	e[0].o.msg_max = 4096;
+	for (int i = 0; i < MANY; i++) {
+		ASSERT_EQ(0, end_open(&e[i], name,
+				      IPCX_OPEN_SEND | (i ? 0 : CREATE | IPCX_OPEN_EPHEMERAL)));
+		ASSERT_EQ(1, raw_loan(e[i].fd, &d, 1, 0));
+	}
+	for (int cmd = IPCX_CMD_END_GET; cmd <= IPCX_CMD_HOLDER_GET; cmd++) {
+		for (int change = 0; change < 3; change++) {
+			ASSERT_EQ(1, dump_first(self->fd, self->family, cmd));
+			if (change == 1)
+				ASSERT_EQ(0, end_open(&more, name, IPCX_OPEN_RECV));
+			if (change == 2)
+				end_close(&more);
+			ASSERT_EQ(0, dump_rest(self->fd));
+			EXPECT_EQ(change > 0, nl_interrupted);
+			EXPECT_LE(MANY, seen.n);
+			EXPECT_GE(MANY + 1, seen.n);
+		}
+	}
+	for (int i = 0; i < MANY; i++)
+		end_close(&e[i]);
+}
+
 /* Of a closed socket nothing is left, and a dump that is half read holds the module. */
 TEST_F(nl, half_read)
 {
-	static char buf[65536];
 	long refs;
-	struct request r;
 	int fd = nl_open();
 
 	ASSERT_TRUE(make_many());
 	refs = module_refs();
-	nl_init(&r, self->family, IPCX_CMD_OBJECT_GET, NLM_F_DUMP);
-	ASSERT_EQ(0, nl_send(fd, &r));
-	ASSERT_EQ(1, nl_read(fd, buf, sizeof(buf), NULL, NULL));
+	ASSERT_EQ(1, dump_first(fd, self->family, IPCX_CMD_OBJECT_GET));
 	EXPECT_EQ(refs + 1, module_refs());
 	EXPECT_EQ(MANY, unlink_many(0, MANY));
-	EXPECT_NE(0, system("rmmod ipcx 2>/dev/null"));
+	EXPECT_EQ(-1, syscall(SYS_delete_module, "ipcx", O_NONBLOCK));
+	EXPECT_EQ(EWOULDBLOCK, errno);
 	close(fd);
 	for (int i = 0; i < 100 && module_refs(); i++)
 		usleep(10000);
