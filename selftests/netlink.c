@@ -340,8 +340,9 @@ TEST_F(nl, dump_meets_ends)
 	for (int cmd = IPCX_CMD_END_GET; cmd <= IPCX_CMD_HOLDER_GET; cmd++) {
 		for (int change = 0; change < 3; change++) {
 			ASSERT_EQ(1, dump_first(self->fd, self->family, cmd));
-			if (change == 1)
+			if (change == 1) {
 				ASSERT_EQ(0, end_open(&more, name, IPCX_OPEN_RECV));
+			}
 			if (change == 2)
 				end_close(&more);
 			ASSERT_EQ(0, dump_rest(self->fd));
@@ -354,9 +355,10 @@ TEST_F(nl, dump_meets_ends)
 		end_close(&e[i]);
 }
 
-/* Of a closed socket nothing is left, and a dump that is half read holds the module. */
+/* Of a closed socket nothing is left; a dump that is half read is the only one, and holds the module. */
 TEST_F(nl, half_read)
 {
+	struct request r;
 	long refs;
 	int fd = nl_open();
 
@@ -364,6 +366,9 @@ TEST_F(nl, half_read)
 	refs = module_refs();
 	ASSERT_EQ(1, dump_first(fd, self->family, IPCX_CMD_OBJECT_GET));
 	EXPECT_EQ(refs + 1, module_refs());
+	nl_init(&r, self->family, IPCX_CMD_END_GET, NLM_F_DUMP);
+	ASSERT_EQ(0, nl_send(fd, &r));
+	EXPECT_EQ(-EBUSY, dump_rest(fd));
 	EXPECT_EQ(MANY, unlink_many(0, MANY));
 	EXPECT_EQ(-1, syscall(SYS_delete_module, "ipcx", O_NONBLOCK));
 	EXPECT_EQ(EWOULDBLOCK, errno);
