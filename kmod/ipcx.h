@@ -12,6 +12,8 @@
  *   mmap_lock -> ipcx_map::sem -> ipcx_queue::lock is the fault handler, so
  *   nothing here touches user memory while it holds any of these.
  *   users_lock (user.c) is a leaf.
+ *   Who looks on comes with genetlink's cb_lock and the cb_mutex of its socket, and takes
+ *   ipcx_queue::lock or ipcx_topic::lock inside of ipcx_net::lock.
  */
 #ifndef IPCX_PRIVATE_H
 #define IPCX_PRIVATE_H

@@ -14,8 +14,7 @@
  *   the module      is held by a dump from its beginning to its end (genl_family::module), so that
  *                   rmmod is EBUSY meanwhile. All else runs under genetlink's cb_lock, for which
  *                   genl_unregister_family() waits. So it is called first at exit, while all is
- *                   still there. At init the family comes before the device: if that fails, there
- *                   was no object that a dump could have been longer than its first message for.
+ *                   still there.
  *
  * LOCKS: none of its own, and operations may run beside each other (parallel_ops). Credentials
  * are those of the file of the socket, since a privileged program may be given one.
