@@ -210,12 +210,11 @@ struct ipcx_queue_count {
 /**
  * struct ipcx_queue - a queue
  * @obj: its name and its lifetime
- * @lock: protects @slots, @takers, @byte_waiters, @send_waiters, @recv_waiters, @senders,
- *	@receivers, @count, @removed, @expire_at, @scan_from
+ * @lock: protects @slots, @takers, @byte_waiters, @recv_waiters, @senders, @receivers,
+ *	@count, @removed, @expire_at, @scan_from
  * @slots: the messages
  * @takers: who sleeps until a message is there, first come first served
  * @byte_waiters: sleeping senders that need more than a slot
- * @send_waiters: sleeping senders
  * @recv_waiters: sleeping receivers
  * @senders: endpoints that may send
  * @receivers: endpoints that may receive
@@ -227,6 +226,7 @@ struct ipcx_queue_count {
  * @recv_poll: who polls for a message
  * @send_poll: who polls for a slot
  * @send_wait: senders that sleep until a slot or pages are there
+ * @send_waiters: how many these are
  * @arena: the pages behind the slots
  * @msg_max: longest message in bytes
  * @bytes_max: what the creator asked for, in bytes
@@ -245,7 +245,6 @@ struct ipcx_queue {
 	struct ipcx_slots slots;
 	struct list_head takers;
 	u32 byte_waiters;
-	u32 send_waiters;
 	u32 recv_waiters;
 	u32 senders;
 	u32 receivers;
@@ -258,6 +257,7 @@ struct ipcx_queue {
 	wait_queue_head_t recv_poll;
 	wait_queue_head_t send_poll;
 	wait_queue_head_t send_wait;
+	atomic_t send_waiters;
 	struct ipcx_arena arena;
 	u64 msg_max;
 	u64 bytes_max;

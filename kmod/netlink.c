@@ -12,7 +12,7 @@
  *                   between two of its messages, never pointers.
  *   the namespace   is held by the asker's socket: the tables go after the last one is closed.
  *   the module      is held by a dump from its beginning to its end (genl_family::module), so that
- *                   rmmod is EBUSY meanwhile. All else runs under genetlink's cb_lock, for which
+ *                   rmmod fails meanwhile. All else runs under genetlink's cb_lock, for which
  *                   genl_unregister_family() waits. So it is called first at exit, while all is
  *                   still there.
  *

@@ -22,7 +22,7 @@ void ipcx_queue_look(struct ipcx_object *obj, struct ipcx_object_stat *s)
 	s->leased = count[IPCX_SLOT_LEASED] - q->slots.answers;
 	s->answers = count[IPCX_SLOT_ANSWERED] + q->slots.answers;
 	s->requests = q->slots.owed;
-	s->send_waiters = q->send_waiters;
+	s->send_waiters = atomic_read(&q->send_waiters);
 	s->recv_waiters = q->recv_waiters;
 	s->sent = q->slots.seq;
 	s->count = q->count;

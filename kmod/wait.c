@@ -329,12 +329,12 @@ int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len
 }
 
 /* Who needs pages, or two slots, and not only one is waited for by all senders, see above. */
-static void count_waiter(struct ipcx_queue *q, u32 npages, u32 kind, int n)
+static void count_byte_waiter(struct ipcx_queue *q, u32 npages, u32 kind, int n)
 {
+	if (npages <= 1 && !(kind & IPCX_LOAN_REQUEST))
+		return;
 	spin_lock(&q->lock);
-	q->send_waiters += n;
-	if (npages > 1 || kind & IPCX_LOAN_REQUEST)
-		q->byte_waiters += n;
+	q->byte_waiters += n;
 	spin_unlock(&q->lock);
 }
 
@@ -357,7 +357,8 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, const struct ipcx_credit *credit,
 
 	if (deadline == IPCX_DEADLINE_NOWAIT)
 		return -EAGAIN;
-	count_waiter(q, npages, kind, 1);
+	atomic_inc(&q->send_waiters);
+	count_byte_waiter(q, npages, kind, 1);
 	for (;;) {
 		/* B: has a full barrier, pairs with A in ipcx_slot_trim() */
 		prepare_to_wait_exclusive(&q->send_wait, &wait, TASK_INTERRUPTIBLE);
@@ -370,7 +371,8 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, const struct ipcx_credit *credit,
 		err = ipcx_sleep_until(deadline);
 	}
 	finish_wait(&q->send_wait, &wait);
-	count_waiter(q, npages, kind, -1);
+	count_byte_waiter(q, npages, kind, -1);
+	atomic_dec(&q->send_waiters);
 	if (err && ipcx_queue_writable(q, credit, 0, IPCX_LOAN_REPLY))
 		ipcx_queue_wake_send(q);
 	return err;
