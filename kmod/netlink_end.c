@@ -154,8 +154,7 @@ struct holder {
 };
 
 /* In whose hands a slot is, how and since when; NULL if in nobody's. */
-static const struct ipcx_party *slot_party(const struct ipcx_slot *slot, u32 *state,
-					   unsigned long *since)
+static const struct ipcx_party *slot_party(const struct ipcx_slot *slot, u32 *state, u32 *since)
 {
 	const struct ipcx_late *late;
 
@@ -179,7 +178,7 @@ static const struct ipcx_party *slot_party(const struct ipcx_slot *slot, u32 *st
 
 static bool slot_holder(const struct ipcx_slot *slot, struct holder *h)
 {
-	unsigned long since;
+	u32 since;
 	const struct ipcx_party *party = slot_party(slot, &h->state, &since);
 	const struct ipcx_endpoint *ep = container_of(party, struct ipcx_endpoint, party);
 
@@ -188,7 +187,7 @@ static bool slot_holder(const struct ipcx_slot *slot, struct holder *h)
 	h->end = ep->end.id;
 	h->pid = ipcx_pid_visible(ep->end.pid, false);
 	h->uid = ep->end.uid;
-	h->held_ms = jiffies64_to_msecs(jiffies - since);
+	h->held_ms = jiffies64_to_msecs((u32)jiffies - since);
 	h->bytes = slot->len;
 	h->seq = slot->seq;
 	h->deliveries = slot->deliveries;

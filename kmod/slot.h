@@ -58,18 +58,18 @@ struct ipcx_party {
  * @in_party: in ipcx_party::late
  * @slot: the slot; it does not become FREE while it has such
  * @party: who had it
- * @since: when the first of these leases began, in jiffies
  * @n: how often, less what it gave back
  * @npages: of the message, as it was then
+ * @since: of the first of these leases, see struct ipcx_slot
  */
 struct ipcx_late {
 	struct hlist_node in_slot;
 	struct hlist_node in_party;
 	struct ipcx_slot *slot;
 	struct ipcx_party *party;
-	unsigned long since;
 	u64 n;
 	u32 npages;
+	u32 since;
 };
 
 /**
@@ -88,7 +88,6 @@ struct ipcx_late {
  * @len: LOANED: bytes loaned; QUEUED, LEASED: bytes of the message
  * @tag: the application's word
  * @seq: number of the message
- * @since: LOANED, LEASED: when it got so, in jiffies
  * @state: enum ipcx_slot_state
  * @prio: priority of the message
  * @ended: BUSY: FREE as soon as nobody reads it any more
@@ -96,6 +95,7 @@ struct ipcx_late {
  * @reply: LOANED: for a reply; LEASED: to the caller, as the answer
  * @flags: IPCX_MSG_*, kept for the caller
  * @deliveries: how often the message came back
+ * @since: LOANED, LEASED: when it got so, low half of jiffies
  * @uid: identity of the sender, kept for the caller
  * @gid: likewise
  * @pid: likewise
@@ -120,7 +120,6 @@ struct ipcx_slot {
 	u64 len;
 	u64 tag;
 	u64 seq;
-	unsigned long since;
 	u8 state;
 	u8 prio;
 	bool ended;
@@ -128,6 +127,7 @@ struct ipcx_slot {
 	bool reply;
 	u16 flags;
 	u32 deliveries;
+	u32 since;
 	kuid_t uid;
 	kgid_t gid;
 	struct pid *pid;
