@@ -22,19 +22,16 @@ SPEC = 'Documentation/netlink/specs/ipcx.yaml'
 HEADER = 'include/uapi/linux/ipcx_netlink.h'
 
 KEYS = {
-    'spec': {'name', 'protocol', 'doc', 'definitions', 'attribute-sets', 'operations', 'mcast-groups'},
+    'spec': {'name', 'protocol', 'doc', 'definitions', 'attribute-sets', 'operations'},
     'definition': {'name', 'type', 'doc', 'entries', 'value-start'},
     'entry': {'name', 'doc'},
     'attribute set': {'name', 'doc', 'attributes'},
     'attribute': {'name', 'type', 'doc', 'enum', 'checks'},
     'checks': {'min', 'max', 'min-len', 'max-len'},
     'operations': {'list'},
-    'operation': {'name', 'doc', 'attribute-set', 'do', 'dump', 'event'},
+    'operation': {'name', 'doc', 'attribute-set', 'do', 'dump'},
     'do, dump': {'request', 'reply'},
-    'event': {'attributes'},
     'message': {'attributes'},
-    'mcast-groups': {'list'},
-    'mcast-group': {'name'},
 }
 TYPES = {'pad', 'u32', 'u64', 'binary'}
 
@@ -88,10 +85,6 @@ def check(spec):
             known('do, dump', op.get(mode, {}))
             for message in op.get(mode, {}).values():
                 check_message(op, message, sets[op['attribute-set']])
-        if 'event' in op:
-            check_message(op, op['event'], sets[op['attribute-set']])
-    for g in spec.get('mcast-groups', {}).get('list', []):
-        known('mcast-group', g)
 
 
 def upper(*words):
@@ -142,11 +135,6 @@ def header(spec):
              f'/* Made by scripts/netlink-header.py from {SPEC}. */',
              '#ifndef _UAPI_LINUX_IPCX_NETLINK_H', '#define _UAPI_LINUX_IPCX_NETLINK_H', '',
              f'#define IPCX_GENL_NAME\t\t"{spec["name"]}"', '#define IPCX_GENL_VERSION\t1', '']
-    groups = spec.get('mcast-groups', {}).get('list', [])
-    for g in groups:
-        lines.append(f'#define {upper("ipcx_mcgrp", g["name"])}\t"{g["name"]}"')
-    if groups:
-        lines.append('')
     for d in spec['definitions']:
         lines += definition(d)
     for s in spec['attribute-sets']:
