@@ -211,9 +211,10 @@ check "what a name has in it never reaches the terminal" sh -c "
 check "but JSON" json 'j["name"] == "a\x1b[31m\nb\"c\x85" and j["kind"] == "queue" and j["mode"] == "0600" and j["policy"] == "block"' \
 	"$ipcx" ls --json
 "$ipcx" send "$evil" -m x
-timeout 20 "$ipcx" serve "$evil" sh -c 'sleep 3' 2>/dev/null &
+timeout 20 "$ipcx" serve "$evil" sh -c 'sleep 5' 2>/dev/null &
 one=$!
 check "somebody takes it" timeout 10 sh -c "until '$ipcx' holders | grep -q leased; do sleep 0.05; done"
+check "nor that of a queue with holders" sh -c "'$ipcx' holders | grep -qF 'a\\033[31m\\012b\"c\\302\\205'"
 check "holders" json 'j["state"] == "leased" and j["bytes"] == 1 and j["seq"] == 1 and j["pid"] > 0 and j["uid"] == 0 and j["held_ms"] < 20000' \
 	"$ipcx" holders "$evil" --json
 check "show says who has it open" json 'len(j["ends"]) == 1 and j["ends"][0]["leases"] == 1 and j["ends"][0]["rights"] == "r" and j["leased"] == 1' \

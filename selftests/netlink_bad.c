@@ -108,10 +108,14 @@ TEST_F_TIMEOUT(nl, attributes, 300)
 				one(&r, self->family, op->cmd, flags, attr, len ?: 3);
 				nl_put(&r, attr, "\1\0\0\0\0\0\0", len ?: 3);
 				EXPECT_REFUSED(-EINVAL, &r);
+				EXPECT_STREQ("the attribute comes twice", nl_words);
 				/* where it has no place */
 				one(&r, self->family, op->cmd, flags, attr, len ?: 3);
 				if (!(flags ? op->ask[i].in_dump : op->ask[i].in_do)) {
 					EXPECT_REFUSED(-EINVAL, &r);
+					EXPECT_EQ(flags > 0,
+						  !strcmp("a dump is not limited by that",
+							  nl_words));
 				}
 				if (len && op->ask[i].has_min) {
 					nl_init(&r, self->family, op->cmd, flags);
