@@ -83,7 +83,8 @@ void put_attr_user(struct nlattr *const attrs[ATTRS], int attr, int width)
 			snprintf(known, sizeof(known), "%u", uid);
 		last = uid;
 	}
-	printf("%-*s", width, known);
+	put_printable(stdout, known, strlen(known));
+	printf("%*s", width > (int)strlen(known) ? width - (int)strlen(known) : 0, "");
 }
 
 void json_fields(const struct field *f, size_t n, struct nlattr *const attrs[ATTRS])

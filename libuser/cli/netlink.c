@@ -14,13 +14,13 @@
 
 #include "util.h"
 
-#define TRIES	5
+#define TRIES 5
 
 /* One request on its way. */
 struct asking {
 	struct answer *a;
 	size_t room;
-	int err;	/* errno of the module or of this program */
+	int err; /* errno of the module or of this program */
 };
 
 static int on_message(struct nl_msg *msg, void *arg)
@@ -123,7 +123,7 @@ int nl_ask(int cmd, bool dump, int attr, const void *value, size_t len, struct a
 		r = send_request(sk, family, cmd, dump, attr, value, len);
 		if (!r)
 			r = nl_recvmsgs_default(sk);
-		if (r != -NLE_DUMP_INTR)
+		if (r != -NLE_DUMP_INTR || asking.err)
 			break;
 	}
 	nl_socket_free(sk);
@@ -140,7 +140,8 @@ int nl_ask(int cmd, bool dump, int attr, const void *value, size_t len, struct a
 
 void answer_attrs(const struct answer *a, size_t i, struct nlattr *attrs[ATTRS])
 {
-	genlmsg_parse(nlmsg_hdr(a->msg[i]), 0, attrs, ATTRS - 1, NULL);
+	if (i >= a->n || genlmsg_parse(nlmsg_hdr(a->msg[i]), 0, attrs, ATTRS - 1, NULL) < 0)
+		memset(attrs, 0, ATTRS * sizeof(*attrs));
 }
 
 bool attr_number(struct nlattr *const attrs[ATTRS], int attr, uint64_t *v)

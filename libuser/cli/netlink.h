@@ -59,7 +59,7 @@ struct answer {
 int nl_ask(int cmd, bool dump, int attr, const void *value, size_t len, struct answer *a, int *err);
 void answer_free(struct answer *a);
 
-/* The attributes of a message, until the answer is freed */
+/* The attributes of a message, until the answer is freed; none if there is no such message */
 void answer_attrs(const struct answer *a, size_t i, struct nlattr *attrs[ATTRS]);
 bool attr_number(struct nlattr *const attrs[ATTRS], int attr, uint64_t *v);
 uint64_t attr_or_0(struct nlattr *const attrs[ATTRS], int attr);
