@@ -208,8 +208,8 @@ TEST_F(nl, waiters)
 	}
 	EXPECT_EQ(1, OBJECT(RECV_WAITERS));
 	EXPECT_EQ(1, OBJECT(SEND_WAITERS));
-	ASSERT_EQ(1,
-		  raw_commit(out.fd, &d)); /* the one takes it, and leaves its slot to the other */
+	/* the one takes it, and leaves its slot to the other */
+	ASSERT_EQ(1, raw_commit(out.fd, &d));
 	pthread_join(a, NULL);
 	pthread_join(b, NULL);
 	ASSERT_EQ(0, get_object(self->fd, self->family, "nl-wait"));
