@@ -134,8 +134,7 @@ int ipcx_attrs_once(const struct nlmsghdr *nlh, struct netlink_ext_ack *extack)
 	unsigned long seen = 0;
 	int rem;
 
-	nlmsg_for_each_attr(attr, nlh, GENL_HDRLEN, rem)
-	{
+	nlmsg_for_each_attr(attr, nlh, GENL_HDRLEN, rem) {
 		if (seen & BIT(nla_type(attr))) {
 			NL_SET_ERR_MSG_ATTR(extack, attr, "the attribute comes twice");
 			return -EINVAL;

@@ -355,7 +355,7 @@ TEST_F(nl, dump_meets_ends)
 		end_close(&e[i]);
 }
 
-/* Of a closed socket nothing is left; a dump that is half read is the only one, and holds the module. */
+/* Of a closed socket nothing is left. A half-read dump is the only one, and holds the module. */
 TEST_F(nl, half_read)
 {
 	struct request r;

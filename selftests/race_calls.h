@@ -258,7 +258,7 @@ static int create_e_there(void *unused)
 	return !!create_e();
 }
 
-/* An end that is here, and the process that opened it is gone: only the end keeps its struct pid. */
+/* An end that is here, opened by a process that is gone: only the end keeps its struct pid. */
 static int opened_by_the_dead(int (*open_it)(void *))
 {
 	static char stack[16384] __attribute__((aligned(16)));
