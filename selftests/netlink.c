@@ -366,12 +366,12 @@ TEST_F(nl, half_read)
 	refs = module_refs();
 	ASSERT_EQ(1, dump_first(fd, self->family, IPCX_CMD_OBJECT_GET));
 	EXPECT_EQ(refs + 1, module_refs());
-	nl_init(&r, self->family, IPCX_CMD_END_GET, NLM_F_DUMP);
-	ASSERT_EQ(0, nl_send(fd, &r));
-	EXPECT_EQ(-EBUSY, dump_rest(fd));
 	EXPECT_EQ(MANY, unlink_many(0, MANY));
 	EXPECT_EQ(-1, syscall(SYS_delete_module, "ipcx", O_NONBLOCK));
 	EXPECT_EQ(EWOULDBLOCK, errno);
+	nl_init(&r, self->family, IPCX_CMD_END_GET, NLM_F_DUMP);
+	ASSERT_EQ(0, nl_send(fd, &r));
+	EXPECT_EQ(-EBUSY, dump_rest(fd));
 	close(fd);
 	for (int i = 0; i < 100 && module_refs(); i++)
 		usleep(10000);
