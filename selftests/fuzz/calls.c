@@ -422,6 +422,12 @@ uint32_t call_make(struct state *s, const struct call *c)
 	case OP_LIST:
 		call_list(s, c);
 		break;
+	case OP_ASK:
+		call_ask(s, c);
+		break;
+	case OP_HEED:
+		call_heed(s, c);
+		break;
 	case OP_EXIT:
 		s->used_up = true; /* at its end, with all that it has */
 		break;

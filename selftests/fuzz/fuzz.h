@@ -13,7 +13,7 @@
 #define ARGS_MAX	8
 #define TEXT_MAX	(128 << 10)
 
-/* program.c: what a program is, making and changing one */
+/* grammar.c, program.c: what a program is, making and changing one */
 
 /* one line for what belongs together */
 /* clang-format off */
@@ -23,7 +23,7 @@ enum op {
 	OP_READ, OP_WRITE, OP_POLL, OP_EPOLL, OP_NONBLOCK, OP_STAT, OP_IOCTL,
 	OP_MMAP, OP_TOUCH, OP_MUNMAP, OP_MREMAP, OP_MPROTECT, OP_MADVISE, OP_PIN, OP_DRAIN, OP_PEEK,
 	OP_DUP, OP_CLOSE, OP_FORK, OP_SENDFD, OP_RECVFD, OP_KILL, OP_SLEEP,
-	OP_LIST, OP_EXIT, OP_UNSHARE, OP_DROP,
+	OP_LIST, OP_ASK, OP_HEED, OP_EXIT, OP_UNSHARE, OP_DROP,
 	OP_JOIN, OP_WAIT, OP_KICK, OP_POPULATE, OP_EVICT, OP_LEAVE, OP_RING, OP_WINDOW, OP_PUBLISH,
 	OP_CONSUME, OP_STORE,
 	OPS
@@ -117,6 +117,21 @@ enum bad {
 };
 
 #define BAD(kind, where, value)	((kind) | (uint64_t)(where) << 8 | (uint64_t)(value) << 16)
+
+/* An attribute of netlink: number | length << 16; with ATTR_NAME its value is the index of a name. */
+#define ATTR(type, len)	((type) | (uint64_t)(len) << 16)
+#define ATTR_NAME	(1ULL << 32)
+
+/* How a request is spoilt: kind | value << 8. */
+enum nlbad {
+	NLBAD_NOT,
+	NLBAD_CUT,
+	NLBAD_SHORT,
+	NLBAD_LONG,
+	NLBAD_VERSION,
+	NLBAD_ATTR,
+	NLBAD_TWICE
+};
 
 void random_seed(uint64_t seed);
 uint64_t random_below(uint64_t n);
@@ -245,6 +260,7 @@ struct msg {
  * @socket: one end of a socket pair that all processes share
  * @pipe: for pins
  * @epoll: an epoll set
+ * @netlink: a socket of the netlink family, or 0
  * @fail_nth: /proc/thread-self/fail-nth
  * @end: endpoints
  * @map: mappings
@@ -260,6 +276,7 @@ struct state {
 	int socket[2];
 	int pipe[2];
 	int epoll;
+	int netlink;
 	int fail_nth;
 	struct end end[ENDS];
 	struct map map[MAPS];
@@ -291,7 +308,7 @@ char *memory_of(struct state *s, uint64_t how);
 uint64_t inline_length(bool is_inline, uint64_t len);
 int64_t deadline_of(uint64_t wait);
 
-/* batch.c, calls.c, memory.c, topic.c: making one call in a process */
+/* batch.c, calls.c, memory.c, netlink.c, topic.c: making one call in a process */
 
 bool call_may_sleep(const struct call *c);
 uint32_t call_make(struct state *s, const struct call *c);
@@ -302,6 +319,8 @@ long call_memory(struct state *s, const struct call *c);
 struct range part_of(uint64_t len, uint64_t part);
 void map_remember(struct state *s, const struct map *m);
 void call_topic(struct state *s, const struct call *c);
+void call_ask(struct state *s, const struct call *c);
+void call_heed(struct state *s, const struct call *c);
 void topic_bus_error(struct state *s, const struct call *c);
 
 #endif /* FUZZ_H */
