@@ -139,8 +139,7 @@ static noinline ssize_t send_pages(struct ipcx_endpoint *ep, const char __user *
 
 /* Lets the lock go, and waits for a slot without pages. Return: the slot, BUSY, or an ERR_PTR. */
 static noinline struct ipcx_slot *wait_inline(struct ipcx_endpoint *ep, u64 len, s64 deadline)
-	__releases(&ep->q->lock)
-	__acquires(&ep->q->lock)
+	__releases(&ep->q->lock) __acquires(&ep->q->lock)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
@@ -158,8 +157,7 @@ static noinline struct ipcx_slot *wait_inline(struct ipcx_endpoint *ep, u64 len,
 }
 
 /* Under the lock: one that is free now, BUSY, or NULL. */
-static __always_inline struct ipcx_slot *grab_inline(struct ipcx_queue *q,
-						     struct ipcx_party *party)
+static __always_inline struct ipcx_slot *grab_inline(struct ipcx_queue *q, struct ipcx_party *party)
 {
 	if (unlikely(q->removed || !ipcx_queue_has_room(q, party->credit, 0, IPCX_LOAN_INLINE)))
 		return NULL;
@@ -217,8 +215,8 @@ static __always_inline ssize_t send_inline(const struct file *file, int iocb_fla
 }
 
 /* Sends what is at @buf, or in @from if that is not NULL. Return: @len or a negative errno. */
-static __always_inline ssize_t send(const struct file *file, int iocb_flags,
-				    const char __user *buf, struct iov_iter *from, size_t len)
+static __always_inline ssize_t send(const struct file *file, int iocb_flags, const char __user *buf,
+				    struct iov_iter *from, size_t len)
 {
 	struct ipcx_endpoint *ep = file->private_data;
 
