@@ -314,6 +314,7 @@ if [ "$kernel" = stock ]; then
 	host queue_shm_kill
 	host queue_shm_step
 	run fallback.sh selftests/fallback.sh
+	run record.sh selftests/record.sh
 	run examples.sh selftests/examples.sh
 fi
 # shellcheck disable=SC2086 # one word a program

@@ -191,6 +191,18 @@ check "one subscribes" subscribed news 1
 "$ipcx" pub news -f "$dir/a"
 wait "$one"
 check "a file arrives" cmp "$dir/a" "$dir/sub1"
+timeout 20 "$ipcx" record news -n 2 -o "$dir/news.rec" &
+one=$!
+check "a recorder subscribes" subscribed news 1
+"$ipcx" pub news -m early -m late
+wait "$one"
+check "a recorder ends after its count" is "$?" 0
+timeout 20 "$ipcx" sub news -n 2 >"$dir/sub1" &
+one=$!
+check "somebody subscribes again" subscribed news 1
+check "replay" json 'j["published"] == 2 and j["bytes"] == 9' "$ipcx" replay news -i "$dir/news.rec" --json
+wait "$one"
+check "what was recorded comes again" is "$(tr '\n' , <"$dir/sub1")" "early,late,"
 check "nothing in a topic exits 4" gives 4 "$ipcx" sub news --timeout 50ms
 check "no such topic" says 1 'pub -c' "$ipcx" sub nowhere
 check "a topic is no queue" says 1 'not a queue' "$ipcx" send news -m x

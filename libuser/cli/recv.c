@@ -184,7 +184,9 @@ static int hand_on(struct receiver *r, struct ipcx_msg *m)
 {
 	int err;
 
-	if (r->dir)
+	if (r->put)
+		err = r->put(r, m);
+	else if (r->dir)
 		err = to_file(r, m);
 	else
 		err = r->json ? to_json(r, m, NULL) : to_stdout(r, m);

@@ -36,7 +36,11 @@ struct receiver {
 	int64_t timeout;
 	int delimiter;			/* -1: none */
 	bool create, json, sync, peek;
+	/* does with a message what these do not say; an exit code */
+	int (*put)(const struct receiver *r, const struct ipcx_msg *m);
 };
+
+extern const struct origin topic_origin; /* sub.c: to subscribe */
 
 enum { OPT_RAW = OPT_FIRST, OPT_TIMEOUT, OPT_SYNC, OPT_PEEK, OPT_OTHER };
 

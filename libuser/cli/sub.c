@@ -26,7 +26,8 @@ static void sub_close(void *handle)
 	uint64_t missed = ipcx_topic_missed(handle);
 
 	if (missed)
-		fprintf(stderr, "ipcx: sub: messages missed: %llu\n", (unsigned long long)missed);
+		fprintf(stderr, "ipcx: %s: messages missed: %llu\n", command->name,
+			(unsigned long long)missed);
 	ipcx_topic_close(handle);
 }
 
@@ -37,7 +38,7 @@ static void sub_json(const struct ipcx_msg *m)
 	       m->len);
 }
 
-static const struct origin topic_origin = {
+const struct origin topic_origin = {
 	.take = topic_take,
 	.release = topic_release,
 	.give_back = topic_release,
