@@ -118,7 +118,7 @@ enum bad {
 
 #define BAD(kind, where, value)	((kind) | (uint64_t)(where) << 8 | (uint64_t)(value) << 16)
 
-/* An attribute of netlink: number | length << 16; with ATTR_NAME its value is the index of a name. */
+/* An attribute of netlink: number | length << 16; of one with ATTR_NAME the value is an index. */
 #define ATTR(type, len)	((type) | (uint64_t)(len) << 16)
 #define ATTR_NAME	(1ULL << 32)
 
