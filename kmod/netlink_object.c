@@ -7,10 +7,7 @@
 #define TOPIC	BIT(IPCX_KIND_TOPIC)
 #define REGION	BIT(IPCX_KIND_REGION)
 
-#define NUMBER(attribute, member, kinds) \
-	{ \
-		IPCX_A_OBJECT_##attribute, offsetof(struct ipcx_object_stat, member), kinds \
-	}
+#define AT(member)	offsetof(struct ipcx_object_stat, member)
 
 /* Which numbers which kinds have. */
 static const struct {
@@ -18,35 +15,35 @@ static const struct {
 	u16 offset;
 	u32 kinds;
 } numbers[] = {
-	NUMBER(DEPTH, depth, QUEUE | TOPIC),
-	NUMBER(MSG_MAX, msg_max, QUEUE | TOPIC),
-	NUMBER(BYTES_MAX, bytes_max, QUEUE | TOPIC | REGION),
-	NUMBER(BYTES, bytes, QUEUE | TOPIC | REGION),
-	NUMBER(SENDERS, senders, QUEUE | TOPIC),
-	NUMBER(RECEIVERS, receivers, QUEUE | TOPIC),
-	NUMBER(FREE, free, QUEUE),
-	NUMBER(LOANED, loaned, QUEUE),
-	NUMBER(QUEUED, queued, QUEUE),
-	NUMBER(LEASED, leased, QUEUE),
-	NUMBER(ANSWERS, answers, QUEUE),
-	NUMBER(REQUESTS, requests, QUEUE),
-	NUMBER(SEND_WAITERS, send_waiters, QUEUE),
-	NUMBER(RECV_WAITERS, recv_waiters, QUEUE),
-	NUMBER(SENT, sent, QUEUE),
-	NUMBER(RELEASED, count.released, QUEUE),
-	NUMBER(DROPPED_OLDEST, count.dropped_oldest, QUEUE),
-	NUMBER(DROPPED_NEWEST, count.dropped_newest, QUEUE),
-	NUMBER(EXPIRED, count.expired, QUEUE),
-	NUMBER(POISON, count.poison, QUEUE),
-	NUMBER(WITHDRAWN, count.withdrawn, QUEUE),
-	NUMBER(REDELIVERED, count.redelivered, QUEUE),
-	NUMBER(DEAD_LETTERED, count.dead_lettered, QUEUE),
-	NUMBER(DEAD_LETTER_FAILED, count.dead_letter_failed, QUEUE),
-	NUMBER(POLICY, policy, QUEUE),
-	NUMBER(MAX_DELIVERIES, max_deliveries, QUEUE),
-	NUMBER(LEASE_MS, lease_ms, QUEUE),
-	NUMBER(LEASES_MAX, leases_max, QUEUE),
-	NUMBER(DEAD_LETTER, dead_letter, QUEUE),
+	{ IPCX_A_OBJECT_DEPTH, AT(depth), QUEUE | TOPIC },
+	{ IPCX_A_OBJECT_MSG_MAX, AT(msg_max), QUEUE | TOPIC },
+	{ IPCX_A_OBJECT_BYTES_MAX, AT(bytes_max), QUEUE | TOPIC | REGION },
+	{ IPCX_A_OBJECT_BYTES, AT(bytes), QUEUE | TOPIC | REGION },
+	{ IPCX_A_OBJECT_SENDERS, AT(senders), QUEUE | TOPIC },
+	{ IPCX_A_OBJECT_RECEIVERS, AT(receivers), QUEUE | TOPIC },
+	{ IPCX_A_OBJECT_FREE, AT(free), QUEUE },
+	{ IPCX_A_OBJECT_LOANED, AT(loaned), QUEUE },
+	{ IPCX_A_OBJECT_QUEUED, AT(queued), QUEUE },
+	{ IPCX_A_OBJECT_LEASED, AT(leased), QUEUE },
+	{ IPCX_A_OBJECT_ANSWERS, AT(answers), QUEUE },
+	{ IPCX_A_OBJECT_REQUESTS, AT(requests), QUEUE },
+	{ IPCX_A_OBJECT_SEND_WAITERS, AT(send_waiters), QUEUE },
+	{ IPCX_A_OBJECT_RECV_WAITERS, AT(recv_waiters), QUEUE },
+	{ IPCX_A_OBJECT_SENT, AT(sent), QUEUE },
+	{ IPCX_A_OBJECT_RELEASED, AT(count.released), QUEUE },
+	{ IPCX_A_OBJECT_DROPPED_OLDEST, AT(count.dropped_oldest), QUEUE },
+	{ IPCX_A_OBJECT_DROPPED_NEWEST, AT(count.dropped_newest), QUEUE },
+	{ IPCX_A_OBJECT_EXPIRED, AT(count.expired), QUEUE },
+	{ IPCX_A_OBJECT_POISON, AT(count.poison), QUEUE },
+	{ IPCX_A_OBJECT_WITHDRAWN, AT(count.withdrawn), QUEUE },
+	{ IPCX_A_OBJECT_REDELIVERED, AT(count.redelivered), QUEUE },
+	{ IPCX_A_OBJECT_DEAD_LETTERED, AT(count.dead_lettered), QUEUE },
+	{ IPCX_A_OBJECT_DEAD_LETTER_FAILED, AT(count.dead_letter_failed), QUEUE },
+	{ IPCX_A_OBJECT_POLICY, AT(policy), QUEUE },
+	{ IPCX_A_OBJECT_MAX_DELIVERIES, AT(max_deliveries), QUEUE },
+	{ IPCX_A_OBJECT_LEASE_MS, AT(lease_ms), QUEUE },
+	{ IPCX_A_OBJECT_LEASES_MAX, AT(leases_max), QUEUE },
+	{ IPCX_A_OBJECT_DEAD_LETTER, AT(dead_letter), QUEUE },
 };
 
 static int numbers_put(struct sk_buff *skb, struct ipcx_object *obj)
