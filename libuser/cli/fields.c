@@ -68,11 +68,10 @@ void put_attr_name(struct nlattr *const attrs[ATTRS], int name, int id)
 		printf("(no name, id %llu)", (unsigned long long)attr_or_0(attrs, id));
 }
 
-void put_attr_user(struct nlattr *const attrs[ATTRS], int attr, int width)
+const char *user_text(unsigned int uid)
 {
 	static char known[64]; /* the last one: looking it up reads files */
 	static unsigned int last;
-	unsigned int uid = attr_or_0(attrs, attr);
 
 	if (!known[0] || uid != last) {
 		struct passwd *pw = getpwuid(uid);
@@ -83,6 +82,13 @@ void put_attr_user(struct nlattr *const attrs[ATTRS], int attr, int width)
 			snprintf(known, sizeof(known), "%u", uid);
 		last = uid;
 	}
+	return known;
+}
+
+void put_attr_user(struct nlattr *const attrs[ATTRS], int attr, int width)
+{
+	const char *known = user_text(attr_or_0(attrs, attr));
+
 	put_printable(stdout, known, strlen(known));
 	printf("%*s", width > (int)strlen(known) ? width - (int)strlen(known) : 0, "");
 }

@@ -66,11 +66,16 @@ uint64_t attr_or_0(struct nlattr *const attrs[ATTRS], int attr);
 
 void put_attr_name(struct nlattr *const attrs[ATTRS], int name, int id);
 void put_attr_user(struct nlattr *const attrs[ATTRS], int attr, int width);
+const char *user_text(unsigned int uid); /* until the next call */
 const char *kind_text(uint64_t kind);
 const char *state_text(uint64_t state);
 
 /* The members of a JSON object, and lines of text, of those fields that are there */
 void json_fields(const struct field *f, size_t n, struct nlattr *const attrs[ATTRS]);
 void put_fields(const struct field *f, size_t n, struct nlattr *const attrs[ATTRS]);
+
+/* object.c: the members of a JSON object, of an answer about an object or about an end */
+void json_object(struct nlattr *const attrs[ATTRS]);
+void json_end(struct nlattr *const attrs[ATTRS]);
 
 #endif /* IPCX_CLI_NETLINK_H */

@@ -72,6 +72,16 @@ static const struct field end_fields[] = {
 
 /* clang-format on */
 
+void json_object(struct nlattr *const attrs[ATTRS])
+{
+	json_fields(object_fields, ARRAY_SIZE(object_fields), attrs);
+}
+
+void json_end(struct nlattr *const attrs[ATTRS])
+{
+	json_fields(end_fields, ARRAY_SIZE(end_fields), attrs);
+}
+
 /* A number of a list, a dash for what this kind does not have */
 static void put_number(struct nlattr *const attrs[ATTRS], int attr, int width)
 {
@@ -127,7 +137,7 @@ static int run_ls(int argc, char **argv)
 			continue;
 		}
 		printf("{");
-		json_fields(object_fields, ARRAY_SIZE(object_fields), attrs);
+		json_object(attrs);
 		printf("}\n");
 	}
 	answer_free(&a);
@@ -159,7 +169,7 @@ static void show_ends(const struct answer *ends, bool json)
 		answer_attrs(ends, i, attrs);
 		if (json) {
 			printf("%s{", i ? "," : "");
-			json_fields(end_fields, ARRAY_SIZE(end_fields), attrs);
+			json_end(attrs);
 			printf("}");
 			continue;
 		}
@@ -200,7 +210,7 @@ static int run_show(int argc, char **argv)
 	}
 	if (json) {
 		printf("{");
-		json_fields(object_fields, ARRAY_SIZE(object_fields), attrs);
+		json_object(attrs);
 		printf(",\"ends\":[");
 		show_ends(&ends, true);
 		printf("]}\n");

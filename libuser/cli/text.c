@@ -3,6 +3,7 @@
  * Bytes of others on their way to a terminal or into JSON.
  */
 #include <string.h>
+#include <wchar.h>
 
 #include "util.h"
 
@@ -66,6 +67,49 @@ void put_printable(FILE *f, const void *bytes, size_t len)
 		for (size_t i = 0; i < n; i++)
 			fprintf(f, "\\%03o", p[i]);
 	}
+}
+
+/* How many columns put_printable() takes for the first character, of *@n bytes */
+static int columns_of(const unsigned char *p, size_t len, size_t *n)
+{
+	uint32_t cp;
+	int width;
+
+	*n = utf8_next(p, len, &cp);
+	if (!*n) {
+		*n = 1;
+		return 4;
+	}
+	width = wcwidth(cp);
+	return is_treacherous(cp) || cp == '\\' ? 4 * (int)*n : width < 0 ? 1 : width;
+}
+
+void put_columns(FILE *f, const void *bytes, size_t len, int width)
+{
+	const unsigned char *p = bytes;
+	int used = 0, fits = 0; /* columns up to the end, and up to where a "+" still fits */
+	size_t n, end = 0, cut = 0;
+
+	while (end < len) {
+		int w = columns_of(p + end, len - end, &n);
+
+		if (used + w > width)
+			break;
+		used += w;
+		end += n;
+		if (used < width) {
+			cut = end;
+			fits = used;
+		}
+	}
+	if (end < len && width > 0) {
+		put_printable(f, p, cut);
+		fputc('+', f);
+		used = fits + 1;
+	} else {
+		put_printable(f, p, end);
+	}
+	fprintf(f, "%*s", width - used, "");
 }
 
 void json_string(FILE *f, const void *bytes, size_t len)

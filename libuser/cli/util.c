@@ -14,12 +14,20 @@
 #include <ipcx.h>
 
 static bool progress_shown;
+void (*before_saying)(void);
+
+static void begin_saying(void)
+{
+	progress_end();
+	if (before_saying)
+		before_saying();
+	fprintf(stderr, "ipcx: %s: ", command->name);
+}
 
 static void vsay(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 static void vsay(const char *fmt, va_list ap)
 {
-	progress_end();
-	fprintf(stderr, "ipcx: %s: ", command->name);
+	begin_saying();
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
 }
@@ -53,8 +61,7 @@ int fail_ipcx(int err)
 
 int fail_file(const char *path, int err)
 {
-	progress_end();
-	fprintf(stderr, "ipcx: %s: ", command->name);
+	begin_saying();
 	put_printable(stderr, path, strlen(path));
 	fprintf(stderr, ": %s\n", strerror(err));
 	return CLI_FAILED;
@@ -150,17 +157,30 @@ bool parse_duration(const char *text, int64_t *ns)
 	return false;
 }
 
-int64_t deadline_in(int64_t ns)
+int64_t now_ns(void)
 {
 	struct timespec now;
-	int64_t t;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+void sleep_until(int64_t ns)
+{
+	struct timespec at = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+		;
+}
+
+int64_t deadline_in(int64_t ns)
+{
+	int64_t t = now_ns();
 
 	if (ns < 0)
 		return IPCX_FOREVER;
 	if (!ns)
 		return IPCX_NOWAIT;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	t = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 	return ns < IPCX_FOREVER - t ? t + ns : IPCX_FOREVER;
 }
 

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Queues and topics at one moment, with who has them open, and how fast they go since another.
+ */
+#ifndef IPCX_CLI_SNAPSHOT_H
+#define IPCX_CLI_SNAPSHOT_H
+
+#include "netlink.h"
+
+/**
+ * struct row - a queue or a topic; the module counts messages of queues only
+ * @id: its number
+ * @name: its name, NULL if it has none
+ * @name_len: bytes of it
+ * @kind: enum ipcx_kind
+ * @uid: owner
+ * @depth: slots, or cells of a ring
+ * @queued: messages that wait
+ * @sent: messages ever
+ * @done: messages received and released
+ * @lost: messages dropped, expired, or given up
+ * @send_waiters: threads that wait to send
+ * @recv_waiters: threads that wait to receive
+ * @sent_rate: messages a second, NAN if there is nothing to compare with
+ * @done_rate: likewise
+ * @object: number of the message in snapshot.objects
+ * @end: the first of its ends in snapshot.end
+ * @ends: how many
+ */
+struct row {
+	uint64_t id;
+	const void *name;
+	size_t name_len;
+	unsigned int kind, uid;
+	uint64_t depth, queued, sent, done, lost, send_waiters, recv_waiters;
+	double sent_rate, done_rate;
+	size_t object, end, ends;
+};
+
+/**
+ * struct end - who has something open
+ * @object: number of that
+ * @rights: IPCX_END_RIGHTS_*
+ * @pid: who opened it, 0 if that is gone or not to be seen
+ * @message: number of the message in snapshot.opened
+ */
+struct end {
+	uint64_t object;
+	unsigned int rights, pid;
+	size_t message;
+};
+
+/**
+ * struct snapshot - all of them
+ * @at: when, ns of CLOCK_MONOTONIC
+ * @objects: what the module said of objects
+ * @opened: and of ends
+ * @row: queues and topics, by number
+ * @end: ends, by number of the object
+ * @rows: how many
+ */
+struct snapshot {
+	int64_t at;
+	struct answer objects, opened;
+	struct row *row;
+	struct end *end;
+	size_t rows;
+};
+
+#define COMM_ROOM 17
+
+/* Asks; says what went wrong and returns an exit code. @before may be empty: { 0 } */
+int snapshot_take(struct snapshot *s, const struct snapshot *before);
+void snapshot_free(struct snapshot *s);
+
+/* What the process is called, "" if it is gone or not to be seen; the length */
+size_t process_name(unsigned int pid, char comm[COMM_ROOM]);
+
+#endif /* IPCX_CLI_SNAPSHOT_H */

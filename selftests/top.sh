@@ -1,0 +1,165 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# What there is, in numbers: ipcx top, ipcx hz. TAP on stdout.
+# shellcheck disable=SC2317 # the functions are called through check
+tests=$(dirname "$(realpath "$0")")
+ipcx=$tests/../bin/ipcx
+[ -x "$ipcx" ] || ipcx=$tests/../build/bin/ipcx
+[ -c /dev/ipcx ] || { echo "1..0 # SKIP no /dev/ipcx"; exit 4; }
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+# shellcheck source=selftests/tap.sh
+. "$tests/tap.sh"
+
+# gives STATUS COMMAND...
+gives() {
+	want=$1
+	shift
+	"$@" >"$dir/out" 2>"$dir/err" || [ $? -eq "$want" ] || return 1
+}
+# says STATUS TEXT COMMAND...: the command fails and its error has TEXT in it
+says() {
+	status=$1 text=$2
+	shift 2
+	gives "$status" "$@" && grep -qF -- "$text" "$dir/err"
+}
+# lines CONDITION COMMAND...: the command writes objects o[NAME] of which CONDITION is true
+lines() {
+	condition=$1
+	shift
+	gives 0 "$@" && python3 -c "import json
+a = [json.loads(l) for l in open('$dir/out')]
+o = {j['name']: j for j in a}
+assert ($condition), o"
+}
+# screen ROWSxCOLUMNS STEP... -- COMMAND...
+screen() { python3 "$tests/screen.py" "$@" 2>"$dir/err" || { sed 's/^/# /' "$dir/err"; false; }; }
+is() { [ "$1" = "$2" ] || { echo "# got: $1"; echo "# not: $2"; false; }; }
+clean() { ! LC_ALL=C grep -q '[[:cntrl:]]' "$1"; }
+
+evil=$(printf 'a\033[31m\nb"c\302\205')
+"$ipcx" create jobs --depth 16
+"$ipcx" create small --depth 4 --policy drop-oldest
+"$ipcx" create late
+"$ipcx" create news --topic
+"$ipcx" create board --region 4K
+"$ipcx" create "$evil" --depth 8
+seq 12 | "$ipcx" send jobs
+"$ipcx" recv jobs -n 5 >/dev/null
+seq 10 | "$ipcx" send small
+seq 3 | "$ipcx" send late --expires 1ms
+sleep 0.1
+"$ipcx" recv late --timeout 0 >/dev/null 2>&1 # finds them expired
+check "the numbers are those of what was done" lines 'o["jobs"]["sent"] == 12 and o["jobs"]["released"] == 5 and
+o["jobs"]["queued"] == 7 and o["jobs"]["depth"] == 16 and o["small"]["dropped_oldest"] == 6 and
+o["small"]["queued"] == 4 and o["late"]["expired"] == 3 and o["late"]["queued"] == 0' "$ipcx" top --once --json -d 10ms
+check "queues and topics, no regions" lines 'len(a) == 5 and o["news"]["kind"] == "topic" and "board" not in o' \
+	"$ipcx" top --once --json -d 10ms
+"$ipcx" ls --json >"$dir/ls"
+check "every number is that of ls" lines 'all(o[k["name"]][m] == k[m] for k in map(json.loads, open("'"$dir"'/ls"))
+	if k["kind"] != "region" for m in k)' "$ipcx" top --once --json -d 10ms
+check "what nobody sends to is not fast" lines 'o["jobs"]["sent_per_s"] == 0 and o["jobs"]["done_per_s"] == 0' \
+	"$ipcx" top --once --json -d 10ms
+check "topics have no rate" lines 'o["news"]["sent_per_s"] is None' "$ipcx" top --once --json -d 10ms
+(sleep 1; seq 8 | "$ipcx" send "$evil") &
+check "two seconds, eight messages" lines '3 < o["a\x1b[31m\nb\"c\x85"]["sent_per_s"] * 2 <= 8.01' "$ipcx" top --once --json -d 2
+wait
+
+"$ipcx" sub news >/dev/null &
+sub=$!
+cp "$ipcx" "$dir/$(printf 'x\033[1m')"
+"$dir/$(printf 'x\033[1m')" recv jobs -n 100 >/dev/null &
+recv=$!
+check "both are there" timeout 10 sh -c "until '$ipcx' show news --json | grep -q '\"receivers\":1' && '$ipcx' show jobs --json | grep -q '\"queued\":0'; do sleep 0.05; done"
+check "who has it open" lines 'o["news"]["ends"][0]["pid"] == '$sub' and o["news"]["ends"][0]["comm"] == "ipcx" and
+o["jobs"]["ends"][0]["pid"] == '$recv' and o["jobs"]["ends"][0]["comm"] == "x\x1b[1m" and o["jobs"]["ends"][0]["rights"] == "r"' \
+	"$ipcx" top --once --json -d 10ms
+check "as text" gives 0 "$ipcx" top --once -d 10ms
+check "a line for each" sh -c "[ \$(wc -l <'$dir/out') = 6 ]"
+check "nothing in it reaches the terminal" clean "$dir/out"
+check "but as octal numbers" grep -qF 'a\033[31m\012b"c\302\205' "$dir/out"
+check "the bar" sh -c "grep -q '########.* 4 .* 6 .*root.*small' '$dir/out'"
+kill "$sub" "$recv"
+wait 2>/dev/null
+check "those named" lines 'list(o) == ["small"]' "$ipcx" top small --once --json -d 10ms
+check "one that there is not" says 1 'no object of this name' "$ipcx" top nowhere --once
+check "three times" gives 0 "$ipcx" top jobs -n 3 -d 10ms --json
+check "are three lines" sh -c "[ \$(wc -l <'$dir/out') = 3 ]"
+check "others see nothing" lines 'not a' setpriv --reuid 1000 --clear-groups "$ipcx" top --once --json -d 10ms
+check "no time" says 2 '10ms' "$ipcx" top -d 0
+check "no count" says 2 'from 1' "$ipcx" top -n 0
+check "once is once" says 2 'not 3 times' "$ipcx" top --once -n 3
+check "nobody reads it" says 1 'No space' sh -c "'$ipcx' top --once -d 10ms >/dev/full"
+
+check "a screen" screen 24x80 'see:OPENED BY' see:small keys:q end:0 -- "$ipcx" top
+check "no raw name on it" screen 24x80 'see:a\033[31m\012' 'not:c\u0085' keys:q end:0 -- "$ipcx" top
+check "colors" screen 24x80 "see:$(printf '\033[31m')####" keys:q end:0 -- "$ipcx" top
+check "or none" screen 24x80 see:######## "not:$(printf '\033[3')" keys:q end:0 -- env NO_COLOR=1 "$ipcx" top
+check "sort" screen 24x80 'see:by IN/s' keys:s 'see:by OUT/s' keys:sssss 'see:by NAME' keys:s 'see:by IN/s' keys:q end:0 -- "$ipcx" top
+check "filter" screen 24x80 see:top keys:/sma 'see:names with: sma' "keys:$(printf '\r')" 'see:1 by IN/s' not:jobs keys:q end:0 \
+	-- "$ipcx" top
+check "filter given up" screen 24x80 see:top keys:/xx 'see:with: xx' "keys:$(printf '\177')" 'see:with: x ' \
+	"keys:$(printf '\033')" see:jobs keys:q end:0 -- "$ipcx" top
+check "pause" screen 24x80 see:top keys:p see:paused keys:p see:jobs not:paused keys:q end:0 -- "$ipcx" top
+check "help" screen 24x80 see:top 'keys:?' 'see:threads that sleep' keys:x see:jobs keys:q end:0 -- "$ipcx" top
+check "arrows are no keys" screen 24x80 see:top "keys:$(printf '\033[A')" see:jobs keys:q end:0 -- "$ipcx" top
+check "another size" screen 50x200 "see:$(printf '%85s' '')" size:4x80 'see:4 more' size:24x80 see:news keys:q end:0 -- "$ipcx" top
+check "a tiny one" screen 1x1 see:+ size:2x10 see:ipcx keys:q end:0 -- "$ipcx" top
+check "the count ends it" screen 24x80 see:jobs end:0 -- "$ipcx" top -n 2 -d 100ms
+for signal in 1 2 3 15; do
+	check "signal $signal ends it" screen 24x80 see:jobs signal:$signal end:-$signal -- "$ipcx" top
+done
+check "the key for that" screen 24x80 see:jobs "keys:$(printf '\003')" end:-2 -- "$ipcx" top
+check "stopped, and it goes on" screen 24x80 see:jobs signal:20 stop:20 see:jobs keys:q end:0 -- "$ipcx" top
+check "the output is no terminal" screen 24x80 end:0 -- sh -c "'$ipcx' top --once -d 10ms | grep -q jobs"
+# last CONDITION COMMAND...: of the last object written
+last() {
+	condition=$1
+	shift
+	"$@" >"$dir/out" 2>"$dir/err"
+	status=$?
+	tail -n 1 "$dir/out" | python3 -c "import json, sys
+j = json.load(sys.stdin)
+assert ($condition), j"
+}
+"$ipcx" create beat --depth 1000
+sent() { "$ipcx" stat beat --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["sent"])'; }
+(sleep 1; seq 3 | "$ipcx" send beat; sleep 1; "$ipcx" send beat -m x) &
+check "hz: what is sent meanwhile" last 'j["name"] == "beat" and j["messages"] == 4 and j["seconds"] > 1' \
+	"$ipcx" hz beat -n 4 --json
+wait
+cp "$dir/out" "$dir/reports"
+check "as many as wanted" is "$status" 0
+check "rates and times fit" last 'abs(j["per_s"] - j["messages"] / j["seconds"]) < 0.01 and
+	abs(j["mean_ms"] - 1000 * j["seconds"] / j["messages"]) < 0.01 and
+	j["shortest_at_most_ms"] < 1000 and 500 < j["longest_at_least_ms"] < 20000' cat "$dir/reports"
+check "a report each second" sh -c "[ \$(wc -l <'$dir/reports') -ge 2 ]"
+(sleep 0.5; seq 5 | "$ipcx" send beat) &
+check "until there were enough" last 'j["messages"] >= 2' "$ipcx" hz beat -n 2 --json
+wait
+check "and not longer" is "$status" 0
+check "all were sent and none received" is "$(sent)" 9
+check "nothing came" last 'j["messages"] == 0 and j["per_s"] == 0 and j["mean_ms"] is None and
+	j["longest_at_least_ms"] is None' "$ipcx" hz beat -W 100ms --json
+check "is exit code 4" is "$status" 4
+(sleep 0.3; "$ipcx" send beat -m x) &
+check "one message has no time to the next" last 'j["messages"] == 1 and j["mean_ms"] is None' "$ipcx" hz beat -n 5 -W 4 --json
+wait
+check "less than the count is exit code 4" is "$status" 4
+(for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.2; done) | "$ipcx" send beat &
+check "in words" gives 0 "$ipcx" hz beat -W 3
+wait
+check "with bounds" grep -qE '/s in 3\.[0-9] s: [0-9]+ messages, every .* ms, shortest <= .* ms, longest >= .* ms$' "$dir/out"
+(sleep 0.5; "$ipcx" rm beat) &
+check "the queue goes" says 1 'the queue is gone' "$ipcx" hz beat
+wait
+check "a topic is not counted" says 1 'of queues only, and this is a topic' "$ipcx" hz news -W 1
+check "hz of nothing" says 1 'no object of this name' "$ipcx" hz nowhere
+check "hz for no time" says 2 '10s' "$ipcx" hz small -W 0
+check "hz of two" says 2 'one name' "$ipcx" hz small jobs
+
+"$ipcx" rm jobs small late news board "$evil"
+check "nothing is left to see" lines 'not a' "$ipcx" top --once --json -d 10ms
+check "an empty screen" screen 24x80 'see:top: 0 by' keys:s see:OUT keys:q end:0 -- "$ipcx" top
+echo "1..$n"
+exit $bad
