@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# What there is, in numbers: ipcx top, ipcx hz. TAP on stdout.
+# What there is, in numbers: ipcx top, hz, metrics. TAP on stdout.
 # shellcheck disable=SC2317 # the functions are called through check
 tests=$(dirname "$(realpath "$0")")
 ipcx=$tests/../bin/ipcx
@@ -157,6 +157,126 @@ check "a topic is not counted" says 1 'of queues only, and this is a topic' "$ip
 check "hz of nothing" says 1 'no object of this name' "$ipcx" hz nowhere
 check "hz for no time" says 2 '10s' "$ipcx" hz small -W 0
 check "hz of two" says 2 'one name' "$ipcx" hz small jobs
+
+# prometheus FILE: what its parser wants: help and type before all samples of a metric together
+prometheus() {
+	python3 - "$1" <<-'END'
+		import re, sys
+		label = r'[a-zA-Z_]+="(?:[^"\\\n]|\\["\\n])*"'
+		sample = re.compile(r'([a-z_]+)\{' + label + '(?:,' + label + r')*\} [0-9]+')
+		done, seen, now, kind = set(), set(), None, None
+		text = open(sys.argv[1], newline="").read()
+		assert text.endswith("\n")
+		for line in text[:-1].split("\n"):
+		    if line.startswith("# HELP "):
+		        now, kind = line.split()[2], None
+		        assert now not in done, now
+		        done.add(now)
+		    elif line.startswith("# TYPE "):
+		        assert kind is None and line.split()[2] == now
+		        kind = line.split()[3]
+		        assert kind == ("counter" if now.endswith("_total") else "gauge")
+		    else:
+		        assert kind and sample.fullmatch(line).group(1) == now, line
+		        key = line.rsplit(" ", 1)[0]
+		        assert key not in seen, key
+		        seen.add(key)
+	END
+}
+check "metrics" gives 0 "$ipcx" metrics
+cp "$dir/out" "$dir/metrics"
+check "are text for Prometheus" prometheus "$dir/metrics"
+for sample in 'ipcx_messages_total{object="1",uid="0",kind="queue",name="jobs"} 12' \
+	'ipcx_messages_lost_total{object="2",uid="0",kind="queue",name="small",reason="dropped_oldest"} 6' \
+	'ipcx_messages_lost_total{object="3",uid="0",kind="queue",name="late",reason="expired"} 3' \
+	'ipcx_depth{object="4",uid="0",kind="topic",name="news"} 64' \
+	'ipcx_memory_max_bytes{object="5",uid="0",kind="region",name="board"} 4096' \
+	'ipcx_queued{object="6",uid="0",kind="queue",name="a\\033[31m\\012b\"c\\302\\205"} 8' \
+	'ipcx_user_objects{uid="0"} 6'; do
+	check "$sample" grep -qxF "$sample" "$dir/metrics"
+done
+"$ipcx" create "$(printf 'back\\slash \377')"
+check "what is no UTF-8" sh -c "'$ipcx' metrics >'$dir/out' && grep -qF 'name=\"back\\\\134slash \\\\377\"' '$dir/out'"
+"$ipcx" rm "$(printf 'back\\slash \377')"
+check "as JSON" sh -c "'$ipcx' metrics --json | python3 -c '
+import json, sys
+a = [json.loads(l) for l in sys.stdin]
+b = [j[\"value\"] for j in a if j[\"metric\"] == \"ipcx_messages_lost_total\" and j[\"name\"] == \"late\" and j[\"reason\"] == \"expired\"]
+assert b == [3], a'"
+
+"$ipcx" metrics --listen 9464 &
+loopback=$!
+"$ipcx" metrics --listen '[::1]:9465' &
+six=$!
+"$ipcx" metrics --socket "$dir/socket" &
+local=$!
+# ask FAMILY ADDRESS REQUEST: what comes back, as bytes of Python in r; CONDITION is true
+ask() {
+	python3 - "$@" <<-'END'
+		import socket, sys, time
+		family, address, request, condition = sys.argv[1:]
+		for i in range(200):
+		    s = socket.socket(getattr(socket, family))
+		    try:
+		        s.connect(eval(address))
+		        break
+		    except OSError:
+		        time.sleep(0.05)
+		start = time.monotonic()
+		r = b""
+		try:
+		    s.sendall(eval(request))
+		    while True:
+		        got = s.recv(65536)
+		        if not got:
+		            break
+		        r += got
+		except ConnectionError:
+		    pass
+		seconds = time.monotonic() - start
+		head, _, body = r.partition(b"\r\n\r\n")
+		assert eval("(" + condition + ")"), (seconds, r)
+	END
+}
+scrape='b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"'
+good='head.startswith(b"HTTP/1.1 200 OK\r\n") and b"text/plain; version=0.0.4" in head and
+b"Content-Length: %d" % len(body) in head and b"ipcx_messages_total" in body'
+at='("127.0.0.1", 9464)'
+check "scraped" ask AF_INET "$at" "$scrape" "$good and open('$dir/metrics', 'wb').write(body)"
+check "the same text" prometheus "$dir/metrics"
+check "over IPv6" ask AF_INET6 '("::1", 9465)' "$scrape" "$good"
+check "over a socket" ask AF_UNIX "'$dir/socket'" "$scrape" "$good"
+check "which is for its owner" is "$(stat -c %a "$dir/socket")" 600
+check "with a query" ask AF_INET "$at" 'b"GET /metrics?x=1 HTTP/1.0\n\n"' "$good"
+check "only the head" ask AF_INET "$at" 'b"HEAD /metrics HTTP/1.1\r\n\r\n"' 'b" 200 " in head and not body'
+check "something else" ask AF_INET "$at" 'b"GET /etc/passwd HTTP/1.1\r\n\r\n"' 'b" 404 " in head'
+check "another method" ask AF_INET "$at" 'b"POST /metrics HTTP/1.1\r\n\r\n"' 'b" 405 " in head'
+check "no request" ask AF_INET "$at" 'b"\x16\x03\x01\r\n\r\n"' 'b" 400 " in head'
+check "a request without an end" ask AF_INET "$at" 'b"GET /" + 9000 * b"x"' 'b" 200 " not in head'
+check "who says nothing is sent away" ask AF_INET "$at" 'b""' 'not r and seconds < 10'
+check "who goes away at once" ask AF_INET "$at" 's.shutdown(socket.SHUT_WR) or b""' 'not r and seconds < 10'
+python3 -c "import socket, time
+s = [socket.create_connection(('127.0.0.1', 9464)) for i in range(3)]
+time.sleep(60)" &
+silent=$!
+check "beside three who say nothing" ask AF_INET "$at" "$scrape" "$good and seconds < 30"
+kill "$silent"
+check "nobody else may listen there" says 1 'Address already in use' timeout 5 "$ipcx" metrics --listen 9464
+check "nor at the socket" says 1 'Address already in use' timeout 5 "$ipcx" metrics --socket "$dir/socket"
+# shellcheck disable=SC2016 # for awk
+check "at no other address" awk '$2 ~ /:24F8$/ && $4 == "0A" && $2 != "0100007F:24F8" { exit 1 }' /proc/net/tcp
+kill "$loopback" "$six" "$local"
+wait 2>/dev/null
+"$ipcx" metrics --socket "$dir/socket" &
+local=$!
+check "a socket that was left over" ask AF_UNIX "'$dir/socket'" "$scrape" "$good"
+kill "$local"
+wait 2>/dev/null
+echo x >"$dir/file"
+check "a file is not replaced" says 1 'Address already in use' timeout 5 "$ipcx" metrics --socket "$dir/file"
+check "no port" says 2 'in numbers' "$ipcx" metrics --listen localhost:http
+check "both" says 2 'only one of' "$ipcx" metrics --listen 1 --socket x
+check "metrics of a name" says 2 'no names' "$ipcx" metrics jobs
 
 "$ipcx" rm jobs small late news board "$evil"
 check "nothing is left to see" lines 'not a' "$ipcx" top --once --json -d 10ms
