@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# What there is, in numbers: ipcx top, hz, metrics. TAP on stdout.
+# What there is, in numbers: ipcx top, hz, metrics, and completion. TAP on stdout.
 # shellcheck disable=SC2317 # the functions are called through check
 tests=$(dirname "$(realpath "$0")")
 ipcx=$tests/../bin/ipcx
@@ -277,6 +277,34 @@ check "a file is not replaced" says 1 'Address already in use' timeout 5 "$ipcx"
 check "no port" says 2 'in numbers' "$ipcx" metrics --listen localhost:http
 check "both" says 2 'only one of' "$ipcx" metrics --listen 1 --socket x
 check "metrics of a name" says 2 'no names' "$ipcx" metrics jobs
+
+check "only names" is "$("$ipcx" ls --null | tr '\0' '|')" "jobs|small|late|news|board|$evil|"
+"$ipcx" create 'two words'
+# shellcheck disable=SC2016 # it is not to be run
+"$ipcx" create '$(touch x)'
+"$ipcx" create kernel:-n
+# complete_line WORD...: what bash is offered for the last one, evaluated as it would when entered
+complete_line() {
+	PATH=$(dirname "$ipcx"):$PATH bash -c '
+		. "$0"/../scripts/completion/ipcx.bash
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+		_ipcx
+		! printf "%s\n" "${COMPREPLY[@]}" | tr -d "\n" | LC_ALL=C grep -q "[^ -~]" || exit 1
+		eval "words=(${COMPREPLY[*]})"
+		[ ${#words[@]} = ${#COMPREPLY[@]} ] && printf "%s|" "${words[@]}"' "$tests" "$@"
+}
+check "bash: a command" is "$(complete_line ipcx me)" 'metrics|'
+check "bash: of all" is "$(complete_line ipcx '' | tr '|' '\n' | grep -c .)" "$("$ipcx" help | grep -c '^  [a-z]')"
+check "bash: an option" is "$(complete_line ipcx send jobs --pr)" '--prio|'
+check "bash: a name" is "$(complete_line ipcx send j)" 'jobs|'
+check "bash: every name" is "$(complete_line ipcx rm '')" "jobs|small|late|news|board|$evil|two words|\$(touch x)|kernel:-n|"
+check "bash: one begun with a quoted blank" is "$(complete_line ipcx rm 'two\ w')" 'two words|'
+check "bash: nothing for what there is not" is "$(complete_line ipcx send nowhere)" '|'
+check "bash: help of a command" is "$(complete_line ipcx help ho)" 'holders|'
+check "bash: create takes no name that is there" is "$(complete_line ipcx create j)" '|'
+check "bash: nothing ran" sh -c '[ ! -e x ]'
+# shellcheck disable=SC2016
+"$ipcx" rm 'two words' '$(touch x)' kernel:-n
 
 "$ipcx" rm jobs small late news board "$evil"
 check "nothing is left to see" lines 'not a' "$ipcx" top --once --json -d 10ms

@@ -3,6 +3,7 @@
  * ls, show, rm: objects as a whole.
  */
 #include <errno.h>
+#include <netlink/attr.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,33 +113,51 @@ static void list_row(struct nlattr *const attrs[ATTRS])
 	putchar('\n');
 }
 
+/* How ls writes an object */
+enum style { STYLE_TABLE, STYLE_JSON, STYLE_NAMES };
+
+static void list_one(struct nlattr *const attrs[ATTRS], enum style style)
+{
+	const struct nlattr *name = attrs[IPCX_A_OBJECT_NAME];
+	uint64_t flags = attr_or_0(attrs, IPCX_A_OBJECT_FLAGS);
+
+	if (style == STYLE_TABLE) {
+		list_row(attrs);
+	} else if (style == STYLE_JSON) {
+		printf("{");
+		json_object(attrs);
+		printf("}\n");
+	} else if (name && !(flags & IPCX_OBJECT_FLAGS_UNLINKED)) {
+		fwrite(nla_data(name), nla_len(name), 1, stdout);
+		putchar(0);
+	}
+}
+
 static int run_ls(int argc, char **argv)
 {
-	static const struct option longs[] = { COMMON_OPTIONS, { 0 } };
+	static const struct option longs[] = {
+		{ "null", no_argument, NULL, '0' },
+		COMMON_OPTIONS,
+		{ 0 },
+	};
+	enum style style = STYLE_TABLE;
 	struct nlattr *attrs[ATTRS];
 	struct answer a;
-	bool json = false;
 	int c, r, err;
 
-	while ((c = next_option(argc, argv, "", longs)) != -1)
-		json |= c == OPT_JSON;
+	while ((c = next_option(argc, argv, "0", longs)) != -1)
+		style = c == '0' ? STYLE_NAMES : STYLE_JSON;
 	if (optind != argc)
 		return usage_error("takes no names; \"ipcx show NAME\" shows one object");
 	r = nl_ask(IPCX_CMD_OBJECT_GET, true, 0, NULL, 0, &a, &err);
 	if (r)
 		return r;
-	if (!json)
+	if (style == STYLE_TABLE)
 		printf("%-8s%-6s%-12s%7s%7s%7s%7s%10s%6s%6s  %s\n", "KIND", "MODE", "OWNER",
 		       "QUEUED", "LOANED", "LEASED", "DEPTH", "BYTES", "SEND", "RECV", "NAME");
 	for (size_t i = 0; i < a.n; i++) {
 		answer_attrs(&a, i, attrs);
-		if (!json) {
-			list_row(attrs);
-			continue;
-		}
-		printf("{");
-		json_object(attrs);
-		printf("}\n");
+		list_one(attrs, style);
 	}
 	answer_free(&a);
 	return CLI_OK;
@@ -271,12 +290,14 @@ static int run_rm(int argc, char **argv)
 
 const struct command cmd_ls = {
 	"ls", run_ls, "list what there is",
-	"usage: ipcx ls [--json]\n"
+	"usage: ipcx ls [-0 | --json]\n"
 	"\n"
 	"Lists the objects of this network namespace that are yours, or that you may send to or\n"
 	"receive from, or read or write. QUEUED messages wait for a receiver, LOANED slots are being written,\n"
 	"LEASED messages were taken and not released yet. BYTES is the memory in use.\n"
 	"SEND and RECV count open ends, of a topic its publishers and subscribers.\n"
+	"\n"
+	"  -0, --null  only names, as they are, each with a NUL byte behind it\n"
 };
 
 const struct command cmd_show = {
