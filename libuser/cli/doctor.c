@@ -15,16 +15,13 @@
 
 #include <ipcx.h>
 
+#include "doctor.h"
 #include "procfile.h"
 #include "util.h"
 
 #define DEVICE		"/dev/ipcx"
 #define SYSFS		"/sys/module/ipcx/"
 #define TRY_BYTES	100000		/* more than fits into any shortcut for small messages */
-
-struct doctor {
-	bool json, wrong;
-};
 
 /* One line of the report; @next is what to do about something wrong, else NULL. */
 static void vreport(struct doctor *d, const char *check, const char *next, const char *fmt,
@@ -59,9 +56,7 @@ static void vreport(struct doctor *d, const char *check, const char *next, const
 	printf("}\n");
 }
 
-static bool ok(struct doctor *d, const char *check, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-static bool ok(struct doctor *d, const char *check, const char *fmt, ...)
+bool ok(struct doctor *d, const char *check, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -71,9 +66,7 @@ static bool ok(struct doctor *d, const char *check, const char *fmt, ...)
 	return true;
 }
 
-static bool wrong(struct doctor *d, const char *check, const char *next, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-static bool wrong(struct doctor *d, const char *check, const char *next, const char *fmt, ...)
+bool wrong(struct doctor *d, const char *check, const char *next, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -83,8 +76,7 @@ static bool wrong(struct doctor *d, const char *check, const char *next, const c
 	return false;
 }
 
-/* The first line of a file of /sys, or false */
-static bool read_line(const char *path, char *line, size_t size)
+bool read_line(const char *path, char *line, size_t size)
 {
 	FILE *f = fopen(path, "re");
 	bool got;
@@ -190,42 +182,6 @@ static bool check_device(struct doctor *d)
 	return ok(d, "device", DEVICE ": %s", who);
 }
 
-static bool limits_text(char *text, size_t size)
-{
-	static const char *const names[] = {
-		"user_bytes_max",
-		"user_queues_max",
-		"queue_msg_max",
-		"queue_depth_max",
-	};
-	char path[128], value[64], buf[SIZE_TEXT];
-	const char *shown;
-	size_t len = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		snprintf(path, sizeof(path), SYSFS "parameters/%s", names[i]);
-		if (!read_line(path, value, sizeof(value)))
-			continue;
-		shown = value;
-		if (!strcmp(value, "0"))
-			shown = "automatic";
-		else if (strstr(names[i], "bytes") || strstr(names[i], "msg"))
-			shown = size_text(buf, strtoull(value, NULL, 10));
-		len += snprintf(text + len, size - len, "%s%s %s", len ? ", " : "", names[i],
-				shown);
-	}
-	return len;
-}
-
-static bool check_limits(struct doctor *d)
-{
-	char text[512];
-
-	if (!limits_text(text, sizeof(text)))
-		return ok(d, "limits", "unknown: no " SYSFS "parameters is visible here");
-	return ok(d, "limits", "%s", text);
-}
-
 /* Carries one message through @q and looks at what arrives. Returns what is wrong, or NULL. */
 static const char *try_message(struct ipcx_queue *q)
 {
@@ -314,6 +270,7 @@ static int run_doctor(int argc, char **argv)
 	static const struct option longs[] = { COMMON_OPTIONS, { 0 } };
 	struct doctor d = { 0 };
 	struct utsname u;
+	bool loaded;
 	int c;
 
 	while ((c = next_option(argc, argv, "", longs)) != -1)
@@ -322,7 +279,11 @@ static int run_doctor(int argc, char **argv)
 		return usage_error("takes no words");
 	uname(&u);
 	check_environment(&d);
-	if (check_kernel(&d, u.release) && check_module(&d, u.release) && check_device(&d)) {
+	loaded = check_kernel(&d, u.release) && check_module(&d, u.release);
+	check_signing(&d, u.release, loaded);
+	check_headers(&d, u.release);
+	check_cgroup(&d);
+	if (loaded && check_device(&d)) {
 		check_limits(&d);
 		check_message(&d);
 		check_listing(&d);
@@ -334,7 +295,9 @@ const struct command cmd_doctor = {
 	"doctor", run_doctor, "look whether everything works, and say what to do",
 	"usage: ipcx doctor [--json]\n"
 	"\n"
-	"Looks at the kernel, the module, the device, the limits; sends a message through\n"
-	"a queue of its own; reads the listing. What is wrong comes with the next step.\n"
+	"Looks at the kernel, the module, whether modules need a signature, headers to build it, the\n"
+	"control group's memory, the device, the limits and how much of them is used; sends a\n"
+	"message through a queue of its own; reads the listing. What is wrong comes with the next\n"
+	"step.\n"
 	"Exit code 3 if anything is wrong.\n"
 };
