@@ -11,7 +11,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "recv.h"
@@ -23,14 +22,6 @@ struct entry {
 	uint64_t tag;
 	uint64_t len;
 };
-
-static int64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
 
 enum { OPT_RELIABLE = OPT_OTHER, OPT_HISTORY, OPT_SPEED };
 
@@ -52,8 +43,8 @@ static int record_one(const struct receiver *r, const struct ipcx_msg *m)
 	struct entry e;
 
 	if (!r->done)
-		first = now();
-	e.time = htole64(now() - first);
+		first = now_ns();
+	e.time = htole64(now_ns() - first);
 	e.tag = htole64(m->tag);
 	e.len = htole64(m->len);
 	fwrite(&e, sizeof(e), 1, file);
@@ -184,11 +175,9 @@ struct replay {
 static void wait_for(const struct replay *r, uint64_t time)
 {
 	double ns = r->speed > 0 ? time / r->speed : 0;
-	int64_t at = r->start + (ns < LONG_NS ? (int64_t)ns : LONG_NS);
-	struct timespec ts = { at / 1000000000, at % 1000000000 };
 
-	while (ns > 0 && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
-		;
+	if (ns > 0)
+		sleep_until(r->start + (ns < LONG_NS ? (int64_t)ns : LONG_NS));
 }
 
 /* 1: there was one; 0: the end; or an exit code, negative: what was wrong was said */
@@ -235,7 +224,7 @@ static int replay_all(struct replay *r)
 	struct entry e;
 	int err = CLI_OK, some;
 
-	r->start = now();
+	r->start = now_ns();
 	while (!err && (some = read_entry(&e)))
 		err = some > 0 ? replay_one(r, &e) : -some;
 	progress_end();
