@@ -9,6 +9,7 @@
 
 #include "copy.h"
 #include "ipcx.h"
+#include "trace.h"
 
 /**
  * struct ipcx_batch - an array of descriptors in user memory
@@ -272,11 +273,12 @@ static inline void __user *ipcx_inline_place(u64 base, u32 index)
 	return u64_to_user_ptr(base + (u64)index * IPCX_INLINE_MAX);
 }
 
-/* Under the queue's lock: BUSY or LEASED -> QUEUED. */
+/* Under the queue's lock: BUSY or LEASED -> QUEUED, as if it had never been taken. */
 static inline void ipcx_queue_requeue(struct ipcx_queue *q, struct ipcx_slot *slot)
 {
 	lockdep_assert_held(&q->lock);
 	ipcx_slot_requeue(&q->slots, slot);
+	trace_ipcx_queue_requeue(q, slot, IPCX_REQUEUE_UNTAKEN);
 	if (unlikely(slot->expires))
 		ipcx_expire_arm(q, slot->expires);
 }
@@ -285,25 +287,27 @@ static inline void ipcx_queue_requeue(struct ipcx_queue *q, struct ipcx_slot *sl
  * Under the queue's lock: the second half of a return, the slots have done theirs.
  * Return: whether the message is BUSY, to be retired.
  */
-static inline bool ipcx_queue_returned(struct ipcx_queue *q, struct ipcx_slot *slot)
+static inline bool ipcx_queue_returned(struct ipcx_queue *q, struct ipcx_slot *slot,
+				       enum ipcx_message_why why)
 {
 	if (slot->state == IPCX_SLOT_BUSY)
 		return true;
 	q->count.redelivered++;
+	trace_ipcx_queue_requeue(q, slot, why);
 	if (unlikely(slot->expires))
 		ipcx_expire_arm(q, slot->expires);
 	return false;
 }
 
 /*
- * Under the queue's lock: LEASED -> QUEUED, delivered in vain; or -> BUSY and true:
+ * Under the queue's lock: LEASED -> QUEUED, nacked; or -> BUSY and true: delivered in vain
  * once too often, the caller unlocks and retires it.
  */
 static inline bool ipcx_queue_return(struct ipcx_queue *q, struct ipcx_slot *slot)
 {
 	lockdep_assert_held(&q->lock);
 	ipcx_slot_return(&q->slots, slot, q->max_deliveries);
-	return ipcx_queue_returned(q, slot);
+	return ipcx_queue_returned(q, slot, IPCX_REQUEUE_NACK);
 }
 
 /* Under the queue's lock: does @party hold as many messages as it may? NULL is the kernel. */
@@ -313,14 +317,9 @@ static inline bool ipcx_queue_leases_full(const struct ipcx_queue *q,
 	return unlikely(q->leases_max) && party && party->count[IPCX_SLOT_LEASED] >= q->leases_max;
 }
 
-/*
- * Under the queue's lock: the next message -> LEASED to @party, or -> BUSY when that is
- * NULL. Return: 0, -EIDRM, -EAGAIN when there is none, -EMSGSIZE when it is longer than
- * @len_max. -EBUSY: @party holds enough. -ETIME: its time is over, the caller unlocks,
- * calls ipcx_queue_purge() and tries again.
- */
-static inline int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max,
-				  struct ipcx_slot **slot)
+/* As ipcx_queue_next(), where it is not the caller who gets the message in the end. */
+static inline int ipcx_queue_next_for(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max,
+				      struct ipcx_slot **slot)
 {
 	struct ipcx_slot *first = ipcx_slots_first(&q->slots);
 
@@ -342,6 +341,22 @@ static inline int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_party *party
 	return 0;
 }
 
+/*
+ * Under the queue's lock: the next message -> LEASED to @party, or -> BUSY when that is
+ * NULL. Return: 0, -EIDRM, -EAGAIN when there is none, -EMSGSIZE when it is longer than
+ * @len_max. -EBUSY: @party holds enough. -ETIME: its time is over, the caller unlocks,
+ * calls ipcx_queue_purge() and tries again.
+ */
+static inline int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max,
+				  struct ipcx_slot **slot)
+{
+	int err = ipcx_queue_next_for(q, party, len_max, slot);
+
+	if (likely(!err))
+		trace_ipcx_queue_take(q, *slot);
+	return err;
+}
+
 /* Under the queue's lock: BUSY, LOANED or LEASED -> FREE. */
 static inline void ipcx_queue_put_slot(struct ipcx_queue *q, struct ipcx_slot *slot)
 {
@@ -358,6 +373,13 @@ static inline void ipcx_queue_end_message(struct ipcx_queue *q, struct ipcx_slot
 	if (unlikely(slot->request) && ipcx_request_fail(q, slot, flag))
 		return;
 	ipcx_queue_put_slot(q, slot);
+}
+
+/* Under the queue's lock: a message did what it was sent for, and ends next. */
+static __always_inline void ipcx_queue_released(struct ipcx_queue *q, const struct ipcx_slot *slot)
+{
+	q->count.released++;
+	trace_ipcx_queue_release(q, slot);
 }
 
 /*
@@ -400,11 +422,12 @@ static __always_inline int ipcx_slot_lend(struct ipcx_endpoint *ep, struct ipcx_
 		if (ep->party.replies >= ep->party.requests)
 			return -EPERM;
 		ipcx_slot_loan_reply(s, slot, &ep->party, len);
-		return 0;
+	} else {
+		if (unlikely(kind & IPCX_LOAN_REQUEST))
+			ipcx_request_begin(s, slot);
+		ipcx_slot_loan(s, slot, &ep->party, len);
 	}
-	if (unlikely(kind & IPCX_LOAN_REQUEST))
-		ipcx_request_begin(s, slot);
-	ipcx_slot_loan(s, slot, &ep->party, len);
+	trace_ipcx_queue_loan(ep, slot, kind);
 	return 0;
 }
 

@@ -146,6 +146,7 @@ static bool request_withdraw(struct ipcx_queue *q, struct ipcx_slot *slot)
 		return false; /* somebody has it, and may reply in vain */
 	ipcx_slot_take(&q->slots, slot, NULL);
 	q->count.withdrawn++;
+	trace_ipcx_queue_drop(q, slot, IPCX_DROP_WITHDRAWN);
 	ipcx_queue_put_slot(q, slot);
 	return true;
 }

@@ -15,11 +15,13 @@ static __always_inline bool ipcx_put_message(struct ipcx_queue *q, struct ipcx_s
 		if (!ipcx_queue_has_room(q, slot->credit, ipcx_slot_pages_used(slot), 0)) {
 			ipcx_slot_number(&q->slots, slot);
 			q->count.dropped_newest++;
+			trace_ipcx_queue_drop(q, slot, IPCX_DROP_NEWEST);
 			ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
 			return false;
 		}
 	}
 	ipcx_slot_commit(&q->slots, slot, len, prio);
+	trace_ipcx_queue_send(q, slot);
 	if (unlikely(slot->expires))
 		ipcx_expire_arm(q, slot->expires);
 	return true;

@@ -6,6 +6,7 @@
  * without, by the lock that the table has: to charge for that may wait until the cgroup has memory.
  */
 #include "net.h"
+#include "trace.h"
 
 static atomic64_t last_id;
 
@@ -36,6 +37,7 @@ int ipcx_end_open(struct ipcx_end *end, struct ipcx_object *obj, kuid_t uid, u32
 	mutex_lock(&in->lock);
 	in->ends_changed++;
 	mutex_unlock(&in->lock);
+	trace_ipcx_end_open(end);
 	return 0;
 }
 
@@ -47,6 +49,7 @@ void ipcx_end_close(struct ipcx_end *end)
 {
 	struct ipcx_net *in = end->obj->net;
 
+	trace_ipcx_end_close(end);
 	mutex_lock(&in->lock);
 	xa_erase(&in->ends, end->id);
 	in->ends_changed++;

@@ -157,7 +157,7 @@ static bool scan_step(struct scan *s)
 			s->late->npages = ipcx_slot_pages_used(slot);
 		if (ipcx_slot_overdue(&q->slots, slot, s->late, q->max_deliveries))
 			s->late = NULL;
-		poison = ipcx_queue_returned(q, slot);
+		poison = ipcx_queue_returned(q, slot, IPCX_REQUEUE_LEASE);
 	}
 	spin_unlock(&q->lock);
 	if (late)

@@ -78,7 +78,7 @@ static __always_inline ssize_t receive(const struct file *file, int iocb_flags, 
 	if (unlikely(err)) {
 		ipcx_queue_requeue(q, slot);
 	} else {
-		q->count.released++;
+		ipcx_queue_released(q, slot);
 		ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
 	}
 	spin_unlock(&q->lock);

@@ -20,6 +20,7 @@
 
 #include "net.h"
 #include "stat.h"
+#include "trace.h"
 
 static unsigned int ipcx_net_id __read_mostly;
 static atomic64_t last_id;
@@ -195,6 +196,7 @@ static int publish(struct ipcx_net *in, struct ipcx_object *obj)
 		refcount_inc(&obj->refs);
 	}
 	in->objects_changed++;
+	trace_ipcx_object_new(obj);
 out:
 	mutex_unlock(&in->lock);
 	return err;
@@ -292,6 +294,7 @@ static void object_put(struct ipcx_object *obj)
 		return;
 	xa_erase(&in->ids, obj->id);
 	in->objects_changed++;
+	trace_ipcx_object_gone(obj);
 	mutex_unlock(&in->lock);
 	obj->ops->free(obj);
 }

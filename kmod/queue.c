@@ -390,7 +390,7 @@ static void endpoint_reap(struct ipcx_endpoint *ep)
 				break;
 			if (slot->state == IPCX_SLOT_FREE || slot->ended)
 				continue;
-			if (ipcx_queue_returned(q, slot))
+			if (ipcx_queue_returned(q, slot, IPCX_REQUEUE_CLOSE))
 				poison = slot;
 			else
 				requeued++;

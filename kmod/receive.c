@@ -45,7 +45,8 @@ static __always_inline int release_locked(struct ipcx_endpoint *ep, struct ipcx_
 		if (err)
 			return err;
 	}
-	ep->q->count.released += !slot->reply;
+	if (likely(!slot->reply))
+		ipcx_queue_released(ep->q, slot);
 	ipcx_queue_end_message(ep->q, slot, IPCX_MSG_CANCELED);
 	return 0;
 }

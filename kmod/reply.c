@@ -14,6 +14,13 @@
 
 #include "batch.h"
 
+/* Under the lock: who sleeps until its request is answered has an answer. */
+static void waiter_wake(const struct ipcx_queue *q, const struct ipcx_waiter *w, u64 seq)
+{
+	trace_ipcx_queue_wake(q, IPCX_WAKE_CALLER, w->task->pid, seq);
+	wake_up_process(w->task);
+}
+
 /* Under the lock: the caller of @request gets @answer, a BUSY slot, or that itself. */
 static void answer_give(struct ipcx_queue *q, struct ipcx_slot *request, struct ipcx_slot *answer)
 {
@@ -21,6 +28,7 @@ static void answer_give(struct ipcx_queue *q, struct ipcx_slot *request, struct 
 	struct ipcx_waiter *w = request->waiter;
 
 	lockdep_assert_held(&q->lock);
+	trace_ipcx_queue_answer(q, request, answer->len, answer->flags & ~IPCX_MSG_INLINE);
 	answer->seq = request->seq;
 	answer->tag = request->tag;
 	answer->prio = request->prio;
@@ -30,7 +38,7 @@ static void answer_give(struct ipcx_queue *q, struct ipcx_slot *request, struct 
 	ipcx_request_end(&q->slots, request);
 	if (w) {
 		w->answer = answer;
-		wake_up_process(w->task);
+		waiter_wake(q, w, answer->seq);
 		return;
 	}
 	ipcx_slot_answer(&q->slots, answer, caller);
@@ -53,7 +61,8 @@ bool ipcx_request_fail(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 		return false;
 	if (w) {
 		w->err = ipcx_answer_error(flag);
-		wake_up_process(w->task);
+		trace_ipcx_queue_answer(q, slot, 0, flag);
+		waiter_wake(q, w, slot->seq);
 		ipcx_request_forget(slot);
 		return false;
 	}
@@ -87,6 +96,7 @@ static void reply_commit(struct ipcx_endpoint *ep, struct ipcx_slot *request,
 {
 	struct ipcx_queue *q = ep->q;
 
+	ipcx_queue_released(q, request);
 	ipcx_slot_recall(&q->slots, request);
 	if (answer != request) {
 		ipcx_slot_recall(&q->slots, answer);
@@ -101,7 +111,6 @@ static void reply_commit(struct ipcx_endpoint *ep, struct ipcx_slot *request,
 		reply_clear_tail(answer);
 	if (answer != request)
 		ipcx_slot_charge(&q->slots, answer, request->credit);
-	q->count.released++;
 	if (!request->caller)
 		ipcx_queue_put_slot(q, answer);
 	else

@@ -69,6 +69,9 @@ void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count,
 	++*count;
 	q->count.dead_lettered += kept;
 	q->count.dead_letter_failed += to_dead && !kept;
+	if (kept)
+		trace_ipcx_queue_dead_letter(q, slot);
+	trace_ipcx_queue_drop(q, slot, ipcx_retire_why(flag));
 	ipcx_queue_end_message(q, slot, flag);
 	spin_unlock(&q->lock);
 	ipcx_queue_wake_send(q);

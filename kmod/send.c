@@ -328,8 +328,10 @@ static __always_inline u32 commit_some(struct ipcx_endpoint *ep, struct ipcx_mes
 		*err = loan_commit(ep, slot, &m[i], waiter);
 		if (*err)
 			break;
-		if (unlikely(request))
+		if (unlikely(request)) {
 			m[i].d.seq = slot->seq;
+			trace_ipcx_queue_call(q, slot);
+		}
 	}
 	if (i && !list_empty(&q->takers))
 		taker = ipcx_queue_serve(q);

@@ -8,12 +8,14 @@
 #include <linux/slab.h>
 
 #include "topic.h"
+#include "trace.h"
 
 static void member_close(struct ipcx_member *m)
 {
 	struct ipcx_topic *t = m->topic;
 	struct net *net = m->net;
 
+	trace_ipcx_topic_leave(m);
 	mutex_lock(&t->mutex);
 	list_del_init(&m->map.node); /* no VMA maps them: each holds the file */
 	mutex_unlock(&t->mutex);
@@ -96,6 +98,7 @@ struct ipcx_member *ipcx_member_create(struct file *dev, struct ipcx_topic *t,
 	if (err)
 		goto err_end;
 	m->net = get_net(dev->private_data);
+	trace_ipcx_topic_join(m);
 	return m;
 
 err_end:

@@ -9,6 +9,7 @@
 
 #include "copy.h"
 #include "topic.h"
+#include "trace.h"
 
 /**
  * ipcx_sub_create() - a subscription that has not joined
@@ -303,6 +304,7 @@ static int evict(struct ipcx_pub *pub, u32 s, u32 flags)
 	__set_bit(s, pub->evicted);
 	if (reason == -EPROTO)
 		sub->proto |= BIT_ULL(pub->index);
+	trace_ipcx_topic_evict(pub, sub, ipcx_evict_why(sub, reason));
 	ipcx_sub_wake(sub);
 	spin_unlock(&t->lock);
 	ipcx_pub_show(t, pub->index);

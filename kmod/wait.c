@@ -53,10 +53,11 @@ static int serve(struct ipcx_queue *q, struct task_struct **task)
 	lockdep_assert_held(&q->lock);
 	if (!t)
 		return -EAGAIN;
-	err = ipcx_queue_next(q, NULL, t->len_max, &t->slot);
+	err = ipcx_queue_next_for(q, NULL, t->len_max, &t->slot);
 	if (err == -EAGAIN || err == -ETIME)
 		return err;
 	t->err = err;
+	trace_ipcx_queue_wake(q, IPCX_WAKE_RECEIVER, t->task->pid, err ? 0 : t->slot->seq);
 	*task = get_task_struct(t->task);
 	ipcx_list_del(&t->node);
 	INIT_LIST_HEAD(&t->node);
@@ -106,9 +107,11 @@ void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr)
 			ipcx_queue_purge(q);
 	} while (err != -EAGAIN && !list_empty(&q->takers));
 	/* a message that is gone again has been taken; who holds enough may not take this one */
-	if (waitqueue_active(&q->recv_poll) && READ_ONCE(q->slots.count[IPCX_SLOT_QUEUED]))
+	if (waitqueue_active(&q->recv_poll) && READ_ONCE(q->slots.count[IPCX_SLOT_QUEUED])) {
+		trace_ipcx_queue_wake(q, IPCX_WAKE_POLLERS, 0, 0);
 		__wake_up(&q->recv_poll, TASK_INTERRUPTIBLE, q->leases_max ? 0 : nr,
 			  poll_to_key(EPOLLIN | EPOLLRDNORM));
+	}
 }
 
 /**
@@ -136,6 +139,8 @@ void ipcx_queue_wake_senders(struct ipcx_queue *q)
 	if (!free)
 		return;
 	__wake_up(&q->send_wait, TASK_INTERRUPTIBLE, nr, NULL);
+	if (waitqueue_active(&q->send_poll)) /* no barrier: see above */
+		trace_ipcx_queue_wake(q, IPCX_WAKE_POLLERS, 0, 0);
 	__wake_up(&q->send_poll, TASK_INTERRUPTIBLE, nr, poll_to_key(EPOLLOUT | EPOLLWRNORM));
 }
 
@@ -325,6 +330,7 @@ int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len
 			ipcx_lease_begin(q, t.slot);
 	}
 	*slot = t.slot;
+	trace_ipcx_queue_take(q, t.slot);
 	return 0;
 }
 
@@ -336,6 +342,28 @@ static void count_byte_waiter(struct ipcx_queue *q, u32 npages, u32 kind, int n)
 	spin_lock(&q->lock);
 	q->byte_waiters += n;
 	spin_unlock(&q->lock);
+}
+
+/**
+ * struct ipcx_sender - somebody who sleeps until a slot is there
+ * @wait: in ipcx_queue::send_wait
+ * @q: that queue
+ */
+struct ipcx_sender {
+	struct wait_queue_entry wait;
+	const struct ipcx_queue *q;
+};
+
+/* The sleeper may be gone, and with it @wait, as soon as it is woken. */
+static int sender_wake(struct wait_queue_entry *wait, unsigned int mode, int flags, void *key)
+{
+	const struct ipcx_queue *q = container_of(wait, struct ipcx_sender, wait)->q;
+	pid_t pid = ((struct task_struct *)wait->private)->pid;
+	int woken = autoremove_wake_function(wait, mode, flags, key);
+
+	if (woken)
+		trace_ipcx_queue_wake(q, IPCX_WAKE_SENDER, pid, 0);
+	return woken;
 }
 
 /**
@@ -352,16 +380,20 @@ static void count_byte_waiter(struct ipcx_queue *q, u32 npages, u32 kind, int n)
 int ipcx_queue_wait_send(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages,
 			 u32 kind, s64 deadline)
 {
-	DEFINE_WAIT(wait);
+	struct ipcx_sender s = {
+		.wait = { .private = current, .func = sender_wake },
+		.q = q,
+	};
 	int err = 0;
 
 	if (deadline == IPCX_DEADLINE_NOWAIT)
 		return -EAGAIN;
+	INIT_LIST_HEAD(&s.wait.entry);
 	atomic_inc(&q->send_waiters);
 	count_byte_waiter(q, npages, kind, 1);
 	for (;;) {
 		/* B: has a full barrier, pairs with A in ipcx_slot_trim() */
-		prepare_to_wait_exclusive(&q->send_wait, &wait, TASK_INTERRUPTIBLE);
+		prepare_to_wait_exclusive(&q->send_wait, &s.wait, TASK_INTERRUPTIBLE);
 		if (ipcx_queue_writable(q, credit, npages, kind)) {
 			err = 0;
 			break;
@@ -370,7 +402,7 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, const struct ipcx_credit *credit,
 			break;
 		err = ipcx_sleep_until(deadline);
 	}
-	finish_wait(&q->send_wait, &wait);
+	finish_wait(&q->send_wait, &s.wait);
 	count_byte_waiter(q, npages, kind, -1);
 	atomic_dec(&q->send_waiters);
 	if (err && ipcx_queue_writable(q, credit, 0, IPCX_LOAN_REPLY))
