@@ -47,6 +47,8 @@ packages+=" clang-14 libclang-rt-14-dev"
 packages+=" spin"
 # debug kernels are built once and rebuilt from the compiler cache
 packages+=" ccache"
+# scripts for tracepoints
+packages+=" bpftrace"
 # putting bugs in on purpose
 packages+=" patch"
 # looking at a misbehaving test
