@@ -116,7 +116,7 @@ cpus() {
 	*/answer | */call | */server_death | */caller_death | */death | */epoll | */fdinfo | */flip | \
 		*/fork | */kill | */held_back | */prefetch | */queue | */race | */race_* | */sealed | \
 		*/storm | */topic | */topic_lib | */topic_error | */topic_wake | */topic_mix | */topic_death | \
-		*/topic_kill | */trace_topic | */wait)
+		*/topic_kill | */trace_storm | */wait)
 		echo 2
 		;;
 	*) echo 1 ;;
@@ -157,7 +157,7 @@ guest() {
 # alone NAME: is it a matter of moments, for which nothing else should run?
 alone() {
 	case $1 in
-	race | race_* | storm | flip | death | server_death | kill | topic_kill) ;;
+	race | race_* | storm | flip | death | server_death | kill | topic_kill | trace_storm) ;;
 	*) return 1 ;;
 	esac
 }
@@ -254,7 +254,7 @@ programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_de
 	answer inline io policy credit leases expire dead_letter remove sealed wait spare wake epoll map
 	inherit fork name owner timens limit memcg leak many uring death kill
 	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_mix topic_death topic_kill region
-	netlink netlink_who netlink_bad trace trace_topic transport transport_call transport_bulk race race_time race_call race_topic race_region storm flip cli.sh top.sh doctor.sh trace.sh"
+	netlink netlink_who netlink_bad trace trace_topic trace_storm transport transport_call transport_bulk race race_time race_call race_topic race_region storm flip cli.sh top.sh doctor.sh trace.sh"
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32
 	topic32 topic_abi32 topic_pairs32 topic_durable32 topic_lib32 topic_death32 region32"
 case $kernel in

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Tracepoints of topics and regions; and all of them on while everything runs. */
+/* Tracepoints of topics and regions. */
 #include <linux/ipcx_region.h>
 
 #include "topic_util.h"
@@ -106,37 +106,6 @@ TEST_F(trace_topic, region)
 	EXPECT_EQ(1, EVENTS("object_new", "kind=region mode=0640 uid=0"));
 	close(fd);
 	EXPECT_EQ(1, EVENTS("object_gone", "kind=region mode=0640 uid=0"));
-}
-
-/* Runs a program of the same directory, whose report would look like this one's. */
-static int beside(const char *name)
-{
-	char path[512];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
-	pid_t pid = fork();
-
-	if (pid)
-		return exit_status(pid);
-	path[n > 0 ? n : 0] = 0;
-	strcpy(strrchr(path, '/') + 1, name);
-	dup2(open("/dev/null", O_WRONLY), 1);
-	dup2(1, 2);
-	execl(path, name, NULL);
-	_exit(127);
-}
-
-/* What runs sees nothing of it, and the kernel has nothing to complain about. */
-TEST_F_TIMEOUT(trace_topic, storms, 500)
-{
-	static const char *const all[] = {
-		"storm", "topic_mix", "call", "death", "kill",
-	};
-
-	for (int i = 0; i < ARRAY_SIZE(all); i++) {
-		EXPECT_EQ(0, beside(all[i]))
-		TH_LOG("%s", all[i]);
-	}
-	EXPECT_LT(1000, traced(" ipcx_queue_", NULL));
 }
 
 TEST_HARNESS_MAIN
