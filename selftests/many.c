@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* 100,000 queues: the last is made as fast as the first, all are listed, none is left. */
-#include "ipcx_util.h"
+#include <sys/resource.h>
+
+#include "netlink_util.h"
 
 #include "../kselftest_harness.h"
 
@@ -52,10 +54,61 @@ static int list(int64_t *ns)
 	return lines - 1; /* the first has the titles */
 }
 
+static void count(const struct message *m, void *n)
+{
+	++*(int *)n;
+}
+
+/* Return: objects that a dump tells of, or a negative errno. @ns: as list() */
+static int dump_objects(int64_t *ns)
+{
+	int fd = nl_open(), n = 0, err;
+	struct request r;
+
+	nl_init(&r, nl_family(fd), IPCX_CMD_OBJECT_GET, NLM_F_DUMP);
+	*ns = -now_ns();
+	err = nl_ask(fd, &r, count, &n);
+	*ns += now_ns();
+	close(fd);
+	return err ?: n;
+}
+
+/* CPU time of children so far */
+static int64_t children_ns(void)
+{
+	struct rusage use;
+
+	getrusage(RUSAGE_CHILDREN, &use);
+	return (use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000000000LL +
+	       (use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1000LL;
+}
+
+/*
+ * Return: objects that the command tells of. @ns: set to the CPU time that it took: it is read
+ * from the host meanwhile.
+ */
+static int list_by_command(int64_t *ns)
+{
+	char dir[256], command[320], line[512];
+	int n = -1; /* the titles */
+	FILE *f;
+
+	dir[readlink("/proc/self/exe", dir, sizeof(dir) - 1)] = 0;
+	*strrchr(dir, '/') = 0;
+	snprintf(command, sizeof(command), "%s/../bin/ipcx ls", dir);
+	*ns = -children_ns();
+	f = popen(command, "r");
+	while (fgets(line, sizeof(line), f))
+		n++;
+	n = pclose(f) ? -1 : n;
+	*ns += children_ns();
+	return n;
+}
+
 FIXTURE(many)
 {
 	int64_t each[PARTS]; /* ns to make one queue, part by part */
-	int64_t first, last, ns;
+	int64_t first, last, ns, dump_ns, ls_ns;
 };
 
 FIXTURE_SETUP(many)
@@ -93,10 +146,17 @@ TEST_F_TIMEOUT(many, queues, 500)
 	self->first = least(self->each, 5);
 	self->last = least(self->each + PARTS - 5, 5);
 	EXPECT_EQ(n, list(&self->ns));
-	TH_LOG("%d queues: one of the first %lld ns, one of the last %lld; list %lld us", n,
-	       (long long)self->first, (long long)self->last, (long long)self->ns / 1000);
+	EXPECT_EQ(n, dump_objects(&self->dump_ns));
+	EXPECT_EQ(n, list_by_command(&self->ls_ns));
+	TH_LOG("%d queues: one of the first %lld ns, one of the last %lld", n,
+	       (long long)self->first, (long long)self->last);
+	TH_LOG("/proc/net/ipcx %lld us, netlink %lld us, ipcx ls %lld us",
+	       (long long)self->ns / 1000, (long long)self->dump_ns / 1000,
+	       (long long)self->ls_ns / 1000);
 	EXPECT_LT(self->last, FACTOR * self->first);
 	EXPECT_LT(self->ns, LIST_NS);
+	EXPECT_LT(self->dump_ns, LIST_NS);
+	EXPECT_LT(self->ls_ns, LIST_NS);
 	EXPECT_EQ(-EEXIST, make(n / 2));
 	for (int i = 0; i < n; i++) {
 		ASSERT_EQ(0, unmake(i)) TH_LOG("queue %d", i);

@@ -83,15 +83,24 @@ void json_end(struct nlattr *const attrs[ATTRS])
 	json_fields(end_fields, ARRAY_SIZE(end_fields), attrs);
 }
 
-/* A number of a list, a dash for what this kind does not have */
+/*
+ * A number of a list, a dash for what this kind does not have. Lists may be long: printf() would
+ * take most of the time that they do.
+ */
 static void put_number(struct nlattr *const attrs[ATTRS], int attr, int width)
 {
+	char text[32], *end = text + sizeof(text), *at = end;
 	uint64_t v;
 
 	if (attr_number(attrs, attr, &v))
-		printf("%*llu", width, (unsigned long long)v);
+		do
+			*--at = '0' + v % 10;
+		while (v /= 10);
 	else
-		printf("%*s", width, "-");
+		*--at = '-';
+	while (end - at < width)
+		*--at = ' ';
+	fwrite(at, 1, end - at, stdout);
 }
 
 static void list_row(struct nlattr *const attrs[ATTRS])
