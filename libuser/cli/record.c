@@ -23,7 +23,7 @@ struct entry {
 	uint64_t len;
 };
 
-enum { OPT_RELIABLE = OPT_OTHER, OPT_HISTORY, OPT_SPEED };
+enum { OPT_SPEED = OPT_SUB_OTHER };
 
 static FILE *file;
 static const char *path;
@@ -97,8 +97,7 @@ static int run_record(int argc, char **argv)
 		{ "create", no_argument, NULL, 'c' },
 		{ "output", required_argument, NULL, 'o' },
 		{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-		{ "reliable", no_argument, NULL, OPT_RELIABLE },
-		{ "history", required_argument, NULL, OPT_HISTORY },
+		SUB_OPTIONS,
 		COMMON_OPTIONS,
 		{ 0 },
 	};
@@ -107,18 +106,13 @@ static int run_record(int argc, char **argv)
 		.from = &topic_origin, .timeout = -1, .dir_fd = -1, .put = record_one
 	};
 	unsigned int flags = IPCX_SUBSCRIBE | IPCX_LOSSY;
-	uint64_t history = 0;
 	int c, err = CLI_OK;
 
 	while (!err && (c = next_option(argc, argv, "n:o:c", longs)) != -1) {
 		if (c == 'o')
 			path = optarg;
-		else if (c == OPT_RELIABLE)
-			flags &= ~IPCX_LOSSY;
-		else if (c != OPT_HISTORY)
-			err = receive_option(&r, c);
-		else if (!parse_number(optarg, 10, UINT32_MAX, &history))
-			err = usage_error("a history is a number of messages");
+		else
+			err = subscribe_option(&r, c, &flags, &opts);
 	}
 	if (err)
 		return err;
@@ -126,7 +120,6 @@ static int run_record(int argc, char **argv)
 		return usage_error("give the name of one topic");
 	if (!path)
 		return usage_error("give the file with -o; - is standard output");
-	opts.history = history;
 	return record(&r, argv[optind], flags | (r.create ? IPCX_CREATE : 0), &opts);
 }
 

@@ -57,6 +57,17 @@ enum { OPT_RAW = OPT_FIRST, OPT_TIMEOUT, OPT_SYNC, OPT_PEEK, OPT_OTHER };
 /* One option; CLI_OK, or what was wrong was said */
 int receive_option(struct receiver *r, int c);
 
+enum { OPT_RELIABLE = OPT_OTHER, OPT_HISTORY, OPT_SUB_OTHER };
+
+/* clang-format off */
+#define SUB_OPTIONS \
+	{ "reliable", no_argument, NULL, OPT_RELIABLE }, \
+	{ "history", required_argument, NULL, OPT_HISTORY }
+/* clang-format on */
+
+/* sub.c: the same of one who subscribes; @flags and @opts are those of ipcx_topic_open() */
+int subscribe_option(struct receiver *r, int c, unsigned int *flags, struct ipcx_topic_opts *opts);
+
 /* Receives from the open handle, and closes it; an exit code */
 int receive_all(struct receiver *r);
 

@@ -47,7 +47,25 @@ const struct origin topic_origin = {
 	.json = sub_json,
 };
 
-enum { OPT_RELIABLE = OPT_OTHER, OPT_HISTORY, OPT_DURABLE, OPT_FORGET };
+enum { OPT_DURABLE = OPT_SUB_OTHER, OPT_FORGET };
+
+int subscribe_option(struct receiver *r, int c, unsigned int *flags, struct ipcx_topic_opts *opts)
+{
+	uint64_t history;
+
+	switch (c) {
+	case OPT_RELIABLE:
+		*flags &= ~IPCX_LOSSY;
+		return CLI_OK;
+	case OPT_HISTORY:
+		if (!parse_number(optarg, 10, UINT32_MAX, &history))
+			return usage_error("a history is a number of messages");
+		opts->history = history;
+		return CLI_OK;
+	default:
+		return receive_option(r, c);
+	}
+}
 
 /* Ends the durable subscription @as of a topic. */
 static int forget(const char *name, const char *as)
@@ -68,8 +86,7 @@ static int run_sub(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		RECV_OPTIONS,
-		{ "reliable", no_argument, NULL, OPT_RELIABLE },
-		{ "history", required_argument, NULL, OPT_HISTORY },
+		SUB_OPTIONS,
 		{ "durable", required_argument, NULL, OPT_DURABLE },
 		{ "forget", required_argument, NULL, OPT_FORGET },
 		COMMON_OPTIONS,
@@ -81,20 +98,15 @@ static int run_sub(int argc, char **argv)
 	};
 	unsigned int flags = IPCX_SUBSCRIBE | IPCX_LOSSY;
 	const char *forgotten = NULL;
-	uint64_t history = 0;
 	int c, err = CLI_OK;
 
 	while (!err && (c = next_option(argc, argv, "n:0c", longs)) != -1) {
-		if (c == OPT_RELIABLE)
-			flags &= ~IPCX_LOSSY;
-		else if (c == OPT_DURABLE)
+		if (c == OPT_DURABLE)
 			opts.durable = optarg;
 		else if (c == OPT_FORGET)
 			forgotten = optarg;
-		else if (c != OPT_HISTORY)
-			err = receive_option(&r, c);
-		else if (!parse_number(optarg, 10, UINT32_MAX, &history))
-			err = usage_error("a history is a number of messages");
+		else
+			err = subscribe_option(&r, c, &flags, &opts);
 	}
 	if (err)
 		return err;
@@ -102,7 +114,6 @@ static int run_sub(int argc, char **argv)
 		return usage_error("give the name of one topic");
 	if (forgotten)
 		return forget(argv[optind], forgotten);
-	opts.history = history;
 	if (opts.durable)
 		flags &= ~IPCX_LOSSY;
 	err = ipcx_topic_open((struct ipcx_topic **)&r.handle, argv[optind],
