@@ -7,28 +7,9 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
-#include "netlink_util.h"
 #include "topic_util.h"
 
-#include "../kselftest_harness.h"
-
-FIXTURE(nl)
-{
-	int fd, family;
-};
-
-FIXTURE_SETUP(nl)
-{
-	self->fd = nl_open();
-	ASSERT_LE(0, self->fd);
-	self->family = nl_family(self->fd);
-	ASSERT_LT(0, self->family);
-}
-
-FIXTURE_TEARDOWN(nl)
-{
-	close(self->fd);
-}
+#include "netlink_fixture.h"
 
 #define OBJECT(attribute) (seen.v[0][IPCX_A_OBJECT_##attribute])
 

@@ -7,28 +7,9 @@
 #include <sys/syscall.h>
 
 #include "call_util.h"
-#include "netlink_util.h"
 #include "topic_util.h"
 
-#include "../kselftest_harness.h"
-
-FIXTURE(nl)
-{
-	int fd, family;
-};
-
-FIXTURE_SETUP(nl)
-{
-	self->fd = nl_open();
-	ASSERT_LE(0, self->fd);
-	self->family = nl_family(self->fd);
-	ASSERT_LT(0, self->family);
-}
-
-FIXTURE_TEARDOWN(nl)
-{
-	close(self->fd);
-}
+#include "netlink_fixture.h"
 
 #define END(i, attribute) (seen.v[i][IPCX_A_END_##attribute])
 #define HOLDER(i, attribute) (seen.v[i][IPCX_A_HOLDER_##attribute])
