@@ -101,7 +101,9 @@ check "or cut in the bytes of a message" fails 1 'in the middle of a message' "$
 printf 'ipcxrec1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\377\377\377\377\377\377\377\177' >"$dir/evil"
 check "a length that cannot be" fails 1 'wind' "$ipcx" replay wind -c -i "$dir/evil"
 check "another file" fails 1 'no recording' "$ipcx" replay wind -i "$0"
-check "a recording is not written over" fails 1 'File exists' "$ipcx" record wind -o "$dir/a.rec"
+check "a recording is not written over" fails 1 'File exists' "$ipcx" record calm -c -o "$dir/a.rec"
+check "and no topic is made for it" fails 1 'none of this name' "$ipcx" record calm -o "$dir/calm.rec"
+check "nor a file where there is no topic" [ ! -e "$dir/calm.rec" ]
 check "a recorder needs a file" fails 2 '-o' "$ipcx" record wind
 check "a speed" fails 2 'speed' "$ipcx" replay wind --speed -1
 check "nothing comes" fails 4 '' "$ipcx" record wind -c -o "$dir/none.rec" --timeout 50ms

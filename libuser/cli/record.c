@@ -67,20 +67,25 @@ static int record_open(void)
 		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 		file = fd < 0 ? NULL : fdopen(fd, "w");
 	}
-	if (!file || fwrite(MAGIC, sizeof(MAGIC), 1, file) != 1 || fflush(file))
-		return fail_file(path, errno);
-	return CLI_OK;
+	return file ? CLI_OK : fail_file(path, errno);
 }
 
+/* Whoever sees the first bytes knows that nothing that is published from now on is missing. */
 static int record(struct receiver *r, const char *name, unsigned int flags,
 		  const struct ipcx_topic_opts *opts)
 {
-	int err = ipcx_topic_open((struct ipcx_topic **)&r->handle, name, flags, opts);
+	int err = record_open();
 
 	if (err)
-		return fail_ipcx(err);
-	err = record_open();
+		return err;
+	err = ipcx_topic_open((struct ipcx_topic **)&r->handle, name, flags, opts);
 	if (err) {
+		if (file != stdout)
+			unlink(path);
+		return fail_ipcx(err);
+	}
+	if (fwrite(MAGIC, sizeof(MAGIC), 1, file) != 1 || fflush(file)) {
+		err = fail_file(path, errno);
 		r->from->close(r->handle);
 		return err;
 	}
