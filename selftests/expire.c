@@ -475,6 +475,28 @@ TEST_F(expire, next_when_late)
 	ASSERT_EQ(1, self->m.deliveries);
 }
 
+/* What is late in the middle of an array is left out, whether the timer came first or not. */
+TEST_F(expire, array_with_a_late_one)
+{
+	struct ipcx_msg m[3] = {};
+
+	for (int i = 0; i < 100; i++) {
+		int64_t end = now_ns() + 1000000;
+
+		ASSERT_EQ(0, send_until(1, 0));
+		ASSERT_EQ(0, send_until(2, end));
+		ASSERT_EQ(0, send_until(3, 0));
+		while (now_ns() <= end)
+			;
+		ASSERT_EQ(2, ipcx_queue_take_n(self->q, m, 3, IPCX_NOWAIT));
+		ASSERT_EQ(1, m[0].tag);
+		ASSERT_EQ(3, m[1].tag);
+		ASSERT_EQ(2, ipcx_queue_release_n(self->q, m, 2));
+	}
+	ASSERT_EQ(0, ipcx_queue_stat(self->q, &self->s));
+	EXPECT_EQ(100, self->s.expired);
+}
+
 TEST_F(expire, peek)
 {
 	ASSERT_EQ(-EAGAIN, ipcx_queue_peek(self->q, &self->m));

@@ -3,11 +3,16 @@
  * From some allocation on all of one call fail: what asks twice for memory, and so succeeds where
  * fail_nth lets one fail, does not here. Needs fault injection (debug kernel).
  */
-#include "ipcx_util.h"
+#include <linux/securebits.h>
+#include <sys/prctl.h>
+
+#include "topic_util.h"
 
 #include "../kselftest_harness.h"
 
 #define SLAB "/sys/kernel/debug/failslab/"
+#define NAME "fail-slab"
+#define OTHER 4711 /* a user */
 #define BYTES (64 * 4096)
 #define TIMES 5000
 #define LEFT_KIB 4096 /* less than a page each time */
@@ -91,42 +96,87 @@ TEST_F_TIMEOUT(slab, loan, 300)
 
 /*
  * With more and more bytes, until they are enough, and then with just as many again and again: from
- * time to time the table of objects needs a node more, for which there are none.
+ * time to time a table needs a node more, for which there are none. Return: how often it failed
+ * then, or -1.
  */
-TEST_F_TIMEOUT(slab, open, 300)
+static int open_each(fix *self, int dev, unsigned long request, void *o, unsigned int kind)
 {
-	struct ipcx_queue_open o = {
-		.size = sizeof(o),
-		.flags = CREATE | SENDRECV,
-		.name = (uintptr_t) "fail-slab",
-		.name_len = strlen("fail-slab"),
-		.mode = 0600,
-		.depth = 1,
-		.msg_max = 4096,
-	};
-	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC), fd, failed = 0;
-	unsigned int bytes = 0, enough = 0;
-	struct counts c;
+	unsigned int bytes = 0, enough = 0, failed = 0;
+	int fd;
 
-	ASSERT_LE(0, dev);
 	for (int i = 0; i < TIMES / 5; i++) {
-		ASSERT_TRUE(arm(self, bytes));
-		fd = xioctl(dev, IPCX_IOC_QUEUE_OPEN, &o);
+		if (!arm(self, bytes))
+			return -1;
+		fd = xioctl(dev, request, o);
 		disarm(self);
 		if (fd < 0) {
-			ASSERT_EQ(-ENOMEM, fd);
-			ASSERT_EQ(-ENOENT, raw_unlink("fail-slab"));
+			if (fd != -ENOMEM || raw_unlink_kind(NAME, 0, kind) != -ENOENT)
+				return -1;
 			failed += enough;
 			bytes += enough ? 0 : 64;
 			continue;
 		}
 		enough = 1;
-		ASSERT_TRUE(counts_of(o.out_id, &c));
-		ASSERT_EQ(0, raw_unlink("fail-slab"));
-		close(fd);
+		if (close(fd) || raw_unlink_kind(NAME, 0, kind))
+			return -1;
 	}
-	EXPECT_EQ(1, enough);
-	EXPECT_LT(0, failed);
+	return enough ? (int)failed : -1;
+}
+
+/* By a user who has nothing yet: the table of users grows for him. */
+TEST_F_TIMEOUT(slab, device_open, 300)
+{
+	unsigned int bytes = 0;
+	int fd = -1;
+
+	/* without the rights of root nothing can be armed */
+	ASSERT_EQ(0, prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP));
+	while (fd < 0) {
+		ASSERT_EQ(0, seteuid(OTHER));
+		ASSERT_TRUE(arm(self, bytes));
+		fd = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+		disarm(self);
+		ASSERT_TRUE(fd >= 0 || errno == ENOMEM) TH_LOG("%s", strerror(errno));
+		ASSERT_EQ(0, seteuid(0));
+		bytes += 64;
+	}
+	EXPECT_LT(640, bytes);
+	close(fd);
+}
+
+TEST_F_TIMEOUT(slab, queue_open, 300)
+{
+	struct ipcx_queue_open o = {
+		.size = sizeof(o),
+		.flags = CREATE | SENDRECV,
+		.name = (uintptr_t)NAME,
+		.name_len = strlen(NAME),
+		.mode = 0600,
+		.depth = 1,
+		.msg_max = 4096,
+	};
+	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+
+	ASSERT_LE(0, dev);
+	EXPECT_LT(0, open_each(self, dev, IPCX_IOC_QUEUE_OPEN, &o, IPCX_KIND_QUEUE));
+	close(dev);
+}
+
+TEST_F_TIMEOUT(slab, topic_open, 300)
+{
+	struct ipcx_topic_open o = {
+		.size = sizeof(o),
+		.flags = CREATE | PUBLISH | SUBSCRIBE,
+		.name = (uintptr_t)NAME,
+		.name_len = strlen(NAME),
+		.mode = 0600,
+		.depth = IPCX_TOPIC_DEPTH_MIN,
+		.msg_max = 64,
+	};
+	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+
+	ASSERT_LE(0, dev);
+	EXPECT_LE(0, open_each(self, dev, IPCX_IOC_TOPIC_OPEN, &o, IPCX_KIND_TOPIC));
 	close(dev);
 }
 

@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <linux/ipcx_region.h>
+
 #include "topic_util.h"
 
 #include "../kselftest_harness.h"
@@ -369,6 +371,14 @@ static int open_when_full(int dev)
 		.name_len = 4,
 		.mode = 0600,
 	};
+	struct ipcx_region_open r = {
+		.size = sizeof(r),
+		.flags = CREATE | IPCX_REGION_READ | IPCX_REGION_WRITE,
+		.name = o.name,
+		.name_len = 4,
+		.mode = 0600,
+		.bytes = 4096,
+	};
 	struct ipcx_unlink u = {
 		.size = sizeof(u),
 		.name = o.name,
@@ -380,7 +390,8 @@ static int open_when_full(int dev)
 
 	ioctl(dev, IPCX_IOC_INFO, &before);
 	ret = xioctl(dev, IPCX_IOC_QUEUE_OPEN, &o);
-	if (xioctl(dev, IPCX_IOC_TOPIC_OPEN, &t) != ret)
+	if (xioctl(dev, IPCX_IOC_TOPIC_OPEN, &t) != ret ||
+	    xioctl(dev, IPCX_IOC_REGION_OPEN, &r) != ret)
 		return -1;
 	ioctl(dev, IPCX_IOC_INFO, &after);
 	if (before.out_user_queues != after.out_user_queues ||

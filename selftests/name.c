@@ -123,7 +123,7 @@ static int user_queues(void)
 
 TEST(network_namespaces)
 {
-	struct end e = {}, other = {};
+	struct end e = {}, other = {}, dead = {};
 	int old, queues = user_queues();
 
 	ASSERT_EQ(0, end_open(&e, "ns", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
@@ -131,7 +131,13 @@ TEST(network_namespaces)
 	for (int i = 0; i < 20; i++) {
 		ASSERT_EQ(0, unshare(CLONE_NEWNET));
 		EXPECT_EQ(-ENOENT, end_open(&other, "ns", SENDRECV));
+		/* its dead letters go to a queue that keeps no name of its own */
+		ASSERT_EQ(0, end_open(&dead, "ns-dead", CREATE | SENDRECV));
+		other.o.dead_letter = (uintptr_t) "ns-dead";
+		other.o.dead_letter_len = strlen("ns-dead");
 		ASSERT_EQ(0, end_open(&other, "ns", CREATE | SENDRECV));
+		EXPECT_EQ(0, raw_unlink("ns-dead"));
+		end_close(&dead);
 		EXPECT_NE(e.o.out_id, other.o.out_id);
 		ASSERT_EQ(1, raw_send(&other, 10, 'n'));
 		if (i & 1) /* else the namespace goes with the name still in it */

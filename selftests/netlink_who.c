@@ -541,6 +541,10 @@ TEST_F(nl, limits)
 		    seen.n != 2 || LIMIT(0, UID) != 0 || LIMIT(1, UID) != 1000 ||
 		    LIMIT(1, OBJECTS) != 1)
 			_exit(2);
+		/* one without anything, who stands before this one */
+		if (ask(self->fd, self->family, IPCX_CMD_LIMIT_GET, 0, IPCX_A_LIMIT_UID, 4, 999) ||
+		    LIMIT(0, UID) != 999 || LIMIT(0, BYTES) || LIMIT(0, OBJECTS))
+			_exit(6);
 		fd = nl_open();
 		if (dump(fd, self->family, IPCX_CMD_LIMIT_GET) || seen.n != 1 ||
 		    LIMIT(0, UID) != 1000)

@@ -256,6 +256,27 @@ TEST_F(durable, learns_that_rings_were_lost)
 	EXPECT_EQ(0, self->sub.o.out_flags & IPCX_TOPIC_LOST);
 }
 
+/* As above, but it was there meanwhile, and went without a word. */
+TEST_F(durable, goes_without_leaving_what_it_lost)
+{
+	struct member more = {};
+
+	for (int i = 0; i < IPCX_TOPIC_RINGS + 2; i++) {
+		memset(&more, 0, sizeof(more));
+		ASSERT_EQ(0, member_open(&more, NAME, PUBLISH));
+		publish(&more, i);
+		member_close(&more);
+	}
+	member_close(&self->sub);
+	memset(&more, 0, sizeof(more));
+	ASSERT_EQ(0, member_open(&more, NAME, PUBLISH));
+	publish(&more, 1000);
+	ASSERT_EQ(0, subscribe(&self->sub, "d"));
+	EXPECT_EQ(IPCX_TOPIC_LOST, self->sub.o.out_flags & IPCX_TOPIC_LOST);
+	EXPECT_EQ(1000, take(&self->sub, more.o.out_ring));
+	member_close(&more);
+}
+
 TEST_F(durable, arguments)
 {
 	struct ipcx_topic_open o = {
@@ -336,6 +357,37 @@ TEST_F(durable, evicted_while_nobody_has_it)
 	EXPECT_EQ(IPCX_LEFT_EVICTED, raw_leave(sub.fd, 0, pub.dir->ring[0].id));
 	member_close(&sub);
 	member_close(&pub);
+}
+
+/* Its cursor stands at the end, but what it was evicted for it has missed. */
+TEST_F(durable, evicted_from_what_was_lost)
+{
+	struct member pub = { .o.depth = DEPTH, .o.lag_max = 2, .o.mode = 0600 }, sub = {};
+
+	sub.o.durable = (uintptr_t) "d";
+	sub.o.durable_len = 1;
+	ASSERT_EQ(0, member_open(&pub, "topic-lag", CREATE | PUBLISH));
+	ASSERT_EQ(0, member_open(&sub, "topic-lag", SUBSCRIBE));
+	for (int i = 0; i < 2; i++)
+		publish(&pub, i);
+	ASSERT_EQ(0, raw_evict(pub.fd, 0, 0));
+	member_close(&pub);
+	sub.control->cursor[0] = sub.dir->ring[0].end;
+	member_close(&sub);
+	for (int i = 0; i < IPCX_TOPIC_RINGS; i++) {
+		memset(&pub, 0, sizeof(pub));
+		ASSERT_EQ(0, member_open(&pub, "topic-lag", PUBLISH));
+		publish(&pub, i);
+		member_close(&pub);
+	}
+	EXPECT_EQ(0, pub.o.out_ring);
+	memset(&sub, 0, sizeof(sub));
+	sub.o.durable = (uintptr_t) "d";
+	sub.o.durable_len = 1;
+	ASSERT_EQ(0, member_open(&sub, "topic-lag", SUBSCRIBE));
+	EXPECT_EQ(IPCX_TOPIC_LOST, sub.o.out_flags & IPCX_TOPIC_LOST);
+	member_close(&sub);
+	EXPECT_EQ(0, raw_unlink_kind("topic-lag", 0, IPCX_KIND_TOPIC));
 }
 
 static int send_byte(struct ipcx_topic *t, char c)
