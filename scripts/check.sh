@@ -12,7 +12,7 @@ usage() {
 	"N passed, N failed". A test that is skipped has failed: nothing may be missing here.
 
 	  --debug     what runs in a guest, on the debug kernel, leaks looked for, and the fuzzer
-	  --coverage  the same without the fuzzer, lines counted: scripts/coverage.sh reads that
+	  --coverage  the same, but lines counted, for scripts/coverage.sh; no fuzzer, no leaks
 	  --kcsan     what threads do beside each other, on the kernel that detects data races
 	  --list      only print the names of the programs that run in a guest
 
@@ -123,24 +123,25 @@ cpus() {
 	esac
 }
 
-# memory NAME: how much the debug kernel's guest has. kmemleak takes a second for each 60 MB.
+# memory NAME: how much the debug kernel's guest has; kmemleak takes longer the more that is
 memory() {
 	case $1 in
 	queue | limit | memcg | many) echo 3G ;;
-	*) echo 1G ;;
+	*) echo 512M ;;
 	esac
 }
 
 # guest NAME: a kselftest program, in a guest of its own
 guest() {
-	local name=$1 prog=$out/$1 smp count=''
+	local name=$1 prog=$out/$1 smp count='' look=leak-scan
+	[ -z "$coverage" ] || look=coverage
 	[ "${name%.sh}" = "$name" ] || prog=$top/selftests/$name
 	smp=$(cpus "$name")
 	case $kernel in
 	debug)
 		scripts/vm.sh --kernel debug --smp "$smp" --mem "$(memory "$name")" --timeout 600 \
 			${coverage:+--module build/debug-gcov/ipcx.ko --out "$coverage/$name"} -- \
-			${coverage:+selftests/vm/with-coverage.sh} selftests/vm/with-leak-scan.sh "$prog"
+			env IPCX_TEST_SCALE=20 "selftests/vm/with-$look.sh" "$prog"
 		;;
 	kcsan)
 		scripts/vm.sh --kernel kcsan --smp 2 --timeout 600 -- env IPCX_TEST_SCALE=20 "$prog"

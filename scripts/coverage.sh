@@ -49,7 +49,7 @@ awk -v dir="$tree/" 'BEGIN { FS = ":" }
 	$2 + 0 == 0 && $3 == "Source" { src = $4; sub(dir, "", src) }
 	$2 + 0 == 0 || src !~ /^kmod\// { next }
 	{ n = $1; gsub(/ /, "", n); text = $0; sub(/^[^:]*:[^:]*:[ \t]*/, "", text); key = src ":" $2 + 0 }
-	n == "-" { next }
+	n == "-" || text == "}" { next }
 	{ seen[key] = text; if (n !~ /^[#=]/) ran[key] = 1 }
 	END { for (k in seen) print k "\t" (k in ran) "\t" seen[k] }' "$out"/*/*.gcov | sort -t: -k1,1 -k2,2n >"$out/lines"
 
