@@ -12,6 +12,8 @@ static __always_inline bool ipcx_put_message(struct ipcx_queue *q, struct ipcx_s
 	lockdep_assert_held(&q->lock);
 	if (unlikely(q->policy == IPCX_POLICY_DROP_NEWEST)) {
 		slot->len = len;
+		slot->prio = prio;
+		slot->deliveries = 0;
 		if (!ipcx_queue_has_room(q, slot->credit, ipcx_slot_pages_used(slot), 0)) {
 			ipcx_slot_number(&q->slots, slot);
 			q->count.dropped_newest++;

@@ -330,7 +330,8 @@ static __always_inline u32 commit_some(struct ipcx_endpoint *ep, struct ipcx_mes
 			break;
 		if (unlikely(request)) {
 			m[i].d.seq = slot->seq;
-			trace_ipcx_queue_call(q, slot);
+			if (slot->state == IPCX_SLOT_QUEUED)
+				trace_ipcx_queue_call(q, slot);
 		}
 	}
 	if (i && !list_empty(&q->takers))

@@ -4,7 +4,7 @@
  * opened with opts.prefetch.
  *
  * In the array, from next to end lie messages in hand: taken, and not handed out yet. From its
- * begin to held lie those that ipcx_queue_next() was given to release, for the next refill. One was
+ * beginning to held lie those that ipcx_queue_next() was given to release, for the next refill. One was
  * handed out for each of these, and one by the refill, so held is before next. Both are as
  * the kernel has written them, and goes on from there: a message is put into words once, for
  * who gets it.

@@ -232,15 +232,20 @@ struct thread {
 	pthread_t t;
 	int fd, tid, ret;
 	bool sends;
+	struct side *asks; /* else: for an answer */
 };
 
 static void *thread_run(void *arg)
 {
 	struct thread *t = arg;
+	struct ipcx_desc d;
 	char buf[8] = {};
 
 	__atomic_store_n(&t->tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
-	t->ret = t->sends ? write(t->fd, buf, sizeof(buf)) : read(t->fd, buf, sizeof(buf));
+	if (t->asks)
+		t->ret = side_answer(t->asks, &d, in_ms(20000));
+	else
+		t->ret = t->sends ? write(t->fd, buf, sizeof(buf)) : read(t->fd, buf, sizeof(buf));
 	return NULL;
 }
 
@@ -336,6 +341,70 @@ TEST_F(trace, calls_in_vain)
 	EXPECT_EQ(2, EVENTS("drop", ""));
 	EXPECT_EQ(1, EVENTS("answer", ""));
 	ASSERT_EQ(0, raw_unlink("vain"));
+}
+
+/* Of a request for which there is no room only the end is told, and nothing of who had the slot. */
+TEST_F(trace, call_dropped)
+{
+	struct ipcx_desc d[2];
+
+	self->s.e.o.depth = 2;
+	self->s.e.o.policy = IPCX_POLICY_DROP_NEWEST;
+	ASSERT_EQ(0, reopen(self));
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(1, side_loan(&self->s, &d[i], 8, IPCX_LOAN_INLINE));
+		d[i].prio = 7;
+	}
+	ASSERT_EQ(1, raw_cancel(self->s.e.fd, &d[1]));
+	ASSERT_EQ(1, side_commit(&self->s, &d[0], IPCX_MSG_INLINE));
+	ASSERT_EQ(1, side_take(&self->s, &d[0], 0, 0));
+	ASSERT_EQ(1, raw_release(self->s.e.fd, &d[0]));
+	ASSERT_EQ(1, side_loan(&self->s, &d[0], 8, IPCX_LOAN_REQUEST | IPCX_LOAN_INLINE));
+	d[0].prio = 3;
+	ASSERT_EQ(1, side_commit(&self->s, &d[0], IPCX_MSG_INLINE | IPCX_MSG_REQUEST));
+	EXPECT_EQ(1, EVENTS("drop", "prio=3 deliveries=0 "));
+	EXPECT_EQ(1, EVENTS("answer", "seq=2 len=0 why=canceled"));
+	EXPECT_EQ(0, EVENTS("call", ""));
+	ASSERT_EQ(1, side_answer(&self->s, &d[0], 0));
+	EXPECT_EQ(3, d[0].prio);
+	EXPECT_EQ(-ECANCELED, answer_error(&d[0]));
+}
+
+/* A loan for a reply; why there is none; who sleeps for it. */
+TEST_F(trace, answers)
+{
+	struct call_thread t = {};
+	struct thread asker = { .asks = &self->s };
+	struct ipcx_desc got, reply;
+	char text[64];
+
+	self->s.e.o.max_deliveries = 1;
+	ASSERT_EQ(0, reopen(self));
+	ASSERT_EQ(0, call_start(&t, &self->s, 1));
+	ASSERT_EQ(1, side_take(&self->s, &got, in_ms(5000), 0));
+	ASSERT_EQ(1, raw_loan_kind(self->s.e.fd, &reply, 9, 0, IPCX_LOAN_REPLY));
+	EXPECT_EQ(1, EVENTS("loan", "len=9 slot="));
+	EXPECT_EQ(1, EVENTS("loan", "kind=reply"));
+	ASSERT_EQ(0, side_reply(&self->s, &got, &reply, NULL, 0));
+	pthread_join(t.thread, NULL);
+	ASSERT_EQ(0, t.err);
+	EXPECT_EQ(1, EVENTS("wake", "seq=1 who=caller to="));
+
+	ASSERT_EQ(1, side_send_inline(&self->s, &got, 8, 1, IPCX_MSG_REQUEST));
+	ASSERT_EQ(1, side_take(&self->s, &got, 0, 0));
+	thread_asleep(&asker, text);
+	ASSERT_EQ(1, raw_done(self->s.e.fd, IPCX_IOC_QUEUE_RELEASE, &got, IPCX_RELEASE_NACK));
+	pthread_join(asker.t, NULL);
+	EXPECT_EQ(1, asker.ret);
+	EXPECT_EQ(1, EVENTS("answer", "why=poison"));
+	EXPECT_EQ(1, EVENTS("wake", "seq=0 who=caller to=0"));
+
+	ASSERT_EQ(1, side_loan(&self->s, &got, 8, IPCX_LOAN_REQUEST | IPCX_LOAN_INLINE));
+	got.expires = 1;
+	ASSERT_EQ(1, side_commit(&self->s, &got, IPCX_MSG_INLINE | IPCX_MSG_REQUEST));
+	ASSERT_EQ(1, side_answer(&self->s, &got, in_ms(5000)));
+	EXPECT_EQ(-ETIME, answer_error(&got));
+	EXPECT_EQ(1, EVENTS("answer", "why=expired"));
 }
 
 TEST_F(trace, objects_and_ends)

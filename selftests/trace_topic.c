@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Tracepoints of topics and regions. */
 #include <linux/ipcx_region.h>
+#include <sys/epoll.h>
 
 #include "topic_util.h"
 #include "trace_util.h"
@@ -59,16 +60,26 @@ TEST_F(trace_topic, members)
 /* Messages are told of by nobody; who is woken for one is. */
 TEST_F(trace_topic, wakes)
 {
-	int before = EVENTS("topic_wake", "sub=0"), room = EVENTS("topic_wake", "sub=-1");
+	struct epoll_event in = { .events = EPOLLIN }, out = { .events = EPOLLOUT };
+	int before = EVENTS("topic_wake", "sub=0"), room = EVENTS("topic_wake", "sub=-1"), ep;
 
+	/* nobody waits */
 	for (int i = 0; i < 3; i++)
 		ASSERT_EQ(0, publish(&self->pub, i));
+	ASSERT_EQ(0, raw_kick(self->pub.fd, IPCX_KICK_SUBSCRIBERS));
+	ASSERT_EQ(0, raw_kick(self->sub.fd, IPCX_KICK_PUBLISHERS));
 	EXPECT_EQ(before, EVENTS("topic_wake", "sub=0"));
+	EXPECT_EQ(room, EVENTS("topic_wake", "sub=-1"));
+
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->sub.fd, &in));
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->pub.fd, &out));
 	ASSERT_EQ(0, raw_kick(self->pub.fd, IPCX_KICK_SUBSCRIBERS));
 	EXPECT_EQ(before + 1, EVENTS("topic_wake", "sub=0"));
 	EXPECT_EQ(room, EVENTS("topic_wake", "sub=-1"));
 	ASSERT_EQ(0, raw_kick(self->sub.fd, IPCX_KICK_PUBLISHERS));
 	EXPECT_EQ(room + 1, EVENTS("topic_wake", "sub=-1"));
+	close(ep);
 }
 
 TEST_F(trace_topic, evicted)
