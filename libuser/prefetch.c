@@ -4,8 +4,8 @@
  * opened with opts.prefetch.
  *
  * In the array, from next to end lie messages in hand: taken, and not handed out yet. From its
- * beginning to held lie those that ipcx_queue_next() was given to release, for the next refill. One was
- * handed out for each of these, and one by the refill, so held is before next. Both are as
+ * beginning to held lie those that ipcx_queue_next() was given to release, for the next refill. One
+ * was handed out for each of these, and one by the refill, so held is before next. Both are as
  * the kernel has written them, and goes on from there: a message is put into words once, for
  * who gets it.
  *

@@ -107,6 +107,24 @@ check "nor a file where there is no topic" [ ! -e "$dir/calm.rec" ]
 check "a recorder needs a file" fails 2 '-o' "$ipcx" record wind
 check "a speed" fails 2 'speed' "$ipcx" replay wind --speed -1
 check "nothing comes" fails 4 '' "$ipcx" record wind -c -o "$dir/none.rec" --timeout 50ms
+
+# nobody reads its standard output, or there is none: that is not where it writes
+"$ipcx" record wind -c -o "$dir/c.rec" -n 2 | true &
+check "a recorder behind a pipe that is closed" grows "$dir/c.rec" 8 "$ipcx" pub wind -m hello
+check "goes on" grows "$dir/c.rec" 37 "$ipcx" pub wind -m hello
+wait
+"$ipcx" record wind -c -o "$dir/d.rec" -n 1 --json >&- 2>"$dir/err" &
+check "a recorder without standard output" grows "$dir/d.rec" 8 "$ipcx" pub wind -m hello
+wait
+check "writes nothing but messages" is "$(stat -c %s "$dir/d.rec")" 37
+(python3 -c 'import os, sys; os.set_blocking(1, False); os.execv(sys.argv[1], sys.argv[1:])' \
+	"$ipcx" record wind -c -o - -n 2 | { sleep 3; cat; }) >"$dir/e.rec" &
+sleep 1
+"$ipcx" pub wind -f "$dir/long" "$dir/long"
+wait
+check "a pipe that is not to block" holds "$dir/e.rec" '[len(x[2]) for x in m] == [300000, 300000]'
+cp "$dir/cut" "$dir/$(printf 'a\033[31m')"
+check "what a path does to a terminal" fails 1 'a\033[31m ends' "$ipcx" replay wind -c -i "$dir/$(printf 'a\033[31m')"
 "$ipcx" rm wind
 echo "1..$n"
 exit $bad

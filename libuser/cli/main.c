@@ -3,7 +3,9 @@
  * ipcx: the commands and their help.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util.h"
 
@@ -91,8 +93,20 @@ static int finish(int code)
 	return code;
 }
 
+/* A file that is opened must not become standard output; what is written there fails as before. */
+static void keep_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
+	keep_standard();
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		put_overview(stdout);
 		return finish(CLI_OK);

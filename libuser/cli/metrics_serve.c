@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * metrics --listen, --socket: HTTP, as much as a scrape needs. One client at a time; each has a
- * few seconds and a few kilobytes, so that none keeps the next one waiting for long.
+ * moment to ask and a few kilobytes, so that a whole backlog of silent ones keeps the next one
+ * waiting for less than a scrape's usual time-out.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -16,7 +17,7 @@
 #include "metrics.h"
 #include "util.h"
 
-#define ASK_NS (2 * INT64_C(1000000000))
+#define ASK_NS (INT64_C(200) * 1000000)
 #define TAKE_NS (5 * INT64_C(1000000000))
 #define PAUSE_NS 100000000
 #define REQUEST_MAX 8192

@@ -25,7 +25,8 @@ struct entry {
 
 enum { OPT_SPEED = OPT_SUB_OTHER };
 
-static FILE *file;
+static FILE *file; /* replay */
+static int out; /* record */
 static const char *path;
 static int64_t first;
 
@@ -41,16 +42,17 @@ static void tell(const char *what, uint64_t messages, uint64_t bytes)
 static int record_one(const struct receiver *r, const struct ipcx_msg *m)
 {
 	struct entry e;
+	struct iovec parts[] = { { &e, sizeof(e) }, { m->data, m->len } };
+	int err;
 
 	if (!r->done)
 		first = now_ns();
 	e.time = htole64(now_ns() - first);
 	e.tag = htole64(m->tag);
 	e.len = htole64(m->len);
-	fwrite(&e, sizeof(e), 1, file);
-	fwrite(m->data, 1, m->len, file);
-	if (fflush(file) || ferror(file))
-		return fail_file(path, errno);
+	err = write_all(out, parts, 2);
+	if (err)
+		return fail_file(path, -err);
 	progress("recorded", r->done + 1, r->count, r->bytes + m->len);
 	return CLI_OK;
 }
@@ -58,41 +60,52 @@ static int record_one(const struct receiver *r, const struct ipcx_msg *m)
 /* A recording is never written over. */
 static int record_open(void)
 {
-	int fd;
-
-	if (!strcmp(path, "-")) {
-		file = stdout;
-		path = "standard output";
-	} else {
-		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-		file = fd < 0 ? NULL : fdopen(fd, "w");
-	}
-	return file ? CLI_OK : fail_file(path, errno);
+	out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	return out < 0 ? fail_file(path, errno) : CLI_OK;
 }
 
 /* Whoever sees the first bytes knows that nothing that is published from now on is missing. */
-static int record(struct receiver *r, const char *name, unsigned int flags,
-		  const struct ipcx_topic_opts *opts)
+static int record_begin(struct receiver *r, const char *name, unsigned int flags,
+			const struct ipcx_topic_opts *opts)
+{
+	struct iovec magic = { (void *)MAGIC, sizeof(MAGIC) };
+	int err = ipcx_topic_open((struct ipcx_topic **)&r->handle, name, flags, opts);
+
+	if (err)
+		return fail_ipcx(err);
+	err = write_all(out, &magic, 1);
+	if (!err)
+		return CLI_OK;
+	r->from->close(r->handle);
+	return fail_file(path, -err);
+}
+
+static int record_file(struct receiver *r, const char *name, unsigned int flags,
+		       const struct ipcx_topic_opts *opts)
 {
 	int err = record_open();
 
 	if (err)
 		return err;
-	err = ipcx_topic_open((struct ipcx_topic **)&r->handle, name, flags, opts);
+	err = record_begin(r, name, flags, opts);
 	if (err) {
-		if (file != stdout)
-			unlink(path);
-		return fail_ipcx(err);
-	}
-	if (fwrite(MAGIC, sizeof(MAGIC), 1, file) != 1 || fflush(file)) {
-		err = fail_file(path, errno);
-		r->from->close(r->handle);
+		unlink(path);
 		return err;
 	}
 	err = receive_all(r);
-	if (r->json && file != stdout)
+	if (close(out) && !err)
+		err = fail_file(path, errno);
+	if (r->json)
 		tell("recorded", r->done, r->bytes);
 	return err;
+}
+
+static int record_stdout(struct receiver *r, const char *name, unsigned int flags,
+			 const struct ipcx_topic_opts *opts)
+{
+	out = r->out = STDOUT_FILENO;
+	path = "standard output";
+	return record_begin(r, name, flags, opts) ?: receive_all(r);
 }
 
 static int run_record(int argc, char **argv)
@@ -108,7 +121,7 @@ static int run_record(int argc, char **argv)
 	};
 	IPCX_TOPIC_OPTS(opts);
 	struct receiver r = {
-		.from = &topic_origin, .timeout = -1, .dir_fd = -1, .put = record_one
+		.from = &topic_origin, .timeout = -1, .dir_fd = -1, .out = -1, .put = record_one
 	};
 	unsigned int flags = IPCX_SUBSCRIBE | IPCX_LOSSY;
 	int c, err = CLI_OK;
@@ -125,7 +138,9 @@ static int run_record(int argc, char **argv)
 		return usage_error("give the name of one topic");
 	if (!path)
 		return usage_error("give the file with -o; - is standard output");
-	return record(&r, argv[optind], flags | (r.create ? IPCX_CREATE : 0), &opts);
+	flags |= r.create ? IPCX_CREATE : 0;
+	return strcmp(path, "-") ? record_file(&r, argv[optind], flags, &opts) :
+				   record_stdout(&r, argv[optind], flags, &opts);
 }
 
 const struct command cmd_record = {
@@ -187,7 +202,7 @@ static int read_entry(struct entry *e)
 		return 0;
 	if (n != sizeof(*e))
 		return -(ferror(file) ? fail_file(path, errno) :
-					fail("%s ends in the middle of a message", path));
+					fail_about(path, " ends in the middle of a message"));
 	e->time = le64toh(e->time);
 	e->tag = le64toh(e->tag);
 	e->len = le64toh(e->len);
@@ -204,7 +219,7 @@ static int replay_one(struct replay *r, const struct entry *e)
 	if (fread(m.data, 1, e->len, file) != e->len) {
 		ipcx_topic_cancel(r->topic, &m);
 		return ferror(file) ? fail_file(path, errno) :
-				      fail("%s ends in the middle of a message", path);
+				      fail_about(path, " ends in the middle of a message");
 	}
 	m.tag = e->tag;
 	wait_for(r, e->time);
@@ -242,7 +257,7 @@ static int replay_open(void)
 	if (!file)
 		return fail_file(path, errno);
 	if (fread(magic, sizeof(magic), 1, file) != 1 || memcmp(magic, MAGIC, sizeof(magic)))
-		return fail("%s is no recording of ipcx", path);
+		return fail_about(path, " is no recording of ipcx");
 	return CLI_OK;
 }
 

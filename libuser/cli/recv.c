@@ -32,8 +32,7 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &sa, NULL);
 }
 
-/* Returns 0 or -errno. */
-static int write_all(int fd, const struct iovec *parts, int n)
+int write_all(int fd, const struct iovec *parts, int n)
 {
 	struct iovec iov[2] = { parts[0], n > 1 ? parts[1] : (struct iovec){ 0 } };
 
@@ -225,7 +224,7 @@ static bool time_left(int64_t deadline, struct timespec *left)
 #define NOBODY_READS 1
 
 /*
- * Waits for a message and takes it. Standard output is watched too: behind a
+ * Waits for a message and takes it. What it writes to is watched too: behind a
  * pipe that nobody reads any more, this program would wait for ever. Signals
  * come in while it waits only, so that none is missed just before.
  */
@@ -234,7 +233,7 @@ static int wait_and_take(const struct receiver *r, struct ipcx_msg *m, int64_t d
 {
 	struct pollfd p[2] = {
 		{ .fd = r->from->fd(r->handle), .events = POLLIN },
-		{ .fd = r->dir ? -1 : STDOUT_FILENO },
+		{ .fd = r->out },
 	};
 	struct timespec left;
 
@@ -346,6 +345,7 @@ int receive_option(struct receiver *r, int c)
 		return CLI_OK;
 	case 'o':
 		r->dir = optarg;
+		r->out = -1;
 		return CLI_OK;
 	case '0':
 		r->delimiter = '\0';
@@ -413,9 +413,11 @@ static const struct origin queue_origin = {
 
 static int run_recv(int argc, char **argv)
 {
-	struct receiver r = {
-		.from = &queue_origin, .timeout = -1, .delimiter = '\n', .dir_fd = -1
-	};
+	struct receiver r = { .from = &queue_origin,
+			      .timeout = -1,
+			      .delimiter = '\n',
+			      .dir_fd = -1,
+			      .out = STDOUT_FILENO };
 	bool takes = false;
 	int c, err = CLI_OK;
 

@@ -6,6 +6,7 @@
 #define IPCX_CLI_RECV_H
 
 #include <ipcx.h>
+#include <sys/uio.h>
 
 #include "util.h"
 
@@ -32,9 +33,10 @@ struct receiver {
 	void *handle;
 	const char *dir;
 	int dir_fd;
-	uint64_t count, done, bytes;	/* count 0: until interrupted */
+	uint64_t count, done, bytes; /* count 0: until interrupted */
 	int64_t timeout;
-	int delimiter;			/* -1: none */
+	int delimiter; /* -1: none */
+	int out; /* watched, whether somebody still reads it; -1: none */
 	bool create, json, sync, peek;
 	/* does with a message what these do not say; an exit code */
 	int (*put)(const struct receiver *r, const struct ipcx_msg *m);
@@ -67,6 +69,9 @@ enum { OPT_RELIABLE = OPT_OTHER, OPT_HISTORY, OPT_SUB_OTHER };
 
 /* sub.c: the same of one who subscribes; @flags and @opts are those of ipcx_topic_open() */
 int subscribe_option(struct receiver *r, int c, unsigned int *flags, struct ipcx_topic_opts *opts);
+
+/* All of one or two parts, also where @fd is not to block; 0 or -errno */
+int write_all(int fd, const struct iovec *parts, int n);
 
 /* Receives from the open handle, and closes it; an exit code */
 int receive_all(struct receiver *r);

@@ -93,9 +93,11 @@ static int run_sub(int argc, char **argv)
 		{ 0 },
 	};
 	IPCX_TOPIC_OPTS(opts);
-	struct receiver r = {
-		.from = &topic_origin, .timeout = -1, .delimiter = '\n', .dir_fd = -1
-	};
+	struct receiver r = { .from = &topic_origin,
+			      .timeout = -1,
+			      .delimiter = '\n',
+			      .dir_fd = -1,
+			      .out = STDOUT_FILENO };
 	unsigned int flags = IPCX_SUBSCRIBE | IPCX_LOSSY;
 	const char *forgotten = NULL;
 	int c, err = CLI_OK;

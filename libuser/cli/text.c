@@ -48,7 +48,8 @@ static bool is_treacherous(uint32_t cp)
 {
 	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0xad || cp == 0x61c ||
 	       (cp >= 0x200b && cp <= 0x200f) || (cp >= 0x2028 && cp <= 0x202e) ||
-	       (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff;
+	       (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff || cp == 0x180e ||
+	       (cp >= 0xfe00 && cp <= 0xfe0f) || (cp >= 0xe0000 && cp <= 0xe0fff);
 }
 
 void put_printable(FILE *f, const void *bytes, size_t len)
@@ -126,8 +127,10 @@ void json_string(FILE *f, const void *bytes, size_t len)
 			n = 1;
 		} else if (cp == '"' || cp == '\\') {
 			fprintf(f, "\\%c", (int)cp);
-		} else if (cp < 0x10000 && is_treacherous(cp)) {
-			fprintf(f, "\\u%04x", cp);
+		} else if (is_treacherous(cp)) {
+			if (cp >= 0x10000)
+				fprintf(f, "\\u%04x", 0xd7c0 + (cp >> 10));
+			fprintf(f, "\\u%04x", cp >= 0x10000 ? 0xdc00 + (cp & 0x3ff) : cp);
 		} else {
 			fwrite(p, n, 1, f);
 		}

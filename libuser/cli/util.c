@@ -59,12 +59,20 @@ int fail_ipcx(int err)
 	return err == -EAGAIN || err == -ETIMEDOUT ? CLI_EMPTY : CLI_FAILED;
 }
 
-int fail_file(const char *path, int err)
+int fail_about(const char *path, const char *why)
 {
 	begin_saying();
 	put_printable(stderr, path, strlen(path));
-	fprintf(stderr, ": %s\n", strerror(err));
+	fprintf(stderr, "%s\n", why);
 	return CLI_FAILED;
+}
+
+int fail_file(const char *path, int err)
+{
+	char why[256];
+
+	snprintf(why, sizeof(why), ": %s", strerror(err));
+	return fail_about(path, why);
 }
 
 int next_option(int argc, char **argv, const char *letters, const struct option *longs)
@@ -72,7 +80,7 @@ int next_option(int argc, char **argv, const char *letters, const struct option 
 	static char prefix[64];
 	int c;
 
-	if (!prefix[0]) {	/* getopt begins its own messages with argv[0] */
+	if (!prefix[0]) { /* getopt begins its own messages with argv[0] */
 		snprintf(prefix, sizeof(prefix), "ipcx: %s", command->name);
 		argv[0] = prefix;
 	}
@@ -93,7 +101,7 @@ bool parse_number(const char *text, int base, uint64_t max, uint64_t *value)
 	unsigned long long v;
 	char *end;
 
-	if (*text < '0' || *text > '9')		/* strtoull() would take a minus sign */
+	if (*text < '0' || *text > '9') /* strtoull() would take a minus sign */
 		return false;
 	errno = 0;
 	v = strtoull(text, &end, base);
@@ -144,7 +152,7 @@ bool parse_duration(const char *text, int64_t *ns)
 	double v;
 	char *end;
 
-	if (!strchr("0123456789.", *text) || !*text)	/* strtod() would take "-1" and "inf" */
+	if (!strchr("0123456789.", *text) || !*text) /* strtod() would take "-1" and "inf" */
 		return false;
 	v = strtod(text, &end);
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
@@ -217,7 +225,7 @@ void progress(const char *what, uint64_t done, uint64_t total, uint64_t bytes)
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	t = now.tv_sec * INT64_C(10) + now.tv_nsec / 100000000;
-	if (t == last)		/* ten times a second is often enough */
+	if (t == last) /* ten times a second is often enough */
 		return;
 	last = t;
 	fprintf(stderr, "\r%s %llu", what, (unsigned long long)done);

@@ -60,6 +60,7 @@ int usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int fail_ipcx(int err);			/* what ipcx_error() says */
 int fail_file(const char *path, int err);
+int fail_about(const char *path, const char *why); /* and that, behind the path */
 extern void (*before_saying)(void);	/* if set: makes stderr fit for a line of text */
 
 /* Return false when @text is not one */
