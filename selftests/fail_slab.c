@@ -3,9 +3,6 @@
  * From some allocation on all of one call fail: what asks twice for memory, and so succeeds where
  * fail_nth lets one fail, does not here. Needs fault injection (debug kernel).
  */
-#include <linux/securebits.h>
-#include <sys/prctl.h>
-
 #include "topic_util.h"
 
 #include "../kselftest_harness.h"
@@ -123,25 +120,27 @@ static int open_each(fix *self, int dev, unsigned long request, void *o, unsigne
 	return enough ? (int)failed : -1;
 }
 
-/* By a user who has nothing yet: the table of users grows for him. */
-TEST_F_TIMEOUT(slab, device_open, 300)
+/* Of a user who has nothing yet: the table of users grows for him. */
+TEST_F_TIMEOUT(slab, info, 300)
 {
+	struct ipcx_info info = { .size = sizeof(info) };
 	unsigned int bytes = 0;
-	int fd = -1;
+	int dev, err;
 
-	/* without the rights of root nothing can be armed */
-	ASSERT_EQ(0, prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP));
-	while (fd < 0) {
-		ASSERT_EQ(0, seteuid(OTHER));
+	ASSERT_EQ(0, seteuid(OTHER));
+	dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+	ASSERT_EQ(0, seteuid(0));
+	ASSERT_LE(0, dev);
+	do {
 		ASSERT_TRUE(arm(self, bytes));
-		fd = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+		err = xioctl(dev, IPCX_IOC_INFO, &info);
 		disarm(self);
-		ASSERT_TRUE(fd >= 0 || errno == ENOMEM) TH_LOG("%s", strerror(errno));
-		ASSERT_EQ(0, seteuid(0));
 		bytes += 64;
-	}
-	EXPECT_LT(640, bytes);
-	close(fd);
+	} while (err == -ENOMEM);
+	EXPECT_EQ(0, err);
+	EXPECT_EQ(0, info.out_user_queues);
+	EXPECT_LT(640, bytes); /* his account, and a node of the table */
+	close(dev);
 }
 
 TEST_F_TIMEOUT(slab, queue_open, 300)
