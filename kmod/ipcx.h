@@ -66,6 +66,8 @@ void ipcx_user_uncharge_queue(struct ipcx_user *user);
 bool ipcx_user_next(unsigned long *uid, u64 *bytes, u64 *queues);
 u64 ipcx_user_bytes_max(void);
 u32 ipcx_user_queues_max(void);
+void ipcx_user_bytes_max_set(u64 max);
+void ipcx_user_queues_max_set(u32 max);
 
 /* name.c: objects and their names */
 
@@ -350,6 +352,8 @@ static inline struct ipcx_slot *ipcx_queue_can_drop(struct ipcx_queue *q,
 
 u32 ipcx_queue_depth_max(void);
 u64 ipcx_queue_msg_max(void);
+void ipcx_queue_depth_max_set(u32 max);
+void ipcx_queue_msg_max_set(u64 max);
 long ipcx_queue_open(struct file *dev, void __user *arg);
 long ipcx_queue_stat(struct ipcx_endpoint *ep, void __user *arg);
 void ipcx_endpoint_close(struct ipcx_endpoint *ep);

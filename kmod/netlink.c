@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The generic netlink family "ipcx", for those who look on: its operations, what each may be
- * asked, and who sees what. It only reads. What it says is in ipcx_netlink.h of the uapi, and in
- * the specification from which that is made.
+ * asked, and who sees what. What it says is in ipcx_netlink.h of the uapi, and in the
+ * specification from which that is made.
  *
  * What may go while it is looked at, and why that is safe:
  *
@@ -45,6 +45,13 @@ static const struct nla_policy limit_policy[] = {
 	[IPCX_A_LIMIT_UID] = { .type = NLA_U32 },
 };
 
+static const struct nla_policy limit_set_policy[] = {
+	[IPCX_A_LIMIT_BYTES_MAX] = { .type = NLA_U64 },
+	[IPCX_A_LIMIT_OBJECTS_MAX] = { .type = NLA_U64 },
+	[IPCX_A_LIMIT_DEPTH_MAX] = { .type = NLA_U64 },
+	[IPCX_A_LIMIT_MSG_MAX] = { .type = NLA_U64 },
+};
+
 static const struct genl_ops ops[] = {
 	{
 		.cmd = IPCX_CMD_OBJECT_GET,
@@ -72,6 +79,12 @@ static const struct genl_ops ops[] = {
 		.maxattr = ARRAY_SIZE(limit_policy) - 1,
 		.doit = ipcx_limit_get_doit,
 		.dumpit = ipcx_limit_get_dumpit,
+	},
+	{
+		.cmd = IPCX_CMD_LIMIT_SET,
+		.policy = limit_set_policy,
+		.maxattr = ARRAY_SIZE(limit_set_policy) - 1,
+		.doit = ipcx_limit_set_doit,
 	},
 };
 

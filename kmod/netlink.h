@@ -91,5 +91,6 @@ int ipcx_holder_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 
 int ipcx_limit_get_doit(struct sk_buff *skb, struct genl_info *info);
 int ipcx_limit_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int ipcx_limit_set_doit(struct sk_buff *skb, struct genl_info *info);
 
 #endif /* IPCX_NETLINK_PRIVATE_H */

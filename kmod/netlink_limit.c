@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Netlink: what users have, and may have. */
+#include <linux/limits.h>
+
 #include "netlink.h"
 
 static int limit_put(struct sk_buff *skb, const struct ipcx_asker *asker, kuid_t uid, u64 bytes,
@@ -108,4 +110,75 @@ int ipcx_limit_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 		cond_resched();
 	}
 	return skb->len ?: err;
+}
+
+/* Shall a limit be what is not @min to @max? */
+static bool is_wrong(struct nlattr **attrs, u16 type, u64 min, u64 max)
+{
+	u64 v = attrs[type] ? nla_get_u64(attrs[type]) : min;
+
+	return v < min || v > max;
+}
+
+static int limits_check(struct genl_info *info)
+{
+	struct netlink_ext_ack *extack = info->extack;
+	struct nlattr **attrs = info->attrs;
+
+	if (is_wrong(attrs, IPCX_A_LIMIT_BYTES_MAX, 0, S64_MAX))
+		NL_SET_ERR_MSG_ATTR(extack, attrs[IPCX_A_LIMIT_BYTES_MAX],
+				    "bytes-max is 1 to 9223372036854775807, or 0 for a quarter of the memory");
+	else if (is_wrong(attrs, IPCX_A_LIMIT_OBJECTS_MAX, 0, U32_MAX))
+		NL_SET_ERR_MSG_ATTR(extack, attrs[IPCX_A_LIMIT_OBJECTS_MAX],
+				    "objects-max is 0 to 4294967295");
+	else if (is_wrong(attrs, IPCX_A_LIMIT_DEPTH_MAX, 1, IPCX_DEPTH_MAX))
+		NL_SET_ERR_MSG_ATTR(extack, attrs[IPCX_A_LIMIT_DEPTH_MAX],
+				    "depth-max is 1 to 65536");
+	else if (is_wrong(attrs, IPCX_A_LIMIT_MSG_MAX, 1, IPCX_MSG_MAX))
+		NL_SET_ERR_MSG_ATTR(extack, attrs[IPCX_A_LIMIT_MSG_MAX],
+				    "msg-max is 1 to 1073741824");
+	else
+		return 0;
+	return -ERANGE;
+}
+
+/**
+ * ipcx_limit_set_doit() - IPCX_CMD_LIMIT_SET
+ * @skb: the request
+ * @info: likewise
+ *
+ * The limits are of the whole machine, so a capability over a namespace is not enough. Each is
+ * a word of its own, and none depends on another: who sets some at the same time sets others
+ * or is the last.
+ *
+ * Return: 0, -EPERM, -EINVAL, -ERANGE.
+ */
+int ipcx_limit_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr **attrs = info->attrs;
+	int err = ipcx_attrs_once(info->nlhdr, info->extack);
+
+	if (err)
+		return err;
+	if (!netlink_capable(skb, CAP_SYS_ADMIN)) {
+		GENL_SET_ERR_MSG(info, "limits are set with CAP_SYS_ADMIN only");
+		return -EPERM;
+	}
+	if (!attrs[IPCX_A_LIMIT_BYTES_MAX] && !attrs[IPCX_A_LIMIT_OBJECTS_MAX] &&
+	    !attrs[IPCX_A_LIMIT_DEPTH_MAX] && !attrs[IPCX_A_LIMIT_MSG_MAX]) {
+		GENL_SET_ERR_MSG(info, "no limit is given");
+		return -EINVAL;
+	}
+	err = limits_check(info);
+	if (err)
+		return err;
+	if (attrs[IPCX_A_LIMIT_BYTES_MAX])
+		ipcx_user_bytes_max_set(nla_get_u64(attrs[IPCX_A_LIMIT_BYTES_MAX]));
+	if (attrs[IPCX_A_LIMIT_OBJECTS_MAX])
+		ipcx_user_queues_max_set(nla_get_u64(attrs[IPCX_A_LIMIT_OBJECTS_MAX]));
+	if (attrs[IPCX_A_LIMIT_DEPTH_MAX])
+		ipcx_queue_depth_max_set(nla_get_u64(attrs[IPCX_A_LIMIT_DEPTH_MAX]));
+	if (attrs[IPCX_A_LIMIT_MSG_MAX])
+		ipcx_queue_msg_max_set(nla_get_u64(attrs[IPCX_A_LIMIT_MSG_MAX]));
+	return 0;
 }

@@ -48,6 +48,24 @@ u64 ipcx_queue_msg_max(void)
 	return min_t(u64, READ_ONCE(queue_msg_max), IPCX_MSG_MAX);
 }
 
+/**
+ * ipcx_queue_depth_max_set() - set the limit on the depth of queues to come
+ * @max: the limit
+ */
+void ipcx_queue_depth_max_set(u32 max)
+{
+	WRITE_ONCE(queue_depth_max, max);
+}
+
+/**
+ * ipcx_queue_msg_max_set() - set the limit on msg_max of queues to come
+ * @max: the limit in bytes
+ */
+void ipcx_queue_msg_max_set(u64 max)
+{
+	WRITE_ONCE(queue_msg_max, max);
+}
+
 static u64 table_bytes(u32 depth)
 {
 	return (u64)depth * sizeof(struct ipcx_slot);

@@ -47,6 +47,26 @@ u32 ipcx_user_queues_max(void)
 }
 
 /**
+ * ipcx_user_bytes_max_set() - set the limit on each user's bytes
+ * @max: the limit, 0 for a quarter of the memory
+ *
+ * What users have beyond it they keep.
+ */
+void ipcx_user_bytes_max_set(u64 max)
+{
+	WRITE_ONCE(user_bytes_max, max);
+}
+
+/**
+ * ipcx_user_queues_max_set() - set the limit on each user's queues
+ * @max: the limit; what users have beyond it they keep
+ */
+void ipcx_user_queues_max_set(u32 max)
+{
+	WRITE_ONCE(user_queues_max, max);
+}
+
+/**
  * ipcx_counter_add() - add to a counter unless that exceeds its limit
  * @counter: the counter
  * @n: how much

@@ -7,6 +7,7 @@
 #include <linux/ipcx_netlink.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "ipcx_util.h"
 
@@ -224,6 +225,7 @@ static const int name_attrs[] = {
 	[IPCX_CMD_END_GET] = IPCX_A_END_NAME,
 	[IPCX_CMD_HOLDER_GET] = IPCX_A_HOLDER_NAME,
 	[IPCX_CMD_LIMIT_GET] = 0,
+	[IPCX_CMD_LIMIT_SET] = 0,
 };
 
 /* Fills @seen; @attr 0 for no attribute, else a number of @len bytes. */
@@ -253,6 +255,25 @@ static inline int get_object(int fd, int family, const char *name)
 static inline int dump(int fd, int family, int cmd)
 {
 	return ask(fd, family, cmd, NLM_F_DUMP, 0, 0, 0);
+}
+
+static inline int as_user(int uid)
+{
+	return setgid(uid) || setuid(uid) ? -errno : 0;
+}
+
+/* Keeps no capability but those. */
+static inline bool drop_to(uint64_t caps)
+{
+	struct { /* of capset() */
+		uint32_t version;
+		int pid;
+	} head = { 0x20080522, 0 };
+	struct {
+		uint32_t effective, permitted, inheritable;
+	} data[2] = { { caps, caps, 0 }, { caps >> 32, caps >> 32, 0 } };
+
+	return !syscall(SYS_capset, &head, data);
 }
 
 #endif /* IPCX_NETLINK_UTIL_H */

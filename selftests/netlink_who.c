@@ -4,7 +4,6 @@
  * namespaces of who asks.
  */
 #include <grp.h>
-#include <sys/syscall.h>
 
 #include "call_util.h"
 #include "topic_util.h"
@@ -201,11 +200,6 @@ TEST_F(nl, answer)
 	end_close(&server.e);
 }
 
-static int as_user(int uid)
-{
-	return setgid(uid) || setuid(uid) ? -errno : 0;
-}
-
 /* How many objects, ends and holders somebody sees, on a socket that it opens itself. */
 static int sees(int family)
 {
@@ -271,19 +265,6 @@ TEST_F(nl, visibility)
 	end_close(&shown);
 	end_close(&readable);
 	end_close(&group);
-}
-
-static bool drop_to(uint64_t caps)
-{
-	struct { /* of capset() */
-		uint32_t version;
-		int pid;
-	} head = { 0x20080522, 0 };
-	struct {
-		uint32_t effective, permitted, inheritable;
-	} data[2] = { { caps, caps, 0 }, { caps >> 32, caps >> 32, 0 } };
-
-	return !syscall(SYS_capset, &head, data);
 }
 
 /* One capability is enough, and another is not. */

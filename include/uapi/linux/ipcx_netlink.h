@@ -204,14 +204,16 @@ enum ipcx_limit_attr {
  * @IPCX_CMD_HOLDER_GET: who holds which slots, of all queues or of one
  * @IPCX_CMD_LIMIT_GET: the limits and what counts against them, of the asker or of a user, or of
  *	all users
+ * @IPCX_CMD_LIMIT_SET: set limits of all users, or none of them if one is wrong
  */
 enum ipcx_cmd {
 	IPCX_CMD_OBJECT_GET = 1,
 	IPCX_CMD_END_GET,
 	IPCX_CMD_HOLDER_GET,
-	IPCX_CMD_LIMIT_GET
+	IPCX_CMD_LIMIT_GET,
+	IPCX_CMD_LIMIT_SET
 };
 
-#define IPCX_CMD_MAX	IPCX_CMD_LIMIT_GET
+#define IPCX_CMD_MAX	IPCX_CMD_LIMIT_SET
 
 #endif /* _UAPI_LINUX_IPCX_NETLINK_H */
