@@ -101,9 +101,12 @@ static void queue_free(struct ipcx_object *obj)
 /* Fills in the defaults and refuses what is out of range. */
 static int attributes_check(struct ipcx_queue_open *a)
 {
-	a->depth = a->depth ?: min(DEPTH_DEFAULT, ipcx_queue_depth_max());
-	a->msg_max = a->msg_max ?: min(MSG_DEFAULT, ipcx_queue_msg_max());
-	if (a->depth > ipcx_queue_depth_max() || a->msg_max > ipcx_queue_msg_max())
+	u32 depth_max = ipcx_queue_depth_max();
+	u64 msg_max = ipcx_queue_msg_max();
+
+	a->depth = a->depth ?: min(DEPTH_DEFAULT, depth_max);
+	a->msg_max = a->msg_max ?: min(MSG_DEFAULT, msg_max);
+	if (a->depth > depth_max || a->msg_max > msg_max)
 		return -EINVAL;
 	a->bytes_max = a->bytes_max ?: max(BYTES_DEFAULT, PAGE_ALIGN(a->msg_max));
 	if (a->bytes_max < PAGE_ALIGN(a->msg_max))

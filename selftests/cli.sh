@@ -233,8 +233,21 @@ check "show says who has it open" json 'len(j["ends"]) == 1 and j["ends"][0]["le
 	"$ipcx" show "$evil" --json
 check "others see nothing" is "$(setpriv --reuid 1000 --clear-groups "$ipcx" ls | wc -l)" 1
 check "not even by name" says 1 'no object of this name' setpriv --reuid 1000 --clear-groups "$ipcx" holders "$evil"
+end=$("$ipcx" show "$evil" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["ends"][0]["id"])')
+check "holders and show tell the number of an end" sh -c "
+	'$ipcx' holders | grep -q ' $end ' && '$ipcx' show '$evil' | grep -q ' $end\$'"
 kill "$one"
 wait "$one" 2>/dev/null
+check "limits are set" json 'j["bytes_max"] == 1 << 30 and j["objects_max"] == 9 and j["depth_max"] == 65536' \
+	"$ipcx" limits --set bytes_max=1G --set objects_max=9 --json
+check "one is wrong" says 1 'depth-max is 1 to 65536' "$ipcx" limits --set objects_max=8 --set depth_max=65537
+check "others may not" says 1 'with CAP_SYS_ADMIN only' setpriv --reuid 1000 --clear-groups "$ipcx" limits --set objects_max=8
+check "neither set anything" json 'j["objects_max"] == 9' "$ipcx" limits --json
+check "set what is no limit" says 2 'objects_max' "$ipcx" limits --set objects=8
+check "set nothing" says 2 'objects_max' "$ipcx" limits --set objects_max
+check "set what is no number" says 2 'no value for objects_max' "$ipcx" limits --set objects_max=many
+check "set it twice" says 2 'set twice' "$ipcx" limits --set objects_max=8 --set objects_max=7
+check "set them back" json 'j["objects_max"] == 1024' "$ipcx" limits --set bytes_max=0 --set objects_max=1024 --json
 check "limits" json 'j["uid"] == 0 and j["objects"] == 1 and j["bytes"] > 0 and j["objects_max"] >= 1 and j["msg_max"] > 0' \
 	"$ipcx" limits --json
 check "limits of all" json 'j["uid"] == 0' "$ipcx" limits --all --json

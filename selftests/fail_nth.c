@@ -509,6 +509,7 @@ static const struct call calls[] = {
 	{ "holder_get, all", with_netlink, run_holder_dump, no_netlink },
 	{ "limit_get", with_netlink, run_limit_get, no_netlink },
 	{ "limit_get, all", with_netlink, run_limit_dump, no_netlink },
+	{ "limit_set", with_netlink, run_limit_set, no_netlink },
 	{}
 };
 

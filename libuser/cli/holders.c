@@ -3,12 +3,13 @@
  * holders, limits: who holds which slots, and what counts against whom.
  */
 #include <errno.h>
+#include <linux/netlink.h>
 #include <string.h>
 
 #include "netlink.h"
 #include "util.h"
 
-enum { OPT_ALL = OPT_FIRST };
+enum { OPT_ALL = OPT_FIRST, OPT_SET };
 
 static const struct field holder_fields[] = {
 	{ IPCX_A_HOLDER_OBJECT, "object", FORM_NUMBER },
@@ -44,9 +45,10 @@ static void holder_row(struct nlattr *const attrs[ATTRS])
 			 (unsigned int)(ms % 1000));
 	printf("%-8llu", (unsigned long long)attr_or_0(attrs, IPCX_A_HOLDER_PID));
 	put_attr_user(attrs, IPCX_A_HOLDER_UID, 12);
-	printf("%-9s%12s%10s%7llu  ", state_text(attr_or_0(attrs, IPCX_A_HOLDER_STATE)), held,
+	printf("%-9s%12s%10s%7llu%9llu  ", state_text(attr_or_0(attrs, IPCX_A_HOLDER_STATE)), held,
 	       size_text(bytes, attr_or_0(attrs, IPCX_A_HOLDER_BYTES)),
-	       (unsigned long long)attr_or_0(attrs, IPCX_A_HOLDER_SLOT));
+	       (unsigned long long)attr_or_0(attrs, IPCX_A_HOLDER_SLOT),
+	       (unsigned long long)attr_or_0(attrs, IPCX_A_HOLDER_END));
 	put_attr_name(attrs, IPCX_A_HOLDER_NAME, IPCX_A_HOLDER_OBJECT);
 	putchar('\n');
 }
@@ -87,8 +89,8 @@ static int run_holders(int argc, char **argv)
 	if (r)
 		return r;
 	if (!json)
-		printf("%-8s%-12s%-9s%12s%10s%7s  %s\n", "PID", "OPENED BY", "STATE", "FOR",
-		       "BYTES", "SLOT", "QUEUE");
+		printf("%-8s%-12s%-9s%12s%10s%7s%9s  %s\n", "PID", "OPENED BY", "STATE", "FOR",
+		       "BYTES", "SLOT", "END", "QUEUE");
 	for (size_t i = 0; i < a.n; i++) {
 		answer_attrs(&a, i, attrs);
 		if (!json) {
@@ -114,25 +116,77 @@ static void limit_put(struct nlattr *const attrs[ATTRS], bool json)
 	}
 }
 
+#define LIMITS_SET 4
+
+/* What --set asks for */
+struct setting {
+	struct nl_value v[LIMITS_SET];
+	uint64_t number[LIMITS_SET];
+	size_t n;
+};
+
+/* NAME=VALUE, a name as it is shown. Return: CLI_OK, or it says what is wrong. */
+static int add_setting(struct setting *set, const char *text)
+{
+	const char *value = strchr(text, '=');
+	const struct field *f = limit_fields, *end = f + ARRAY_SIZE(limit_fields);
+	size_t len = value ? value - text : 0;
+	uint64_t *number;
+
+	while (f < end && (strlen(f->key) != len || strncmp(f->key, text, len)))
+		f++;
+	if (f == end || len < 4 || strcmp(f->key + len - 4, "_max"))
+		return usage_error("--set takes NAME=VALUE, and NAME is bytes_max, objects_max, "
+				   "depth_max or msg_max");
+	for (size_t i = 0; i < set->n; i++)
+		if (set->v[i].attr == f->attr)
+			return usage_error("%s is set twice", f->key);
+	number = &set->number[set->n];
+	if (f->form == FORM_SIZE ? !parse_size(value + 1, number) :
+				   !parse_number(value + 1, 10, UINT64_MAX, number))
+		return usage_error("\"%s\" is no value for %s", value + 1, f->key);
+	set->v[set->n++] = (struct nl_value){ f->attr, number, sizeof(*number) };
+	return CLI_OK;
+}
+
+static int set_limits(const struct setting *set)
+{
+	struct answer a;
+	int err, r = nl_request(IPCX_CMD_LIMIT_SET, NLM_F_ACK, set->v, set->n, &a, &err);
+
+	if (!r)
+		answer_free(&a);
+	return r;
+}
+
 static int run_limits(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "all", no_argument, NULL, OPT_ALL },
+		{ "set", required_argument, NULL, OPT_SET },
 		COMMON_OPTIONS,
 		{ 0 },
 	};
 	bool json = false, all = false;
 	struct nlattr *attrs[ATTRS];
+	struct setting set = { 0 };
+	int c, r = CLI_OK, err;
 	struct answer a;
-	int c, r, err;
 
 	while ((c = next_option(argc, argv, "", longs)) != -1) {
 		json |= c == OPT_JSON;
 		all |= c == OPT_ALL;
+		if (c == OPT_SET)
+			r = r ? r : add_setting(&set, optarg);
 	}
+	if (r)
+		return r;
 	if (optind != argc)
 		return usage_error("takes no names");
-	r = nl_ask(IPCX_CMD_LIMIT_GET, all, 0, NULL, 0, &a, &err);
+	if (set.n)
+		r = set_limits(&set);
+	if (!r)
+		r = nl_ask(IPCX_CMD_LIMIT_GET, all, 0, NULL, 0, &a, &err);
 	if (r)
 		return r;
 	for (size_t i = 0; i < a.n; i++) {
@@ -159,11 +213,16 @@ const struct command cmd_holders = {
 };
 
 const struct command cmd_limits = {
-	"limits", run_limits, "tell what you use and what you may use",
-	"usage: ipcx limits [--all] [--json]\n"
+	"limits", run_limits, "tell what you use and may use, or set limits",
+	"usage: ipcx limits [--all] [--set NAME=VALUE]... [--json]\n"
 	"\n"
 	"Tells how many bytes and objects count against you, over all namespaces, and the limits,\n"
 	"which are parameters of the module.\n"
 	"\n"
-	"  --all  those of all users that have something; without privileges, only yours\n"
+	"  --all             those of all users that have something; without privileges, only yours\n"
+	"  --set NAME=VALUE  first set a limit, of all users: bytes_max (0: a quarter of the memory),\n"
+	"                    objects_max, depth_max or msg_max. If one of several is refused, none is\n"
+	"                    set. Needs CAP_SYS_ADMIN. Who has more keeps it, and gets no more\n"
+	"\n"
+	"example: sudo ipcx limits --set bytes_max=1G --set objects_max=100\n"
 };

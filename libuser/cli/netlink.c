@@ -11,6 +11,7 @@
 #include <netlink/netlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "util.h"
 
@@ -21,6 +22,7 @@ struct asking {
 	struct answer *a;
 	size_t room;
 	int err; /* errno of the module or of this program */
+	char words[128]; /* why, if the module says so */
 };
 
 static int on_message(struct nl_msg *msg, void *arg)
@@ -58,39 +60,58 @@ static int on_finish(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
+/* The module's own words come behind the head of the request. */
 static int on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 {
+	struct nlmsghdr *nlh = (void *)((char *)e - NLMSG_HDRLEN);
 	struct asking *asking = arg;
+	int skip = sizeof(*e);
 
 	(void)from;
 	asking->err = -e->error;
+	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
+		return NL_STOP;
+	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+		skip += NLMSG_ALIGN(e->msg.nlmsg_len) - NLMSG_HDRLEN;
+	if (skip < nlmsg_datalen(nlh)) {
+		struct nlattr *words = nla_find((void *)((char *)e + skip),
+						nlmsg_datalen(nlh) - skip, NLMSGERR_ATTR_MSG);
+
+		if (words)
+			nla_strlcpy(asking->words, words, sizeof(asking->words));
+	}
 	return NL_STOP;
 }
 
 static struct nl_sock *connect_family(int *family)
 {
 	struct nl_sock *sk = nl_socket_alloc();
+	static const int one = 1;
 
 	if (!sk)
 		return NULL;
 	*family = genl_connect(sk) ? -1 : genl_ctrl_resolve(sk, IPCX_GENL_NAME);
-	if (*family >= 0)
+	if (*family >= 0) {
+		setsockopt(nl_socket_get_fd(sk), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
 		return sk;
+	}
 	nl_socket_free(sk);
 	return NULL;
 }
 
-static int send_request(struct nl_sock *sk, int family, int cmd, bool dump, int attr,
-			const void *value, size_t len)
+static int send_request(struct nl_sock *sk, int family, int cmd, int flags,
+			const struct nl_value *v, size_t n)
 {
 	struct nl_msg *msg = nlmsg_alloc();
 	int r = -NLE_NOMEM;
 
 	if (msg &&
-	    genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, dump ? NLM_F_DUMP : 0, cmd,
-			IPCX_GENL_VERSION) &&
-	    (!attr || !nla_put(msg, attr, len, value)))
-		r = nl_send_auto(sk, msg);
+	    genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, flags, cmd, IPCX_GENL_VERSION)) {
+		for (r = 0; !r && n; v++, n--)
+			r = nla_put(msg, v->attr, v->len, v->value);
+		if (!r)
+			r = nl_send_auto(sk, msg);
+	}
 	nlmsg_free(msg);
 	return r < 0 ? r : 0;
 }
@@ -103,7 +124,7 @@ void answer_free(struct answer *a)
 	a->msg = NULL;
 }
 
-int nl_ask(int cmd, bool dump, int attr, const void *value, size_t len, struct answer *a, int *err)
+int nl_request(int cmd, int flags, const struct nl_value *v, size_t n, struct answer *a, int *err)
 {
 	struct asking asking = { .a = a };
 	int family, r = 0;
@@ -120,7 +141,7 @@ int nl_ask(int cmd, bool dump, int attr, const void *value, size_t len, struct a
 	for (int i = 0; i < TRIES; i++) {
 		answer_free(a);
 		asking.room = 0;
-		r = send_request(sk, family, cmd, dump, attr, value, len);
+		r = send_request(sk, family, cmd, flags, v, n);
 		if (!r)
 			r = nl_recvmsgs_default(sk);
 		if (r != -NLE_DUMP_INTR || asking.err)
@@ -134,8 +155,17 @@ int nl_ask(int cmd, bool dump, int attr, const void *value, size_t len, struct a
 	answer_free(a);
 	if (asking.err == ENOENT)
 		return CLI_FAILED;
+	if (asking.words[0])
+		return fail("the module refuses: %s", asking.words);
 	return fail("the module cannot be asked: %s",
 		    asking.err ? strerror(asking.err) : nl_geterror(r));
+}
+
+int nl_ask(int cmd, bool dump, int attr, const void *value, size_t len, struct answer *a, int *err)
+{
+	struct nl_value v = { attr, value, len };
+
+	return nl_request(cmd, dump ? NLM_F_DUMP : 0, &v, attr ? 1 : 0, a, err);
 }
 
 void answer_attrs(const struct answer *a, size_t i, struct nlattr *attrs[ATTRS])

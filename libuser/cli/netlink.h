@@ -52,10 +52,25 @@ struct answer {
 	size_t n;
 };
 
-/*
- * Asks for one thing, or with @dump for all; @attr, of @len bytes, says which, 0 for no such. Says
- * what went wrong, but for ENOENT, and returns an exit code, with @err the errno if it is set.
+/**
+ * struct nl_value - an attribute of a request
+ * @attr: its number
+ * @value: its bytes
+ * @len: how many
  */
+struct nl_value {
+	int attr;
+	const void *value;
+	size_t len;
+};
+
+/*
+ * Makes a request with @n attributes and NLM_F_* in @flags, and reads what comes back. Says what
+ * went wrong, but for ENOENT, and returns an exit code, with @err the errno if it is set.
+ */
+int nl_request(int cmd, int flags, const struct nl_value *v, size_t n, struct answer *a, int *err);
+
+/* The same for one thing, or with @dump for all; @attr, of @len bytes, says which, 0 for no such */
 int nl_ask(int cmd, bool dump, int attr, const void *value, size_t len, struct answer *a, int *err);
 void answer_free(struct answer *a);
 

@@ -190,7 +190,8 @@ static void show_ends(const struct answer *ends, bool json)
 	struct nlattr *attrs[ATTRS];
 
 	if (!json && ends->n)
-		printf("\n%-8s%-12s%-6s%7s%7s\n", "PID", "OPENED BY", "", "LOANS", "LEASES");
+		printf("\n%-8s%-12s%-6s%7s%7s%9s\n", "PID", "OPENED BY", "", "LOANS", "LEASES",
+		       "END");
 	for (size_t i = 0; i < ends->n; i++) {
 		uint64_t rights;
 
@@ -209,6 +210,7 @@ static void show_ends(const struct answer *ends, bool json)
 								"both");
 		put_number(attrs, IPCX_A_END_LOANS, 7);
 		put_number(attrs, IPCX_A_END_LEASES, 7);
+		put_number(attrs, IPCX_A_END_ID, 9);
 		putchar('\n');
 	}
 }
