@@ -4,10 +4,11 @@
 #define IPCX_COMMIT_H
 
 #include "batch.h"
+#include "event.h"
 
-/* Under the lock: the message in a slot, see ipcx_queue_put_message(). */
+/* Under the lock: a message of @end, or NULL, in a slot; see ipcx_queue_put_message(). */
 static __always_inline bool ipcx_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len,
-					     u8 prio)
+					     u8 prio, const struct ipcx_end *end)
 {
 	lockdep_assert_held(&q->lock);
 	if (unlikely(q->policy == IPCX_POLICY_DROP_NEWEST)) {
@@ -18,6 +19,7 @@ static __always_inline bool ipcx_put_message(struct ipcx_queue *q, struct ipcx_s
 			ipcx_slot_number(&q->slots, slot);
 			q->count.dropped_newest++;
 			trace_ipcx_queue_drop(q, slot, IPCX_DROP_NEWEST);
+			ipcx_alert_dropped(q, slot, end);
 			ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
 			return false;
 		}
@@ -37,7 +39,7 @@ static __always_inline void ipcx_slot_stamp_put(struct ipcx_endpoint *ep, struct
 	slot->expires = d->expires;
 	slot->flags = d->flags;
 	ipcx_slot_stamp(ep, slot);
-	ipcx_put_message(q, slot, d->len, d->prio);
+	ipcx_put_message(q, slot, d->len, d->prio, &ep->end);
 }
 
 /* The same, whatever the queue is. Return: 0 or -EIDRM. */

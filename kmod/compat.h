@@ -38,6 +38,10 @@ static inline vm_fault_t ipcx_insert_zero_page(struct vm_area_struct *vma, unsig
 #endif
 }
 
+#ifndef GENL_MCAST_CAP_NET_ADMIN
+#define GENL_MCAST_CAP_NET_ADMIN GENL_UNS_ADMIN_PERM
+#endif
+
 static inline struct nlattr **ipcx_dump_attrs(struct netlink_callback *cb)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)

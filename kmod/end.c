@@ -22,6 +22,7 @@ static atomic64_t last_id;
 int ipcx_end_open(struct ipcx_end *end, struct ipcx_object *obj, kuid_t uid, u32 rights)
 {
 	struct ipcx_net *in = obj->net;
+	struct sk_buff *skb;
 	int err;
 
 	end->obj = obj;
@@ -34,11 +35,26 @@ int ipcx_end_open(struct ipcx_end *end, struct ipcx_object *obj, kuid_t uid, u32
 		put_pid(end->pid);
 		return err;
 	}
+	skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
 	mutex_lock(&in->lock);
 	in->ends_changed++;
+	ipcx_event_end(skb, end, IPCX_EVENT_KIND_OPENED);
 	mutex_unlock(&in->lock);
 	trace_ipcx_end_open(end);
 	return 0;
+}
+
+/**
+ * ipcx_end_flush() - a process lets go of an end, perhaps as the last
+ * @end: the end
+ */
+void ipcx_end_flush(struct ipcx_end *end)
+{
+	u32 exit = IPCX_EVENT_EXIT_CLOSED;
+
+	if (current->flags & PF_EXITING)
+		exit = current->exit_code & 0x7f ? IPCX_EVENT_EXIT_KILLED : IPCX_EVENT_EXIT_EXITED;
+	WRITE_ONCE(end->exit, exit);
 }
 
 /**
@@ -48,11 +64,13 @@ int ipcx_end_open(struct ipcx_end *end, struct ipcx_object *obj, kuid_t uid, u32
 void ipcx_end_close(struct ipcx_end *end)
 {
 	struct ipcx_net *in = end->obj->net;
+	struct sk_buff *skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
 
 	trace_ipcx_end_close(end);
 	mutex_lock(&in->lock);
 	xa_erase(&in->ends, end->id);
 	in->ends_changed++;
+	ipcx_event_end(skb, end, IPCX_EVENT_KIND_CLOSED);
 	mutex_unlock(&in->lock);
 	put_pid(end->pid);
 }

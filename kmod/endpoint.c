@@ -172,6 +172,14 @@ static void endpoint_show_fdinfo(struct seq_file *m, struct file *file)
 		   queued);
 }
 
+static int endpoint_flush(struct file *file, fl_owner_t id)
+{
+	struct ipcx_endpoint *ep = file->private_data;
+
+	ipcx_end_flush(&ep->end);
+	return 0;
+}
+
 static int endpoint_release(struct inode *inode, struct file *file)
 {
 	ipcx_endpoint_close(file->private_data);
@@ -189,6 +197,7 @@ static const struct file_operations endpoint_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = endpoint_mmap,
 	.show_fdinfo = endpoint_show_fdinfo,
+	.flush = endpoint_flush,
 	.release = endpoint_release,
 };
 

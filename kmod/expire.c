@@ -16,8 +16,9 @@
 #include <linux/slab.h>
 
 #include "batch.h"
+#include "event.h"
 
-#define SCAN_BATCH	64	/* slots looked at under one hold of the lock */
+#define SCAN_BATCH 64 /* slots looked at under one hold of the lock */
 
 /**
  * ipcx_expire_arm() - something of a queue ends
@@ -137,6 +138,15 @@ static struct ipcx_late *late_alloc(struct ipcx_queue *q)
 	return late;
 }
 
+/* Under the lock: a lease is over, and the message queued again. */
+static void tell_overdue(struct ipcx_queue *q, const struct ipcx_party *holder)
+{
+	const struct ipcx_endpoint *ep = container_of(holder, struct ipcx_endpoint, party);
+	const struct ipcx_culprit who = ipcx_culprit_opener(&ep->end);
+
+	ipcx_alert_one(&q->obj, IPCX_EVENT_KIND_OVERDUE, IPCX_EVENT_LIMIT_LEASE_MS, &who, false);
+}
+
 /* Return: whether there was anything. */
 static bool scan_step(struct scan *s)
 {
@@ -152,12 +162,16 @@ static bool scan_step(struct scan *s)
 		ipcx_slot_take(&q->slots, slot, NULL);
 		late = true;
 	} else if (slot) {
+		const struct ipcx_party *holder = slot->holder;
+
 		/* its holder may go on reading */
 		if (s->late)
 			s->late->npages = ipcx_slot_pages_used(slot);
 		if (ipcx_slot_overdue(&q->slots, slot, s->late, q->max_deliveries))
 			s->late = NULL;
 		poison = ipcx_queue_returned(q, slot, IPCX_REQUEUE_LEASE);
+		if (!poison)
+			tell_overdue(q, holder);
 	}
 	spin_unlock(&q->lock);
 	if (late)

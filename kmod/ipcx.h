@@ -11,7 +11,7 @@
  *
  *   mmap_lock -> ipcx_map::sem -> ipcx_queue::lock is the fault handler, so
  *   nothing here touches user memory while it holds any of these.
- *   users_lock (user.c) is a leaf.
+ *   users_lock (user.c) and ipcx_alerts::lock (alert.c) are leaves.
  *   Who looks on comes with genetlink's cb_lock and the cb_mutex of its socket, and takes
  *   ipcx_queue::lock or ipcx_topic::lock inside of ipcx_net::lock.
  */
@@ -81,6 +81,7 @@ struct ipcx_name {
 	u8 s[IPCX_NAME_MAX + 1];
 };
 
+struct ipcx_alerts;
 struct ipcx_object;
 struct ipcx_object_stat;
 struct seq_file;
@@ -90,6 +91,7 @@ struct seq_file;
  * @kind: IPCX_KIND_*
  * @create: make one that has no name yet, by the argument of its open
  * @look: tell what is in it and what became of its messages, in zeros
+ * @limit: enum ipcx_event_limit, one of its own: what it is; if the kind has any
  * @remove: by IPCX_UNLINK_NOW, if the kind can
  * @free: the last reference is gone
  */
@@ -97,6 +99,7 @@ struct ipcx_object_ops {
 	u32 kind;
 	struct ipcx_object *(*create)(struct file *dev, const void *open);
 	void (*look)(struct ipcx_object *obj, struct ipcx_object_stat *s);
+	u64 (*limit)(const struct ipcx_object *obj, u32 limit);
 	void (*remove)(struct ipcx_object *obj);
 	void (*free)(struct ipcx_object *obj);
 };
@@ -116,6 +119,7 @@ struct ipcx_object_ops {
  * @node: in ipcx_net::names while @named
  * @named: protected by ipcx_net::lock
  * @users: endpoints, protected by ipcx_net::lock
+ * @alerts: what went wrong and is not told yet, unless the kind has no alerts
  */
 struct ipcx_object {
 	refcount_t refs;
@@ -131,6 +135,7 @@ struct ipcx_object {
 	struct rhash_head node;
 	bool named;
 	u32 users;
+	struct ipcx_alerts *alerts;
 };
 
 /**
@@ -171,6 +176,7 @@ void ipcx_name_exit(void);
  * @pid: process that opened it
  * @uid: user who did
  * @rights: 4 to receive or subscribe, 2 to send or publish
+ * @exit: enum ipcx_event_exit, how the last process that had it let go of it; 0 while none has
  */
 struct ipcx_end {
 	u64 id;
@@ -178,9 +184,11 @@ struct ipcx_end {
 	struct pid *pid;
 	kuid_t uid;
 	u32 rights;
+	u32 exit;
 };
 
 int ipcx_end_open(struct ipcx_end *end, struct ipcx_object *obj, kuid_t uid, u32 rights);
+void ipcx_end_flush(struct ipcx_end *end);
 void ipcx_end_close(struct ipcx_end *end);
 
 /* queue.c: queues and their endpoints */
@@ -447,7 +455,7 @@ void ipcx_queue_purge(struct ipcx_queue *q);
 /* retire.c: messages that end otherwise than by being released */
 
 void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count, u16 flag);
-bool ipcx_queue_make_room(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages);
+bool ipcx_queue_make_room(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u32 lacks);
 
 /**
  * ipcx_pid_visible() - the number of a process as the caller sees it
@@ -474,7 +482,7 @@ static inline bool ipcx_slot_expired(const struct ipcx_slot *slot)
 struct ipcx_message;
 
 int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u32 kind,
-		  struct ipcx_slot **out);
+		  struct ipcx_slot **out, u32 *lacks);
 bool ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len, u8 prio);
 int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, u32 kind, s64 deadline,
 		  struct ipcx_slot **slot);

@@ -6,6 +6,7 @@
  * read before and written after.
  */
 #include "batch.h"
+#include "event.h"
 
 /**
  * ipcx_slot_release() - a BUSY slot is free again
@@ -93,13 +94,15 @@ static int slot_prepare(struct ipcx_queue *q, struct ipcx_endpoint *ep, struct i
  * @npages: pages needed
  * @kind: of loan, IPCX_LOAN_*
  * @out: set to the slot, BUSY
+ * @lacks: set, with -EAGAIN, to the limit that was reached, IPCX_EVENT_LIMIT_*
  *
  * Return: 0, -EAGAIN if the queue is full, or as ipcx_slot_get().
  */
 int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u32 kind,
-		  struct ipcx_slot **out)
+		  struct ipcx_slot **out, u32 *lacks)
 {
 	struct ipcx_party *party = ep ? &ep->party : NULL;
+	const struct ipcx_credit *credit = party ? party->credit : NULL;
 	bool paged = !(kind & IPCX_LOAN_INLINE);
 	struct ipcx_slot *slot = NULL;
 	bool kept = false;
@@ -110,8 +113,10 @@ int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u3
 	used = ipcx_queue_used(q) + npages;
 	if (unlikely(q->removed))
 		err = -EIDRM;
-	else if (ipcx_queue_has_room(q, party ? party->credit : NULL, npages, kind))
+	else if (likely(ipcx_queue_has_room(q, credit, npages, kind)))
 		slot = ipcx_slots_grab(&q->slots, party, npages);
+	else
+		*lacks = ipcx_queue_lacks(q, credit, kind);
 	if (unlikely(!npages))
 		kept = q->slots.credits.users > 1;
 	spin_unlock(&q->lock);
@@ -132,12 +137,47 @@ int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u3
 	if (paged && (!party || READ_ONCE(slot->writer) != party || slot->pg.safe < npages)) {
 		err = slot_prepare(q, ep, slot, npages, kind);
 		if (err) {
+			*lacks = IPCX_EVENT_LIMIT_BYTES_MAX;
 			ipcx_slot_release(q, slot);
 			return err;
 		}
 	}
 	*out = slot;
 	return 0;
+}
+
+/* Gets a slot, perhaps after waiting; see ipcx_slot_get(). @lacks: see ipcx_slot_try() */
+static int slot_wait(struct ipcx_endpoint *ep, u64 len, u32 kind, s64 deadline,
+		     struct ipcx_slot **slot, u32 *lacks)
+{
+	u32 npages = kind & IPCX_LOAN_INLINE ? 0 : ipcx_pages_of(len);
+	int err;
+
+	if (len > ipcx_queue_len_max(ep->q, kind))
+		return -EMSGSIZE;
+
+	if (ep->q->policy == IPCX_POLICY_FAIL)
+		deadline = IPCX_DEADLINE_NOWAIT;
+	for (;;) {
+		err = ipcx_slot_try(ep->q, ep, npages, kind, slot, lacks);
+		if (err != -EAGAIN)
+			return err;
+		/* a drop may be no room for a request: that waits */
+		if (!(kind & IPCX_LOAN_REQUEST) && ipcx_queue_make_room(ep->q, ep, npages, *lacks))
+			continue;
+		err = ipcx_queue_wait_send(ep->q, ep->party.credit, npages, kind, deadline);
+		if (err)
+			return err;
+	}
+}
+
+/* A sender got no slot. Who would not wait is told so only where that is the policy. */
+static void tell_refused(struct ipcx_endpoint *ep, int err, u32 lacks)
+{
+	bool full = err == -ETIMEDOUT || (err == -EAGAIN && ep->q->policy == IPCX_POLICY_FAIL);
+
+	ipcx_alert_refused(&ep->q->obj, full ? lacks : ipcx_limit_of(err),
+			   ipcx_culprit_user(&ep->end));
 }
 
 /**
@@ -153,26 +193,12 @@ int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u3
 int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, u32 kind, s64 deadline,
 		  struct ipcx_slot **slot)
 {
-	u32 npages;
-	int err;
+	u32 lacks = 0;
+	int err = slot_wait(ep, len, kind, deadline, slot, &lacks);
 
-	if (len > ipcx_queue_len_max(ep->q, kind))
-		return -EMSGSIZE;
-	npages = kind & IPCX_LOAN_INLINE ? 0 : ipcx_pages_of(len);
-	if (ep->q->policy == IPCX_POLICY_FAIL)
-		deadline = IPCX_DEADLINE_NOWAIT;
-	for (;;) {
-		err = ipcx_slot_try(ep->q, ep, npages, kind, slot);
-		if (err != -EAGAIN)
-			return err;
-		/* a drop may be no room for a request: that waits */
-		if (!(kind & IPCX_LOAN_REQUEST) &&
-		    ipcx_queue_make_room(ep->q, ep->party.credit, npages))
-			continue;
-		err = ipcx_queue_wait_send(ep->q, ep->party.credit, npages, kind, deadline);
-		if (err)
-			return err;
-	}
+	if (unlikely(err))
+		tell_refused(ep, err, lacks);
+	return err;
 }
 
 /* May there be a loan of that kind? */
@@ -193,12 +219,17 @@ static int loan_one(struct ipcx_endpoint *ep, const struct ipcx_batch *b, u32 i,
 {
 	struct ipcx_desc d __uninitialized;
 	struct ipcx_slot *slot;
+	u32 lacks = 0;
 	int err = ipcx_desc_read(b, i, &d);
 
-	if (!err)
-		err = ipcx_slot_get(ep, d.len, l->flags, l->deadline, &slot);
 	if (err)
 		return err;
+	err = slot_wait(ep, d.len, l->flags, l->deadline, &slot, &lacks);
+	if (unlikely(err)) {
+		if (!i) /* or it got as many as there are */
+			tell_refused(ep, err, lacks);
+		return err;
+	}
 	d.slot = ipcx_slot_index(&ep->q->slots, slot);
 	err = ipcx_desc_write_slot(b, i, &d);
 	if (!err) {

@@ -177,6 +177,8 @@ struct ipcx_object *ipcx_object_open(struct net *net, const struct ipcx_name *na
 /* Gives a new object its number and its name. Return: 0, -EEXIST if that is taken, -ENOMEM. */
 static int publish(struct ipcx_net *in, struct ipcx_object *obj)
 {
+	const struct ipcx_culprit who = { task_tgid(current), obj->uid };
+	struct sk_buff *skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
 	int err;
 
 	obj->net = in;
@@ -197,8 +199,11 @@ static int publish(struct ipcx_net *in, struct ipcx_object *obj)
 	}
 	in->objects_changed++;
 	trace_ipcx_object_new(obj);
+	ipcx_event_object(skb, obj, IPCX_EVENT_KIND_MADE, &who);
+	skb = NULL;
 out:
 	mutex_unlock(&in->lock);
+	ipcx_event_unused(skb);
 	return err;
 }
 
@@ -219,8 +224,10 @@ static struct ipcx_object *create(struct file *dev, const struct ipcx_name *name
 	struct ipcx_object *obj = ops->create(dev, open);
 	int err;
 
-	if (IS_ERR(obj))
+	if (IS_ERR(obj)) {
+		ipcx_alert_uncreated(dev, name, ops, PTR_ERR(obj));
 		return obj;
+	}
 	refcount_set(&obj->refs, 1);
 	obj->ops = ops;
 	obj->name = *name;
@@ -232,6 +239,7 @@ static struct ipcx_object *create(struct file *dev, const struct ipcx_name *name
 	if (!err)
 		return obj;
 	ops->free(obj);
+	ipcx_alert_uncreated(dev, name, ops, err);
 	return ERR_PTR(err);
 }
 
@@ -289,6 +297,7 @@ void ipcx_object_keep(struct ipcx_object *obj)
 static void object_put(struct ipcx_object *obj)
 {
 	struct ipcx_net *in = obj->net;
+	struct sk_buff *skb;
 
 	if (!refcount_dec_and_mutex_lock(&obj->refs, &in->lock))
 		return;
@@ -296,16 +305,22 @@ static void object_put(struct ipcx_object *obj)
 	in->objects_changed++;
 	trace_ipcx_object_gone(obj);
 	mutex_unlock(&in->lock);
+	skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
+	mutex_lock(&in->lock);
+	ipcx_event_object(skb, obj, IPCX_EVENT_KIND_GONE, &IPCX_NOBODY);
+	mutex_unlock(&in->lock);
 	obj->ops->free(obj);
 }
 
-/* The caller then puts the name's reference, without the lock. */
-static void remove_name(struct ipcx_net *in, struct ipcx_object *obj)
+/* The caller then puts the name's reference, without the lock. @skb: from ipcx_event_room() */
+static void remove_name(struct ipcx_net *in, struct ipcx_object *obj, struct sk_buff *skb,
+			const struct ipcx_culprit *who)
 {
 	lockdep_assert_held(&in->lock);
 	rhashtable_remove_fast(&in->names, &obj->node, names_params);
 	obj->named = false;
 	in->objects_changed++;
+	ipcx_event_object(skb, obj, IPCX_EVENT_KIND_UNLINKED, who);
 }
 
 /**
@@ -315,16 +330,19 @@ static void remove_name(struct ipcx_net *in, struct ipcx_object *obj)
 void ipcx_object_close(struct ipcx_object *obj)
 {
 	struct ipcx_net *in = obj->net;
+	struct sk_buff *skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
 	bool unlink;
 
 	mutex_lock(&in->lock);
 	obj->users--;
 	unlink = !obj->users && obj->ephemeral && obj->named;
 	if (unlink)
-		remove_name(in, obj);
+		remove_name(in, obj, skb, &IPCX_NOBODY);
 	mutex_unlock(&in->lock);
 	if (unlink)
 		object_put(obj);
+	else
+		ipcx_event_unused(skb);
 	object_put(obj);
 }
 
@@ -341,7 +359,9 @@ void ipcx_object_close(struct ipcx_object *obj)
 int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
 		       const struct cred *cred, bool now)
 {
+	const struct ipcx_culprit who = { task_tgid(current), cred->euid };
 	struct ipcx_net *in = ipcx_net(net);
+	struct sk_buff *skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
 	struct ipcx_object *obj;
 	int err = 0;
 
@@ -352,10 +372,12 @@ int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
 	else if (!ipcx_object_owned(obj, cred))
 		err = -EACCES;
 	else
-		remove_name(in, obj);
+		remove_name(in, obj, skb, &who);
 	mutex_unlock(&in->lock);
-	if (err)
+	if (err) {
+		ipcx_event_unused(skb);
 		return err;
+	}
 	if (now)
 		obj->ops->remove(obj);
 	object_put(obj);
@@ -462,35 +484,44 @@ static int __net_init net_init(struct net *net)
 	xa_init_flags(&in->ends, XA_FLAGS_ACCOUNT);
 	in->objects_changed = 1; /* 0 would be no number to netlink */
 	in->ends_changed = 1;
+	in->net = net;
 	in->user_ns = net->user_ns;
-	err = rhashtable_init(&in->names, &names_params);
+	in->refused.net = in;
+	err = ipcx_alerts_alloc(&in->refused);
 	if (err)
 		return err;
-	if (!proc_create_net("ipcx", 0444, net->proc_net, &list_ops,
-			     sizeof(struct seq_net_private))) {
-		rhashtable_destroy(&in->names);
-		return -ENOMEM;
-	}
-	return 0;
+	err = rhashtable_init(&in->names, &names_params);
+	if (err)
+		goto err_alerts;
+	if (proc_create_net("ipcx", 0444, net->proc_net, &list_ops, sizeof(struct seq_net_private)))
+		return 0;
+	err = -ENOMEM;
+	rhashtable_destroy(&in->names);
+err_alerts:
+	ipcx_alerts_free(&in->refused);
+	return err;
 }
 
 static void __net_exit net_exit(struct net *net)
 {
 	struct ipcx_net *in = ipcx_net(net);
 	struct ipcx_object *obj;
+	struct sk_buff *skb;
 	unsigned long id;
 
 	remove_proc_entry("ipcx", net->proc_net);
 	xa_for_each(&in->ids, id, obj) {
 		if (!obj->named) /* a dead-letter queue of one that follows */
 			continue;
+		skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
 		mutex_lock(&in->lock);
-		remove_name(in, obj);
+		remove_name(in, obj, skb, &IPCX_NOBODY);
 		mutex_unlock(&in->lock);
 		object_put(obj);
 	}
 	WARN_ON_ONCE(!xa_empty(&in->ids) || !xa_empty(&in->ends));
 	rhashtable_destroy(&in->names);
+	ipcx_alerts_free(&in->refused);
 }
 
 static struct pernet_operations net_ops = {

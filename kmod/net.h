@@ -3,17 +3,20 @@
 #ifndef IPCX_NET_H
 #define IPCX_NET_H
 
-#include "ipcx.h"
+#include "event.h"
 
 /**
  * struct ipcx_net - what ipcx keeps for a network namespace
- * @lock: protects what follows but @user_ns, and @named and @users of every object
+ * @lock: protects what follows but @net and @user_ns, and @named and @users of every object
  * @names: objects that have a name, by name
  * @ids: all objects, by number; who holds @lock keeps what it finds there alive
  * @ends: open ends of those, by number, likewise
  * @objects_changed: differs from what it was when an object came, went or lost its name
  * @ends_changed: likewise of ends
- * @user_ns: that owns the namespace
+ * @net: the namespace
+ * @user_ns: that owns it
+ * @seq: number of the last event of each group
+ * @refused: stands for objects that could not be made, with name and kind of the last, for alerts
  */
 struct ipcx_net {
 	struct mutex lock; /* see above */
@@ -22,7 +25,10 @@ struct ipcx_net {
 	struct xarray ends;
 	u32 objects_changed;
 	u32 ends_changed;
+	struct net *net;
 	struct user_namespace *user_ns;
+	u64 seq[IPCX_GROUPS];
+	struct ipcx_object refused;
 };
 
 struct ipcx_net *ipcx_net(const struct net *net);

@@ -88,6 +88,11 @@ static const struct genl_ops ops[] = {
 	},
 };
 
+static const struct genl_multicast_group groups[] = {
+	[IPCX_GROUP_LIFECYCLE] = { IPCX_MCGRP_LIFECYCLE, GENL_MCAST_CAP_NET_ADMIN },
+	[IPCX_GROUP_ALERTS] = { IPCX_MCGRP_ALERTS, GENL_MCAST_CAP_NET_ADMIN },
+};
+
 /* resv_start_op is 0: no reserved field was ever anything else. */
 struct genl_family ipcx_genl_family __ro_after_init = {
 	.name = IPCX_GENL_NAME,
@@ -97,6 +102,8 @@ struct genl_family ipcx_genl_family __ro_after_init = {
 	.parallel_ops = true,
 	.ops = ops,
 	.n_ops = ARRAY_SIZE(ops),
+	.mcgrps = groups,
+	.n_mcgrps = ARRAY_SIZE(groups),
 };
 
 /**
@@ -251,10 +258,18 @@ int ipcx_reply_end(struct sk_buff *skb, void *head, int err, struct genl_info *i
 /**
  * ipcx_netlink_init() - let the family be asked
  *
+ * Anybody may join numbers that are no group yet. Who did is put out when a family goes that has
+ * them, so it comes, goes, and comes again.
+ *
  * Return: 0 or a negative errno.
  */
 int __init ipcx_netlink_init(void)
 {
+	int err = genl_register_family(&ipcx_genl_family);
+
+	if (err)
+		return err;
+	genl_unregister_family(&ipcx_genl_family);
 	return genl_register_family(&ipcx_genl_family);
 }
 

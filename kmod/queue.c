@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 
 #include "batch.h"
+#include "event.h"
 #include "stat.h"
 
 #define DEPTH_DEFAULT 64U
@@ -79,6 +80,7 @@ static void queue_free(struct ipcx_object *obj)
 	u32 i;
 
 	cancel_delayed_work_sync(&q->expire);
+	ipcx_alerts_free(&q->obj); /* after that, which has something to tell */
 	if (q->dead_letter)
 		ipcx_object_close(&q->dead_letter->obj);
 	for (i = 0; i < a->depth; i++) {
@@ -164,6 +166,8 @@ static struct ipcx_queue *queue_create(struct file *dev, const struct ipcx_queue
 	table = kvcalloc(o->depth, sizeof(*table), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!table)
 		goto err_charge;
+	if (ipcx_alerts_alloc(&q->obj))
+		goto err_table;
 	for (i = 0; i < o->depth; i++)
 		ipcx_slot_pages_init(&table[i].pg);
 	ipcx_slots_init(&q->slots, table, o->depth);
@@ -183,6 +187,8 @@ static struct ipcx_queue *queue_create(struct file *dev, const struct ipcx_queue
 	q->flags = o->flags & (IPCX_OPEN_EPHEMERAL | IPCX_OPEN_SEALED);
 	return q;
 
+err_table:
+	kvfree(table);
 err_charge:
 	ipcx_user_uncharge(q->arena.user, table_bytes(o->depth));
 	ipcx_user_uncharge_queue(q->arena.user);
@@ -235,10 +241,28 @@ static struct ipcx_object *queue_create_whole(struct file *dev, const void *open
 	return &q->obj;
 }
 
+static u64 queue_limit(const struct ipcx_object *obj, u32 limit)
+{
+	const struct ipcx_queue *q = container_of(obj, struct ipcx_queue, obj);
+
+	switch (limit) {
+	case IPCX_EVENT_LIMIT_DEPTH:
+		return q->arena.depth;
+	case IPCX_EVENT_LIMIT_BYTES_MAX:
+		return q->bytes_max;
+	case IPCX_EVENT_LIMIT_MAX_DELIVERIES:
+		return q->max_deliveries;
+	case IPCX_EVENT_LIMIT_LEASE_MS:
+		return q->lease_ms;
+	}
+	return 0;
+}
+
 static const struct ipcx_object_ops queue_ops = {
 	.kind = IPCX_KIND_QUEUE,
 	.create = queue_create_whole,
 	.look = ipcx_queue_look,
+	.limit = queue_limit,
 	.remove = ipcx_queue_remove,
 	.free = queue_free,
 };
@@ -332,6 +356,7 @@ static int open_check(const struct ipcx_queue_open *o)
  */
 long ipcx_queue_open(struct file *dev, void __user *arg)
 {
+	const struct ipcx_culprit opener = { task_tgid(current), dev->f_cred->euid };
 	struct ipcx_queue_open o, full;
 	struct ipcx_object_how how;
 	struct ipcx_name name = {};
@@ -367,7 +392,8 @@ long ipcx_queue_open(struct file *dev, void __user *arg)
 	ep = endpoint_create(dev, q, o.flags, how.want);
 	err = PTR_ERR_OR_ZERO(ep);
 	if (err) {
-		ipcx_object_close(&q->obj);
+		ipcx_alert_refused(obj, ipcx_limit_of(err), opener);
+		ipcx_object_close(obj);
 		goto err_fd;
 	}
 	file = ipcx_endpoint_file(ep);
@@ -393,12 +419,29 @@ err_fd:
 /* Slots of a dying endpoint looked at under one hold of the lock. */
 #define REAP_BATCH 64
 
+/* What an end held when it was closed is back. */
+static void tell_returned(struct ipcx_endpoint *ep, u32 kind, u64 count)
+{
+	const struct ipcx_event e = {
+		.kind = kind,
+		.exit = READ_ONCE(ep->end.exit),
+		.who = ipcx_culprit_opener(&ep->end),
+		.count = count,
+	};
+
+	if (!count || !ipcx_event_wanted(ep->q->obj.net, IPCX_GROUP_ALERTS))
+		return;
+	/* who closes it itself may have kept a loan for the next message */
+	if (kind != IPCX_EVENT_KIND_LOANS_RETURNED || e.exit != IPCX_EVENT_EXIT_CLOSED)
+		ipcx_alert(&ep->q->obj, &e);
+}
+
 static void endpoint_reap(struct ipcx_endpoint *ep)
 {
+	u32 loans = READ_ONCE(ep->party.count[IPCX_SLOT_LOANED]), steps;
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot, *poison;
 	int requeued = 0;
-	u32 steps;
 
 	do {
 		cond_resched();
@@ -423,6 +466,8 @@ static void endpoint_reap(struct ipcx_endpoint *ep)
 	if (requeued)
 		ipcx_queue_wake_recv(q, requeued);
 	ipcx_queue_wake_send(q);
+	tell_returned(ep, IPCX_EVENT_KIND_LOANS_RETURNED, loans);
+	tell_returned(ep, IPCX_EVENT_KIND_REDELIVERED, requeued);
 }
 
 /* It does not read what it held for too long any more. */

@@ -7,6 +7,7 @@
  * locked alone, never with the other: two queues' locks never nest.
  */
 #include "batch.h"
+#include "event.h"
 
 /*
  * It comes from the owner of the queue that gives it up, who was allowed to send
@@ -21,13 +22,14 @@ static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 	u16 how = slot->flags & IPCX_MSG_INLINE;
 	struct ipcx_slot *copy;
 	bool kept = false;
+	u32 lacks = 0;
 	int err;
 
 	if (slot->len > dq->msg_max)
 		return false;
 	do {
-		err = ipcx_slot_try(dq, NULL, npages, how ? IPCX_LOAN_INLINE : 0, &copy);
-	} while (err == -EAGAIN && ipcx_queue_make_room(dq, NULL, npages));
+		err = ipcx_slot_try(dq, NULL, npages, how ? IPCX_LOAN_INLINE : 0, &copy, &lacks);
+	} while (err == -EAGAIN && ipcx_queue_make_room(dq, NULL, npages, lacks));
 	if (err)
 		return false;
 	if (how)
@@ -53,6 +55,18 @@ static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 	return kept;
 }
 
+/* A message is given up, whose slot still says whose it was. */
+static void tell(struct ipcx_queue *q, const struct ipcx_slot *slot, u16 flag, bool kept)
+{
+	const struct ipcx_culprit who = { slot->pid, slot->uid };
+
+	if (flag & IPCX_MSG_POISON)
+		ipcx_alert_one(&q->obj, IPCX_EVENT_KIND_GIVEN_UP, IPCX_EVENT_LIMIT_MAX_DELIVERIES,
+			       &who, kept);
+	else
+		ipcx_alert_one(&q->obj, IPCX_EVENT_KIND_EXPIRED, 0, &who, kept);
+}
+
 /**
  * ipcx_queue_retire() - a message will not be delivered any more
  * @q: its queue
@@ -62,9 +76,12 @@ static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
  */
 void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count, u16 flag)
 {
-	bool to_dead = flag & (IPCX_MSG_POISON | IPCX_MSG_EXPIRED) && q->dead_letter;
+	bool given_up = flag & (IPCX_MSG_POISON | IPCX_MSG_EXPIRED);
+	bool to_dead = given_up && q->dead_letter;
 	bool kept = to_dead && dead_letter(q, slot, flag);
 
+	if (given_up)
+		tell(q, slot, flag, kept);
 	spin_lock(&q->lock);
 	++*count;
 	q->count.dead_lettered += kept;
@@ -78,8 +95,11 @@ void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count,
 	ipcx_queue_wake_leases(q); /* it may have been taken once too often */
 }
 
-static bool drop_oldest(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages)
+/* The kernel needs room for a dead letter, if @ep is NULL. */
+static bool drop_oldest(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u32 lacks)
 {
+	const struct ipcx_credit *credit = ep ? ep->party.credit : NULL;
+	const struct ipcx_culprit who = ep ? ipcx_culprit_user(&ep->end) : IPCX_NOBODY;
 	struct ipcx_slot *slot;
 
 	spin_lock(&q->lock);
@@ -87,22 +107,25 @@ static bool drop_oldest(struct ipcx_queue *q, const struct ipcx_credit *credit, 
 	if (slot)
 		ipcx_slot_take(&q->slots, slot, NULL);
 	spin_unlock(&q->lock);
-	if (slot)
-		ipcx_queue_retire(q, slot, &q->count.dropped_oldest, IPCX_MSG_CANCELED);
-	return slot;
+	if (!slot)
+		return false;
+	ipcx_queue_retire(q, slot, &q->count.dropped_oldest, IPCX_MSG_CANCELED);
+	ipcx_alert_one(&q->obj, IPCX_EVENT_KIND_DROPPED_OLDEST, lacks, &who, false);
+	return true;
 }
 
 /**
  * ipcx_queue_make_room() - a loan failed for lack of a slot or of bytes
  * @q: the queue
- * @credit: of the user who needs it, NULL for the kernel
+ * @ep: who needs it, NULL for the kernel
  * @npages: pages that are needed
+ * @lacks: of which limit, see ipcx_slot_try()
  *
  * Return: whether to try again, since a message was given up or dropped.
  */
-bool ipcx_queue_make_room(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages)
+bool ipcx_queue_make_room(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u32 lacks)
 {
 	if (ipcx_queue_expire(q))
 		return true;
-	return q->policy == IPCX_POLICY_DROP_OLDEST && drop_oldest(q, credit, npages);
+	return q->policy == IPCX_POLICY_DROP_OLDEST && drop_oldest(q, ep, npages, lacks);
 }

@@ -10,7 +10,7 @@
 #include "commit.h"
 
 /**
- * ipcx_queue_put_message() - the message in a slot is complete
+ * ipcx_queue_put_message() - the message of the kernel in a slot is complete
  * @q: the queue, locked, not removed
  * @slot: BUSY or LOANED, stamped
  * @len: bytes of the message
@@ -20,14 +20,18 @@
  */
 bool ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 len, u8 prio)
 {
-	return ipcx_put_message(q, slot, len, prio);
+	return ipcx_put_message(q, slot, len, prio, NULL);
 }
 
 /* Nobody locks: takes the message in a BUSY slot out of its sender's reach. */
 static int slot_seal(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
 {
-	return ipcx_slot_seal(&ep->q->arena, &ep->map, &slot->pg,
-			      ipcx_slot_index(&ep->q->slots, slot), ipcx_pages_of(len));
+	int err = ipcx_slot_seal(&ep->q->arena, &ep->map, &slot->pg,
+				 ipcx_slot_index(&ep->q->slots, slot), ipcx_pages_of(len));
+
+	if (unlikely(err))
+		ipcx_alert_refused(&ep->q->obj, ipcx_limit_of(err), ipcx_culprit_user(&ep->end));
+	return err;
 }
 
 /*

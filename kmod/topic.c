@@ -61,6 +61,7 @@ static void topic_free(struct ipcx_object *obj)
 	struct ipcx_topic *t = container_of(obj, struct ipcx_topic, obj);
 	u32 s;
 
+	ipcx_alerts_free(obj);
 	for (s = 0; s < IPCX_TOPIC_SUBS; s++)
 		if (t->sub[s])
 			ipcx_sub_leave(t->sub[s]);
@@ -131,11 +132,17 @@ static struct ipcx_object *topic_create(struct file *dev, const void *open)
 	err = charge_new(t);
 	if (err)
 		goto err_user;
-	err = alloc_new(t);
+	err = ipcx_alerts_alloc(&t->obj);
 	if (err)
 		goto err_charge;
+	err = alloc_new(t);
+	if (err)
+		goto err_alerts;
 	topic_init(t, open);
 	return &t->obj;
+
+err_alerts:
+	ipcx_alerts_free(&t->obj);
 
 err_charge:
 	ipcx_user_uncharge(t->user, PAGE_SIZE);
@@ -149,10 +156,18 @@ err_topic:
 	return ERR_PTR(err);
 }
 
+static u64 topic_limit(const struct ipcx_object *obj, u32 limit)
+{
+	const struct ipcx_topic *t = container_of(obj, struct ipcx_topic, obj);
+
+	return limit == IPCX_EVENT_LIMIT_LAG_MAX ? t->lag_max : t->bytes_max;
+}
+
 static const struct ipcx_object_ops topic_ops = {
 	.kind = IPCX_KIND_TOPIC,
 	.create = topic_create,
 	.look = topic_look,
+	.limit = topic_limit,
 	.free = topic_free,
 };
 
@@ -212,6 +227,7 @@ static struct ipcx_member *member_open(struct file *dev, const struct ipcx_topic
 			(o->flags & IPCX_TOPIC_PUBLISH ? 2 : 0),
 	};
 	struct ipcx_object *obj = ipcx_object_get(dev, name, &topic_ops, o, &how, created);
+	const struct ipcx_culprit who = { task_tgid(current), dev->f_cred->euid };
 	struct ipcx_member *m = ERR_PTR(-EACCES);
 	struct ipcx_topic *t;
 
@@ -221,8 +237,10 @@ static struct ipcx_member *member_open(struct file *dev, const struct ipcx_topic
 	if (!(o->flags & IPCX_TOPIC_SUBSCRIBE) || o->flags & IPCX_TOPIC_LOSSY ||
 	    may_gate(dev, t, *created))
 		m = ipcx_member_create(dev, t, o, durable);
-	if (IS_ERR(m))
+	if (IS_ERR(m)) {
+		ipcx_alert_refused(obj, ipcx_limit_of(PTR_ERR(m)), who);
 		ipcx_object_close(obj);
+	}
 	return m;
 }
 

@@ -26,7 +26,7 @@
 #include <linux/cpumask.h>
 #include <uapi/linux/ipcx_topic.h>
 
-#include "ipcx.h"
+#include "event.h"
 
 #define IPCX_POSITIONS	BIT_ULL(62)
 

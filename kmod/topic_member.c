@@ -198,6 +198,14 @@ static int member_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static int member_flush(struct file *file, fl_owner_t id)
+{
+	struct ipcx_member *m = file->private_data;
+
+	ipcx_end_flush(&m->end);
+	return 0;
+}
+
 static const struct file_operations member_fops = {
 	.owner = THIS_MODULE,
 	.poll = member_poll,
@@ -205,6 +213,7 @@ static const struct file_operations member_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = ipcx_member_mmap,
 	.show_fdinfo = member_show_fdinfo,
+	.flush = member_flush,
 	.release = member_release,
 };
 

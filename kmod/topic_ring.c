@@ -435,8 +435,12 @@ long ipcx_topic_populate(struct ipcx_member *m, void __user *arg)
 		payload_show(m->pub, p.slot);
 	p.out_len = (u64)pg->npages << PAGE_SHIFT;
 	mutex_unlock(&m->pub->grow);
-	if (err)
+	if (err) {
+		ipcx_alert_refused(&t->obj,
+				   err == -EAGAIN ? IPCX_EVENT_LIMIT_BYTES_MAX : ipcx_limit_of(err),
+				   ipcx_culprit_user(&m->end));
 		return err == -EAGAIN ? -ENOBUFS : err;
+	}
 	return ipcx_copy_out(arg, p.size, &p, sizeof(p));
 }
 

@@ -287,6 +287,30 @@ static int evict_reason(const struct ipcx_pub *pub, const struct ipcx_sub *sub, 
 	return t->lag_max && lag >= t->lag_max ? -EPIPE : 0;
 }
 
+/* A subscriber is evicted, by the publisher that calls. */
+static void tell_evicted(struct ipcx_pub *pub, const struct ipcx_sub *sub, int reason)
+{
+	const struct ipcx_member *m = sub->member;
+	struct ipcx_event e = {
+		.kind = IPCX_EVENT_KIND_CONTRADICTION,
+		.who.uid = sub->user->uid,
+		.by_pid = task_tgid(current),
+		.by_end = pub->member->end.id,
+		.count = 1,
+	};
+
+	if (!ipcx_event_wanted(pub->topic->obj.net, IPCX_GROUP_ALERTS))
+		return;
+	if (reason == -EPIPE) {
+		e.kind = IPCX_EVENT_KIND_EVICTED;
+		e.limit = IPCX_EVENT_LIMIT_LAG_MAX;
+	}
+	if (m)
+		e.who = ipcx_culprit_opener(&m->end);
+	ipcx_alert(&pub->topic->obj, &e);
+}
+
+/* Return: 0 or a negative errno. */
 static int evict(struct ipcx_pub *pub, u32 s, u32 flags)
 {
 	struct ipcx_topic *t = pub->topic;
@@ -309,6 +333,7 @@ static int evict(struct ipcx_pub *pub, u32 s, u32 flags)
 	spin_unlock(&t->lock);
 	ipcx_pub_show(t, pub->index);
 	ipcx_topic_changed(t);
+	tell_evicted(pub, sub, reason);
 	return 0;
 }
 

@@ -4,8 +4,8 @@
 usage: scripts/netlink-header.py [--check]
 
 Writes include/uapi/linux/ipcx_netlink.h from Documentation/netlink/specs/ipcx.yaml. A key of the
-specification that this program does not know is an error, and so is an attribute or enum that an
-operation or attribute names and that is not there.
+specification that this program does not know is an error, and so is an attribute, enum or group that
+an operation or attribute names and that is not there, and an event without a group.
 
   --check   write nothing, say how the header differs from what would be written
 
@@ -22,16 +22,19 @@ SPEC = 'Documentation/netlink/specs/ipcx.yaml'
 HEADER = 'include/uapi/linux/ipcx_netlink.h'
 
 KEYS = {
-    'spec': {'name', 'protocol', 'doc', 'definitions', 'attribute-sets', 'operations'},
+    'spec': {'name', 'protocol', 'doc', 'definitions', 'attribute-sets', 'operations',
+             'mcast-groups'},
     'definition': {'name', 'type', 'doc', 'entries', 'value-start'},
-    'entry': {'name', 'doc'},
+    'entry': {'name', 'doc', 'value'},
     'attribute set': {'name', 'doc', 'attributes'},
     'attribute': {'name', 'type', 'doc', 'enum', 'checks'},
     'checks': {'min', 'max', 'min-len', 'max-len'},
     'operations': {'list'},
-    'operation': {'name', 'doc', 'attribute-set', 'do', 'dump'},
+    'operation': {'name', 'doc', 'attribute-set', 'do', 'dump', 'event', 'mcgrp'},
     'do, dump': {'request', 'reply'},
     'message': {'attributes'},
+    'groups': {'list'},
+    'group': {'name', 'doc'},
 }
 TYPES = {'pad', 'u32', 'u64', 'binary'}
 
@@ -78,6 +81,10 @@ def check(spec):
         for a in s['attributes']:
             check_attribute(s['name'], a, enums)
         sets[s['name']] = {a['name'] for a in s['attributes']}
+    known('groups', spec['mcast-groups'])
+    for g in spec['mcast-groups']['list']:
+        known('group', g)
+    groups = {g['name'] for g in spec['mcast-groups']['list']}
     known('operations', spec['operations'])
     for op in spec['operations']['list']:
         known('operation', op)
@@ -85,6 +92,10 @@ def check(spec):
             known('do, dump', op.get(mode, {}))
             for message in op.get(mode, {}).values():
                 check_message(op, message, sets[op['attribute-set']])
+        if 'event' in op:
+            check_message(op, op['event'], sets[op['attribute-set']])
+        if ('event' in op) != (op.get('mcgrp') in groups):
+            raise SpecError(f'{op["name"]}: an event and its group belong together')
 
 
 def upper(*words):
@@ -97,10 +108,11 @@ def enum(tag, doc, entries):
     for name, _, text in entries:
         lines += textwrap.wrap(f'@{name}: {text}', 100, initial_indent=' * ', subsequent_indent=' *\t',
                                tabsize=8, expand_tabs=False)
-    lines += [' */', f'enum {tag} {{']
-    lines += [f'\t{name}{"" if value is None else f" = {value}"},' for name, value, _ in entries]
-    lines[-1] = lines[-1][:-1]
-    return lines + ['};', '']
+    names = [f'{name}{"" if value is None else f" = {value}"}' for name, value, _ in entries]
+    short = f'enum {tag} {{ {", ".join(names)} }};'
+    if len(short) <= 100:
+        return lines + [' */', short, '']
+    return lines + [' */', f'enum {tag} {{', *(f'\t{n},' for n in names[:-1]), f'\t{names[-1]}', '};', '']
 
 
 def definition(d):
@@ -109,7 +121,8 @@ def definition(d):
     if d['type'] == 'flags':
         return [f'/* {d["doc"]} */'] + [f'#define {name}\t(1U << {n})\t/* {doc} */'
                                         for n, (name, doc) in enumerate(zip(names, docs))] + ['']
-    starts = [d.get('value-start', 0)] + [None] * len(names)
+    starts = [e.get('value') for e in d['entries']]
+    starts[0] = d.get('value-start', 0)
     return enum(f'ipcx_{d["name"].replace("-", "_")}', d['doc'], list(zip(names, starts, docs)))
 
 
@@ -127,7 +140,12 @@ def attribute_set(s):
 
 
 def operations(ops):
-    return numbered('ipcx_cmd', 'ipcx_cmd', 'what can be asked for', ops)
+    return numbered('ipcx_cmd', 'ipcx_cmd', 'what can be asked for, and what is told to groups', ops)
+
+
+def groups(items):
+    return [line for g in items for line in
+            (f'/* {g["doc"]} */', f'#define {upper("ipcx_mcgrp", g["name"])}\t"{g["name"]}"')] + ['']
 
 
 def header(spec):
@@ -139,7 +157,7 @@ def header(spec):
         lines += definition(d)
     for s in spec['attribute-sets']:
         lines += attribute_set(s)
-    lines += operations(spec['operations']['list'])
+    lines += operations(spec['operations']['list']) + groups(spec['mcast-groups']['list'])
     return '\n'.join(lines + ['#endif /* _UAPI_LINUX_IPCX_NETLINK_H */', ''])
 
 

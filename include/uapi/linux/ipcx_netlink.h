@@ -29,6 +29,81 @@ enum ipcx_holder_state {
 };
 
 /**
+ * enum ipcx_event_kind - what has happened; below 64 for lifecycle, from there on for alerts
+ * @IPCX_EVENT_KIND_MADE: there is a new object
+ * @IPCX_EVENT_KIND_UNLINKED: an object has lost its name
+ * @IPCX_EVENT_KIND_GONE: an object is no more
+ * @IPCX_EVENT_KIND_OPENED: there is a new open end
+ * @IPCX_EVENT_KIND_CLOSED: an open end is no more
+ * @IPCX_EVENT_KIND_LOANS_RETURNED: slots that an end was writing when its last process ended; one
+ *	may be kept for the next message
+ * @IPCX_EVENT_KIND_REDELIVERED: messages that an end held when it was closed, queued again
+ * @IPCX_EVENT_KIND_EVICTED: a subscription lags behind by as much as it may, and does not get a
+ *	publisher's messages any more
+ * @IPCX_EVENT_KIND_CONTRADICTION: likewise, because what it wrote in its control page cannot be
+ * @IPCX_EVENT_KIND_OVERDUE: messages queued again because their lease is over; the cause is who
+ *	holds them
+ * @IPCX_EVENT_KIND_DROPPED_OLDEST: messages dropped to make room; the cause is who needed it
+ * @IPCX_EVENT_KIND_DROPPED_NEWEST: messages dropped for lack of room; the cause is their sender
+ * @IPCX_EVENT_KIND_EXPIRED: messages given up because nobody took them in time; the cause is their
+ *	sender
+ * @IPCX_EVENT_KIND_GIVEN_UP: messages given up because they came back too often; the cause is their
+ *	sender
+ * @IPCX_EVENT_KIND_REFUSED: what a limit did not allow; a loan or write of a queue that is full
+ *	only if it waited in vain, or if its policy is to fail
+ */
+enum ipcx_event_kind {
+	IPCX_EVENT_KIND_MADE = 1,
+	IPCX_EVENT_KIND_UNLINKED,
+	IPCX_EVENT_KIND_GONE,
+	IPCX_EVENT_KIND_OPENED,
+	IPCX_EVENT_KIND_CLOSED,
+	IPCX_EVENT_KIND_LOANS_RETURNED = 64,
+	IPCX_EVENT_KIND_REDELIVERED,
+	IPCX_EVENT_KIND_EVICTED,
+	IPCX_EVENT_KIND_CONTRADICTION,
+	IPCX_EVENT_KIND_OVERDUE,
+	IPCX_EVENT_KIND_DROPPED_OLDEST,
+	IPCX_EVENT_KIND_DROPPED_NEWEST,
+	IPCX_EVENT_KIND_EXPIRED,
+	IPCX_EVENT_KIND_GIVEN_UP,
+	IPCX_EVENT_KIND_REFUSED
+};
+
+/**
+ * enum ipcx_event_limit - which limit it was
+ * @IPCX_EVENT_LIMIT_DEPTH: slots of the queue, or those of them that this user may have
+ * @IPCX_EVENT_LIMIT_BYTES_MAX: bytes that the object may have
+ * @IPCX_EVENT_LIMIT_USER_BYTES: bytes of the user who pays, of a queue who made it, of a ring or
+ *	subscription who opened it
+ * @IPCX_EVENT_LIMIT_MEMORY: there is none, or no more in the cgroup
+ * @IPCX_EVENT_LIMIT_USER_OBJECTS: objects that the user may have made
+ * @IPCX_EVENT_LIMIT_PEERS: publishers or subscriptions of a topic, or users who may send to a queue
+ * @IPCX_EVENT_LIMIT_MAX_DELIVERIES: deliveries in vain
+ * @IPCX_EVENT_LIMIT_LEASE_MS: how long a message may be held, in milliseconds
+ * @IPCX_EVENT_LIMIT_LAG_MAX: how far a subscription may lag behind
+ */
+enum ipcx_event_limit {
+	IPCX_EVENT_LIMIT_DEPTH = 1,
+	IPCX_EVENT_LIMIT_BYTES_MAX,
+	IPCX_EVENT_LIMIT_USER_BYTES,
+	IPCX_EVENT_LIMIT_MEMORY,
+	IPCX_EVENT_LIMIT_USER_OBJECTS,
+	IPCX_EVENT_LIMIT_PEERS,
+	IPCX_EVENT_LIMIT_MAX_DELIVERIES,
+	IPCX_EVENT_LIMIT_LEASE_MS,
+	IPCX_EVENT_LIMIT_LAG_MAX
+};
+
+/**
+ * enum ipcx_event_exit - how the last process that had an end let go of it
+ * @IPCX_EVENT_EXIT_CLOSED: by close(2) or by execve(2)
+ * @IPCX_EVENT_EXIT_EXITED: it ended by itself
+ * @IPCX_EVENT_EXIT_KILLED: it was killed by a signal
+ */
+enum ipcx_event_exit { IPCX_EVENT_EXIT_CLOSED = 1, IPCX_EVENT_EXIT_EXITED, IPCX_EVENT_EXIT_KILLED };
+
+/**
  * enum ipcx_object_attr - a queue, a topic or a region; what a kind does not have is left out
  * @IPCX_A_OBJECT_PAD: fills, so that what follows is aligned (pad)
  * @IPCX_A_OBJECT_ID: number of the object, never used again (u64)
@@ -198,22 +273,82 @@ enum ipcx_limit_attr {
 #define IPCX_A_LIMIT_MAX	IPCX_A_LIMIT_MSG_MAX
 
 /**
- * enum ipcx_cmd - what can be asked for
+ * enum ipcx_event_attr - what has happened; what is not of it or not known is left out
+ * @IPCX_A_EVENT_PAD: fills, so that what follows is aligned (pad)
+ * @IPCX_A_EVENT_SEQ: number of the event among those of its group in the network namespace; what is
+ *	missing was lost (u64)
+ * @IPCX_A_EVENT_TIME: when it was told, CLOCK_MONOTONIC in nanoseconds (u64)
+ * @IPCX_A_EVENT_KIND: enum ipcx_event_kind (u32)
+ * @IPCX_A_EVENT_OBJECT: number of the object; left out if it was not made (u64)
+ * @IPCX_A_EVENT_NAME: its name, left out if it never had one (binary)
+ * @IPCX_A_EVENT_OBJECT_KIND: its kind, enum ipcx_kind (u32)
+ * @IPCX_A_EVENT_END: number of the open end that it came from (u64)
+ * @IPCX_A_EVENT_PID: process that was the cause, of an end that is closed the one that opened it;
+ *	see above whose number (u32)
+ * @IPCX_A_EVENT_PID_NS: namespace of that number, as stat(2) of /proc/PID/ns/pid calls it (u32)
+ * @IPCX_A_EVENT_UID: user who was the cause; where there is an end, or of a message, who opened the
+ *	end (u32)
+ * @IPCX_A_EVENT_EXIT: of an end that was closed, enum ipcx_event_exit; left out if no process ever
+ *	had it (u32)
+ * @IPCX_A_EVENT_COUNT: of an alert, how many (u64)
+ * @IPCX_A_EVENT_DEAD_LETTERED: of messages that were given up, how many of them the dead-letter
+ *	queue has (u64)
+ * @IPCX_A_EVENT_LIMIT: enum ipcx_event_limit (u32)
+ * @IPCX_A_EVENT_LIMIT_VALUE: what that limit is (u64)
+ * @IPCX_A_EVENT_BY_END: number of the end of the publisher that evicted a subscriber (u64)
+ * @IPCX_A_EVENT_BY_PID: process that did so (u32)
+ * @IPCX_A_EVENT_BY_PID_NS: namespace of that number (u32)
+ */
+enum ipcx_event_attr {
+	IPCX_A_EVENT_PAD = 1,
+	IPCX_A_EVENT_SEQ,
+	IPCX_A_EVENT_TIME,
+	IPCX_A_EVENT_KIND,
+	IPCX_A_EVENT_OBJECT,
+	IPCX_A_EVENT_NAME,
+	IPCX_A_EVENT_OBJECT_KIND,
+	IPCX_A_EVENT_END,
+	IPCX_A_EVENT_PID,
+	IPCX_A_EVENT_PID_NS,
+	IPCX_A_EVENT_UID,
+	IPCX_A_EVENT_EXIT,
+	IPCX_A_EVENT_COUNT,
+	IPCX_A_EVENT_DEAD_LETTERED,
+	IPCX_A_EVENT_LIMIT,
+	IPCX_A_EVENT_LIMIT_VALUE,
+	IPCX_A_EVENT_BY_END,
+	IPCX_A_EVENT_BY_PID,
+	IPCX_A_EVENT_BY_PID_NS
+};
+
+#define IPCX_A_EVENT_MAX	IPCX_A_EVENT_BY_PID_NS
+
+/**
+ * enum ipcx_cmd - what can be asked for, and what is told to groups
  * @IPCX_CMD_OBJECT_GET: one object, by number or name, or all
  * @IPCX_CMD_END_GET: one open end, by number, or all, or those of one object
  * @IPCX_CMD_HOLDER_GET: who holds which slots, of all queues or of one
  * @IPCX_CMD_LIMIT_GET: the limits and what counts against them, of the asker or of a user, or of
  *	all users
  * @IPCX_CMD_LIMIT_SET: set limits of all users, or none of them if one is wrong
+ * @IPCX_CMD_LIFECYCLE_EVENT: something has come or gone, told to the group lifecycle
+ * @IPCX_CMD_ALERT_EVENT: something went wrong, told to the group alerts
  */
 enum ipcx_cmd {
 	IPCX_CMD_OBJECT_GET = 1,
 	IPCX_CMD_END_GET,
 	IPCX_CMD_HOLDER_GET,
 	IPCX_CMD_LIMIT_GET,
-	IPCX_CMD_LIMIT_SET
+	IPCX_CMD_LIMIT_SET,
+	IPCX_CMD_LIFECYCLE_EVENT,
+	IPCX_CMD_ALERT_EVENT
 };
 
-#define IPCX_CMD_MAX	IPCX_CMD_LIMIT_SET
+#define IPCX_CMD_MAX	IPCX_CMD_ALERT_EVENT
+
+/* objects and open ends that come and go */
+#define IPCX_MCGRP_LIFECYCLE	"lifecycle"
+/* what went wrong */
+#define IPCX_MCGRP_ALERTS	"alerts"
 
 #endif /* _UAPI_LINUX_IPCX_NETLINK_H */
