@@ -255,5 +255,51 @@ check "holders of nothing" says 1 'no object of this name' "$ipcx" holders nowhe
 check "holders of two" gives 2 "$ipcx" holders a b
 check "limits take no name" gives 2 "$ipcx" limits a
 "$ipcx" rm "$evil"
+
+# monitor FILE OPTION...: it is in $one, and listens
+monitor() {
+	to=$1
+	shift
+	"$ipcx" monitor "$@" -W 30s >"$to" &
+	one=$!
+	for _ in $(seq 100); do
+		awk -v pid="$one" '$2 == 16 && $3 % 4194304 == pid && $4 != "00000000" { ok = 1 } END { exit !ok }' \
+			/proc/net/netlink && break
+		sleep 0.1
+	done
+}
+# heard TEXT: the monitor in $one has ended well, and has written that
+heard() { wait "$one" && grep -qF -- "$1" "$dir/heard"; }
+"$ipcx" create "$evil" --depth 2 --policy drop-oldest
+monitor "$dir/heard" --alerts -C 1
+"$ipcx" send "$evil" -m a -m b -m c
+check "monitor says who dropped what" heard 'a\033[31m\012b"c\302\205: 1 message dropped (oldest), sender pid '
+check "and which limit it was" grep -q 'uid 0 end [0-9]*, limit depth 2$' "$dir/heard"
+monitor "$dir/heard" --alerts -C 1 --json
+"$ipcx" send "$evil" -m d
+check "monitor --json" heard '"event":"dropped-oldest","kind":"queue"'
+check "is JSON" python3 -c "import json
+j = json.load(open('$dir/heard'))
+assert j['group'] == 'alerts' and j['count'] == 1 and j['limit'] == 'depth' and j['limit_value'] == 2 and j['pid'] > 1 and j['uid'] == 0 and j['time_ns'] > 0 and j['seq'] > 0"
+monitor "$dir/heard" --lifecycle -C 5
+"$ipcx" create life
+"$ipcx" rm life
+check "monitor --lifecycle" heard 'queue life: made, by pid '
+check "tells it in order" is "$(sed 's/^queue life: \([a-z]*\).*/\1/' "$dir/heard" | tr '\n' ' ')" "made opened closed lost gone "
+fake='x: 2 messages "dropped"'
+"$ipcx" create "kernel:$fake" --depth 2 --policy drop-oldest
+monitor "$dir/heard" --alerts -C 1
+"$ipcx" send "kernel:$fake" -m a -m b -m c
+check "a name does not look like what happened" heard 'queue "x: 2 messages \042dropped\042": 1 message dropped (oldest), '
+"$ipcx" rm "kernel:$fake"
+check "monitor ends in time" gives 4 timeout 20 "$ipcx" monitor --alerts -W 100ms
+check "monitor of nobody" says 1 'CAP_NET_ADMIN' setpriv --reuid 1000 --clear-groups --bounding-set -net_admin "$ipcx" monitor -W 5
+check "monitor takes no name" gives 2 "$ipcx" monitor x
+check "no events are none" says 2 'from 1' "$ipcx" monitor -C 0
+"$ipcx" rm "$evil"
+monitor "$dir/heard" --alerts -C 1
+check "the module stays while somebody listens" sh -c '! rmmod ipcx 2>/dev/null'
+kill "$one"
+wait "$one" 2>/dev/null
 echo "1..$n"
 exit $bad

@@ -34,7 +34,58 @@ const char *state_text(uint64_t state)
 	return state && state < ARRAY_SIZE(texts) ? texts[state] : "?";
 }
 
-/* What is no number; @buf may be used for it. */
+const char *event_text(uint64_t kind)
+{
+	static const char *const texts[] = {
+		[IPCX_EVENT_KIND_MADE] = "made",
+		[IPCX_EVENT_KIND_UNLINKED] = "unlinked",
+		[IPCX_EVENT_KIND_GONE] = "gone",
+		[IPCX_EVENT_KIND_OPENED] = "opened",
+		[IPCX_EVENT_KIND_CLOSED] = "closed",
+		[IPCX_EVENT_KIND_LOANS_RETURNED] = "loans-returned",
+		[IPCX_EVENT_KIND_REDELIVERED] = "redelivered",
+		[IPCX_EVENT_KIND_EVICTED] = "evicted",
+		[IPCX_EVENT_KIND_CONTRADICTION] = "contradiction",
+		[IPCX_EVENT_KIND_OVERDUE] = "overdue",
+		[IPCX_EVENT_KIND_DROPPED_OLDEST] = "dropped-oldest",
+		[IPCX_EVENT_KIND_DROPPED_NEWEST] = "dropped-newest",
+		[IPCX_EVENT_KIND_EXPIRED] = "expired",
+		[IPCX_EVENT_KIND_GIVEN_UP] = "given-up",
+		[IPCX_EVENT_KIND_REFUSED] = "refused",
+	};
+
+	return kind < ARRAY_SIZE(texts) ? texts[kind] : NULL;
+}
+
+const char *exit_text(uint64_t exit)
+{
+	static const char *const texts[] = {
+		[IPCX_EVENT_EXIT_CLOSED] = "closed",
+		[IPCX_EVENT_EXIT_EXITED] = "exited",
+		[IPCX_EVENT_EXIT_KILLED] = "killed",
+	};
+
+	return exit < ARRAY_SIZE(texts) ? texts[exit] : NULL;
+}
+
+const char *limit_text(uint64_t limit)
+{
+	static const char *const texts[] = {
+		[IPCX_EVENT_LIMIT_DEPTH] = "depth",
+		[IPCX_EVENT_LIMIT_BYTES_MAX] = "bytes_max",
+		[IPCX_EVENT_LIMIT_USER_BYTES] = "user_bytes_max",
+		[IPCX_EVENT_LIMIT_MEMORY] = "memory",
+		[IPCX_EVENT_LIMIT_USER_OBJECTS] = "user_queues_max",
+		[IPCX_EVENT_LIMIT_PEERS] = "peers",
+		[IPCX_EVENT_LIMIT_MAX_DELIVERIES] = "max_deliveries",
+		[IPCX_EVENT_LIMIT_LEASE_MS] = "lease_ms",
+		[IPCX_EVENT_LIMIT_LAG_MAX] = "lag_max",
+	};
+
+	return limit < ARRAY_SIZE(texts) ? texts[limit] : NULL;
+}
+
+/* What is no number; @buf may be used for it. NULL for a number, and for what is not known. */
 static const char *value_text(enum form form, uint64_t v, char buf[8])
 {
 	switch (form) {
@@ -44,6 +95,12 @@ static const char *value_text(enum form form, uint64_t v, char buf[8])
 		return state_text(v);
 	case FORM_POLICY:
 		return policy_text(v);
+	case FORM_EVENT:
+		return event_text(v);
+	case FORM_EXIT:
+		return exit_text(v);
+	case FORM_LIMIT:
+		return limit_text(v);
 	case FORM_MODE:
 		snprintf(buf, 8, "%04o", (unsigned int)v & 07777);
 		return buf;

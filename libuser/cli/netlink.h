@@ -11,11 +11,12 @@
 
 #include <linux/ipcx_netlink.h>
 
-#define NAME_ROOM	256
-#define ATTRS		64	/* numbers of attributes are below */
+#define NAME_ROOM 256
+#define ATTRS 64 /* numbers of attributes are below */
 
 struct nlattr;
 struct nl_msg;
+struct nl_sock;
 
 /* How the value of an attribute is written */
 enum form {
@@ -27,7 +28,10 @@ enum form {
 	FORM_FLAGS,
 	FORM_STATE,
 	FORM_RIGHTS,
-	FORM_POLICY
+	FORM_POLICY,
+	FORM_EVENT,
+	FORM_EXIT,
+	FORM_LIMIT
 };
 
 /**
@@ -79,11 +83,24 @@ void answer_attrs(const struct answer *a, size_t i, struct nlattr *attrs[ATTRS])
 bool attr_number(struct nlattr *const attrs[ATTRS], int attr, uint64_t *v);
 uint64_t attr_or_0(struct nlattr *const attrs[ATTRS], int attr);
 
+/* Listens to a group of the family. Says what went wrong, and returns an exit code. */
+int nl_listen(const char *group, struct nl_sock **listening);
+void nl_stop(struct nl_sock *sk);
+int nl_fd(const struct nl_sock *sk); /* to be polled */
+
+/* Reads the next event. Returns 1; 0 if there is none; -ENOBUFS if some are lost; another errno. */
+typedef void event_fn(int cmd, struct nlattr *const attrs[ATTRS], void *arg);
+int nl_next(struct nl_sock *sk, event_fn *each, void *arg);
+
 void put_attr_name(struct nlattr *const attrs[ATTRS], int name, int id);
 void put_attr_user(struct nlattr *const attrs[ATTRS], int attr, int width);
 const char *user_text(unsigned int uid); /* until the next call */
 const char *kind_text(uint64_t kind);
 const char *state_text(uint64_t state);
+/* NULL for what this program does not know */
+const char *event_text(uint64_t kind);
+const char *exit_text(uint64_t exit);
+const char *limit_text(uint64_t limit);
 
 /* The members of a JSON object, and lines of text, of those fields that are there */
 void json_fields(const struct field *f, size_t n, struct nlattr *const attrs[ATTRS]);
