@@ -148,7 +148,7 @@ guest() {
 		;;
 	*)
 		case $name in
-		many | server_death) count=--icount ;; # they compare times
+		many | server_death | event_cost) count=--icount ;; # they compare times
 		esac
 		scripts/vm.sh --smp "$smp" ${count:+"$count"} --timeout 600 -- "$prog"
 		;;
@@ -255,8 +255,8 @@ programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_de
 	answer inline io policy credit leases expire dead_letter remove sealed wait spare wake epoll map
 	inherit fork name owner timens limit memcg leak many uring death kill
 	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_mix topic_death topic_kill region
-	netlink netlink_who netlink_bad event event_limit netlink_set trace trace_topic trace_storm transport transport_call transport_bulk
-	race race_time race_call race_topic race_region storm flip cli.sh top.sh doctor.sh trace.sh"
+	netlink netlink_who netlink_bad event event_limit event_who event_cost netlink_set trace trace_topic trace_storm transport transport_call transport_bulk
+	race race_time race_call race_topic race_region race_event storm flip cli.sh top.sh doctor.sh trace.sh"
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32
 	topic32 topic_abi32 topic_pairs32 topic_durable32 topic_lib32 topic_death32 region32"
 case $kernel in
@@ -266,7 +266,7 @@ debug) # the longest first; the kernels built here have no aio, no BPF, and do n
 	;;
 kcsan) # where threads meet
 	[ -n "$only" ] || programs="wait wake epoll fdinfo call server_death caller_death
-	answer death kill topic topic_wake race race_time race_call race_topic race_region storm flip"
+	answer death kill topic topic_wake race race_time race_call race_topic race_region race_event storm flip"
 	;;
 esac
 if [ "$list" ]; then
