@@ -510,6 +510,7 @@ static const struct call calls[] = {
 	{ "limit_get", with_netlink, run_limit_get, no_netlink },
 	{ "limit_get, all", with_netlink, run_limit_dump, no_netlink },
 	{ "limit_set", with_netlink, run_limit_set, no_netlink },
+	{ "events", with_listener, run_listen, no_listener },
 	{}
 };
 
@@ -518,13 +519,14 @@ FIXTURE(fail_nth){};
 FIXTURE_SETUP(fail_nth)
 {
 	ASSERT_EQ(0, fail_nth_init()) TH_LOG("%s", fail_nth_why());
+	ASSERT_TRUE(nobody_reads());
 }
 
 FIXTURE_TEARDOWN(fail_nth)
 {
 }
 
-TEST_F_TIMEOUT(fail_nth, every_call, 300)
+TEST_F_TIMEOUT(fail_nth, every_call, 500)
 {
 	const struct call *c;
 

@@ -5,8 +5,8 @@
 
 #include <sys/time.h>
 
+#include "event_util.h"
 #include "fail_nth.h"
-#include "netlink_util.h"
 
 #define NL_NAME "fail-nth-netlink"
 
@@ -88,6 +88,62 @@ static int run_limit_set(void)
 static int run_limit_dump(void)
 {
 	return nl_run(IPCX_CMD_LIMIT_GET, NLM_F_DUMP, 0, 0);
+}
+
+/* A full queue that drops, and a listener that has heard of its making. */
+static struct end dropping;
+
+static int with_listener(void)
+{
+	dropping = (struct end){ .o = { .depth = 1, .policy = IPCX_POLICY_DROP_OLDEST } };
+	if (end_open(&dropping, NL_NAME, CREATE | SENDRECV) || raw_send(&dropping, 8, 'a') != 1)
+		return -EIO;
+	return 0;
+}
+
+static void no_listener(void)
+{
+	end_close(&dropping);
+	raw_unlink(NL_NAME);
+}
+
+/* One call, which leaves nothing if it fails: drops a message, or makes an end. */
+static int drop_or_open(bool end)
+{
+	struct ipcx_queue_open o = { .size = sizeof(o),
+				     .flags = IPCX_OPEN_SEND,
+				     .name = (uintptr_t)NL_NAME,
+				     .name_len = strlen(NL_NAME) };
+	int fd;
+
+	if (!end)
+		return write(dropping.fd, "b", 1) == 1 ? 0 : -errno;
+	fd = open_raw(&o);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+/* Joins, and does that. Whatever failed: it is told, or that something is lost. */
+static int run_listen(void)
+{
+	const char *const groups[] = { IPCX_MCGRP_ALERTS, IPCX_MCGRP_LIFECYCLE };
+	int err = 0;
+
+	for (int i = 0; !err && i < 2; i++) {
+		int fd = nl_listen(groups[i]);
+
+		if (fd < 0)
+			return fd == -ENOBUFS ? -ENOMEM : fd;
+		err = drop_or_open(i);
+		if (!err)
+			err = event_next(fd, 10000);
+		if (err == -ENOBUFS)
+			err = 0;
+		close(fd);
+	}
+	return err;
 }
 
 #endif /* FAIL_NTH_NETLINK_H */

@@ -4,6 +4,7 @@
  * fail_nth lets one fail, does not here. Needs fault injection (debug kernel).
  */
 #include "topic_util.h"
+#include "event_util.h"
 
 #include "../kselftest_harness.h"
 
@@ -31,6 +32,7 @@ typedef FIXTURE_DATA(slab) fix;
 
 FIXTURE_SETUP(slab)
 {
+	ASSERT_TRUE(nobody_reads());
 	ASSERT_EQ(0, put_file(SLAB "ignore-gfp-wait", "N"));
 	ASSERT_EQ(0, put_file(SLAB "verbose", "0"));
 	ASSERT_EQ(0, put_file(SLAB "task-filter", "Y"));

@@ -16,7 +16,7 @@
 #include <sys/sysinfo.h>
 #include <x86intrin.h>
 
-#include "ipcx_util.h"
+#include "event_util.h"
 
 #include "../kselftest.h"
 
@@ -237,6 +237,8 @@ static inline void race_main(const struct entry *list, unsigned int count, unsig
 	n = argc > 1 ? atoi(argv[1]) : rounds(n);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
+	if (!nobody_reads())
+		ksft_exit_fail_msg("cannot listen to events\n");
 	srandom(1);
 	ksft_set_plan(argc > 2 ? 1 : count);
 	for (unsigned int i = 0; i < count; i++)

@@ -12,7 +12,7 @@
 
 static struct side caller, server;
 static struct end keep; /* of another queue */
-static struct ipcx_desc ask, ask_b, got, got_b, answer, answer_b;
+static struct ipcx_desc query, ask_b, got, got_b, answer, answer_b;
 static int dev = -1;
 static pid_t child;
 
@@ -81,7 +81,7 @@ static const struct stage pair = { open_pair, close_pair };
 
 static int sent(void)
 {
-	return done(side_send_inline(&caller, &ask, 8, 'q', IPCX_MSG_REQUEST));
+	return done(side_send_inline(&caller, &query, 8, 'q', IPCX_MSG_REQUEST));
 }
 
 /* The server holds a request. */
@@ -89,7 +89,7 @@ static int held(void)
 {
 	int err = sent() ?: done(side_take(&server, &got, 0, 0));
 
-	ask_b = ask;
+	ask_b = query;
 	got_b = got;
 	return err;
 }
@@ -101,9 +101,9 @@ static int replied(void)
 
 static int loaned(void)
 {
-	int err = done(side_loan(&caller, &ask, 8, IPCX_LOAN_REQUEST | IPCX_LOAN_INLINE));
+	int err = done(side_loan(&caller, &query, 8, IPCX_LOAN_REQUEST | IPCX_LOAN_INLINE));
 
-	ask.flags = IPCX_MSG_INLINE;
+	query.flags = IPCX_MSG_INLINE;
 	return err;
 }
 
@@ -128,7 +128,7 @@ static int new_loaned(void)
 static int sleep_in_call(void *unused)
 {
 	go_anywhere();
-	side_call(&caller, &ask, &answer, later, IPCX_CALL_WAIT);
+	side_call(&caller, &query, &answer, later, IPCX_CALL_WAIT);
 	return 0;
 }
 
@@ -145,19 +145,19 @@ static int sleeping_child(void)
 
 /* the calls; clang-format has no words for a table of functions */
 /* clang-format off */
-static int wait_for(int64_t t) { return side_call(&caller, &ask, &answer, t, IPCX_CALL_WAIT); }
+static int wait_for(int64_t t) { return side_call(&caller, &query, &answer, t, IPCX_CALL_WAIT); }
 static int wait_long(void) { return wait_for(later); }
 static int wait_short(void) { return wait_for(now_ns() + 30000); }
 static int wait_not(void) { return side_call(&caller, &ask_b, &answer_b, 0, IPCX_CALL_WAIT); }
-static int call_long(void) { return side_call(&caller, &ask, &answer, later, 0); }
-static int call_short(void) { return side_call(&caller, &ask, &answer, now_ns() + 30000, 0); }
+static int call_long(void) { return side_call(&caller, &query, &answer, later, 0); }
+static int call_short(void) { return side_call(&caller, &query, &answer, now_ns() + 30000, 0); }
 static int answer_long(void) { return side_answer(&caller, &answer, later); }
 static int answer_now(void) { return side_answer(&caller, &answer, 0); }
 static int take(void) { return side_take(&server, &got, 0, 0); }
 static int reply(void) { return side_reply(&server, &got, NULL, ANSWER, sizeof(ANSWER)); }
 static int reply_b(void) { return side_reply(&server, &got_b, NULL, ANSWER, sizeof(ANSWER)); }
 static int release_b(void) { return done(raw_release(server.e.fd, &got_b)); }
-static int commit(void) { return side_commit(&caller, &ask, IPCX_MSG_INLINE | IPCX_MSG_REQUEST); }
+static int commit(void) { return side_commit(&caller, &query, IPCX_MSG_INLINE | IPCX_MSG_REQUEST); }
 static int commit_b(void) { return done(side_commit(&caller, &ask_b, IPCX_MSG_INLINE)); }
 static int close_caller(void) { return close(caller.e.fd); }
 static int close_server(void) { return close(server.e.fd); }
@@ -194,7 +194,7 @@ static const char *all_there(const struct side *s)
 /* @d: the answer to the request of this round. Return: NULL, or what is wrong. */
 static const char *good_answer(const struct ipcx_desc *d)
 {
-	if (d->seq != ask.seq || d->len != sizeof(ANSWER) ||
+	if (d->seq != query.seq || d->len != sizeof(ANSWER) ||
 	    memcmp(caller.place[d->slot], ANSWER, sizeof(ANSWER)))
 		return "a wrong answer";
 	return raw_release(caller.e.fd, (struct ipcx_desc *)d) == 1 ? NULL : "not released";
@@ -314,7 +314,7 @@ static const char *check_dead_answer(void)
 
 	if (ret_a == -EAGAIN)
 		ret_a = answer_now();
-	if (ret_a != 1 || !(answer.flags & IPCX_MSG_OWNERDEAD) || answer.seq != ask.seq)
+	if (ret_a != 1 || !(answer.flags & IPCX_MSG_OWNERDEAD) || answer.seq != query.seq)
 		wrong = "nobody says that the server is dead";
 	if (!wrong && raw_release(caller.e.fd, &answer) != 1)
 		wrong = "not released";

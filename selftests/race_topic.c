@@ -291,7 +291,7 @@ static const struct entry drills[] = {
 	    check_evicted_or_not },
 	  COSTLY },
 	{ { "evict/leave", &kept, ahead_no_windows, evict, leave, check_evicted_or_not }, COSTLY },
-	{ { "fault/close and join", &reader, seen, touch_window, close_and_join,
+	{ { "fault/close and join", &reader, seen_page, touch_window, close_and_join,
 	    check_no_old_page },
 	  COSTLY },
 	{ { "fault/munmap", &windowed, nothing, touch_window, unmap, check_touched } },

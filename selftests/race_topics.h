@@ -282,7 +282,7 @@ static int last_is_dead(void)
 }
 
 /* S has the place of P's ring mapped, and does not read it. */
-static int seen(void)
+static int seen_page(void)
 {
 	int err = published();
 
