@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The netlink family: requests with valid and senseless attributes, spoilt as a whole,
- * and answers that are read some time, or never.
+ * and answers and events that are read some time, or never.
  */
 #include <linux/genetlink.h>
 #include <linux/ipcx_netlink.h>
@@ -20,6 +20,7 @@ struct request {
 };
 
 static uint16_t family;
+static uint32_t groups[2];
 
 /* What may be an attribute of its own, or lies in one that is nested. */
 static uint32_t attr_put(char *at, uint64_t what, uint64_t value)
@@ -67,7 +68,27 @@ static uint32_t spoil(struct request *r, uint64_t bad)
 	return len;
 }
 
-/* The number of the family, which the kernel gave it when the module was loaded. */
+static struct nlattr *attr_next(struct nlattr *a)
+{
+	return (void *)a + NLA_ALIGN(a->nla_len);
+}
+
+static bool attr_fits(const struct nlattr *a, const void *end)
+{
+	return (const void *)(a + 1) <= end && a->nla_len >= NLA_HDRLEN;
+}
+
+static void find_groups(struct nlattr *group, const void *end)
+{
+	struct nlattr *a;
+
+	for (unsigned int i = 0; attr_fits(group, end) && i < 2; group = attr_next(group), i++)
+		for (a = group + 1; attr_fits(a, attr_next(group)); a = attr_next(a))
+			if (a->nla_type == CTRL_ATTR_MCAST_GRP_ID)
+				memcpy(&groups[i], a + 1, sizeof(groups[i]));
+}
+
+/* The numbers of the family and its groups, given by the kernel when the module was loaded. */
 static void find_family(int fd)
 {
 	struct request *r = (void *)buffer;
@@ -87,28 +108,37 @@ static void find_family(int fd)
 	n = recv(fd, buffer, BUFFER, MSG_DONTWAIT);
 	if (n < (ssize_t)sizeof(*r) || r->nlh.nlmsg_type != GENL_ID_CTRL)
 		return;
-	for (; (char *)a + NLA_HDRLEN <= buffer + n && a->nla_len >= NLA_HDRLEN;
-	     a = (void *)a + NLA_ALIGN(a->nla_len)) {
+	for (; attr_fits(a, buffer + n); a = attr_next(a)) {
 		if (a->nla_type == CTRL_ATTR_FAMILY_ID)
 			memcpy(&family, a + 1, sizeof(family));
+		if (a->nla_type == CTRL_ATTR_MCAST_GROUPS)
+			find_groups(a + 1, attr_next(a));
 	}
 }
 
-/* A socket belongs to whoever opens it, and to the network namespace of that moment. */
+/*
+ * A socket belongs to whoever opens it, and to the network namespace of that moment. Who may
+ * listens to all events.
+ */
 static int socket_of(struct state *s, bool another)
 {
 	static const int one = 1;
+	bool fresh;
 
 	if (another && s->netlink > 0) {
 		close(s->netlink);
 		s->netlink = 0;
 	}
-	if (s->netlink <= 0) {
+	fresh = s->netlink <= 0;
+	if (fresh) {
 		s->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
 		setsockopt(s->netlink, SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
 	}
 	if (s->netlink > 0 && !family)
 		find_family(s->netlink);
+	for (int i = 0; fresh && i < 2; i++)
+		setsockopt(s->netlink, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
+			   sizeof(groups[i]));
 	return s->netlink;
 }
 
@@ -172,7 +202,7 @@ void call_heed(struct state *s, const struct call *c)
 		if (n < 0)
 			break;
 		if (n <= size && !is_whole(buffer, n))
-			__atomic_store_n(&shared->broken, "an answer of netlink is torn",
+			__atomic_store_n(&shared->broken, "what netlink says is torn",
 					 __ATOMIC_RELAXED);
 	}
 }
