@@ -3,11 +3,12 @@
  * Alerts: what goes wrong with an object. It is noted where it happens, with a count and the last
  * cause, and told by work of the object: the first at once, what follows at most every GAP. The
  * notes come and go with the object. Objects that could not be made are noted together, at one
- * that stands for them and is the namespace's.
+ * that stands for them and is the namespace's; name and kind of the last are kept for each limit.
  *
  * Work that is to run holds the module: when that goes, and with it the family, all is told.
  *
- * LOCKS: ipcx_alerts::lock is a leaf, for the notes; the rest is of event.c.
+ * LOCKS: ipcx_alerts::lock is a leaf, for the notes; the rest is of event.c. A note of what could
+ * not be made is written and taken under ipcx_net::lock, too, so that it has the right name.
  */
 #include <linux/module.h>
 #include <linux/pid.h>
@@ -19,10 +20,13 @@
 
 #define GAP (HZ / 10)
 
-/* What is noted: kinds from the first of these on, the last one for each limit that refuses. */
+/* What is noted: kinds from the first of these on, and then refusals, by the limit. */
 #define FIRST IPCX_EVENT_KIND_LOANS_RETURNED
-#define REFUSED (IPCX_EVENT_KIND_REFUSED - FIRST)
-#define NOTES (REFUSED + IPCX_EVENT_LIMIT_PEERS - IPCX_EVENT_LIMIT_DEPTH + 1)
+#define REFUSALS (IPCX_EVENT_KIND_MAX - FIRST + 1)
+#define NOTES (REFUSALS + IPCX_EVENT_LIMIT_PEERS - IPCX_EVENT_LIMIT_DEPTH + 1)
+
+/* Those after PEERS refuse nothing; a new one that does needs a note. */
+static_assert(IPCX_EVENT_LIMIT_MAX == IPCX_EVENT_LIMIT_LAG_MAX);
 
 /**
  * struct ipcx_alerts - what is noted of an object and not told yet
@@ -46,8 +50,8 @@ static struct ipcx_event *note_of(struct ipcx_alerts *a, u32 kind, u32 limit)
 {
 	u32 i = kind - FIRST;
 
-	if (i == REFUSED)
-		i += limit - IPCX_EVENT_LIMIT_DEPTH;
+	if (kind == IPCX_EVENT_KIND_REFUSED)
+		i = REFUSALS + limit - IPCX_EVENT_LIMIT_DEPTH;
 	return &a->note[WARN_ON_ONCE(i >= NOTES) ? 0 : i];
 }
 
@@ -81,8 +85,8 @@ static bool note_add(struct ipcx_event *n, const struct ipcx_event *e)
 }
 
 /*
- * The same as before goes wrong once more, because of the same. Nearly all of a flood are such, and
- * cost little.
+ * What is noted already goes wrong once more. Nearly all of a flood are such, and cost little,
+ * whether the cause is the same or not.
  */
 static bool note_again(struct ipcx_alerts *a, u32 kind, u32 limit, const struct ipcx_culprit *who,
 		       bool dead_lettered)
@@ -91,9 +95,10 @@ static bool note_again(struct ipcx_alerts *a, u32 kind, u32 limit, const struct 
 	bool again;
 
 	spin_lock(&a->lock);
-	again = n->count && n->who.pid == who->pid && n->who.end == who->end &&
-		uid_eq(n->who.uid, who->uid);
+	again = n->count;
 	if (again) {
+		pid_set(&n->who.pid, who->pid);
+		n->who = *who;
 		n->count++;
 		n->limit = limit;
 		n->dead_lettered += dead_lettered;
@@ -102,16 +107,26 @@ static bool note_again(struct ipcx_alerts *a, u32 kind, u32 limit, const struct 
 	return again;
 }
 
+static struct ipcx_refused *last_refused(struct ipcx_net *in, u32 limit)
+{
+	lockdep_assert_held(&in->lock);
+	return &in->last_refused[limit - IPCX_REFUSED_FIRST];
+}
+
 static void note_send(struct ipcx_alerts *a, u32 i, struct sk_buff *skb)
 {
 	struct ipcx_net *in = a->obj->net;
 	struct ipcx_event e;
 
+	mutex_lock(&in->lock);
 	spin_lock(&a->lock);
 	e = a->note[i]; /* with its pids */
 	a->note[i] = (struct ipcx_event){};
 	spin_unlock(&a->lock);
-	mutex_lock(&in->lock);
+	if (a->obj == &in->refused) {
+		in->refused.name = last_refused(in, e.limit)->name;
+		in->refused.ops = last_refused(in, e.limit)->ops;
+	}
 	ipcx_event_send(skb, a->obj, &e);
 	mutex_unlock(&in->lock);
 	put_pid(e.who.pid);
@@ -207,6 +222,20 @@ void ipcx_alert(struct ipcx_object *obj, const struct ipcx_event *e)
 		alerts_arm(a, since < GAP ? GAP - since : 0);
 }
 
+/* The caller has seen that somebody listens. */
+static void alert_one(struct ipcx_object *obj, u32 kind, u32 limit, const struct ipcx_culprit *who,
+		      bool dead_lettered)
+{
+	if (!note_again(obj->alerts, kind, limit, who, dead_lettered))
+		ipcx_alert(obj, &(struct ipcx_event){
+					.kind = kind,
+					.limit = limit,
+					.dead_lettered = dead_lettered,
+					.who = *who,
+					.count = 1,
+				});
+}
+
 /**
  * ipcx_alert_one() - something went wrong once
  * @obj: with this object, perhaps locked
@@ -218,15 +247,8 @@ void ipcx_alert(struct ipcx_object *obj, const struct ipcx_event *e)
 void ipcx_alert_one(struct ipcx_object *obj, u32 kind, u32 limit, const struct ipcx_culprit *who,
 		    bool dead_lettered)
 {
-	if (ipcx_event_wanted(obj->net, IPCX_GROUP_ALERTS) &&
-	    !note_again(obj->alerts, kind, limit, who, dead_lettered))
-		ipcx_alert(obj, &(struct ipcx_event){
-					.kind = kind,
-					.limit = limit,
-					.dead_lettered = dead_lettered,
-					.who = *who,
-					.count = 1,
-				});
+	if (ipcx_event_wanted(obj->net, IPCX_GROUP_ALERTS))
+		alert_one(obj, kind, limit, who, dead_lettered);
 }
 
 /**
@@ -252,8 +274,9 @@ void ipcx_alert_dropped(struct ipcx_queue *q, const struct ipcx_slot *slot,
 {
 	const struct ipcx_culprit who = end ? ipcx_culprit_user(end) : IPCX_NOBODY;
 
-	ipcx_alert_one(&q->obj, IPCX_EVENT_KIND_DROPPED_NEWEST,
-		       ipcx_queue_lacks(q, slot->credit, 0), &who, false);
+	if (ipcx_event_wanted(q->obj.net, IPCX_GROUP_ALERTS))
+		alert_one(&q->obj, IPCX_EVENT_KIND_DROPPED_NEWEST,
+			  ipcx_queue_lacks(q, slot->credit, 0), &who, false);
 }
 
 /* Which limit on a user stopped a new object? If both, that on objects, which is asked first. */
@@ -288,8 +311,7 @@ void ipcx_alert_uncreated(struct file *dev, const struct ipcx_name *name,
 	if (limit == IPCX_EVENT_LIMIT_USER_BYTES)
 		limit = user_limit(dev->f_cred->euid);
 	mutex_lock(&in->lock);
-	in->refused.name = *name;
-	in->refused.ops = ops;
+	*last_refused(in, limit) = (struct ipcx_refused){ *name, ops };
 	ipcx_alert_refused(&in->refused, limit, who);
 	mutex_unlock(&in->lock);
 }

@@ -5,6 +5,20 @@
 
 #include "event.h"
 
+/* Limits that can stop a new object: from the one to the other. */
+#define IPCX_REFUSED_FIRST IPCX_EVENT_LIMIT_USER_BYTES
+#define IPCX_REFUSED_LAST IPCX_EVENT_LIMIT_PEERS
+
+/**
+ * struct ipcx_refused - an object that could not be made
+ * @name: what its name would have been
+ * @ops: its kind
+ */
+struct ipcx_refused {
+	struct ipcx_name name;
+	const struct ipcx_object_ops *ops;
+};
+
 /**
  * struct ipcx_net - what ipcx keeps for a network namespace
  * @lock: protects what follows but @net and @user_ns, and @named and @users of every object
@@ -16,7 +30,8 @@
  * @net: the namespace
  * @user_ns: that owns it
  * @seq: number of the last event of each group
- * @refused: stands for objects that could not be made, with name and kind of the last, for alerts
+ * @refused: stands for objects that could not be made, for alerts
+ * @last_refused: the last of these, by the limit
  */
 struct ipcx_net {
 	struct mutex lock; /* see above */
@@ -29,6 +44,7 @@ struct ipcx_net {
 	struct user_namespace *user_ns;
 	u64 seq[IPCX_GROUPS];
 	struct ipcx_object refused;
+	struct ipcx_refused last_refused[IPCX_REFUSED_LAST - IPCX_REFUSED_FIRST + 1];
 };
 
 struct ipcx_net *ipcx_net(const struct net *net);

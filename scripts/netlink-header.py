@@ -123,7 +123,8 @@ def definition(d):
                                         for n, (name, doc) in enumerate(zip(names, docs))] + ['']
     starts = [e.get('value') for e in d['entries']]
     starts[0] = d.get('value-start', 0)
-    return enum(f'ipcx_{d["name"].replace("-", "_")}', d['doc'], list(zip(names, starts, docs)))
+    lines = enum(f'ipcx_{d["name"].replace("-", "_")}', d['doc'], list(zip(names, starts, docs)))
+    return lines + [f'#define {upper("ipcx", d["name"], "max")}\t{names[-1]}', '']
 
 
 def numbered(tag, prefix, doc, items):

@@ -43,6 +43,18 @@ static int64_t drops(struct end *e, int n)
 	return now_ns() - begin;
 }
 
+/* The same of two ends in turn: the cause is never that of the one before. */
+static int64_t drops_in_turn(struct end *e, int n)
+{
+	int64_t begin = now_ns();
+	struct ipcx_desc d;
+
+	for (int i = 0; i < n; i++)
+		if (raw_loan(e[i % 2].fd, &d, 64, 0) != 1 || raw_commit(e[i % 2].fd, &d) != 1)
+			return -1;
+	return now_ns() - begin;
+}
+
 /* Listens until it is killed, and reads all or nothing. */
 static pid_t listen_as(enum listener how)
 {
@@ -151,6 +163,17 @@ TEST(message_drops_another)
 	ASSERT_EQ(0, end_open(&e, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
 	EXPECT_TRUE(as_without(&e, drops, "message that drops another"));
 	end_close(&e);
+}
+
+TEST(message_of_two_drops_another)
+{
+	struct end e[2] = { { .o.policy = IPCX_POLICY_DROP_OLDEST } };
+
+	ASSERT_EQ(0, end_open(&e[0], NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(0, end_open(&e[1], NAME, IPCX_OPEN_SEND));
+	EXPECT_TRUE(as_without(e, drops_in_turn, "message of two in turn that drops another"));
+	end_close(&e[0]);
+	end_close(&e[1]);
 }
 
 TEST(message_is_dropped)

@@ -176,6 +176,49 @@ TEST_F(alert, many_not_made)
 	put_file(PARAM "user_queues_max", queues);
 }
 
+/* As a user: makes an object that a limit does not allow, a queue or a topic. */
+static int not_made(int uid, const char *name, bool topic)
+{
+	struct end e = { .o.depth = 1 };
+	struct member m = { .o.depth = 8 };
+	int err;
+
+	if (seteuid(uid))
+		return -errno;
+	err = topic ? member_open(&m, name, CREATE | PUBLISH) :
+		      end_open(&e, name, CREATE | SENDRECV);
+	return seteuid(0) ? -errno : err;
+}
+
+/* Two that different limits stop at once: each with its own name and kind. */
+TEST_F(alert, two_not_made)
+{
+	char bytes[32], queues[32];
+	const int n = rounds(100);
+	uint64_t sum = 0;
+
+	ASSERT_TRUE(get_file(PARAM "user_bytes_max", bytes, sizeof(bytes)));
+	ASSERT_TRUE(get_file(PARAM "user_queues_max", queues, sizeof(queues)));
+	ASSERT_EQ(0, not_made(1000, "event-mine", false));
+	ASSERT_EQ(0, put_file(PARAM "user_bytes_max", "1"));
+	ASSERT_EQ(0, put_file(PARAM "user_queues_max", "1"));
+	for (int i = 0; i < n; i++) {
+		ASSERT_EQ(-EDQUOT, not_made(1000, "event-objects", false));
+		ASSERT_EQ(-EDQUOT, not_made(1001, "event-bytes", true));
+	}
+	for (; !event_next(self->fd, QUIET_MS); sum += EVENT(COUNT)) {
+		bool first = EVENT(UID) == 1000;
+
+		EXPECT_STREQ(first ? "event-objects" : "event-bytes", seen.name[0]);
+		EXPECT_EQ(first ? IPCX_KIND_QUEUE : IPCX_KIND_TOPIC, EVENT(OBJECT_KIND));
+		EXPECT_TRUE(event_limit(first ? LIMIT(USER_OBJECTS) : LIMIT(USER_BYTES), 1));
+	}
+	EXPECT_EQ(2 * n, sum);
+	put_file(PARAM "user_bytes_max", bytes);
+	put_file(PARAM "user_queues_max", queues);
+	EXPECT_EQ(0, raw_unlink("event-mine"));
+}
+
 /* The creator's cgroup is full; the sender is told, and named. */
 TEST_F(alert, memory)
 {

@@ -28,6 +28,8 @@ enum ipcx_holder_state {
 	IPCX_HOLDER_STATE_OVERDUE
 };
 
+#define IPCX_HOLDER_STATE_MAX	IPCX_HOLDER_STATE_OVERDUE
+
 /**
  * enum ipcx_event_kind - what has happened; below 64 for lifecycle, from there on for alerts
  * @IPCX_EVENT_KIND_MADE: there is a new object
@@ -43,14 +45,17 @@ enum ipcx_holder_state {
  * @IPCX_EVENT_KIND_CONTRADICTION: likewise, because what it wrote in its control page cannot be
  * @IPCX_EVENT_KIND_OVERDUE: messages queued again because their lease is over; the cause is who
  *	holds them
- * @IPCX_EVENT_KIND_DROPPED_OLDEST: messages dropped to make room; the cause is who needed it
- * @IPCX_EVENT_KIND_DROPPED_NEWEST: messages dropped for lack of room; the cause is their sender
+ * @IPCX_EVENT_KIND_DROPPED_OLDEST: messages dropped to make room; the cause is who needed it, of a
+ *	dead-letter queue nobody
+ * @IPCX_EVENT_KIND_DROPPED_NEWEST: messages dropped for lack of room; the cause is their sender, of
+ *	a dead letter nobody
  * @IPCX_EVENT_KIND_EXPIRED: messages given up because nobody took them in time; the cause is their
  *	sender
  * @IPCX_EVENT_KIND_GIVEN_UP: messages given up because they came back too often; the cause is their
  *	sender
  * @IPCX_EVENT_KIND_REFUSED: what a limit did not allow; a loan or write of a queue that is full
- *	only if it waited in vain, or if its policy is to fail
+ *	only if it waited in vain, or if its policy is to fail; never a request without room for its
+ *	reply, nor a message too many taken
  */
 enum ipcx_event_kind {
 	IPCX_EVENT_KIND_MADE = 1,
@@ -70,10 +75,14 @@ enum ipcx_event_kind {
 	IPCX_EVENT_KIND_REFUSED
 };
 
+#define IPCX_EVENT_KIND_MAX	IPCX_EVENT_KIND_REFUSED
+
 /**
  * enum ipcx_event_limit - which limit it was
- * @IPCX_EVENT_LIMIT_DEPTH: slots of the queue, or those of them that this user may have
- * @IPCX_EVENT_LIMIT_BYTES_MAX: bytes that the object may have
+ * @IPCX_EVENT_LIMIT_DEPTH: slots of the queue, or those of them that this user may have; the value
+ *	is all of them
+ * @IPCX_EVENT_LIMIT_BYTES_MAX: bytes that the object may have, some of which may be kept for
+ *	others; the value is all of them
  * @IPCX_EVENT_LIMIT_USER_BYTES: bytes of the user who pays, of a queue who made it, of a ring or
  *	subscription who opened it
  * @IPCX_EVENT_LIMIT_MEMORY: there is none, or no more in the cgroup
@@ -95,6 +104,8 @@ enum ipcx_event_limit {
 	IPCX_EVENT_LIMIT_LAG_MAX
 };
 
+#define IPCX_EVENT_LIMIT_MAX	IPCX_EVENT_LIMIT_LAG_MAX
+
 /**
  * enum ipcx_event_exit - how the last process that had an end let go of it
  * @IPCX_EVENT_EXIT_CLOSED: by close(2) or by execve(2)
@@ -102,6 +113,8 @@ enum ipcx_event_limit {
  * @IPCX_EVENT_EXIT_KILLED: it was killed by a signal
  */
 enum ipcx_event_exit { IPCX_EVENT_EXIT_CLOSED = 1, IPCX_EVENT_EXIT_EXITED, IPCX_EVENT_EXIT_KILLED };
+
+#define IPCX_EVENT_EXIT_MAX	IPCX_EVENT_EXIT_KILLED
 
 /**
  * enum ipcx_object_attr - a queue, a topic or a region; what a kind does not have is left out
@@ -294,7 +307,7 @@ enum ipcx_limit_attr {
  * @IPCX_A_EVENT_DEAD_LETTERED: of messages that were given up, how many of them the dead-letter
  *	queue has (u64)
  * @IPCX_A_EVENT_LIMIT: enum ipcx_event_limit (u32)
- * @IPCX_A_EVENT_LIMIT_VALUE: what that limit is (u64)
+ * @IPCX_A_EVENT_LIMIT_VALUE: what that limit is; left out if that is 0 or no number (u64)
  * @IPCX_A_EVENT_BY_END: number of the end of the publisher that evicted a subscriber (u64)
  * @IPCX_A_EVENT_BY_PID: process that did so (u32)
  * @IPCX_A_EVENT_BY_PID_NS: namespace of that number (u32)
