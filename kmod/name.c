@@ -290,7 +290,7 @@ struct ipcx_object *ipcx_object_get(struct file *dev, const struct ipcx_name *na
 void ipcx_object_keep(struct ipcx_object *obj)
 {
 	mutex_lock(&obj->net->lock);
-	obj->ephemeral = false;
+	WRITE_ONCE(obj->ephemeral, false);
 	mutex_unlock(&obj->net->lock);
 }
 
@@ -299,20 +299,20 @@ static void object_put(struct ipcx_object *obj)
 	struct ipcx_net *in = obj->net;
 	struct sk_buff *skb;
 
-	if (!refcount_dec_and_mutex_lock(&obj->refs, &in->lock))
+	if (!refcount_dec_and_test(&obj->refs))
 		return;
+	/* who finds it by its number takes no reference */
+	skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
+	mutex_lock(&in->lock);
 	xa_erase(&in->ids, obj->id);
 	in->objects_changed++;
 	trace_ipcx_object_gone(obj);
-	mutex_unlock(&in->lock);
-	skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
-	mutex_lock(&in->lock);
 	ipcx_event_object(skb, obj, IPCX_EVENT_KIND_GONE, &IPCX_NOBODY);
 	mutex_unlock(&in->lock);
 	obj->ops->free(obj);
 }
 
-/* The caller then puts the name's reference, without the lock. @skb: from ipcx_event_room() */
+/* The caller then puts the name's reference, without the lock. @skb: for ipcx_event_send() */
 static void remove_name(struct ipcx_net *in, struct ipcx_object *obj, struct sk_buff *skb,
 			const struct ipcx_culprit *who)
 {
@@ -330,9 +330,11 @@ static void remove_name(struct ipcx_net *in, struct ipcx_object *obj, struct sk_
 void ipcx_object_close(struct ipcx_object *obj)
 {
 	struct ipcx_net *in = obj->net;
-	struct sk_buff *skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
+	struct sk_buff *skb = NULL;
 	bool unlink;
 
+	if (READ_ONCE(obj->ephemeral)) /* or it never will be again */
+		skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
 	mutex_lock(&in->lock);
 	obj->users--;
 	unlink = !obj->users && obj->ephemeral && obj->named;
@@ -506,16 +508,14 @@ static void __net_exit net_exit(struct net *net)
 {
 	struct ipcx_net *in = ipcx_net(net);
 	struct ipcx_object *obj;
-	struct sk_buff *skb;
 	unsigned long id;
 
 	remove_proc_entry("ipcx", net->proc_net);
 	xa_for_each(&in->ids, id, obj) {
 		if (!obj->named) /* a dead-letter queue of one that follows */
 			continue;
-		skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
 		mutex_lock(&in->lock);
-		remove_name(in, obj, skb, &IPCX_NOBODY);
+		remove_name(in, obj, NULL, &IPCX_NOBODY); /* nobody can hear of this namespace */
 		mutex_unlock(&in->lock);
 		object_put(obj);
 	}

@@ -143,7 +143,6 @@ static struct ipcx_object *topic_create(struct file *dev, const void *open)
 
 err_alerts:
 	ipcx_alerts_free(&t->obj);
-
 err_charge:
 	ipcx_user_uncharge(t->user, PAGE_SIZE);
 	ipcx_user_uncharge_queue(t->user);
