@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * race_event [ROUNDS [NAME]]: events that are still to be told, and who goes meanwhile: the
- * queue, the sender, the listener, the module.
+ * queue, the sender, the listener, who may be the only one, the module.
  */
 #include "event_util.h"
 #include "race.h"
@@ -212,5 +212,5 @@ static const struct entry drills[] = {
 
 int main(int argc, char **argv)
 {
-	race_main(drills, ARRAY_SIZE(drills), 1000, argc, argv);
+	race_all(drills, ARRAY_SIZE(drills), 1000, argc, argv);
 }
