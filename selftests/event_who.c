@@ -3,32 +3,102 @@
  * Who is told of events: who may listen, where, in what order; whose numbers they have; and who
  * does not read.
  */
+#include <linux/ipcx_region.h>
 #include <sys/syscall.h>
 
 #include "event_util.h"
+#include "topic_util.h"
 
 #include "../kselftest_harness.h"
 
 #define NAME "event-who"
 
-/* Made, opened, closed, unlinked and gone, in that order and without a gap. */
-TEST(lifecycle)
+/* Makes an object of a kind, and opens it, takes its name away, closes it. Return: its number. */
+static uint64_t come_and_go(int kind)
 {
-	const int kinds[] = { KIND(MADE), KIND(OPENED), KIND(UNLINKED), KIND(CLOSED), KIND(GONE) };
-	int fd = nl_listen(IPCX_MCGRP_LIFECYCLE);
-	uint64_t seq = 0, end = 0;
+	struct ipcx_region_open region = { .size = sizeof(region),
+					   .flags = CREATE | IPCX_REGION_READ | IPCX_REGION_WRITE,
+					   .name = (uintptr_t)NAME,
+					   .name_len = strlen(NAME),
+					   .mode = 0600,
+					   .bytes = 4096 };
+	struct member m = {};
 	struct end e = {};
+	uint64_t id;
+	int fd;
+
+	if (kind == IPCX_KIND_QUEUE) {
+		if (end_open(&e, NAME, CREATE | SENDRECV) || raw_unlink(NAME))
+			return 0;
+		end_close(&e);
+		return e.o.out_id;
+	}
+	if (kind == IPCX_KIND_TOPIC) {
+		if (member_open(&m, NAME, CREATE | PUBLISH | SUBSCRIBE) ||
+		    raw_unlink_kind(NAME, 0, kind))
+			return 0;
+		id = m.o.out_id;
+		member_close(&m);
+		return id;
+	}
+	fd = device_ioctl(IPCX_IOC_REGION_OPEN, &region);
+	if (fd < 0 || raw_unlink_kind(NAME, 0, kind) || close(fd))
+		return 0;
+	return region.out_id;
+}
+
+/*
+ * Made, opened, closed, unlinked and gone, in that order and without a gap. A region has no ends,
+ * and goes with its name.
+ */
+FIXTURE(lifecycle){};
+
+FIXTURE_VARIANT(lifecycle)
+{
+	int kind, n, kinds[5];
+};
+
+FIXTURE_VARIANT_ADD(lifecycle, queue){
+	.kind = IPCX_KIND_QUEUE,
+	.n = 5,
+	.kinds = { KIND(MADE), KIND(OPENED), KIND(UNLINKED), KIND(CLOSED), KIND(GONE) },
+};
+
+FIXTURE_VARIANT_ADD(lifecycle, topic){
+	.kind = IPCX_KIND_TOPIC,
+	.n = 5,
+	.kinds = { KIND(MADE), KIND(OPENED), KIND(UNLINKED), KIND(CLOSED), KIND(GONE) },
+};
+
+FIXTURE_VARIANT_ADD(lifecycle, region){
+	.kind = IPCX_KIND_REGION,
+	.n = 3,
+	.kinds = { KIND(MADE), KIND(UNLINKED), KIND(GONE) },
+};
+
+FIXTURE_SETUP(lifecycle)
+{
+}
+
+FIXTURE_TEARDOWN(lifecycle)
+{
+}
+
+TEST_F(lifecycle, in_order)
+{
+	const int *kinds = variant->kinds;
+	int fd = nl_listen(IPCX_MCGRP_LIFECYCLE);
+	uint64_t seq = 0, end = 0, id;
 
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, end_open(&e, NAME, CREATE | SENDRECV));
-	ASSERT_EQ(0, raw_unlink(NAME));
-	end_close(&e);
-	for (int i = 0; i < 5; i++) {
+	id = come_and_go(variant->kind);
+	ASSERT_LT(0, id);
+	for (int i = 0; i < variant->n; i++) {
 		ASSERT_EQ(0, event_next(fd, 10000));
 		EXPECT_EQ(kinds[i], EVENT(KIND));
-		EXPECT_EQ(e.o.out_id, EVENT(OBJECT));
+		EXPECT_EQ(id, EVENT(OBJECT));
 		EXPECT_STREQ(NAME, seen.name[0]);
-		EXPECT_EQ(IPCX_KIND_QUEUE, EVENT(OBJECT_KIND));
+		EXPECT_EQ(variant->kind, EVENT(OBJECT_KIND));
 		EXPECT_EQ(kinds[i] == KIND(GONE) ? 0 : getpid(), EVENT(PID));
 		EXPECT_EQ(kinds[i] == KIND(GONE) ? 0 : pid_namespace(), EVENT(PID_NS));
 		EXPECT_EQ(kinds[i] != KIND(GONE), EVENT_HAS(UID));
@@ -43,8 +113,36 @@ TEST(lifecycle)
 			EXPECT_EQ(end, EVENT(END));
 		}
 	}
-	EXPECT_LT(0, end);
+	EXPECT_EQ(variant->n == 5, !!end);
 	EXPECT_EQ(-ETIMEDOUT, event_next(fd, QUIET_MS));
+	close(fd);
+}
+
+/* Of a member that is killed it is told that it was. */
+TEST(killed_member)
+{
+	const int kinds[] = { KIND(MADE), KIND(OPENED), KIND(CLOSED), KIND(UNLINKED), KIND(GONE) };
+	int fd = nl_listen(IPCX_MCGRP_LIFECYCLE);
+	pid_t pid = fork();
+
+	ASSERT_LE(0, fd);
+	if (!pid) {
+		struct member m = {};
+
+		_exit(member_open(&m, NAME, CREATE | PUBLISH | EPHEMERAL) || pause());
+	}
+	for (int i = 0; i < 5; i++) {
+		ASSERT_EQ(0, event_next(fd, 10000));
+		EXPECT_EQ(kinds[i], EVENT(KIND));
+		EXPECT_EQ(IPCX_KIND_TOPIC, EVENT(OBJECT_KIND));
+		EXPECT_EQ(kinds[i] == KIND(CLOSED) ? IPCX_EVENT_EXIT_KILLED : 0, EVENT(EXIT));
+		if (kinds[i] == KIND(CLOSED)) {
+			EXPECT_EQ(pid, EVENT(PID));
+		}
+		if (kinds[i] == KIND(OPENED))
+			kill(pid, SIGKILL);
+	}
+	waitpid(pid, NULL, 0);
 	close(fd);
 }
 
@@ -247,18 +345,47 @@ TEST(nobody_listens)
 	close(fd);
 }
 
+/* Reads all that waits. Return: how often it is told that something was lost, or -1. */
+static int catch_up(int fd, uint64_t *seq, uint64_t *lost, int *read)
+{
+	int told = 0, err;
+
+	while ((err = event_next(fd, QUIET_MS)) != -ETIMEDOUT) {
+		if (err && err != -ENOBUFS)
+			return -1;
+		told += !!err;
+		if (err)
+			continue;
+		*lost += *seq ? EVENT(SEQ) - *seq - 1 : 0;
+		*seq = EVENT(SEQ);
+		++*read;
+	}
+	return told;
+}
+
+/* A queue that goes after something went wrong with it. */
+static bool short_lived(void)
+{
+	struct end e = { .o = { .depth = 1, .policy = IPCX_POLICY_DROP_OLDEST } };
+	bool good = !end_open(&e, NULL, CREATE | SENDRECV) && raw_send(&e, 10, 1) == 1 &&
+		    raw_send(&e, 10, 2) == 1;
+
+	end_close(&e);
+	return good;
+}
+
 /*
  * One that does not read is told that it lost events, and can tell how many; sender and receiver
  * find nothing changed.
  */
 TEST(stalled)
 {
-	int fd = nl_listen(IPCX_MCGRP_LIFECYCLE), alerts = nl_listen(IPCX_MCGRP_ALERTS), err;
+	int fd = nl_listen(IPCX_MCGRP_LIFECYCLE), alerts = nl_listen(IPCX_MCGRP_ALERTS);
 	struct end e = { .o = { .depth = 4, .policy = IPCX_POLICY_DROP_OLDEST } }, more = {};
 	const int n = 100, size = 8192;
-	uint64_t seq, lost = 0;
+	uint64_t seq, lost = 0, alert = 0, alerts_lost = 0;
+	int read = 0, alerts_read = 0;
 	struct ipcx_desc d;
-	int read = 0;
 
 	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)));
 	ASSERT_EQ(0, setsockopt(alerts, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)));
@@ -274,18 +401,7 @@ TEST(stalled)
 		ASSERT_EQ(1, raw_release(e.fd, &d));
 		end_close(&more);
 	}
-	err = event_next(fd, 10000);
-	for (bool told = false; err != -ETIMEDOUT; err = event_next(fd, QUIET_MS)) {
-		if (err == -ENOBUFS) {
-			EXPECT_FALSE(told); /* once */
-			told = true;
-			continue;
-		}
-		ASSERT_EQ(0, err);
-		lost += EVENT(SEQ) - seq - 1;
-		seq = EVENT(SEQ);
-		read++;
-	}
+	EXPECT_EQ(1, catch_up(fd, &seq, &lost, &read));
 	/* what comes next says how many there were */
 	end_close(&e);
 	for (int i = 0; i < 3; i++) {
@@ -295,6 +411,13 @@ TEST(stalled)
 	}
 	EXPECT_LT(0, lost);
 	EXPECT_EQ(2 * n, lost + read);
+	for (int i = 0; i < 50; i++)
+		ASSERT_TRUE(short_lived());
+	EXPECT_EQ(1, catch_up(alerts, &alert, &alerts_lost, &alerts_read));
+	EXPECT_LT(0, alerts_read);
+	ASSERT_TRUE(short_lived());
+	EXPECT_EQ(0, catch_up(alerts, &alert, &alerts_lost, &alerts_read));
+	EXPECT_LT(0, alerts_lost);
 	close(fd);
 	close(alerts);
 }
