@@ -256,15 +256,17 @@ check "holders of two" gives 2 "$ipcx" holders a b
 check "limits take no name" gives 2 "$ipcx" limits a
 "$ipcx" rm "$evil"
 
-# monitor FILE OPTION...: it is in $one, and listens
+# monitor FILE OPTION...: it is in $one, and listens, in the namespaces that $there enters
+there=
 monitor() {
 	to=$1
 	shift
-	"$ipcx" monitor "$@" -W 30s >"$to" &
+	# shellcheck disable=SC2086 # words of a command, or none
+	$there "$ipcx" monitor "$@" -W 30s >"$to" &
 	one=$!
 	for _ in $(seq 100); do
 		awk -v pid="$one" '$2 == 16 && $3 % 4194304 == pid && $4 != "00000000" { ok = 1 } END { exit !ok }' \
-			/proc/net/netlink && break
+			"/proc/$one/net/netlink" && break
 		sleep 0.1
 	done
 }
@@ -292,6 +294,24 @@ monitor "$dir/heard" --alerts -C 1
 "$ipcx" send "kernel:$fake" -m a -m b -m c
 check "a name does not look like what happened" heard 'queue "x: 2 messages \042dropped\042": 1 message dropped (oldest), '
 "$ipcx" rm "kernel:$fake"
+unshare -rn sleep 120 &
+ns=$!
+until [ "$(readlink "/proc/$ns/ns/net")" != "$(readlink /proc/self/ns/net)" ] && grep -q . "/proc/$ns/uid_map"; do
+	sleep 0.05
+done
+there="nsenter -t $ns -U -n --preserve-credentials"
+monitor "$dir/heard" --lifecycle -C 92
+kill -STOP "$one"
+for i in $(seq 30); do
+	$there "$ipcx" create "many$i" --depth 1
+done
+kill -CONT "$one"
+$there "$ipcx" rm many1
+check "root of a namespace has room for more than a few" heard 'queue many1: gone'
+check "and lost none" sh -c "! grep -q '^overrun\|^lost' '$dir/heard'"
+kill "$ns"
+wait "$ns" 2>/dev/null
+there=
 check "monitor ends in time" gives 4 timeout 20 "$ipcx" monitor --alerts -W 100ms
 check "monitor of nobody" says 1 'CAP_NET_ADMIN' setpriv --reuid 1000 --clear-groups --bounding-set -net_admin "$ipcx" monitor -W 5
 check "monitor takes no name" gives 2 "$ipcx" monitor x

@@ -118,6 +118,10 @@ static void put_name(struct nlattr *const attrs[ATTRS])
 	const struct nlattr *a = attrs[IPCX_A_EVENT_NAME];
 	const char *name = a ? nla_data(a) : "", *end = name + (a ? nla_len(a) : 0), *quote;
 
+	if (!a && !attrs[IPCX_A_EVENT_OBJECT]) {
+		printf("(no name, not made)");
+		return;
+	}
 	if (name == end || !(*name == '"' || memchr(name, ' ', end - name) ||
 			     memchr(name, ':', end - name) || memchr(name, '(', end - name))) {
 		put_attr_name(attrs, IPCX_A_EVENT_NAME, IPCX_A_EVENT_OBJECT);
@@ -170,8 +174,7 @@ static void put_lost(const struct monitor *m, uint64_t n)
 	else if (n)
 		printf("lost: %llu events of the group %s\n", (unsigned long long)n, m->from->name);
 	else
-		printf("overrun: events of the group %s are lost; the next one tells how many\n",
-		       m->from->name);
+		printf("overrun: events of the group %s are lost\n", m->from->name);
 }
 
 static void on_event(int cmd, struct nlattr *const attrs[ATTRS], void *arg)

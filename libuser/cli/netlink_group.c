@@ -58,7 +58,8 @@ int nl_listen(const char *group, struct nl_sock **listening)
 		nl_socket_free(sk);
 		return r;
 	}
-	/* who may join may do this, unless that is in a namespace of its own: then it has less */
+	/* root of a user namespace may join, but gets no more than anybody may have */
+	setsockopt(nl_socket_get_fd(sk), SOL_SOCKET, SO_RCVBUF, &(int){ BUFFER }, sizeof(int));
 	setsockopt(nl_socket_get_fd(sk), SOL_SOCKET, SO_RCVBUFFORCE, &(int){ BUFFER }, sizeof(int));
 	nl_socket_disable_seq_check(sk);
 	nl_socket_set_nonblocking(sk);
