@@ -20,7 +20,7 @@
  */
 void ipcx_calls_wake(struct ipcx_endpoint *ep)
 {
-	if (waitqueue_active(&ep->answer_wait))
+	if (waitqueue_active(&ep->answer_wait)) /* no barrier: only for who traces */
 		trace_ipcx_queue_wake(ep->q, IPCX_WAKE_CALLER, 0, 0);
 	wake_up(&ep->answer_wait);
 	__wake_up(&ep->q->send_poll, TASK_NORMAL, 0, poll_to_key(EPOLLIN | EPOLLRDNORM));

@@ -234,7 +234,7 @@ void ipcx_sub_wake(struct ipcx_sub *sub)
 {
 	lockdep_assert_held(&sub->topic->lock);
 	sub->kicked = true;
-	if (waitqueue_active(&sub->wait))
+	if (waitqueue_active(&sub->wait)) /* no barrier: only for who traces */
 		trace_ipcx_topic_wake(sub->topic, sub->index);
 	__wake_up(&sub->wait, TASK_NORMAL, 0, poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
@@ -263,7 +263,7 @@ void ipcx_room_wake(struct ipcx_topic *t)
 {
 	spin_lock(&t->lock);
 	t->armed = false;
-	if (waitqueue_active(&t->room))
+	if (waitqueue_active(&t->room)) /* likewise */
 		trace_ipcx_topic_wake(t, -1);
 	__wake_up(&t->room, TASK_NORMAL, 0, poll_to_key(EPOLLOUT | EPOLLWRNORM));
 	spin_unlock(&t->lock);

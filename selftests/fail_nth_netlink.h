@@ -77,7 +77,7 @@ static int run_limit_get(void)
 	return nl_run(IPCX_CMD_LIMIT_GET, 0, 0, 0);
 }
 
-/* An acknowledgement is no message. */
+/* What says that all went well is no message. */
 static int run_limit_set(void)
 {
 	int err = nl_run(IPCX_CMD_LIMIT_SET, NLM_F_ACK, IPCX_A_LIMIT_OBJECTS_MAX, 1024);

@@ -103,7 +103,8 @@ static int record_file(struct receiver *r, const char *name, unsigned int flags,
 static int record_stdout(struct receiver *r, const char *name, unsigned int flags,
 			 const struct ipcx_topic_opts *opts)
 {
-	out = r->out = STDOUT_FILENO;
+	out = STDOUT_FILENO;
+	r->out = out;
 	path = "standard output";
 	return record_begin(r, name, flags, opts) ?: receive_all(r);
 }
