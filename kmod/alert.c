@@ -97,7 +97,8 @@ static bool note_again(struct ipcx_alerts *a, u32 kind, u32 limit, const struct 
 	spin_lock(&a->lock);
 	again = n->count;
 	if (again) {
-		pid_set(&n->who.pid, who->pid);
+		if (unlikely(n->who.pid != who->pid))
+			pid_set(&n->who.pid, who->pid);
 		n->who = *who;
 		n->count++;
 		n->limit = limit;
@@ -222,18 +223,25 @@ void ipcx_alert(struct ipcx_object *obj, const struct ipcx_event *e)
 		alerts_arm(a, since < GAP ? GAP - since : 0);
 }
 
+/* Apart, so that a flood does without its stack. */
+static noinline void alert_first(struct ipcx_object *obj, u32 kind, u32 limit,
+				 const struct ipcx_culprit *who, bool dead_lettered)
+{
+	ipcx_alert(obj, &(struct ipcx_event){
+				.kind = kind,
+				.limit = limit,
+				.dead_lettered = dead_lettered,
+				.who = *who,
+				.count = 1,
+			});
+}
+
 /* The caller has seen that somebody listens. */
 static void alert_one(struct ipcx_object *obj, u32 kind, u32 limit, const struct ipcx_culprit *who,
 		      bool dead_lettered)
 {
 	if (!note_again(obj->alerts, kind, limit, who, dead_lettered))
-		ipcx_alert(obj, &(struct ipcx_event){
-					.kind = kind,
-					.limit = limit,
-					.dead_lettered = dead_lettered,
-					.who = *who,
-					.count = 1,
-				});
+		alert_first(obj, kind, limit, who, dead_lettered);
 }
 
 /**
