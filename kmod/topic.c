@@ -173,14 +173,14 @@ static const struct ipcx_object_ops topic_ops = {
 /* Fills in the defaults and refuses what is out of range. */
 static int attributes_check(struct ipcx_topic_open *a)
 {
-	u64 whole;
+	u64 msg_max = ipcx_queue_msg_max(), whole;
 
 	a->depth = a->depth ?: DEPTH_DEFAULT;
-	a->msg_max = a->msg_max ?: min(MSG_DEFAULT, ipcx_queue_msg_max());
+	a->msg_max = a->msg_max ?: min(MSG_DEFAULT, msg_max);
 	if (!is_power_of_2(a->depth) || a->depth < IPCX_TOPIC_DEPTH_MIN ||
 	    a->depth > IPCX_TOPIC_DEPTH_MAX)
 		return -EINVAL;
-	if (a->msg_max > ipcx_queue_msg_max() || a->lag_max > a->depth)
+	if (a->msg_max > msg_max || a->lag_max > a->depth)
 		return -EINVAL;
 	whole = PAGE_ALIGN(a->msg_max);
 	a->bytes_max = a->bytes_max ?: max(min(a->depth * whole, BYTES_DEFAULT), whole);
