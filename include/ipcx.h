@@ -360,7 +360,7 @@ int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_
  * -ENOMEM      sealed: the slot is pinned (io_uring, vmsplice) and there is no memory
  *              for a copy; the loan is still yours
  * -ENOBUFS     IPCX_REQUEST: no slot can be kept for the reply
- * -EOPNOTSUPP  flags has other bits than IPCX_REQUEST, or shm: any
+ * -EOPNOTSUPP  flags has other bits than IPCX_REQUEST
  * -EPERM       not a loan of this handle, or already committed
  * -EPIPE       not the kernel: who receives hung up twice in the middle of the message
  * -ETIMEDOUT   not the kernel: full again until the loan's deadline

@@ -242,15 +242,10 @@ static __attribute__((cold, noinline)) int explain_rare(const struct ipcx_queue 
 				 "queue %s: it was removed for all who have it open; close it, "
 				 "and open or create the one that takes its place",
 				 name);
-	if (err == EOPNOTSUPP && !(q->caps & IPCX_CAP_CALL))
-		return ipcx_fail(err,
-				 "queue %s: the transport \"%s\" has no requests, and messages have no "
-				 "flags",
-				 name, q->ops->name);
 	if (err == EPROTO)
 		return ipcx_fail(err,
 				 "queue %s: what a sender and the receiver wrote for each other makes "
-				 "no sense; what is left of that sender's messages is lost",
+				 "no sense; what is left of that sender's messages, or an answer, is lost",
 				 name);
 	if (err == ENOTCONN)
 		return ipcx_fail(err,

@@ -13,36 +13,15 @@
 #include "copied.h"
 #include "kernel.h"
 #include "place.h"
-#include "queue_shm.h"
-#include "topic_shm.h"
-#include "transport.h"
+#include "queue_shm_call.h"
 
 static_assert((int)IPCX_PRIV_HOLDER == (int)IPCX_TOPIC_PRIV_HOLDER, "the same word of a message");
 
 /* Flags that queues and topics have, and those of both kinds */
 #define FLAGS_BOTH (IPCX_CREATE | IPCX_EXCL | IPCX_EPHEMERAL | IPCX_SINGLE_THREAD)
 
-/**
- * struct shm_queue - a handle
- * @base: what all handles begin with
- * @t: the topic that it is
- * @sent: messages
- * @released: messages
- * @redelivered: how often one was put back
- */
-struct shm_queue {
-	struct ipcx_queue base;
-	struct ipcx_topic *t;
-	uint64_t sent, released, redelivered;
-};
-
-static struct shm_queue *shm_of(const struct ipcx_queue *q)
-{
-	return (struct shm_queue *)q; /* base is its first member */
-}
-
 /* Threads that use the handle count too. */
-ipcx_hot void count(const struct ipcx_topic *t, uint64_t *word)
+void ipcx_shm_count(const struct ipcx_topic *t, uint64_t *word)
 {
 	if (__libc_single_threaded || t->lock.none)
 		++*word;
@@ -141,20 +120,23 @@ static int unlink_shm(const char *name, bool now)
 
 static void close_shm(struct ipcx_queue *q)
 {
-	ipcx_topic_free(shm_of(q)->t);
+	if (q->fd >=
+	    0) /* or it is a forked child, where another thread may have been changing it */
+		ipcx_shm_free_held(ipcx_shm_queue(q));
+	ipcx_topic_free(ipcx_shm_queue(q)->t);
 	free(q);
 }
 
 static void forked(struct ipcx_queue *q)
 {
 	if (q->fd >= 0)
-		ipcx_topic_in_child(shm_of(q)->t);
+		ipcx_topic_in_child(ipcx_shm_queue(q)->t);
 	q->fd = -1;
 }
 
 static void polled(struct ipcx_queue *q)
 {
-	ipcx_shm_polled(shm_of(q)->t);
+	ipcx_shm_polled(ipcx_shm_queue(q)->t);
 }
 
 ipcx_hot int loan_one(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, int64_t deadline)
@@ -172,7 +154,7 @@ ipcx_hot int loan_one(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, int6
 static int loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
 		int64_t deadline)
 {
-	struct ipcx_topic *t = shm_of(q)->t;
+	struct ipcx_topic *t = ipcx_shm_queue(q)->t;
 	unsigned int i;
 	int r = 0;
 
@@ -189,25 +171,37 @@ static int loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned i
 }
 
 /* What goes with a message that is not as usual */
-ipcx_cold int commit_more(struct ipcx_topic *t, struct ipcx_msg *m)
+ipcx_cold int commit_more(struct shm_queue *s, struct ipcx_msg *m)
 {
-	if (t->fd < 0)
+	int r;
+
+	if (s->base.fd < 0)
 		return -EBADF;
-	if (m->flags)
+	if (m->flags & ~IPCX_REQUEST)
 		return -EOPNOTSUPP;
 	if (m->prio > 31 || m->expires < 0)
 		return -EINVAL;
-	return ipcx_topic_commit_more(t, m);
+	if (m->flags) {
+		r = ipcx_shm_request(s, m, false);
+		return r ? r : 1;
+	}
+	r = ipcx_topic_commit_more(s->t, m, 0);
+	if (r)
+		return r;
+	ipcx_shm_count(s->t, &s->sent);
+	return 1;
 }
 
 ipcx_hot int commit_one(struct shm_queue *s, struct ipcx_msg *m)
 {
-	int r = ipcx_unlikely(m->prio | m->flags | m->expires) ? commit_more(s->t, m) :
-								 ipcx_topic_commit(s->t, m);
+	int r;
 
+	if (ipcx_unlikely(m->prio | m->flags | m->expires))
+		return commit_more(s, m);
+	r = ipcx_topic_commit(s->t, m);
 	if (ipcx_unlikely(r))
 		return r;
-	count(s->t, &s->sent);
+	ipcx_shm_count(s->t, &s->sent);
 	return 1;
 }
 
@@ -217,9 +211,9 @@ static int commit(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 	int r = 0;
 
 	if (ipcx_usual(n == 1))
-		return commit_one(shm_of(q), m);
+		return commit_one(ipcx_shm_queue(q), m);
 	for (i = 0; i < n; i++) {
-		r = commit_one(shm_of(q), &m[i]);
+		r = commit_one(ipcx_shm_queue(q), &m[i]);
 		if (r < 0)
 			break;
 	}
@@ -228,11 +222,13 @@ static int commit(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 
 static int cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 {
-	struct ipcx_topic *t = shm_of(q)->t;
+	struct ipcx_topic *t = ipcx_shm_queue(q)->t;
 	unsigned int i;
 	int r = 0;
 
 	for (i = 0; i < n; i++) {
+		if (ipcx_shm_drop_held(ipcx_shm_queue(q), IPCX_SHM_REPLY, &m[i]))
+			continue;
 		r = ipcx_topic_cancel(t, &m[i]);
 		if (r)
 			break;
@@ -254,7 +250,7 @@ ipcx_cold void tell_later(struct ipcx_topic *t)
 static int take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
 		int64_t deadline)
 {
-	struct ipcx_topic *t = shm_of(q)->t;
+	struct ipcx_topic *t = ipcx_shm_queue(q)->t;
 	unsigned int i = 0;
 	int r;
 
@@ -284,6 +280,8 @@ static int nack(struct shm_queue *s, struct ipcx_msg *m)
 
 	if (t->fd < 0)
 		return -EBADF;
+	if (ipcx_shm_put_answer_back(s, m))
+		return 0;
 	ipcx_lock(&t->lock);
 	r = ipcx_lease_put_back(t, m, true);
 	ipcx_unlock(&t->lock);
@@ -291,25 +289,38 @@ static int nack(struct shm_queue *s, struct ipcx_msg *m)
 		return r;
 	m->data = NULL;
 	m->priv[IPCX_PRIV_HOLDER] = 0;
-	count(t, &s->redelivered);
+	ipcx_shm_count(t, &s->redelivered);
 	ipcx_shm_put_back(t);
 	return 0;
 }
 
+/* Neither an answer nor a request */
+static bool is_message(const struct ipcx_topic *t, const struct ipcx_msg *m)
+{
+	return m->priv[IPCX_TOPIC_PRIV_HOLDER] == t->held &&
+	       !(m->priv[IPCX_TOPIC_PRIV_WHERE] >> IPCX_WHERE_CALL);
+}
+
 ipcx_hot int release_one(struct shm_queue *s, struct ipcx_msg *m)
 {
-	int r = has_again(s->t) ? ipcx_topic_release_carefully(s->t, m) :
-				  ipcx_topic_release(s->t, m);
+	int r;
+
+	if (ipcx_unlikely(!is_message(s->t, m))) {
+		if (s->base.fd >= 0 && ipcx_shm_drop_held(s, IPCX_SHM_ANSWER, m))
+			return 1;
+		ipcx_shm_refuse(s->t, m);
+	}
+	r = has_again(s->t) ? ipcx_topic_release_carefully(s->t, m) : ipcx_topic_release(s->t, m);
 
 	if (ipcx_unlikely(r))
 		return r;
-	count(s->t, &s->released);
+	ipcx_shm_count(s->t, &s->released);
 	return 1;
 }
 
 static int release(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, bool is_nack)
 {
-	struct shm_queue *s = shm_of(q);
+	struct shm_queue *s = ipcx_shm_queue(q);
 	unsigned int i;
 	int r = 0;
 
@@ -325,11 +336,11 @@ static int release(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n, boo
 
 static int next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
 {
-	struct shm_queue *s = shm_of(q);
+	struct shm_queue *s = ipcx_shm_queue(q);
 	bool held = m->priv[IPCX_PRIV_HOLDER];
 	int r;
 
-	if (held && has_again(s->t)) {
+	if (held && (has_again(s->t) || !is_message(s->t, m))) {
 		r = release_one(s, m);
 		if (r < 0)
 			return r;
@@ -337,7 +348,7 @@ static int next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
 	}
 	r = ipcx_topic_next(s->t, m, deadline);
 	if (held && r != -EPERM && r != -EBADF)
-		count(s->t, &s->released);
+		ipcx_shm_count(s->t, &s->released);
 	if (ipcx_unlikely(r))
 		return r;
 	m->seq++;
@@ -347,7 +358,7 @@ static int next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
 
 static int peek(struct ipcx_queue *q, struct ipcx_msg *m)
 {
-	int r = ipcx_topic_peek(shm_of(q)->t, m);
+	int r = ipcx_topic_peek(ipcx_shm_queue(q)->t, m);
 
 	if (r)
 		return r;
@@ -378,7 +389,7 @@ static unsigned int members(const struct ipcx_topic *t, unsigned int from, unsig
 /* The handle's own counts; what others did is not known. */
 static int stat_shm(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 {
-	struct shm_queue *s = shm_of(q);
+	struct shm_queue *s = ipcx_shm_queue(q);
 	struct ipcx_topic *t = s->t;
 
 	if (q->fd < 0)
@@ -390,6 +401,7 @@ static int stat_shm(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 	stats->senders = members(t, 0, IPCX_SHM_SUBS);
 	stats->receivers = members(t, IPCX_SHM_SUBS, IPCX_SHM_SUBS + 1);
 	ipcx_lock(&t->lock);
+	ipcx_shm_count_calls(s, stats);
 	stats->expired = t->expired;
 	stats->loaned = t->pub.loans;
 	if (t->o.out_sub >= 0)
@@ -407,39 +419,10 @@ static int stat_shm(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 	return 0;
 }
 
-static int no_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
-		   int64_t deadline)
-{
-	(void)request;
-	(void)reply;
-	(void)deadline;
-	return q->fd < 0 ? -EBADF : -EOPNOTSUPP;
-}
-
-static int no_answer(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
-{
-	return no_call(q, m, NULL, deadline);
-}
-
-static int no_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request, size_t len,
-			 struct ipcx_msg *reply)
-{
-	(void)request;
-	(void)len;
-	return no_call(q, NULL, reply, 0);
-}
-
-static int no_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
-		    bool and_next, int64_t deadline)
-{
-	(void)and_next;
-	return no_call(q, request, reply, deadline);
-}
-
 const struct ipcx_transport ipcx_transport_shm = {
 	.name = "shm",
 	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_REDELIVERY | IPCX_CAP_RECLAIM |
-		IPCX_CAP_MANY_SENDERS | IPCX_CAP_POLL,
+		IPCX_CAP_MANY_SENDERS | IPCX_CAP_POLL | IPCX_CAP_CALL,
 	.open = open_shm,
 	.unlink = unlink_shm,
 	.close = close_shm,
@@ -453,8 +436,8 @@ const struct ipcx_transport ipcx_transport_shm = {
 	.next = next,
 	.peek = peek,
 	.stat = stat_shm,
-	.call = no_call,
-	.answer = no_answer,
-	.loan_reply = no_loan_reply,
-	.reply = no_reply,
+	.call = ipcx_shm_call,
+	.answer = ipcx_shm_get_answer,
+	.loan_reply = ipcx_shm_loan_reply,
+	.reply = ipcx_shm_reply,
 };

@@ -42,11 +42,22 @@ static bool is_message(const struct ipcx_ring_sub *s, uint64_t pos)
 	       ipcx_word(pos, IPCX_CELL_PUBLISHED);
 }
 
+/* Of a message: what its sender said of a request, 0 if it is none. */
+static uint32_t call_of(const struct ipcx_ring_sub *s, uint64_t pos)
+{
+	const struct ipcx_cell *cell = ipcx_sub_cell(s, pos);
+
+	if (!(__atomic_load_n(&cell->len, __ATOMIC_RELAXED) & IPCX_CELL_MORE))
+		return 0;
+	return __atomic_load_n(&ipcx_leased(cell->data)->call, __ATOMIC_RELAXED);
+}
+
 /*
- * What another has held comes again. Each step leaves what can be begun anew. Return: 0, or
- * -EPROTO: what the control page says cannot be.
+ * What another has held comes again, but for requests: who asked is told that the server is gone.
+ * Each step leaves what can be begun anew. Return: 0, or -EPROTO: what the control page says
+ * cannot be.
  */
-int ipcx_lease_recover(struct ipcx_topic_reader *reader)
+int ipcx_lease_recover(struct ipcx_topic *t, struct ipcx_topic_reader *reader)
 {
 	struct ipcx_ring_sub *s = reader->sub;
 	uint64_t cursor = s->cursor;
@@ -58,7 +69,8 @@ int ipcx_lease_recover(struct ipcx_topic_reader *reader)
 	for (; s->pos != next; s->pos = ipcx_pos_add(s->pos, 1)) {
 		struct lease l = get_lease(s, s->pos);
 
-		if (l.state == IPCX_LEASE_RELEASED || !is_message(s, s->pos)) {
+		if (l.state == IPCX_LEASE_RELEASED || !is_message(s, s->pos) ||
+		    ipcx_request_is_over(t, reader, s->pos, call_of(s, s->pos))) {
 			ipcx_sub_flip(s, s->pos);
 			continue;
 		}
@@ -72,8 +84,9 @@ int ipcx_lease_recover(struct ipcx_topic_reader *reader)
 	return 0;
 }
 
-static bool is_held(const struct ipcx_ring_sub *s, uint64_t pos)
+bool ipcx_lease_is_held(const struct ipcx_topic_reader *reader, uint64_t pos)
 {
+	const struct ipcx_ring_sub *s = reader->sub;
 	int64_t age = ipcx_pos_diff(pos, s->cursor);
 
 	return age >= 0 && age < ipcx_pos_diff(s->pos, s->cursor) && !ipcx_sub_test(s, pos) &&
@@ -92,8 +105,9 @@ int ipcx_lease_put_back(struct ipcx_topic *t, const struct ipcx_msg *m, bool cou
 	reader = &t->reader[m->priv[IPCX_TOPIC_PRIV_WHERE] & 0xff];
 	if (reader->id != m->priv[IPCX_TOPIC_PRIV_ID])
 		return 0; /* the ring was left */
-	if (!is_held(reader->sub, pos))
+	if (!ipcx_lease_is_held(reader, pos))
 		return -EPERM;
+	ipcx_request_put_back(t, m);
 	l = get_lease(reader->sub, pos);
 	set_lease(reader->sub, pos, (struct lease){ IPCX_LEASE_AGAIN, l.deliveries + counts });
 	reader->again++;
@@ -104,7 +118,7 @@ int ipcx_lease_put_back(struct ipcx_topic *t, const struct ipcx_msg *m, bool cou
 /* Return: whether it is held; it is about to be released. */
 bool ipcx_lease_release(const struct ipcx_topic_reader *reader, uint64_t pos)
 {
-	if (!is_held(reader->sub, pos))
+	if (!ipcx_lease_is_held(reader, pos))
 		return false;
 	if (pos != reader->sub->cursor)
 		set_lease(reader->sub, pos, (struct lease){ IPCX_LEASE_RELEASED, 0 });
@@ -154,12 +168,23 @@ int ipcx_lease_take(struct ipcx_topic *t, struct ipcx_topic_reader **reader,
 	return r;
 }
 
-/* What its sender said beside the message. Return: whether it is too late for it. */
-bool ipcx_lease_more(const struct ipcx_taken *taken, struct ipcx_msg *m)
+/* What its sender said beside the message. Return: 1; 0: nobody wants it any more; -EPROTO. */
+int ipcx_lease_more(struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
+		    const struct ipcx_taken *taken, struct ipcx_msg *m)
 {
 	const struct ipcx_leased_cell *cell = ipcx_leased(taken->cell);
+	uint32_t call = __atomic_load_n(&cell->call, __ATOMIC_RELAXED);
+	bool late;
+	int r;
 
 	m->expires = __atomic_load_n(&cell->expires, __ATOMIC_RELAXED);
 	m->prio = __atomic_load_n(&cell->prio, __ATOMIC_RELAXED) & 31;
-	return m->expires && m->expires <= ipcx_copied_now();
+	late = m->expires && m->expires <= ipcx_copied_now();
+	t->expired += late;
+	r = call ? ipcx_request_take(t, reader, taken->pos, call, late) : !late;
+	if (call && r > 0) {
+		m->flags = IPCX_REQUEST;
+		m->priv[IPCX_TOPIC_PRIV_WHERE] |= (uint64_t)call << IPCX_WHERE_CALL;
+	}
+	return r;
 }

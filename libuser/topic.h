@@ -191,12 +191,14 @@ extern const struct ipcx_topic_transport ipcx_topic_kernel, ipcx_topic_shm;
 
 /* What a handle keeps in ipcx_msg.priv while a message is held */
 enum {
-	IPCX_TOPIC_PRIV_WHERE, /* of a message taken, a byte each: ring, 1 + copy, hold */
+	/* of a message taken, a byte each: ring, 1 + copy, hold; then 1 + place for an answer */
+	IPCX_TOPIC_PRIV_WHERE,
 	IPCX_TOPIC_PRIV_ID, /* likewise: of the ring */
 	IPCX_TOPIC_PRIV_POS,
 	IPCX_TOPIC_PRIV_HOLDER, /* the handle; of a loan 1 more; 0 when nothing is held */
 };
 
+#define IPCX_WHERE_CALL 32 /* bits before the last of these */
 #define IPCX_TOPIC_NOTHING 1 /* no HOLDER: this handle can have none */
 
 static inline uint32_t ipcx_topic_generation(const struct ipcx_topic *t)
@@ -244,7 +246,7 @@ void ipcx_topic_waited(struct ipcx_topic *t, const struct ipcx_topic_patience *p
 void ipcx_topic_kick(struct ipcx_topic *t, uint32_t whom);
 
 /* For queues over "shm", whose functions put failures into words. topic_pub.c */
-int ipcx_topic_commit_more(struct ipcx_topic *t, struct ipcx_msg *m);
+int ipcx_topic_commit_more(struct ipcx_topic *t, struct ipcx_msg *m, uint32_t call);
 /* topic_sub.c */
 int ipcx_topic_take_up_to(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, int64_t deadline);
 int ipcx_topic_release_carefully(struct ipcx_topic *t, struct ipcx_msg *m);

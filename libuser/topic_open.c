@@ -103,8 +103,9 @@ int ipcx_topic_map_ring(struct ipcx_topic *t, unsigned int which, unsigned int r
 {
 	const struct ipcx_topic_open *o = &t->o;
 	uint64_t cells = o->out_depth * sizeof(struct ipcx_cell);
-	int r = ipcx_topic_map(t, which, o->out_ring_offset + ring * o->out_ring_window,
-			       t->page + (cells + t->page - 1) / t->page * t->page, prot);
+	/* of a queue there are answers behind them */
+	uint64_t len = t->page + (cells + t->page - 1) / t->page * t->page + t->queue * t->page;
+	int r = ipcx_topic_map(t, which, o->out_ring_offset + ring * o->out_ring_window, len, prot);
 
 	if (r)
 		return r;

@@ -172,8 +172,12 @@ ipcx_hot int commit_usual(struct ipcx_topic *t, const struct ipcx_msg *m)
 	return ipcx_pub_publish(&t->pub, cell, pos, m->len, m->tag);
 }
 
-/* @more: of a queue: its time and priority too. Return: whether to kick, or a negative errno. */
-ipcx_cold int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m, bool more)
+/*
+ * @more: of a queue: its time and priority too, and @call as in a cell. Return: whether to kick, or
+ * a negative errno.
+ */
+ipcx_cold int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m, bool more,
+			    uint32_t call)
 {
 	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
 	struct ipcx_cell *cell = ipcx_pub_cell(&t->pub, pos);
@@ -190,6 +194,7 @@ ipcx_cold int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m, bool
 	if (more) {
 		__atomic_store_n(&leased->expires, m->expires, __ATOMIC_RELAXED);
 		__atomic_store_n(&leased->prio, m->prio, __ATOMIC_RELAXED);
+		__atomic_store_n(&leased->call, call, __ATOMIC_RELAXED);
 	}
 	return ipcx_pub_publish(&t->pub, cell, pos, m->len | (more ? IPCX_CELL_MORE : 0), m->tag);
 }
@@ -289,7 +294,7 @@ ipcx_cold int commit_rest(struct ipcx_topic *t, struct ipcx_msg *m, int r, bool 
 	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan)
 		return end_loan(t, m, -EPERM, false);
 	ipcx_lock(&t->lock);
-	r = commit_locked(t, m, false);
+	r = commit_locked(t, m, false, 0);
 	return end_loan(t, m, r, ipcx_unlock_wakes(&t->lock));
 }
 
@@ -310,14 +315,14 @@ int ipcx_topic_commit(struct ipcx_topic *t, struct ipcx_msg *m)
 	return commit_rest(t, m, r, wake);
 }
 
-int ipcx_topic_commit_more(struct ipcx_topic *t, struct ipcx_msg *m)
+int ipcx_topic_commit_more(struct ipcx_topic *t, struct ipcx_msg *m, uint32_t call)
 {
 	int r;
 
 	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan)
 		return end_loan(t, m, -EPERM, false);
 	ipcx_lock(&t->lock);
-	r = commit_locked(t, m, true);
+	r = commit_locked(t, m, true, call);
 	return end_loan(t, m, r, ipcx_unlock_wakes(&t->lock));
 }
 

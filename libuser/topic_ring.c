@@ -125,7 +125,7 @@ static int attach(struct ipcx_topic *t, unsigned int ring, uint64_t id)
 	t->rings[t->nrings++] = reader;
 	if (!t->queue)
 		ipcx_sub_begin(reader->sub);
-	else if (ipcx_lease_recover(reader))
+	else if (ipcx_lease_recover(t, reader))
 		ipcx_topic_leave(t, ring, true);
 	else if (reader->again)
 		__atomic_store_n(&t->has_again, true, __ATOMIC_RELAXED);

@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #include "file_lock.h"
+#include "queue_shm.h"
 #include "topic_shm.h"
 
-#define MAGIC 0x3263697078637069ULL
+#define MAGIC 0x3363697078637069ULL
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define MSG_MAX (UINT64_C(1) << 30)
 #define BYTES_MAX (UINT64_C(256) << 20) /* if nothing is said */
@@ -97,9 +98,10 @@ static uint64_t lay_out(struct ipcx_topic *t, const struct attrs *a)
 	o->out_stride = pages(t, a->msg_max);
 	o->out_control_offset = pages(t, sizeof(struct ipcx_shm_table));
 	o->out_ring_offset = o->out_control_offset + IPCX_TOPIC_SUBS * t->page;
-	o->out_ring_window = t->page + pages(t, a->depth * sizeof(struct ipcx_cell));
+	o->out_ring_window =
+		t->page + pages(t, a->depth * sizeof(struct ipcx_cell)) + t->queue * t->page;
 	o->out_data_offset = o->out_ring_offset + IPCX_TOPIC_RINGS * o->out_ring_window;
-	o->out_data_window = a->depth * o->out_stride;
+	o->out_data_window = (a->depth + (t->queue ? IPCX_SHM_CALLS : 0)) * o->out_stride;
 	return o->out_data_offset + IPCX_TOPIC_RINGS * o->out_data_window;
 }
 

@@ -124,23 +124,16 @@ static int next_of_ring(const struct ipcx_topic_reader *reader, struct ipcx_take
 
 static int release_any(struct ipcx_topic *t, const struct ipcx_msg *m);
 
-/* A message of a queue that came too late goes. */
-static void expire(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
-{
-	*kick |= release_any(t, m) > 0;
-	t->expired++;
-	m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
-}
-
 /*
  * What was taken is a message. @copy: as fill_taken(). Return: 1; -ESTALE: it was not, and the ring
- * was left, or it came too late: look again.
+ * was left, or nobody wants it: look again.
  */
 static int show(struct ipcx_topic *t, struct ipcx_topic_reader *reader, unsigned int copy,
 		struct ipcx_taken *taken, struct ipcx_msg *m, bool *kick)
 {
 	bool more = t->queue && taken->len & IPCX_CELL_MORE;
 	void *data;
+	int r = 1;
 
 	if (more)
 		taken->len &= ~IPCX_CELL_MORE;
@@ -154,9 +147,15 @@ static int show(struct ipcx_topic *t, struct ipcx_topic_reader *reader, unsigned
 		t->copied |= UINT64_C(1) << (copy - 1);
 	fill_taken(reader, copy, taken, data, m);
 	m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->held;
-	if (!more || !ipcx_lease_more(taken, m))
+	if (more)
+		r = ipcx_lease_more(t, reader, taken, m);
+	if (r > 0)
 		return 1;
-	expire(t, m, kick);
+	if (r < 0)
+		ipcx_topic_leave(t, reader->ring, true);
+	else
+		*kick |= release_any(t, m) > 0;
+	m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
 	return -ESTALE;
 }
 
@@ -367,7 +366,7 @@ ipcx_cold int release_any(struct ipcx_topic *t, const struct ipcx_msg *m)
 	int kick;
 
 	taken.pos = m->priv[IPCX_TOPIC_PRIV_POS];
-	taken.hold = where >> 16;
+	taken.hold = where >> 16 & 0xff;
 	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->held)
 		return -EPERM;
 	if (where >> 8 & 0xff)

@@ -477,7 +477,6 @@ TEST_F(queue, what_there_is_not)
 	IPCX_QUEUE_OPTS(poison, .max_deliveries = 1);
 	IPCX_QUEUE_OPTS(deep, .depth = 65537);
 	const unsigned int flags = IPCX_CREATE | IPCX_SEND | IPCX_RECV;
-	struct ipcx_msg reply = { 0 };
 	struct ipcx_queue *q;
 
 	EXPECT_EQ(-EOPNOTSUPP, ipcx_queue_open(&q, "shm:no", flags, &drop));
@@ -486,13 +485,6 @@ TEST_F(queue, what_there_is_not)
 	EXPECT_EQ(-EINVAL, ipcx_queue_open(&q, "shm:no", flags, &deep));
 	EXPECT_EQ(-EOPNOTSUPP, ipcx_queue_open(&q, "shm:no", flags | IPCX_SEALED, NULL));
 	EXPECT_EQ(-EOPNOTSUPP, ipcx_queue_open(&q, "shm:no", flags | IPCX_INHERIT, NULL));
-	ASSERT_EQ(0, ipcx_queue_loan(self->s, 8, &self->m, 0));
-	EXPECT_EQ(-EOPNOTSUPP, ipcx_queue_call(self->s, &self->m, &reply, in_ms(100)));
-	EXPECT_EQ(-EOPNOTSUPP, ipcx_queue_answer(self->s, &reply, in_ms(100)));
-	self->m.flags = IPCX_REQUEST;
-	EXPECT_EQ(-EOPNOTSUPP, ipcx_queue_commit(self->s, &self->m));
-	EXPECT_NE(NULL, strstr(ipcx_error(), "no requests"));
-	EXPECT_EQ(0, ipcx_queue_cancel(self->s, &self->m));
 	EXPECT_EQ(-ENOENT, ipcx_queue_unlink("shm:no"));
 }
 

@@ -4,17 +4,7 @@
  * of its stores that others can see, one after the other, by single steps. What it had not finished
  * comes to the next receiver, once, and that it was seen before is told; what it had does not.
  */
-#include <sys/ptrace.h>
-
-#include "topic_shm_util.h"
-
-#define STEPS_MAX 3000000
-#define STORES_MAX 200
-
-/* What of the memory is looked at: the receiver's page and, behind 128 such, ring 0 and ring 1 */
-#define CONTROL 77824
-#define RINGS (CONTROL + 128 * 4096)
-#define RINGS_BYTES (2 * 8192)
+#include "shm_step.h"
 
 enum stage { UNKNOWN, SENT, SEEN, FINISHING, DONE };
 
@@ -135,38 +125,13 @@ static void stepped(struct board *b, enum what what)
 {
 	struct ipcx_queue *q = what == SENDS ? NULL : receiver();
 
-	ptrace(PTRACE_TRACEME, 0, 0, 0);
-	raise(SIGSTOP);
+	step_me();
 	if (q)
 		receive(b, q);
 	else
 		send(b);
 	ipcx_queue_close(q);
 	_exit(0);
-}
-
-/* Kills @pid, which is traced, right after its store number @k. Return: whether it came to that. */
-static bool kill_after(pid_t pid, const char *memory, int k)
-{
-	static char old[4096 + RINGS_BYTES];
-	int stores = 0, status;
-
-	memcpy(old, memory + CONTROL, 4096);
-	memcpy(old + 4096, memory + RINGS, RINGS_BYTES);
-	for (int i = 0; i < STEPS_MAX && stores < k; i++) {
-		if (ptrace(PTRACE_SINGLESTEP, pid, 0, 0) || waitpid(pid, &status, 0) < 0 ||
-		    !WIFSTOPPED(status))
-			return false; /* it has ended */
-		if (memcmp(old, memory + CONTROL, 4096) ||
-		    memcmp(old + 4096, memory + RINGS, RINGS_BYTES)) {
-			memcpy(old, memory + CONTROL, 4096);
-			memcpy(old + 4096, memory + RINGS, RINGS_BYTES);
-			stores++;
-		}
-	}
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	return stores == k;
 }
 
 /* All that comes to the next receiver. Return: whether that is as it has to be. */
@@ -204,11 +169,9 @@ static bool is_right(const struct board *b)
 TEST_F_TIMEOUT(step, killed_after_each_store, 600)
 {
 	bool killed = true;
-	int k = 0, status;
+	int k = 0;
 
 	while (killed && ++k < STORES_MAX) {
-		const char *memory;
-		struct stat st;
 		pid_t pid;
 
 		memset(self->b, 0, sizeof(*self->b));
@@ -228,15 +191,7 @@ TEST_F_TIMEOUT(step, killed_after_each_store, 600)
 		pid = fork();
 		if (!pid)
 			stepped(self->b, variant->what);
-		do {
-			ASSERT_EQ(pid, waitpid(pid, &status, 0));
-			ASSERT_TRUE(WIFSTOPPED(status));
-		} while (WSTOPSIG(status) != SIGSTOP);
-		ASSERT_EQ(0, fstat(memory_of("queue"), &st));
-		memory = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, memory_of("queue"), 0);
-		ASSERT_NE(MAP_FAILED, memory);
-		killed = kill_after(pid, memory, k);
-		munmap((void *)memory, st.st_size);
+		killed = step_and_kill(pid, k);
 		ASSERT_TRUE(is_right(self->b)) TH_LOG("after store %d", k);
 		ASSERT_EQ(0, queue_send(self->s, 0, 0)) TH_LOG("after store %d", k);
 		ipcx_queue_close(self->s);
