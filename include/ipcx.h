@@ -232,9 +232,9 @@ struct ipcx_queue_stats {
  * ipcx_queue_open() - open a queue
  * @q: set to the new handle
  * @uri: NAME, or TRANSPORT:REST; "kernel:NAME" is /dev/ipcx; "mq:NAME", "unix:NAME",
- *	"fifo:NAME" or a /path for these two, "shm:NAME" and "tcp:HOST:PORT" need no module and
- *	promise less, see ipcx(7). A name has 1..255 bytes, no '/', and does not begin
- *	with '.'. NULL or "kernel:" with IPCX_CREATE makes a queue without a name, known
+ *	"unix-stream:NAME", "fifo:NAME" or a /path for these three, "shm:NAME" and "tcp:HOST:PORT"
+ *	need no module and promise less, see ipcx(7). A name has 1..255 bytes, no '/', and does
+ *	not begin with '.'. NULL or "kernel:" with IPCX_CREATE makes a queue without a name, known
  *	only by its descriptor. A NAME takes the kernel if /dev/ipcx is there, else
  *	another that fits, which is said once on stderr unless IPCX_QUIET is set in the
  *	environment; IPCX_TRANSPORT there overrides the choice

@@ -11,8 +11,8 @@
 
 // clang-format off
 static const struct ipcx_transport *const transports[] = {
-	&ipcx_transport_kernel, &ipcx_transport_unix, &ipcx_transport_mq,
-	&ipcx_transport_fifo, &ipcx_transport_tcp, &ipcx_transport_shm, NULL,
+	&ipcx_transport_kernel, &ipcx_transport_unix, &ipcx_transport_unix_stream,
+	&ipcx_transport_mq, &ipcx_transport_fifo, &ipcx_transport_tcp, &ipcx_transport_shm, NULL,
 };
 
 // clang-format on

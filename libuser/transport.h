@@ -106,7 +106,7 @@ struct ipcx_transport {
 };
 
 extern const struct ipcx_transport ipcx_transport_kernel, ipcx_transport_mq, ipcx_transport_unix,
-	ipcx_transport_fifo, ipcx_transport_tcp, ipcx_transport_shm;
+	ipcx_transport_unix_stream, ipcx_transport_fifo, ipcx_transport_tcp, ipcx_transport_shm;
 
 /* explain.c: puts a failure of the data path into words and returns -err */
 enum ipcx_op {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * The transport "unix": sockets of the type SOCK_SEQPACKET. Who receives binds and listens, who
- * sends connects. A message is one packet, or several where it is longer than 64 KiB. Who sends
- * is known from the kernel.
+ * The transports "unix" and "unix-stream": sockets of the types SOCK_SEQPACKET and SOCK_STREAM.
+ * Who receives binds and listens, who sends connects. A frame is one packet, or so many bytes; a
+ * message is one of them, or several where it is longer than 64 KiB. Who sends is known from the
+ * kernel.
  *
  * A socket is bound under a name of its own and renamed when it listens: it takes the place of
  * what a dead receiver left, and is never seen half made.
@@ -26,6 +27,10 @@ struct unix_queue {
 	struct ipcx_place place;
 };
 
+/* Behind a name, so that sockets of both types are two */
+#define PACKETS ".sock"
+#define BYTES ".stream"
+
 static struct unix_queue *of(struct ipcx_stream *s)
 {
 	return (struct unix_queue *)s; /* s is its first member */
@@ -41,6 +46,13 @@ static struct sockaddr_un address(int fd, const char *name)
 	return a;
 }
 
+static int new_socket(const struct ipcx_stream *s)
+{
+	int type = s->packets ? SOCK_SEQPACKET : SOCK_STREAM;
+
+	return socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
 static int unix_connect(struct ipcx_stream *s)
 {
 	struct unix_queue *u = of(s);
@@ -50,7 +62,7 @@ static int unix_connect(struct ipcx_stream *s)
 
 	if (object < 0)
 		return object == -ENOENT ? -EAGAIN : object;
-	socket_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	socket_fd = new_socket(s);
 	if (socket_fd < 0) {
 		r = errno;
 		close(object);
@@ -99,7 +111,7 @@ static int listen_there(struct unix_queue *u)
 		return ipcx_fail(errno, "the file beside the socket: %s", strerror(errno));
 	snprintf(temp, sizeof(temp), ".ipcx-%llx", (unsigned long long)st.st_ino);
 	a = address(p->dir, temp);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = new_socket(&u->s);
 	if (fd < 0)
 		return ipcx_fail(errno, "no socket: %s", strerror(errno));
 	u->s.listener = fd;
@@ -114,8 +126,8 @@ static int listen_there(struct unix_queue *u)
 	return 0;
 }
 
-static int unix_open(struct ipcx_copied *c, const char *rest, unsigned int flags,
-		     const struct ipcx_queue_opts *opts)
+static int open_any(struct ipcx_copied *c, const char *rest, unsigned int flags,
+		    const struct ipcx_queue_opts *opts, bool packets)
 {
 	struct unix_queue *u = (struct unix_queue *)c;
 	struct ipcx_place *p = &u->place;
@@ -124,10 +136,10 @@ static int unix_open(struct ipcx_copied *c, const char *rest, unsigned int flags
 	u->s.listener = -1;
 	u->s.timer = -1;
 	u->s.out.fd = -1;
-	u->s.packets = true;
+	u->s.packets = packets;
 	u->s.connect = unix_connect;
 	u->s.connected = unix_connected;
-	r = ipcx_place_find(p, rest, ".sock");
+	r = ipcx_place_find(p, rest, packets ? PACKETS : BYTES);
 	if (r)
 		return r;
 	p->flags = flags & IPCX_EPHEMERAL;
@@ -151,6 +163,18 @@ static int unix_open(struct ipcx_copied *c, const char *rest, unsigned int flags
 	return r ? r : ipcx_stream_start(&u->s, flags);
 }
 
+static int packets_open(struct ipcx_copied *c, const char *rest, unsigned int flags,
+			const struct ipcx_queue_opts *opts)
+{
+	return open_any(c, rest, flags, opts, true);
+}
+
+static int bytes_open(struct ipcx_copied *c, const char *rest, unsigned int flags,
+		      const struct ipcx_queue_opts *opts)
+{
+	return open_any(c, rest, flags, opts, false);
+}
+
 static void unix_close(struct ipcx_copied *c, bool forked)
 {
 	struct unix_queue *u = (struct unix_queue *)c;
@@ -163,35 +187,53 @@ static void unix_close(struct ipcx_copied *c, bool forked)
 	ipcx_place_close(&u->place);
 }
 
-static const struct ipcx_mech mech = {
-	.size = sizeof(struct unix_queue),
-	.open = unix_open,
-	.close = unix_close,
-	.room = ipcx_stream_room,
-	.send = ipcx_stream_send,
-	.receive = ipcx_stream_receive,
-	.reply = ipcx_stream_reply,
-	.expect = ipcx_stream_expect,
-	.answer = ipcx_stream_answer,
-	.fd = ipcx_stream_fd,
-	.queued = ipcx_stream_queued,
-};
+#define MECH(how) \
+	{ \
+		.size = sizeof(struct unix_queue), .open = (how), .close = unix_close, \
+		.room = ipcx_stream_room, .send = ipcx_stream_send, \
+		.receive = ipcx_stream_receive, .reply = ipcx_stream_reply, \
+		.expect = ipcx_stream_expect, .answer = ipcx_stream_answer, .fd = ipcx_stream_fd, \
+		.queued = ipcx_stream_queued, \
+	}
 
-static int open_unix(struct ipcx_queue **q, const char *rest, unsigned int flags,
-		     const struct ipcx_queue_opts *opts)
+static const struct ipcx_mech packets = MECH(packets_open), bytes = MECH(bytes_open);
+
+static int open_packets(struct ipcx_queue **q, const char *rest, unsigned int flags,
+			const struct ipcx_queue_opts *opts)
 {
-	return ipcx_copied_open(q, rest, flags, opts, &mech);
+	return ipcx_copied_open(q, rest, flags, opts, &packets);
 }
 
-static int unlink_unix(const char *rest, bool now)
+static int open_bytes(struct ipcx_queue **q, const char *rest, unsigned int flags,
+		      const struct ipcx_queue_opts *opts)
 {
-	return ipcx_place_remove(rest, ".sock", S_IFSOCK, now);
+	return ipcx_copied_open(q, rest, flags, opts, &bytes);
 }
+
+static int unlink_packets(const char *rest, bool now)
+{
+	return ipcx_place_remove(rest, PACKETS, S_IFSOCK, now);
+}
+
+static int unlink_bytes(const char *rest, bool now)
+{
+	return ipcx_place_remove(rest, BYTES, S_IFSOCK, now);
+}
+
+#define CAPS (IPCX_COPIED_CAPS | IPCX_CAP_WALLS | IPCX_CAP_IDENTITY)
 
 const struct ipcx_transport ipcx_transport_unix = {
 	.name = "unix",
-	.caps = IPCX_COPIED_CAPS | IPCX_CAP_WALLS | IPCX_CAP_IDENTITY,
-	.open = open_unix,
-	.unlink = unlink_unix,
+	.caps = CAPS,
+	.open = open_packets,
+	.unlink = unlink_packets,
+	IPCX_COPIED_OPS,
+};
+
+const struct ipcx_transport ipcx_transport_unix_stream = {
+	.name = "unix-stream",
+	.caps = CAPS,
+	.open = open_bytes,
+	.unlink = unlink_bytes,
 	IPCX_COPIED_OPS,
 };

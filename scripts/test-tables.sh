@@ -88,7 +88,7 @@ table() {
 # transports: each case of the programs transport* over each transport; the module is in the guest
 transports() {
 	printf 'Transports\n==========\n\n.. list-table::\n   :header-rows: 1\n\n'
-	printf '   * - case\n     - kernel\n     - mq\n     - unix\n     - fifo\n     - tcp\n'
+	printf '   * - case\n     - kernel\n     - mq\n     - unix\n     - unix-stream\n     - fifo\n     - tcp\n     - shm\n'
 	{ cat "$logs"/transport{,_call,_bulk,_path}{_host,} 2>/dev/null || true; } | awk '
 		/^#  RUN +transport\./ { split($3, name, "."); next }
 		/^(not )?ok / && name[3] {
@@ -100,10 +100,10 @@ transports() {
 			name[3] = ""
 		}
 		END {
-			split("kernel mq unix fifo tcp", t, " ")
+			columns = split("kernel mq unix unix_stream fifo tcp shm", t, " ")
 			for (i = 1; i <= n; i++) {
 				printf "   * - ``%s``\n", cases[i]
-				for (j = 1; j <= 5; j++)
+				for (j = 1; j <= columns; j++)
 					print "     - " ((cases[i], t[j]) in result ? result[cases[i], t[j]] : "not run")
 			}
 		}'

@@ -25,7 +25,7 @@ ipcx() {
 is() { [ "$1" = "$2" ] || { echo "# got: $1"; echo "# not: $2"; false; }; }
 says() { ipcx "$@" 2>&1 | grep -qF "$text"; }
 
-for transport in '' mq unix fifo shm; do
+for transport in '' mq unix unix-stream fifo shm; do
 	queue=${transport:-any}-$$
 	ipcx recv "$queue" -c -n 3 >"$dir/out" 2>"$dir/err" &
 	receiver=$!

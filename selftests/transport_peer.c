@@ -23,23 +23,19 @@
 FIXTURE(peer)
 {
 	char dir[64], file[100], uri[160];
-	int port; /* or 0 */
+	int port, type; /* or 0; of the socket */
 	struct ipcx_queue *q, *s;
 	struct ipcx_msg m;
 };
 
 FIXTURE_VARIANT(peer)
 {
-	bool tcp;
+	const char *name;
 };
 
-FIXTURE_VARIANT_ADD(peer, unix){
-	.tcp = false,
-};
-
-FIXTURE_VARIANT_ADD(peer, tcp){
-	.tcp = true,
-};
+FIXTURE_VARIANT_ADD(peer, unix){ "unix" };
+FIXTURE_VARIANT_ADD(peer, unix_stream){ "unix-stream" };
+FIXTURE_VARIANT_ADD(peer, tcp){ "tcp" };
 
 FIXTURE_SETUP(peer)
 {
@@ -49,8 +45,9 @@ FIXTURE_SETUP(peer)
 	strcpy(self->dir, "/tmp/ipcx-test-XXXXXX");
 	ASSERT_NE(NULL, mkdtemp(self->dir));
 	snprintf(self->file, sizeof(self->file), "%s/there", self->dir);
-	snprintf(self->uri, sizeof(self->uri), "unix:%s", self->file);
-	if (variant->tcp) {
+	self->type = strcmp(variant->name, "unix") ? SOCK_STREAM : SOCK_SEQPACKET;
+	snprintf(self->uri, sizeof(self->uri), "%s:%s", variant->name, self->file);
+	if (!strcmp(variant->name, "tcp")) {
 		/* below those that the system gives to connections */
 		self->port = 20000 + getpid() % 12000;
 		snprintf(self->uri, sizeof(self->uri), "tcp:%d", self->port);
@@ -107,7 +104,7 @@ static int raw_peer(FIXTURE_DATA(peer) *self)
 		in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		return connect(fd, (void *)&in, sizeof(in)) ? -1 : fd;
 	}
-	fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	fd = socket(AF_UNIX, self->type, 0);
 	strcpy(a.sun_path, self->file);
 	return connect(fd, (void *)&a, sizeof(a)) ? -1 : fd;
 }

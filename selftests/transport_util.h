@@ -46,6 +46,10 @@ FIXTURE_VARIANT_ADD(transport, unix){
 	.name = "unix",
 };
 
+FIXTURE_VARIANT_ADD(transport, unix_stream){
+	.name = "unix-stream",
+};
+
 FIXTURE_VARIANT_ADD(transport, fifo){
 	.name = "fifo",
 	.back = true,
