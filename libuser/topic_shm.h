@@ -130,6 +130,7 @@ void ipcx_shm_lock(const struct ipcx_topic_shm *shm);
 void ipcx_shm_unlock(const struct ipcx_topic_shm *shm);
 bool ipcx_shm_alone(const struct ipcx_topic_shm *shm);
 void ipcx_shm_enter(const struct ipcx_topic *t, unsigned int member);
+bool ipcx_shm_describe(int fd, struct ipcx_listed *o);
 
 /* topic_shm_member.c; with MUTEX locked; a bare negative errno */
 int ipcx_shm_join(struct ipcx_topic *t, int which);

@@ -144,6 +144,21 @@ static int wanted(const struct ipcx_topic *t, struct attrs *a)
 			       "least msg_max");
 }
 
+/* What the file of one says of it. Return: whether it has attributes. */
+bool ipcx_shm_describe(int fd, struct ipcx_listed *o)
+{
+	struct attrs a;
+
+	if (pread(fd, &a, sizeof(a), ATTRS_AT) != sizeof(a) || a.magic != MAGIC)
+		return false;
+	o->mode = a.mode & 0777;
+	o->flags = a.flags & IPCX_EPHEMERAL;
+	o->depth = a.limit ? a.limit : a.depth;
+	o->msg_max = a.msg_max;
+	o->bytes_max = a.bytes_max;
+	return true;
+}
+
 /* Attributes that were written, or are now. */
 static int find_attrs(struct ipcx_topic *t, struct attrs *a)
 {

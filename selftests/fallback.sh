@@ -53,6 +53,21 @@ wait "$receiver"
 check "topic: sub" is "$(tr '\n' , <"$dir/out")" one,two,
 check "topic: which transport is taken is said" grep -qF 'over "shm"' "$dir/err"
 check "topic: rm" ipcx rm "topic-$$"
+ipcx sub "listed-$$" -c -n 1 --timeout 15s >"$dir/out" 2>"$dir/err" &
+receiver=$!
+i=0
+while [ $i -lt 100 ] && ! ipcx ls --json | grep -q '"receivers":1'; do
+	sleep 0.1
+	i=$((i + 1))
+done
+check "ls: a topic" is "$(ipcx ls | awk '$NF ~ /listed/ { print $1, $2, $5, $(NF - 1), $NF }')" "topic 0600 - 1 shm:listed-$$"
+check "ls: a region" ipcx create "shm:region-$$" --region 4K
+check "ls: names" is "$(ipcx ls -0 | tr '\0' '\n' | sort | tr '\n' ,)" "shm:listed-$$,shm:region-$$,"
+check "ls: as JSON" sh -c "test \"$(ipcx ls --json | grep -c '"uid":'"$user")\" = 2"
+ipcx pub "listed-$$" -m one 2>/dev/null
+wait "$receiver"
+check "rm: what was listed" ipcx rm "shm:listed-$$" "shm:region-$$"
+check "ls: nothing is left" is "$(ipcx ls -0)" ''
 text='limits of leases'
 check "what is missing is said in words" says create x --lease 1s
 text='there is no queue'

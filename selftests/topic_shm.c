@@ -425,4 +425,84 @@ TEST_F(shm, leave_wakes)
 	ipcx_topic_close(pub);
 }
 
+struct listed {
+	int n, stop;
+	struct ipcx_listed last;
+};
+
+static int note(const struct ipcx_listed *o, void *arg)
+{
+	struct listed *l = arg;
+
+	l->last = *o;
+	return ++l->n == l->stop ? 77 : 0;
+}
+
+/* What is there is told, and what only looks like it is not. */
+TEST(listed)
+{
+	struct ipcx_topic *pub, *sub;
+	char dir[64], path[160];
+	struct ipcx_queue *q;
+	struct listed l = { 0 };
+	struct child c = { 0 };
+	int fd;
+
+	ASSERT_TRUE(dir_make(dir));
+	ASSERT_EQ(0, ipcx_list(note, &l)) TH_LOG("%s", ipcx_error());
+	EXPECT_EQ(0, l.n);
+	ASSERT_EQ(0, open_topic(&pub, IPCX_PUBLISH));
+	ASSERT_EQ(0, open_topic(&sub, IPCX_SUBSCRIBE));
+	ASSERT_EQ(0, ipcx_list(note, &l));
+	ASSERT_EQ(1, l.n);
+	EXPECT_STREQ("topic", l.last.name);
+	EXPECT_EQ(IPCX_LISTED_TOPIC, l.last.kind);
+	EXPECT_EQ(0600, l.last.mode);
+	EXPECT_EQ(IPCX_EPHEMERAL, l.last.flags);
+	EXPECT_EQ(geteuid(), l.last.uid);
+	EXPECT_EQ(DEPTH, l.last.depth);
+	EXPECT_EQ(4096, l.last.msg_max);
+	EXPECT_EQ(1, l.last.senders);
+	EXPECT_EQ(1, l.last.receivers);
+	/* a stopped member holds nobody up, and one that is dead is none */
+	if (child_start(&c)) {
+		if (open_queue(&q, IPCX_SEND) || !say(&c))
+			_exit(1);
+		pause();
+	}
+	ASSERT_TRUE(hear(&c));
+	kill(c.pid, SIGSTOP);
+	l = (struct listed){ 0 };
+	ASSERT_EQ(0, ipcx_list(note, &l));
+	EXPECT_EQ(2, l.n);
+	l = (struct listed){ .stop = 1 };
+	EXPECT_EQ(77, ipcx_list(note, &l));
+	EXPECT_EQ(1, l.n);
+	EXPECT_EQ(128 + SIGKILL, child_kill(&c));
+	l = (struct listed){ 0 };
+	ASSERT_EQ(0, ipcx_list(note, &l));
+	EXPECT_EQ(1, l.n);
+	/* a link, a FIFO, somebody's own file, an empty one */
+	snprintf(path, sizeof(path), "%s/ipcx/.a.queue", dir);
+	ASSERT_EQ(0, symlink(".topic.topic", path));
+	snprintf(path, sizeof(path), "%s/ipcx/.b.queue", dir);
+	ASSERT_EQ(0, mkfifo(path, 0600));
+	snprintf(path, sizeof(path), "%s/ipcx/.c.topic", dir);
+	fd = open(path, O_CREAT | O_RDWR, 0600);
+	ASSERT_EQ(sizeof(path), pwrite(fd, path, sizeof(path), 256));
+	close(fd);
+	snprintf(path, sizeof(path), "%s/ipcx/.topic", dir);
+	close(open(path, O_CREAT | O_RDWR, 0600));
+	l = (struct listed){ 0 };
+	ASSERT_EQ(0, ipcx_list(note, &l));
+	EXPECT_EQ(1, l.n);
+	ipcx_topic_close(pub);
+	ipcx_topic_close(sub);
+	snprintf(path, sizeof(path), "%s/ipcx", dir);
+	ASSERT_EQ(0, chmod(path, 0755));
+	EXPECT_EQ(-EACCES, ipcx_list(note, &l));
+	snprintf(path, sizeof(path), "rm -rf %s", dir);
+	EXPECT_EQ(0, system(path));
+}
+
 TEST_HARNESS_MAIN

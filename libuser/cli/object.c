@@ -6,6 +6,7 @@
 #include <netlink/attr.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <ipcx.h>
 
@@ -142,6 +143,66 @@ static void list_one(struct nlattr *const attrs[ATTRS], enum style style)
 	}
 }
 
+static void list_json(const struct ipcx_listed *o)
+{
+	char name[sizeof(o->name) + 4];
+
+	snprintf(name, sizeof(name), "shm:%s", o->name);
+	printf("{\"kind\":\"%s\",\"mode\":\"%04o\",\"uid\":%u,\"bytes_max\":%llu",
+	       kind_text(o->kind), o->mode, o->uid, (unsigned long long)o->bytes_max);
+	if (o->kind != IPCX_LISTED_REGION)
+		printf(",\"depth\":%u,\"msg_max\":%llu,\"senders\":%u,\"receivers\":%u", o->depth,
+		       (unsigned long long)o->msg_max, o->senders, o->receivers);
+	putchar(',');
+	json_member(stdout, "name", name, strlen(name));
+	printf("}\n");
+}
+
+/* One over shared memory. What only its members know is a dash. */
+static int list_shm(const struct ipcx_listed *o, void *arg)
+{
+	enum style style = *(enum style *)arg;
+	char depth[12] = "-", send[12] = "-", recv[12] = "-", bytes[SIZE_TEXT];
+
+	if (style == STYLE_JSON) {
+		list_json(o);
+	} else if (style == STYLE_NAMES) {
+		printf("shm:%s", o->name);
+		putchar(0);
+	} else {
+		if (o->kind != IPCX_LISTED_REGION) {
+			snprintf(depth, sizeof(depth), "%u", o->depth);
+			snprintf(send, sizeof(send), "%u", o->senders);
+			snprintf(recv, sizeof(recv), "%u", o->receivers);
+		}
+		printf("%-8s%04o  ", kind_text(o->kind), o->mode);
+		put_columns(stdout, user_text(o->uid), strlen(user_text(o->uid)), 12);
+		printf("%7s%7s%7s%7s%10s%6s%6s  shm:", "-", "-", "-", depth,
+		       o->kind == IPCX_LISTED_REGION ? size_text(bytes, o->bytes_max) : "-", send,
+		       recv);
+		put_printable(stdout, o->name, strlen(o->name));
+		putchar('\n');
+	}
+	return 0;
+}
+
+/* What the module has. Return: an exit code. */
+static int list_kernel(enum style style)
+{
+	struct nlattr *attrs[ATTRS];
+	struct answer a;
+	int err, r = nl_ask(IPCX_CMD_OBJECT_GET, true, 0, NULL, 0, &a, &err);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < a.n; i++) {
+		answer_attrs(&a, i, attrs);
+		list_one(attrs, style);
+	}
+	answer_free(&a);
+	return CLI_OK;
+}
+
 static int run_ls(int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -150,26 +211,20 @@ static int run_ls(int argc, char **argv)
 		{ 0 },
 	};
 	enum style style = STYLE_TABLE;
-	struct nlattr *attrs[ATTRS];
-	struct answer a;
-	int c, r, err;
+	int c, r = CLI_OK;
 
 	while ((c = next_option(argc, argv, "0", longs)) != -1)
 		style = c == '0' ? STYLE_NAMES : STYLE_JSON;
 	if (optind != argc)
 		return usage_error("takes no names; \"ipcx show NAME\" shows one object");
-	r = nl_ask(IPCX_CMD_OBJECT_GET, true, 0, NULL, 0, &a, &err);
-	if (r)
-		return r;
 	if (style == STYLE_TABLE)
 		printf("%-8s%-6s%-12s%7s%7s%7s%7s%10s%6s%6s  %s\n", "KIND", "MODE", "OWNER",
 		       "QUEUED", "LOANED", "LEASED", "DEPTH", "BYTES", "SEND", "RECV", "NAME");
-	for (size_t i = 0; i < a.n; i++) {
-		answer_attrs(&a, i, attrs);
-		list_one(attrs, style);
-	}
-	answer_free(&a);
-	return CLI_OK;
+	if (!access("/dev/ipcx", F_OK))
+		r = list_kernel(style);
+	if (ipcx_list(list_shm, &style))
+		r = fail("%s", ipcx_error());
+	return r;
 }
 
 int find_object(const char *name, struct answer *a)
@@ -307,6 +362,7 @@ const struct command cmd_ls = {
 	"receive from, or read or write. QUEUED messages wait for a receiver, LOANED slots are being written,\n"
 	"LEASED messages were taken and not released yet. BYTES is the memory in use.\n"
 	"SEND and RECV count open ends, of a topic its publishers and subscribers.\n"
+	"What you have over shared memory is listed too, as shm:NAME; what is in it is not known.\n"
 	"\n"
 	"  -0, --null  only names, as they are, each with a NUL byte behind it\n"
 };
