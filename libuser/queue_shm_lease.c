@@ -69,8 +69,12 @@ int ipcx_lease_recover(struct ipcx_topic *t, struct ipcx_topic_reader *reader)
 	for (; s->pos != next; s->pos = ipcx_pos_add(s->pos, 1)) {
 		struct lease l = get_lease(s, s->pos);
 
-		if (l.state == IPCX_LEASE_RELEASED || !is_message(s, s->pos) ||
+		if (l.state != IPCX_LEASE_RELEASED && is_message(s, s->pos) &&
 		    ipcx_request_is_over(t, reader, s->pos, call_of(s, s->pos))) {
+			l.state = IPCX_LEASE_RELEASED;
+			set_lease(s, s->pos, l);
+		}
+		if (l.state == IPCX_LEASE_RELEASED || !is_message(s, s->pos)) {
 			ipcx_sub_flip(s, s->pos);
 			continue;
 		}

@@ -35,19 +35,25 @@ static bool is_given_up(struct ipcx_shm_answer *a, uint64_t pos)
 				ipcx_call_word(pos, IPCX_CALL_OVER));
 }
 
-/* The request at @pos is answered, if it is @state still. */
+/*
+ * The request at @pos is answered, if it is @state still; else its place may be that of another
+ * since, or have its answer.
+ */
 static void answer(struct ipcx_shm_answers *all, uint32_t call, uint64_t pos,
 		   enum ipcx_call_state state, uint32_t flags, uint64_t len)
 {
 	struct ipcx_shm_answer *a = &all->at[call - 1];
+	uint64_t word = ipcx_call_word(pos, state);
 
-	__atomic_store_n(&a->flags, flags, __ATOMIC_RELAXED);
-	__atomic_store_n(&a->len, len, __ATOMIC_RELAXED);
-	if (ipcx_call_change(a, ipcx_call_word(pos, state),
-			     ipcx_call_word(pos, IPCX_CALL_ANSWERED)))
-		tell(all);
-	else
-		is_given_up(a, pos);
+	if (__atomic_load_n(&a->word, __ATOMIC_ACQUIRE) == word) {
+		__atomic_store_n(&a->flags, flags, __ATOMIC_RELAXED);
+		__atomic_store_n(&a->len, len, __ATOMIC_RELAXED);
+		if (ipcx_call_change(a, word, ipcx_call_word(pos, IPCX_CALL_ANSWERED))) {
+			tell(all);
+			return;
+		}
+	}
+	is_given_up(a, pos);
 }
 
 /* Return: 1: it is to be served; 0: nobody waits for that; or -EPROTO. */

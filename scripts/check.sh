@@ -319,6 +319,7 @@ if [ "$kernel" = stock ]; then
 	host queue_shm_kill
 	host queue_shm_step
 	host queue_shm_call
+	host queue_shm_reply
 	run fallback.sh selftests/fallback.sh
 	run record.sh selftests/record.sh
 	run examples.sh selftests/examples.sh

@@ -4,94 +4,9 @@
  * answer whoever is killed, after each store that others can see or at random; and peers that make
  * no sense. What they have in common with other transports is in transport_call.c.
  */
+#include "queue_shm_util.h"
 #include "shm_kill.h"
 #include "shm_step.h"
-
-#define CALLS 64 /* that a sender may have on their way */
-
-FIXTURE(call)
-{
-	char dir[64];
-	struct ipcx_queue *s, *r;
-	struct ipcx_msg m;
-};
-
-FIXTURE_SETUP(call)
-{
-	memset(self, 0, sizeof(*self));
-	ASSERT_TRUE(dir_make(self->dir));
-	ASSERT_EQ(0, open_queue(&self->s, IPCX_SEND)) TH_LOG("%s", ipcx_error());
-}
-
-FIXTURE_TEARDOWN(call)
-{
-	ipcx_queue_close(self->s);
-	ipcx_queue_close(self->r);
-	EXPECT_EQ(0, dir_remove(self->dir)) TH_LOG("something is left");
-}
-
-/* Sends a request with a number, which waits for no answer yet. */
-static int request(struct ipcx_queue *q, uint64_t nr, int64_t expires)
-{
-	struct ipcx_msg m;
-	int r = ipcx_queue_loan(q, sizeof(nr), &m, in_ms(5000));
-
-	if (r)
-		return r;
-	*(uint64_t *)m.data = nr;
-	m.tag = nr;
-	m.expires = expires;
-	m.flags = IPCX_REQUEST;
-	r = ipcx_queue_commit(q, &m);
-	if (r)
-		ipcx_queue_cancel(q, &m);
-	return r;
-}
-
-static int call(struct ipcx_queue *q, uint64_t nr, struct ipcx_msg *reply, int64_t deadline)
-{
-	struct ipcx_msg m;
-	int r = ipcx_queue_loan(q, sizeof(nr), &m, in_ms(5000));
-
-	if (r)
-		return r;
-	*(uint64_t *)m.data = nr;
-	m.tag = nr;
-	r = ipcx_queue_call(q, &m, reply, deadline);
-	if (r && m.priv[3])
-		ipcx_queue_cancel(q, &m);
-	return r;
-}
-
-/* The reply to a number: itself again and again */
-static size_t length_of(uint64_t nr)
-{
-	return nr % 3 ? sizeof(nr) : LONG;
-}
-
-static int answer(struct ipcx_queue *q, struct ipcx_msg *m, bool loan)
-{
-	uint64_t nr = m->tag, words[LONG / 8];
-	struct ipcx_msg reply = { .data = words, .len = length_of(nr) };
-	int r = loan ? ipcx_queue_loan_reply(q, m, LONG, &reply) : 0;
-
-	if (r)
-		return r;
-	for (size_t i = 0; i < LONG / 8; i++)
-		((uint64_t *)reply.data)[i] = nr;
-	reply.len = length_of(nr);
-	return ipcx_queue_reply(q, m, &reply);
-}
-
-static bool is_reply(const struct ipcx_msg *m, uint64_t nr)
-{
-	if (m->flags || m->tag != nr || m->len != length_of(nr))
-		return false;
-	for (size_t i = 0; i < m->len / 8; i++)
-		if (((const uint64_t *)m->data)[i] != nr)
-			return false;
-	return true;
-}
 
 /* One that serves all that comes until the deadline */
 static void serve(struct ipcx_queue *q, int64_t until)
@@ -272,15 +187,34 @@ static bool fits(enum stage stage, const struct ipcx_msg *m)
 	return m->flags == IPCX_OWNERDEAD && stage != REPLIED && stage != RELEASED;
 }
 
+/* Bit i: the place of request i has a reply, which is the answer from then on. */
+static unsigned int replies(void)
+{
+	struct {
+		uint64_t word, server, len;
+		uint32_t flags, reserved;
+	} place[4];
+	unsigned int mask = 0;
+
+	if (pread(memory_of("queue"), place, sizeof(place), RINGS + RINGS_BYTES / 2 - 4096 + 8) !=
+	    sizeof(place))
+		return -1;
+	for (int i = 0; i < 4; i++)
+		if ((place[i].word & 0xff) == 3 && !place[i].flags)
+			mask |= 1 << i;
+	return mask;
+}
+
 TEST_F_TIMEOUT(call, server_killed_after_each_store, 600)
 {
 	unsigned char *stage =
 		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	bool killed = true;
+	int killed = 1;
+	unsigned int replied = 0;
 	int k = 0;
 
-	while (killed && ++k < STORES_MAX) {
-		unsigned int got = 0;
+	while (killed > 0 && ++k < STORES_MAX) {
+		unsigned int got = 0, given;
 		struct ipcx_msg m;
 		pid_t pid;
 
@@ -291,6 +225,9 @@ TEST_F_TIMEOUT(call, server_killed_after_each_store, 600)
 		if (!pid)
 			stepped_server(stage);
 		killed = step_and_kill(pid, k);
+		ASSERT_LE(0, killed) TH_LOG("after store %d", k);
+		given = replies();
+		replied |= given;
 		/* the next one serves what is left of it */
 		ASSERT_EQ(0, open_queue(&self->r, IPCX_RECV));
 		serve(self->r, 1);
@@ -302,6 +239,8 @@ TEST_F_TIMEOUT(call, server_killed_after_each_store, 600)
 			EXPECT_TRUE(fits(stage[m.tag], &m))
 			TH_LOG("after store %d: %ju, stage %d, flags %x", k, (uintmax_t)m.tag,
 			       stage[m.tag], m.flags);
+			EXPECT_TRUE(!m.flags || !(given >> m.tag & 1))
+			TH_LOG("after store %d: the reply to %ju is lost", k, (uintmax_t)m.tag);
 			ASSERT_EQ(0, ipcx_queue_release(self->s, &m));
 		}
 		EXPECT_EQ(-EAGAIN, ipcx_queue_answer(self->s, &m, 0));
@@ -309,9 +248,27 @@ TEST_F_TIMEOUT(call, server_killed_after_each_store, 600)
 		self->r = NULL;
 	}
 	TH_LOG("%d stores", k - 1);
+	EXPECT_EQ(5, replied);
 	EXPECT_LT(10, k);
 	EXPECT_GT(STORES_MAX, k);
 	munmap(stage, 4096);
+}
+
+/* Serves the two requests that somebody waits for, as @c asks for that. */
+static void serve_two(const struct child *c)
+{
+	struct ipcx_queue *q;
+	struct ipcx_msg m;
+
+	if (!hear(c)) /* it is gone */
+		_exit(0);
+	if (open_queue(&q, IPCX_RECV))
+		_exit(1);
+	for (int i = 0; i < 2; i++)
+		if (ipcx_queue_take(q, &m, 0) || answer(q, &m, i))
+			_exit(2);
+	ipcx_queue_close(q);
+	_exit(say(c) ? 0 : 3);
 }
 
 /* Asks, gives up, asks more, and goes with requests on their way. */
@@ -335,11 +292,9 @@ static void stepped_caller(const struct child *c)
 /* Its server goes on, and so do other callers. */
 TEST_F_TIMEOUT(call, caller_killed_after_each_store, 600)
 {
-	bool killed = true;
-	int k = 0;
+	int k = 0, killed = 1;
 
-	ASSERT_EQ(0, open_queue(&self->r, IPCX_RECV));
-	while (killed && ++k < STORES_MAX) {
+	while (killed > 0 && ++k < STORES_MAX) {
 		struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
 		struct ipcx_msg m, reply;
 		struct child c;
@@ -349,16 +304,14 @@ TEST_F_TIMEOUT(call, caller_killed_after_each_store, 600)
 			stepped_caller(&c);
 		server = fork();
 		ASSERT_LE(0, server);
-		if (!server) { /* lets it go on when it waits */
-			if (hear(&c))
-				say(&c);
-			_exit(0);
-		}
+		if (!server)
+			serve_two(&c);
 		killed = step_and_kill(c.pid, k);
+		ASSERT_LE(0, killed) TH_LOG("after store %d", k);
+		ASSERT_EQ(0, exit_status(server)) TH_LOG("after store %d", k);
 		close(c.to);
 		close(c.from);
-		kill(server, SIGKILL);
-		waitpid(server, NULL, 0);
+		ASSERT_EQ(0, open_queue(&self->r, IPCX_RECV));
 		/* sees that it is dead, so that the next one has the same place */
 		ASSERT_EQ(0, ipcx_queue_stat(self->r, &stats));
 		while (!ipcx_queue_take(self->r, &m, 0))
@@ -370,6 +323,8 @@ TEST_F_TIMEOUT(call, caller_killed_after_each_store, 600)
 		ASSERT_EQ(0, ipcx_queue_answer(self->s, &reply, 0));
 		ASSERT_TRUE(is_reply(&reply, k));
 		ASSERT_EQ(0, ipcx_queue_release(self->s, &reply));
+		ipcx_queue_close(self->r);
+		self->r = NULL;
 	}
 	TH_LOG("%d stores", k - 1);
 	EXPECT_LT(10, k);

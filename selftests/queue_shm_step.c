@@ -168,10 +168,10 @@ static bool is_right(const struct board *b)
 
 TEST_F_TIMEOUT(step, killed_after_each_store, 600)
 {
-	bool killed = true;
+	int killed = 1;
 	int k = 0;
 
-	while (killed && ++k < STORES_MAX) {
+	while (killed > 0 && ++k < STORES_MAX) {
 		pid_t pid;
 
 		memset(self->b, 0, sizeof(*self->b));
@@ -192,6 +192,7 @@ TEST_F_TIMEOUT(step, killed_after_each_store, 600)
 		if (!pid)
 			stepped(self->b, variant->what);
 		killed = step_and_kill(pid, k);
+		ASSERT_LE(0, killed) TH_LOG("after store %d", k);
 		ASSERT_TRUE(is_right(self->b)) TH_LOG("after store %d", k);
 		ASSERT_EQ(0, queue_send(self->s, 0, 0)) TH_LOG("after store %d", k);
 		ipcx_queue_close(self->s);

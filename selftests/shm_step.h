@@ -25,7 +25,8 @@ static inline void step_me(void)
 	raise(SIGSTOP);
 }
 
-static inline bool kill_after(pid_t pid, const char *memory, int k)
+/* Return: as step_and_kill(). */
+static inline int kill_after(pid_t pid, const char *memory, int k)
 {
 	static char old[4096 + RINGS_BYTES];
 	int stores = 0, status;
@@ -33,9 +34,10 @@ static inline bool kill_after(pid_t pid, const char *memory, int k)
 	memcpy(old, memory + CONTROL, 4096);
 	memcpy(old + 4096, memory + RINGS, RINGS_BYTES);
 	for (int i = 0; i < STEPS_MAX && stores < k; i++) {
-		if (ptrace(PTRACE_SINGLESTEP, pid, 0, 0) || waitpid(pid, &status, 0) < 0 ||
-		    !WIFSTOPPED(status))
-			return false; /* it has ended */
+		if (ptrace(PTRACE_SINGLESTEP, pid, 0, 0) || waitpid(pid, &status, 0) < 0)
+			return -1;
+		if (!WIFSTOPPED(status))
+			return status ? -1 : 0;
 		if (memcmp(old, memory + CONTROL, 4096) ||
 		    memcmp(old + 4096, memory + RINGS, RINGS_BYTES)) {
 			memcpy(old, memory + CONTROL, 4096);
@@ -45,29 +47,29 @@ static inline bool kill_after(pid_t pid, const char *memory, int k)
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
-	return stores == k;
+	return stores == k ? 1 : -1;
 }
 
 /*
  * Kills @pid, which calls step_me(), right after its store number @k; this process has the queue
- * open. Return: whether it came to that.
+ * open. Return: 1; 0: it had done all before, and ended well; or -1.
  */
-static inline bool step_and_kill(pid_t pid, int k)
+static inline int step_and_kill(pid_t pid, int k)
 {
 	int fd = memory_of("queue"), status;
 	char *memory;
 	struct stat st;
-	bool killed;
+	int killed;
 
 	do {
 		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
-			return false;
+			return -1;
 	} while (WSTOPSIG(status) != SIGSTOP);
 	if (fstat(fd, &st))
-		return false;
+		return -1;
 	memory = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
-		return false;
+		return -1;
 	killed = kill_after(pid, memory, k);
 	munmap(memory, st.st_size);
 	return killed;
