@@ -52,6 +52,7 @@ struct ipcx_shm_call {
  * @call: requests
  * @held: what the application has of answers and of loans for replies
  * @back: answers that were put back
+ * @numbers: the last that one of @held was given
  */
 struct shm_queue {
 	struct ipcx_queue base;
@@ -60,6 +61,7 @@ struct shm_queue {
 	uint64_t pending, given_up;
 	struct ipcx_shm_call call[IPCX_SHM_CALLS];
 	struct ipcx_shm_held *held, *back;
+	uint64_t numbers;
 };
 
 static inline struct shm_queue *ipcx_shm_queue(const struct ipcx_queue *q)

@@ -6,6 +6,7 @@
  * LOCKS: the handle's.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "queue_shm_call.h"
 
@@ -27,8 +28,7 @@ struct ipcx_shm_held *ipcx_shm_hold(struct shm_queue *s, enum ipcx_shm_kind kind
 		.pid = -1,
 		.uid = -1,
 		.gid = -1,
-		.priv = { [IPCX_TOPIC_PRIV_POS] = (uintptr_t)h,
-			  [IPCX_TOPIC_PRIV_HOLDER] = holder(s, kind) },
+		.priv = { [IPCX_TOPIC_PRIV_HOLDER] = holder(s, kind) },
 	};
 	if (kind == IPCX_SHM_REPLY) {
 		ipcx_lock(&s->t->lock);
@@ -38,9 +38,10 @@ struct ipcx_shm_held *ipcx_shm_hold(struct shm_queue *s, enum ipcx_shm_kind kind
 	return h;
 }
 
-/* With the lock held */
+/* With the lock held. Each time it has another number, so that older copies stand for nothing. */
 void ipcx_shm_hold_again(struct shm_queue *s, struct ipcx_shm_held *h)
 {
+	h->m.priv[IPCX_TOPIC_PRIV_POS] = ++s->numbers;
 	h->next = s->held;
 	s->held = h;
 }
@@ -52,7 +53,7 @@ static struct ipcx_shm_held **find(struct shm_queue *s, enum ipcx_shm_kind kind,
 
 	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != holder(s, kind))
 		return NULL;
-	while (*p && (uintptr_t)*p != m->priv[IPCX_TOPIC_PRIV_POS])
+	while (*p && memcmp((*p)->m.priv, m->priv, sizeof(m->priv)) != 0)
 		p = &(*p)->next;
 	return *p ? p : NULL;
 }
@@ -60,12 +61,13 @@ static struct ipcx_shm_held **find(struct shm_queue *s, enum ipcx_shm_kind kind,
 struct ipcx_shm_held *ipcx_shm_find_held(struct shm_queue *s, enum ipcx_shm_kind kind,
 					 const struct ipcx_msg *m)
 {
-	struct ipcx_shm_held **p;
+	struct ipcx_shm_held **p, *h;
 
 	ipcx_lock(&s->t->lock);
 	p = find(s, kind, m);
+	h = p ? *p : NULL;
 	ipcx_unlock(&s->t->lock);
-	return p ? *p : NULL;
+	return h;
 }
 
 static struct ipcx_shm_held *take_out(struct shm_queue *s, enum ipcx_shm_kind kind,

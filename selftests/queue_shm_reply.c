@@ -1,8 +1,87 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Replies over shared memory: an answer that was given stays the one, whoever receives after whom.
+ * Replies over shared memory: what an application has of them, in threads that share a handle, and
+ * that an answer which was given stays the one, whoever receives after whom.
  */
+#include <pthread.h>
+
 #include "queue_shm_util.h"
+
+struct loans {
+	struct ipcx_queue *q;
+	struct ipcx_msg m;
+	bool stop;
+};
+
+/* Loans for replies come and go, beside another thread. */
+static void *loan_and_cancel(void *arg)
+{
+	struct loans *l = arg;
+	struct ipcx_msg reply;
+
+	while (!__atomic_load_n(&l->stop, __ATOMIC_RELAXED))
+		if (ipcx_queue_loan_reply(l->q, &l->m, 2 * LONG, &reply) ||
+		    ipcx_queue_cancel(l->q, &reply))
+			return "a loan failed";
+	return NULL;
+}
+
+/* A reply is sent from its own loan, not from another thread's, which would be long enough. */
+TEST_F_TIMEOUT(call, loans_of_two_threads, 120)
+{
+	struct ipcx_msg m, reply;
+	struct loans other = { 0 };
+	pthread_t thread;
+	void *what;
+
+	ASSERT_EQ(0, open_queue(&self->r, IPCX_RECV));
+	ASSERT_EQ(0, request(self->s, 1, 0));
+	ASSERT_EQ(0, request(self->s, 2, 0));
+	ASSERT_EQ(0, ipcx_queue_take(self->r, &m, 0));
+	ASSERT_EQ(0, ipcx_queue_take(self->r, &other.m, 0));
+	other.q = self->r;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, loan_and_cancel, &other));
+	for (int i = 0; i < 200000; i++) {
+		ASSERT_EQ(0, ipcx_queue_loan_reply(self->r, &m, LONG, &reply));
+		reply.len = LONG + 1;
+		ASSERT_EQ(-EMSGSIZE, ipcx_queue_reply(self->r, &m, &reply)) TH_LOG("%d", i);
+		ASSERT_EQ(0, ipcx_queue_cancel(self->r, &reply));
+	}
+	__atomic_store_n(&other.stop, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(thread, &what));
+	EXPECT_EQ(NULL, what) TH_LOG("%s", (char *)what);
+}
+
+/* A copy of what is gone stands for nothing, also where the next one lies in the same memory. */
+TEST_F(call, copies_of_what_is_gone)
+{
+	struct ipcx_msg m, reply = { 0 }, copy;
+
+	ASSERT_EQ(0, open_queue(&self->r, IPCX_RECV));
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(0, request(self->s, 1, 0));
+		ASSERT_EQ(0, ipcx_queue_take(self->r, &m, 0));
+		ASSERT_EQ(0, answer(self->r, &m, false));
+		ASSERT_EQ(0, ipcx_queue_answer(self->s, &reply, 0));
+		if (i) {
+			EXPECT_EQ(-EPERM, ipcx_queue_release(self->s, &copy));
+			EXPECT_EQ(-EPERM, ipcx_queue_nack(self->s, &copy));
+		}
+		EXPECT_TRUE(is_reply(&reply, 1));
+		copy = reply;
+		ASSERT_EQ(0, ipcx_queue_release(self->s, &reply));
+	}
+	ASSERT_EQ(0, request(self->s, 2, 0));
+	ASSERT_EQ(0, ipcx_queue_take(self->r, &m, 0));
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(0, ipcx_queue_loan_reply(self->r, &m, LONG, &reply));
+		if (i)
+			EXPECT_EQ(-EPERM, ipcx_queue_cancel(self->r, &copy));
+		copy = reply;
+		ASSERT_EQ(0, ipcx_queue_cancel(self->r, &reply));
+	}
+	ASSERT_EQ(0, ipcx_queue_release(self->r, &m));
+}
 
 /* A server that takes two messages, replies to the second or not, and stays as it is */
 static void take_two(const struct child *c, bool replies)
