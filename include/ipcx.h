@@ -566,7 +566,8 @@ int ipcx_queue_remove(const char *uri);
 enum ipcx_listed_kind { IPCX_LISTED_QUEUE = 1, IPCX_LISTED_TOPIC, IPCX_LISTED_REGION };
 
 /**
- * struct ipcx_listed - what ipcx_list() tells of an object; newer libraries tell more
+ * struct ipcx_listed - what ipcx_list() tells of an object
+ * @sz: bytes of it that this library knows; newer ones tell more
  * @name: without "shm:"
  * @kind: enum ipcx_listed_kind
  * @mode: permission bits
@@ -580,6 +581,7 @@ enum ipcx_listed_kind { IPCX_LISTED_QUEUE = 1, IPCX_LISTED_TOPIC, IPCX_LISTED_RE
  * @bytes_max: likewise; bytes of a region
  */
 struct ipcx_listed {
+	size_t sz;
 	char name[256];
 	uint32_t kind, mode, flags, uid, depth, senders, receivers, __reserved;
 	uint64_t msg_max, bytes_max;
@@ -590,12 +592,14 @@ struct ipcx_listed {
  * @each: called for each object, until it returns something that is not 0 and not negative
  * @arg: handed to it
  *
- * Nothing is opened, and nobody who has something open is disturbed or waited for.
+ * Nothing is made, also not the directory of names, and nobody who has something open is
+ * disturbed or waited for.
  *
- * Return: 0, what @each returned, or
+ * Return: 0, what @each returned to end it, or
  * -EACCES  the directory of names is another's, or open to others
  * -ELOOP   it is a symbolic link
  * -EMFILE  the process has too many open files
+ * -ENFILE  the system has too many open files
  * -ENOMEM  there is no memory
  */
 int ipcx_list(int (*each)(const struct ipcx_listed *o, void *arg), void *arg);

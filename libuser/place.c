@@ -80,7 +80,7 @@ static int open_dir(const char *path, int how)
 }
 
 /* $XDG_RUNTIME_DIR/ipcx, else of root /run/ipcx, else /tmp/ipcx-UID */
-static int user_dir(void)
+int ipcx_place_user_dir(bool make)
 {
 	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
 	char path[4096];
@@ -92,7 +92,7 @@ static int user_dir(void)
 		strcpy(path, "/run/ipcx");
 	else
 		snprintf(path, sizeof(path), "/tmp/ipcx-%u", geteuid());
-	if (mkdir(path, 0700) && errno != EEXIST)
+	if (make && mkdir(path, 0700) && errno != EEXIST)
 		return ipcx_fail(errno,
 				 "directory \"%.200s\" cannot be made: %s; set "
 				 "XDG_RUNTIME_DIR to one that can be written",
@@ -135,7 +135,7 @@ int ipcx_place_find(struct ipcx_place *p, const char *rest, const char *suffix)
 		return r;
 	snprintf(p->name, sizeof(p->name), "%s%s", base, suffix);
 	snprintf(p->meta, sizeof(p->meta), ".%s", p->name);
-	p->dir = base != rest ? parent_dir(rest, base) : user_dir();
+	p->dir = base != rest ? parent_dir(rest, base) : ipcx_place_user_dir(true);
 	return p->dir < 0 ? p->dir : 0;
 }
 

@@ -38,6 +38,9 @@ struct ipcx_place {
  */
 int ipcx_place_find(struct ipcx_place *p, const char *rest, const char *suffix);
 
+/* The user's directory, open; made if @make, if it is not there */
+int ipcx_place_user_dir(bool make);
+
 /* Opens the file beside it; makes it, as @p says, with IPCX_CREATE in @flags. */
 int ipcx_place_open(struct ipcx_place *p, unsigned int flags, mode_t type);
 

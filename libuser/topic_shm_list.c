@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * What this user has over shared memory: files of queues and topics, and regions. Who lists them
- * opens none: whether there is a member is told by his lock, and nobody is waited for.
+ * makes nothing and is no member: whether there is one is told by his lock, and nobody is waited
+ * for.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,12 +16,12 @@
 
 #define REGIONS "/dev/shm"
 
-/* A name between what stands before and behind it. Return: whether it is one. */
+/* A name between what stands before and behind it. Return: whether it is one that can be opened. */
 static bool cut_name(char name[256], const char *file, const char *before, const char *behind)
 {
 	size_t len = strlen(file), b = strlen(before), e = strlen(behind);
 
-	if (len <= b + e || len - b - e > 255 || strncmp(file, before, b) != 0 ||
+	if (len <= b + e || len - b - e > 255 || strncmp(file, before, b) != 0 || file[b] == '.' ||
 	    strcmp(file + len - e, behind) != 0)
 		return false;
 	memcpy(name, file + b, len - b - e);
@@ -37,8 +38,14 @@ static uint32_t members(int fd, unsigned int from, unsigned int end)
 	return n;
 }
 
-/* Return: whether @file is a queue or topic that is there. */
-static bool look_at_file(int dir, const char *file, struct ipcx_listed *o)
+/* Could something not be looked at, so that it may be there? */
+static bool is_exhausted(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOMEM;
+}
+
+/* Return: whether @file is a queue or topic that is there, or a bare negative errno. */
+static int look_at_file(int dir, const char *file, struct ipcx_listed *o)
 {
 	struct stat st;
 	bool there;
@@ -49,10 +56,13 @@ static bool look_at_file(int dir, const char *file, struct ipcx_listed *o)
 	else if (cut_name(o->name, file, ".", ".topic"))
 		o->kind = IPCX_LISTED_TOPIC;
 	else
-		return false;
+		return 0;
+	/* somebody may wait until a FIFO is opened */
+	if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+		return 0;
 	fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
-		return false;
+		return is_exhausted(errno) ? -errno : 0;
 	there = !fstat(fd, &st) && S_ISREG(st.st_mode) && ipcx_shm_describe(fd, o);
 	o->uid = st.st_uid;
 	o->senders = members(fd, 0, IPCX_SHM_SUBS);
@@ -63,22 +73,22 @@ static bool look_at_file(int dir, const char *file, struct ipcx_listed *o)
 }
 
 /* Return: whether @file is a region of this user. */
-static bool look_at_region(int dir, const char *file, struct ipcx_listed *o)
+static int look_at_region(int dir, const char *file, struct ipcx_listed *o)
 {
 	struct stat st;
 
 	if (!cut_name(o->name, file, "ipcx.", "") || fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) ||
 	    !S_ISREG(st.st_mode) || st.st_uid != geteuid())
-		return false;
+		return 0;
 	o->kind = IPCX_LISTED_REGION;
 	o->mode = st.st_mode & 0777;
 	o->uid = st.st_uid;
 	o->bytes_max = st.st_size;
-	return true;
+	return 1;
 }
 
-/* Return: 0, what @each returned if not 0, or a bare negative errno. Closes @dir. */
-static int list_dir(int dir, bool (*look)(int dir, const char *file, struct ipcx_listed *o),
+/* Return: 0, what @each returned to end it, or a bare negative errno. Closes @dir. */
+static int list_dir(int dir, int (*look)(int dir, const char *file, struct ipcx_listed *o),
 		    int (*each)(const struct ipcx_listed *o, void *arg), void *arg)
 {
 	DIR *d = fdopendir(dir);
@@ -91,10 +101,13 @@ static int list_dir(int dir, bool (*look)(int dir, const char *file, struct ipcx
 		return r;
 	}
 	while (!r && (e = readdir(d))) {
-		struct ipcx_listed o = { 0 };
+		struct ipcx_listed o = { .sz = sizeof(o) };
 
-		if (look(dir, e->d_name, &o))
-			r = each(&o, arg);
+		r = look(dir, e->d_name, &o);
+		if (r <= 0)
+			continue;
+		r = each(&o, arg);
+		r = r > 0 ? r : 0;
 	}
 	closedir(d);
 	return r;
@@ -102,17 +115,18 @@ static int list_dir(int dir, bool (*look)(int dir, const char *file, struct ipcx
 
 int ipcx_list(int (*each)(const struct ipcx_listed *o, void *arg), void *arg)
 {
-	struct ipcx_place place;
-	int r = ipcx_place_find(&place, "any", "");
+	int dir = ipcx_place_user_dir(false), r = 0;
 
-	if (r)
-		return r;
-	r = list_dir(place.dir, look_at_file, each, arg);
+	if (dir < 0 && dir != -ENOENT)
+		return dir;
+	if (dir >= 0)
+		r = list_dir(dir, look_at_file, each, arg);
 	if (r)
 		return r < 0 ? ipcx_fail(-r, "the directory of names: %s", strerror(-r)) : r;
-	r = open(REGIONS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (r < 0) /* then there are none */
-		return 0;
-	r = list_dir(r, look_at_region, each, arg);
+	dir = open(REGIONS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0)
+		r = list_dir(dir, look_at_region, each, arg);
+	else if (is_exhausted(errno))
+		r = -errno;
 	return r < 0 ? ipcx_fail(-r, REGIONS ": %s", strerror(-r)) : r;
 }

@@ -430,31 +430,40 @@ struct listed {
 	struct ipcx_listed last;
 };
 
+/* What is negative does not end the list. */
 static int note(const struct ipcx_listed *o, void *arg)
 {
 	struct listed *l = arg;
 
 	l->last = *o;
-	return ++l->n == l->stop ? 77 : 0;
+	return ++l->n == l->stop ? 77 : -1;
 }
 
 /* What is there is told, and what only looks like it is not. */
 TEST(listed)
 {
 	struct ipcx_topic *pub, *sub;
-	char dir[64], path[160];
+	char dir[64], path[160], other[160];
+	struct rlimit limit, few;
 	struct ipcx_queue *q;
 	struct listed l = { 0 };
 	struct child c = { 0 };
 	int fd;
 
 	ASSERT_TRUE(dir_make(dir));
+	/* where there is no directory, none is made */
+	snprintf(path, sizeof(path), "%s/none", dir);
+	setenv("XDG_RUNTIME_DIR", path, 1);
+	ASSERT_EQ(0, ipcx_list(note, &l)) TH_LOG("%s", ipcx_error());
+	setenv("XDG_RUNTIME_DIR", dir, 1);
 	ASSERT_EQ(0, ipcx_list(note, &l)) TH_LOG("%s", ipcx_error());
 	EXPECT_EQ(0, l.n);
+	EXPECT_EQ(0, entries(dir));
 	ASSERT_EQ(0, open_topic(&pub, IPCX_PUBLISH));
 	ASSERT_EQ(0, open_topic(&sub, IPCX_SUBSCRIBE));
 	ASSERT_EQ(0, ipcx_list(note, &l));
 	ASSERT_EQ(1, l.n);
+	EXPECT_EQ(sizeof(l.last), l.last.sz);
 	EXPECT_STREQ("topic", l.last.name);
 	EXPECT_EQ(IPCX_LISTED_TOPIC, l.last.kind);
 	EXPECT_EQ(0600, l.last.mode);
@@ -482,7 +491,19 @@ TEST(listed)
 	l = (struct listed){ 0 };
 	ASSERT_EQ(0, ipcx_list(note, &l));
 	EXPECT_EQ(1, l.n);
-	/* a link, a FIFO, somebody's own file, an empty one */
+	/* what could not be looked at is not told to be nothing */
+	fd = dup(0);
+	close(fd);
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	few = limit;
+	few.rlim_cur = fd + 1;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+	EXPECT_EQ(-EMFILE, ipcx_list(note, &l));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	/* one that cannot be opened for its name, a link, a FIFO, somebody's own file, an empty one */
+	snprintf(path, sizeof(path), "%s/ipcx/..a.topic", dir);
+	snprintf(other, sizeof(other), "%s/ipcx/" FILE_NAME, dir);
+	ASSERT_EQ(0, link(other, path));
 	snprintf(path, sizeof(path), "%s/ipcx/.a.queue", dir);
 	ASSERT_EQ(0, symlink(".topic.topic", path));
 	snprintf(path, sizeof(path), "%s/ipcx/.b.queue", dir);
