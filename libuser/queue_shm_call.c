@@ -10,10 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/time_types.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "copied.h"
@@ -38,7 +38,7 @@ static bool has(uint64_t mask, unsigned int i)
 /* Id of who receives, or was not seen to be gone yet; 0: nobody */
 static uint64_t receiver_of(const struct shm_queue *s)
 {
-	return __atomic_load_n(&s->t->shm->table->member[IPCX_SHM_SUBS].id, __ATOMIC_RELAXED);
+	return __atomic_load_n(&s->t->shm->table->member[IPCX_SHM_SUBS].id, __ATOMIC_ACQUIRE);
 }
 
 static uint64_t number_of(const struct ipcx_shm_call *c)
@@ -55,15 +55,25 @@ static void make_free(struct shm_queue *s, unsigned int i)
 	s->given_up &= ~bit;
 }
 
-/* Places that the receiver has done with since. */
+/* @len bytes of a reply are of no use any more. What is no longer than a page may stay. */
+static void free_pages(const struct ipcx_topic *t, unsigned int i, uint64_t len)
+{
+	if (len > t->page)
+		fallocate(t->mem, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			  ipcx_reply_at(t, t->o.out_ring, i), len);
+}
+
+/* Places that the receiver has done with since. It may have written a reply, or a part of one. */
 static void collect(struct shm_queue *s)
 {
 	for (uint64_t left = s->given_up; left; left &= left - 1) {
 		unsigned int i = __builtin_ctzll(left);
 		uint64_t word = __atomic_load_n(&answers_of(s)->at[i].word, __ATOMIC_ACQUIRE);
 
-		if (word == ipcx_call_word(s->call[i].pos, IPCX_CALL_OVER))
-			make_free(s, i);
+		if (word != ipcx_call_word(s->call[i].pos, IPCX_CALL_OVER))
+			continue;
+		free_pages(s->t, i, s->t->o.out_stride);
+		make_free(s, i);
 	}
 }
 
@@ -119,15 +129,18 @@ int ipcx_shm_request(struct shm_queue *s, struct ipcx_msg *m, bool call)
 	return 0;
 }
 
-/* Why nobody will answer it, or 0; @word is what became of it. */
-static uint32_t why_over(struct shm_queue *s, unsigned int i, uint64_t word)
+/*
+ * Why nobody will answer it, or 0; @word is what became of it, and @now was the receiver before that
+ * was read. If it is still, it was so when @by was read: one that has the request writes itself
+ * there first.
+ */
+static uint32_t why_over(struct shm_queue *s, unsigned int i, uint64_t word, uint64_t now)
 {
 	struct ipcx_shm_call *c = &s->call[i];
-	uint64_t by = __atomic_load_n(&answers_of(s)->at[i].server, __ATOMIC_RELAXED);
-	uint64_t now = receiver_of(s);
+	uint64_t by = __atomic_load_n(&answers_of(s)->at[i].server, __ATOMIC_ACQUIRE);
 	bool taken = word == ipcx_call_word(c->pos, IPCX_CALL_TAKEN);
 
-	if (taken ? now != by : !now && c->server)
+	if ((taken ? now != by : !now && c->server) && receiver_of(s) == now)
 		return IPCX_OWNERDEAD;
 	if (now)
 		c->server = now;
@@ -166,7 +179,6 @@ static int fetch(struct shm_queue *s, unsigned int i, struct ipcx_shm_held **h)
 	uint64_t len = __atomic_load_n(&a->len, __ATOMIC_RELAXED);
 	uint32_t flags = __atomic_load_n(&a->flags, __ATOMIC_RELAXED);
 	struct ipcx_topic *t = s->t;
-	uint64_t at = ipcx_reply_at(t, t->o.out_ring, i);
 	int r = -EPROTO;
 
 	if (!(flags & ~WHY) && len <= (flags ? 0 : t->o.out_msg_max)) {
@@ -174,12 +186,12 @@ static int fetch(struct shm_queue *s, unsigned int i, struct ipcx_shm_held **h)
 		if (!*h)
 			return -ENOMEM;
 		fill_answer(*h, &s->call[i], flags);
-		r = read_all(t, (*h)->data, len, at);
+		r = read_all(t, (*h)->data, len, ipcx_reply_at(t, t->o.out_ring, i));
 		if (r)
 			free(*h);
-		if (len > t->page)
-			fallocate(t->mem, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, len);
 	}
+	/* where there is no reply, one may have been begun */
+	free_pages(t, i, r || flags ? t->o.out_stride : len);
 	make_free(s, i);
 	return r;
 }
@@ -204,6 +216,7 @@ static int look(struct shm_queue *s, unsigned int i, bool late, struct ipcx_shm_
 	const struct ipcx_shm_answer *a = &answers_of(s)->at[i];
 
 	for (;;) {
+		uint64_t now = receiver_of(s);
 		uint64_t word = __atomic_load_n(&a->word, __ATOMIC_ACQUIRE);
 		uint32_t why;
 
@@ -214,7 +227,7 @@ static int look(struct shm_queue *s, unsigned int i, bool late, struct ipcx_shm_
 			make_free(s, i);
 			return -EPROTO;
 		}
-		why = why_over(s, i, word);
+		why = why_over(s, i, word, now);
 		if (!why && !late)
 			return -EAGAIN;
 		*h = ipcx_shm_hold(s, IPCX_SHM_ANSWER, 0);
@@ -273,15 +286,15 @@ static int get(struct shm_queue *s, uint64_t number, bool late, struct ipcx_msg 
 static int sleep_a_little(struct shm_queue *s, uint32_t news, int64_t deadline)
 {
 	int64_t left = LOOK_NS;
-	struct timespec ts;
+	struct __kernel_old_timespec ts; /* that of SYS_futex, whatever libc's is */
 
 	if (deadline != IPCX_FOREVER && deadline - ipcx_copied_now() < left)
 		left = deadline - ipcx_copied_now();
-	ts = (struct timespec){ .tv_nsec = left > 0 ? left : 0 };
+	ts = (struct __kernel_old_timespec){ .tv_nsec = left > 0 ? left : 0 };
 	if (!syscall(SYS_futex, &answers_of(s)->news, FUTEX_WAIT, news, &ts, NULL, 0))
 		return 0;
 	if (errno == ETIMEDOUT)
-		ipcx_shm_bury(s->t); /* the receiver, if it is dead */
+		ipcx_shm_notice(s->t); /* the receiver, if it is dead */
 	return errno == EINTR ? -EINTR : 0;
 }
 
@@ -307,7 +320,7 @@ static int wait_for(struct shm_queue *s, uint64_t number, int64_t deadline, stru
 		late = deadline != IPCX_FOREVER && ipcx_copied_now() >= deadline;
 		last = late;
 		if (late) {
-			ipcx_shm_bury(t);
+			ipcx_shm_notice(t);
 			continue;
 		}
 		r = sleep_a_little(s, news, deadline);

@@ -146,18 +146,20 @@ static int write_all(const struct ipcx_topic *t, const char *data, size_t len, u
 static int answer_locked(const struct ipcx_topic *t, const struct ipcx_msg *m, uint32_t flags,
 			 const void *data, size_t len)
 {
-	uint64_t where = m->priv[IPCX_TOPIC_PRIV_WHERE];
+	uint64_t where = m->priv[IPCX_TOPIC_PRIV_WHERE], pos = m->priv[IPCX_TOPIC_PRIV_POS];
 	uint32_t call = where >> IPCX_WHERE_CALL;
 	unsigned int ring = where & 0xff;
 	int r = find_request(t, m);
 
 	if (r <= 0)
 		return r;
-	r = write_all(t, data, len, ipcx_reply_at(t, ring, call - 1));
-	if (r)
+	/* or nobody wants it any more */
+	if (__atomic_load_n(&answers_of(t, ring)->at[call - 1].word, __ATOMIC_RELAXED) ==
+	    ipcx_call_word(pos, IPCX_CALL_TAKEN))
+		r = write_all(t, data, len, ipcx_reply_at(t, ring, call - 1));
+	if (r < 0)
 		return r;
-	answer(answers_of(t, ring), call, m->priv[IPCX_TOPIC_PRIV_POS], IPCX_CALL_TAKEN, flags,
-	       len);
+	answer(answers_of(t, ring), call, pos, IPCX_CALL_TAKEN, flags, len);
 	return 0;
 }
 

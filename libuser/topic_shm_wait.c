@@ -370,6 +370,14 @@ void ipcx_shm_bury(struct ipcx_topic *t)
 	ipcx_unlock(&t->shm->lock);
 }
 
+/* The same, of those that this one waits for, at little cost where nobody is dead. */
+void ipcx_shm_notice(struct ipcx_topic *t)
+{
+	ipcx_lock(&t->shm->lock);
+	bury(t);
+	ipcx_unlock(&t->shm->lock);
+}
+
 /* Of one who looks again and again no call may be made each time, but the dead are not for ever. */
 static int look_again(struct ipcx_topic *t, int which)
 {
