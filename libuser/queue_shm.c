@@ -147,6 +147,7 @@ ipcx_hot int loan_one(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, int6
 		return r;
 	m->prio = 0;
 	m->flags = 0;
+	m->seq = 0;
 	m->expires = 0;
 	return 1;
 }
@@ -227,7 +228,7 @@ static int cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 	int r = 0;
 
 	for (i = 0; i < n; i++) {
-		if (ipcx_shm_drop_held(ipcx_shm_queue(q), IPCX_SHM_REPLY, &m[i]))
+		if (q->fd >= 0 && ipcx_shm_drop_held(ipcx_shm_queue(q), IPCX_SHM_REPLY, &m[i]))
 			continue;
 		r = ipcx_topic_cancel(t, &m[i]);
 		if (r)

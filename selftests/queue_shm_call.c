@@ -63,13 +63,6 @@ TEST_F(call, places_for_answers)
 	}
 }
 
-static uint64_t blocks(void)
-{
-	struct stat st;
-
-	return fstat(memory_of("queue"), &st) ? 0 : st.st_blocks;
-}
-
 /* What was got takes no memory of the queue any more. */
 TEST_F(call, long_replies)
 {

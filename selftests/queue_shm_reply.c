@@ -83,6 +83,51 @@ TEST_F(call, copies_of_what_is_gone)
 	ASSERT_EQ(0, ipcx_queue_release(self->r, &m));
 }
 
+/* A forked child has no loan for a reply. */
+TEST_F(call, loan_in_a_forked_child)
+{
+	struct ipcx_msg m, reply;
+	pid_t pid;
+
+	ASSERT_EQ(0, open_queue(&self->r, IPCX_RECV));
+	ASSERT_EQ(0, request(self->s, 1, 0));
+	ASSERT_EQ(0, ipcx_queue_take(self->r, &m, 0));
+	ASSERT_EQ(0, ipcx_queue_loan_reply(self->r, &m, LONG, &reply));
+	pid = fork();
+	if (!pid)
+		_exit(ipcx_queue_cancel(self->r, &reply) == -EBADF ? 0 : 1);
+	EXPECT_EQ(0, exit_status(pid));
+	EXPECT_EQ(0, ipcx_queue_cancel(self->r, &reply));
+	ASSERT_EQ(0, ipcx_queue_release(self->r, &m));
+}
+
+/* A reply that nobody waits for any more takes no memory of the queue. */
+TEST_F(call, reply_to_nobody)
+{
+	IPCX_QUEUE_OPTS(opts, .depth = 8, .msg_max = 1 << 20);
+	struct ipcx_msg ask, m, reply = { 0 };
+	char *big = calloc(1, 1 << 20);
+	struct ipcx_queue *q;
+	uint64_t before;
+
+	ipcx_queue_close(self->s);
+	self->s = NULL;
+	ASSERT_EQ(0, ipcx_queue_open(&q, QUEUE_URI,
+				     IPCX_CREATE | IPCX_SEND | IPCX_RECV | IPCX_EPHEMERAL, &opts));
+	before = blocks();
+	for (int i = 0; i < 2 * CALLS; i++) {
+		ASSERT_EQ(0, ipcx_queue_loan(q, 8, &ask, 0));
+		ASSERT_EQ(-EAGAIN, ipcx_queue_call(q, &ask, &reply, 0));
+		ASSERT_EQ(0, ipcx_queue_take(q, &m, 0));
+		ASSERT_EQ(-ETIMEDOUT, ipcx_queue_call(q, &ask, &reply, 1));
+		reply = (struct ipcx_msg){ .data = big, .len = 1 << 20 };
+		ASSERT_EQ(0, ipcx_queue_reply(q, &m, &reply));
+		ASSERT_GE(before + 8, blocks());
+	}
+	ipcx_queue_close(q);
+	free(big);
+}
+
 /* A server that takes two messages, replies to the second or not, and stays as it is */
 static void take_two(const struct child *c, bool replies)
 {

@@ -31,11 +31,11 @@ FIXTURE_TEARDOWN(call)
 /* Sends a request with a number, which waits for no answer yet. */
 static inline int request(struct ipcx_queue *q, uint64_t nr, int64_t expires)
 {
-	struct ipcx_msg m;
+	struct ipcx_msg m = { .seq = 1 };
 	int r = ipcx_queue_loan(q, sizeof(nr), &m, in_ms(5000));
 
-	if (r)
-		return r;
+	if (r || m.seq)
+		return r ? r : -EBADMSG;
 	*(uint64_t *)m.data = nr;
 	m.tag = nr;
 	m.expires = expires;
@@ -89,6 +89,14 @@ static inline bool is_reply(const struct ipcx_msg *m, uint64_t nr)
 		if (((const uint64_t *)m->data)[i] != nr)
 			return false;
 	return true;
+}
+
+/* What the queue takes, in units of 512 bytes */
+static inline uint64_t blocks(void)
+{
+	struct stat st;
+
+	return fstat(memory_of("queue"), &st) ? 0 : st.st_blocks;
 }
 
 #endif /* QUEUE_SHM_UTIL_H */
