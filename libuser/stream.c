@@ -403,8 +403,8 @@ int ipcx_stream_start(struct ipcx_stream *s, unsigned int flags)
 		return r;
 	}
 	/* something to poll until there is somebody */
-	s->out.fd = socket(s->packets ? AF_UNIX : AF_INET,
-			   (s->packets ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	s->out.fd =
+		socket(s->family, (s->packets ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0);
 	if (s->out.fd < 0)
 		return ipcx_fail(errno, "no socket: %s", strerror(errno));
 	s->c.base.fd = s->out.fd;

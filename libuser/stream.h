@@ -51,6 +51,7 @@ struct ipcx_conn {
 /**
  * struct ipcx_stream - a handle whose messages go over connections
  * @c: what all that copy have
+ * @family: of its sockets
  * @packets: SOCK_SEQPACKET, which keeps each frame whole
  * @sum: payload has a checksum
  * @listener: or -1
@@ -74,6 +75,7 @@ struct ipcx_conn {
  */
 struct ipcx_stream {
 	struct ipcx_copied c;
+	int family;
 	bool packets, sum, deaf, ticking, waiting, lost;
 	int listener, timer;
 	unsigned int turn;

@@ -139,6 +139,7 @@ static int tcp_open(struct ipcx_copied *c, const char *rest, unsigned int flags,
 	struct tcp_queue *t = (struct tcp_queue *)c;
 	int r;
 
+	t->s.family = AF_INET;
 	t->s.listener = -1;
 	t->s.timer = -1;
 	t->s.out.fd = -1;

@@ -97,6 +97,43 @@ static bool unix_connected(struct ipcx_stream *s, struct ipcx_conn *conn)
 	return true;
 }
 
+/* Does anybody listen there? */
+static bool is_alive(const struct ipcx_stream *s, int object)
+{
+	struct sockaddr_un a = address(object, "");
+	int fd = new_socket(s);
+	bool alive;
+
+	if (fd < 0)
+		return false;
+	alive = !connect(fd, (struct sockaddr *)&a, sizeof(a)) || errno != ECONNREFUSED;
+	close(fd);
+	return alive;
+}
+
+/* What lies there and is not ours is not replaced. */
+static int check_socket(struct unix_queue *u, unsigned int flags)
+{
+	struct ipcx_place *p = &u->place;
+	int r = ipcx_place_object(p, S_IFSOCK), fd = r;
+	char buf[IPCX_QUOTED_MAX];
+
+	if (r == -ENOENT)
+		return 0;
+	if (fd >= 0) {
+		r = 0;
+		if (flags & IPCX_RECV && !p->known && is_alive(&u->s, fd))
+			r = ipcx_fail(EPROTOTYPE,
+				      "%s: another program listens at the socket of this name; "
+				      "use another",
+				      ipcx_quote(buf, p->name));
+		close(fd);
+	}
+	if (r && p->created)
+		ipcx_place_unlink(p, true); /* or it would seem to be ours */
+	return r;
+}
+
 /* Under the lock of who receives */
 static int listen_there(struct unix_queue *u)
 {
@@ -131,8 +168,9 @@ static int open_any(struct ipcx_copied *c, const char *rest, unsigned int flags,
 {
 	struct unix_queue *u = (struct unix_queue *)c;
 	struct ipcx_place *p = &u->place;
-	int r, fd;
+	int r;
 
+	u->s.family = AF_UNIX;
 	u->s.listener = -1;
 	u->s.timer = -1;
 	u->s.out.fd = -1;
@@ -151,12 +189,9 @@ static int open_any(struct ipcx_copied *c, const char *rest, unsigned int flags,
 		return r;
 	ipcx_place_attr(p, &c->base.attr, opts);
 	strcpy(c->base.name, p->name);
-	/* what lies there and is no socket of ours is not replaced */
-	fd = ipcx_place_object(p, S_IFSOCK);
-	if (fd < 0 && fd != -ENOENT)
-		return fd;
-	if (fd >= 0)
-		close(fd);
+	r = check_socket(u, flags);
+	if (r)
+		return r;
 	p->ours = true;
 	if (flags & IPCX_RECV)
 		r = listen_there(u);
