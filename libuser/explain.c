@@ -73,8 +73,8 @@ static int explain_commit(const char *name, int err)
 	case ENOBUFS:
 		return ipcx_fail(err,
 				 "queue %s: no slot can be kept for the reply to one more request; "
-				 "get the answers to others first, or use ipcx_queue_call(), which "
-				 "waits",
+				 "get the answers to others first. ipcx_queue_call() waits for one, "
+				 "but only over \"kernel\"",
 				 name);
 	case ENOMEM:
 		return ipcx_fail(err,
