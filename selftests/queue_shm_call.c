@@ -422,8 +422,8 @@ static void scribble(const struct child *c)
 	scribble_over(c, memory_of("queue"), where);
 }
 
-/* Asks or serves, in as far as that can be; only its end counts. */
-static void suffer(int64_t until, bool serves)
+/* Asks or serves, in as far as that can be; @through: how often it could. */
+static void suffer(int64_t until, bool serves, uint64_t *through)
 {
 	struct ipcx_msg m, reply = { 0 };
 	struct ipcx_queue *q;
@@ -433,7 +433,7 @@ static void suffer(int64_t until, bool serves)
 			continue;
 		for (int i = 0; i < 50 && now_ns() < until; i++) {
 			if (!serves) {
-				call(q, nr++, &reply, in_ms(i % 3));
+				*through += !call(q, nr++, &reply, in_ms(i % 3));
 				request(q, nr, i % 5 ? 0 : in_ms(1));
 				if (!ipcx_queue_answer(q, &m, 0))
 					ipcx_queue_release(q, &m);
@@ -443,7 +443,7 @@ static void suffer(int64_t until, bool serves)
 				else if (i % 11 == 0)
 					ipcx_queue_nack(q, &m);
 				else
-					answer(q, &m, i % 2);
+					*through += !answer(q, &m, i % 2);
 			}
 		}
 		ipcx_queue_close(q);
@@ -454,6 +454,8 @@ static void suffer(int64_t until, bool serves)
 
 TEST_F_TIMEOUT(call, nonsense, 120)
 {
+	uint64_t *through =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct ipcx_msg m;
 	struct child c;
 	pid_t pid[3];
@@ -467,7 +469,7 @@ TEST_F_TIMEOUT(call, nonsense, 120)
 		for (int j = 0; j < 3; j++) {
 			pid[j] = fork();
 			if (!pid[j])
-				suffer(in_ms(700), j == 2);
+				suffer(in_ms(700), j == 2, &through[j]);
 		}
 		for (int j = 0; j < 3; j++)
 			EXPECT_EQ(0, exit_status(pid[j]));
@@ -479,6 +481,11 @@ TEST_F_TIMEOUT(call, nonsense, 120)
 	EXPECT_EQ(0, answer(self->s, &m, false));
 	EXPECT_EQ(0, ipcx_queue_answer(self->s, &m, 0));
 	EXPECT_TRUE(is_reply(&m, 1));
+	TH_LOG("%ju and %ju calls, %ju replies", (uintmax_t)through[0], (uintmax_t)through[1],
+	       (uintmax_t)through[2]);
+	EXPECT_LT(0, through[0] + through[1]);
+	EXPECT_LT(0, through[2]);
+	munmap(through, 4096);
 }
 
 TEST_HARNESS_MAIN
