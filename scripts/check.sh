@@ -260,9 +260,11 @@ programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_de
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32
 	topic32 topic_abi32 topic_pairs32 topic_durable32 topic_lib32 topic_death32 region32"
 case $kernel in
-debug) # the longest first; the kernels built here have no aio, no BPF, and do not look at signatures
+debug) # the longest first; the kernels built here have no aio, no BPF, and do not look at signatures;
+	# how many instructions there are says nothing of the module there
 	programs="fail_nth fail_slab ${programs% top.sh*}"
 	programs=${programs/ uring/}
+	programs=${programs/ event_cost/}
 	;;
 kcsan) # where threads meet
 	[ -n "$only" ] || programs="wait wake epoll fdinfo call server_death caller_death
