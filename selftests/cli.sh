@@ -223,7 +223,7 @@ check "what a name has in it never reaches the terminal" sh -c "
 check "but JSON" json 'j["name"] == "a\x1b[31m\nb\"c\x85" and j["kind"] == "queue" and j["mode"] == "0600" and j["policy"] == "block"' \
 	"$ipcx" ls --json
 "$ipcx" send "$evil" -m x
-timeout 20 "$ipcx" serve "$evil" sh -c 'sleep 5' 2>/dev/null &
+timeout 60 "$ipcx" serve "$evil" sh -c 'exec sleep 50' >/dev/null 2>&1 &
 one=$!
 check "somebody takes it" timeout 10 sh -c "until '$ipcx' holders | grep -q leased; do sleep 0.05; done"
 check "nor that of a queue with holders" sh -c "'$ipcx' holders | grep -qF 'a\\033[31m\\012b\"c\\302\\205'"
