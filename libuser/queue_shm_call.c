@@ -130,7 +130,7 @@ int ipcx_shm_request(struct shm_queue *s, struct ipcx_msg *m, bool call)
 }
 
 /*
- * Why nobody will answer it, or 0; @word is what became of it, and @now was the receiver before that
+ * Why nobody will answer it, or 0; @word is what became of it, @now was the receiver before that
  * was read. If it is still, it was so when @by was read: one that has the request writes itself
  * there first.
  */

@@ -500,7 +500,7 @@ TEST(listed)
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
 	EXPECT_EQ(-EMFILE, ipcx_list(note, &l));
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
-	/* one that cannot be opened for its name, a link, a FIFO, somebody's own file, an empty one */
+	/* a name that cannot be opened, a link, a FIFO, somebody's own file, an empty one */
 	snprintf(path, sizeof(path), "%s/ipcx/..a.topic", dir);
 	snprintf(other, sizeof(other), "%s/ipcx/" FILE_NAME, dir);
 	ASSERT_EQ(0, link(other, path));
