@@ -36,23 +36,6 @@ static const char *close_mounted(void)
 	return close_device();
 }
 
-/* Loading a module waits for RCU again and again. */
-static int open_module(void)
-{
-	const char *path = getenv("IPCX_MODULE");
-
-	put_file("/sys/kernel/rcu_expedited", "1");
-	module = open(path ?: "build/ipcx.ko", O_RDONLY | O_CLOEXEC);
-	return module < 0 ? -errno : 0;
-}
-
-static const char *close_module(void)
-{
-	put_file("/sys/kernel/rcu_expedited", "0");
-	close(module);
-	return NULL;
-}
-
 static int open_nothing(void)
 {
 	return 0;
@@ -138,7 +121,6 @@ static const struct stage one = { open_e, close_last };
 static const struct stage many = { open_many, close_last };
 static const struct stage device = { open_device, close_device };
 static const struct stage mounted = { open_mounted, close_mounted };
-static const struct stage loaded = { open_module, close_module };
 static const struct stage nothing = { open_nothing, close_nothing };
 
 /* what is needed before each round */

@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 
 #include "netlink_util.h"
-#include "race.h"
+#include "race_module.h"
 
 #define NAME "race"
 #define DEPTH 4
@@ -22,7 +22,7 @@
 static struct end e, f; /* two endpoints of one queue */
 static struct end keep; /* of another */
 static struct ipcx_desc da, db;
-static int dev = -1, epfd, pipefd[2], module;
+static int dev = -1, epfd, pipefd[2];
 static uint64_t sent; /* messages by send_and_snatch() */
 static pid_t child;
 static char *elsewhere; /* as large as a window, nothing in it */
@@ -232,13 +232,6 @@ static int device_open_close(void)
 	int fd = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : close(fd);
-}
-
-static int load_module(void)
-{
-	if (syscall(SYS_delete_module, "ipcx", O_NONBLOCK))
-		return -errno;
-	return syscall(SYS_finit_module, module, "", 0) ? -errno : 0;
 }
 
 static int open_by_old_namespace(void)

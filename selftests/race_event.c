@@ -4,12 +4,12 @@
  * queue, the sender, the listener, who may be the only one, the module.
  */
 #include "event_util.h"
-#include "race.h"
+#include "race_module.h"
 
 #define NAME "race-event"
 
 static struct end e, f;
-static int listener = -1, other = -1, group, module = -1;
+static int listener = -1, other = -1, group;
 static int ret_a, ret_b;
 static uint64_t dropped, told; /* in all rounds */
 
@@ -52,26 +52,8 @@ static const char *close_listener(void)
 	return told == dropped ? NULL : "what was told is not what was dropped";
 }
 
-/* Loading a module waits for RCU again and again. */
-static int open_module(void)
-{
-	const char *path = getenv("IPCX_MODULE");
-
-	put_file("/sys/kernel/rcu_expedited", "1");
-	module = open(path ?: "build/ipcx.ko", O_RDONLY | O_CLOEXEC);
-	return module < 0 ? -errno : 0;
-}
-
-static const char *close_module(void)
-{
-	put_file("/sys/kernel/rcu_expedited", "0");
-	close(module);
-	return NULL;
-}
-
 static const struct stage joinable = { open_group, close_nothing };
 static const struct stage listening = { open_listener, close_listener };
-static const struct stage loaded = { open_module, close_module };
 
 /* A queue of E and F that is full, and something of it has been told, so that more is put off. */
 static int full(void)
@@ -149,9 +131,7 @@ static int listen_other(void)
 
 static int reload_module(void)
 {
-	ret_b = syscall(SYS_delete_module, "ipcx", O_NONBLOCK) ? -errno : 0;
-	if (!ret_b)
-		ret_b = syscall(SYS_finit_module, module, "", 0) ? -errno : 0;
+	ret_b = load_module();
 	return ret_b;
 }
 
