@@ -201,15 +201,23 @@ static pid_t sender(int n, size_t len)
 	return pid;
 }
 
+/* The queue @e, and a sender of @n messages of @len bytes: one event. Return: the sender, or -1 */
+static pid_t sender_told(FIXTURE_DATA(alert) *self, struct end *e, int n, int len)
+{
+	pid_t pid;
+
+	if (end_open(e, NAME, CREATE | IPCX_OPEN_RECV | IPCX_OPEN_EPHEMERAL))
+		return -1;
+	pid = sender(n, len);
+	return exit_status(pid) || event_only(self->fd) ? -1 : pid;
+}
+
 TEST_F(alert, dropped_oldest)
 {
 	struct end e = { .o = { .depth = 4, .policy = IPCX_POLICY_DROP_OLDEST } };
-	pid_t pid;
+	pid_t pid = sender_told(self, &e, 5, 10);
 
-	ASSERT_EQ(0, end_open(&e, NAME, CREATE | IPCX_OPEN_RECV | IPCX_OPEN_EPHEMERAL));
-	pid = sender(5, 10);
-	ASSERT_EQ(0, exit_status(pid));
-	ASSERT_EQ(0, event_only(self->fd));
+	ASSERT_LT(0, pid);
 	EXPECT_TRUE(event_is(KIND(DROPPED_OLDEST), e.o.out_id, NAME, pid, 1));
 	EXPECT_TRUE(event_limit(LIMIT(DEPTH), 4));
 	EXPECT_LT(0, EVENT(END));
@@ -222,12 +230,10 @@ TEST_F(alert, dropped_newest)
 				.policy = IPCX_POLICY_DROP_NEWEST,
 				.msg_max = 4096,
 				.bytes_max = 8192 } };
-	pid_t pid;
+	/* none is queued that leaves no room for another */
+	pid_t pid = sender_told(self, &e, 2, 4096);
 
-	ASSERT_EQ(0, end_open(&e, NAME, CREATE | IPCX_OPEN_RECV | IPCX_OPEN_EPHEMERAL));
-	pid = sender(2, 4096); /* none is queued that leaves no room for another */
-	ASSERT_EQ(0, exit_status(pid));
-	ASSERT_EQ(0, event_only(self->fd));
+	ASSERT_LT(0, pid);
 	EXPECT_TRUE(event_is(KIND(DROPPED_NEWEST), e.o.out_id, NAME, pid, 1));
 	EXPECT_TRUE(event_limit(LIMIT(BYTES_MAX), 8192));
 	end_close(&e);
@@ -237,12 +243,9 @@ TEST_F(alert, dropped_newest)
 TEST_F(alert, dropped_newest_by_depth)
 {
 	struct end e = { .o = { .depth = 2, .policy = IPCX_POLICY_DROP_NEWEST } };
-	pid_t pid;
+	pid_t pid = sender_told(self, &e, 2, 10);
 
-	ASSERT_EQ(0, end_open(&e, NAME, CREATE | IPCX_OPEN_RECV | IPCX_OPEN_EPHEMERAL));
-	pid = sender(2, 10);
-	ASSERT_EQ(0, exit_status(pid));
-	ASSERT_EQ(0, event_only(self->fd));
+	ASSERT_LT(0, pid);
 	EXPECT_TRUE(event_is(KIND(DROPPED_NEWEST), e.o.out_id, NAME, pid, 1));
 	EXPECT_TRUE(event_limit(LIMIT(DEPTH), 2));
 	EXPECT_LT(0, EVENT(END));
