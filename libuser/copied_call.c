@@ -453,8 +453,9 @@ static int reply_buffer(struct ipcx_copied *c, struct ipcx_msg *reply, struct ip
 	return 0;
 }
 
-static int send_reply(struct ipcx_copied *c, struct ipcx_msg *m, struct ipcx_msg *reply)
+static int send_reply(struct ipcx_queue *q, struct ipcx_msg *m, struct ipcx_msg *reply)
 {
+	struct ipcx_copied *c = copied(q);
 	struct ipcx_buffer *b, *request = ipcx_copied_find(c, m, IPCX_HELD_LEASE);
 	bool loan = reply->priv[IPCX_PRIV_HOLDER];
 	int r;
@@ -486,18 +487,5 @@ static int send_reply(struct ipcx_copied *c, struct ipcx_msg *m, struct ipcx_msg
 int ipcx_copied_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
 		      bool next, int64_t deadline)
 {
-	int r = 0;
-
-	if (q->fd < 0)
-		return -EBADF;
-	if (next && deadline < 0)
-		return -EINVAL;
-	if (!next || request->priv[IPCX_PRIV_HOLDER])
-		r = send_reply(copied(q), request, reply);
-	if (r || !next)
-		return r;
-	r = ipcx_copied_take(q, SIZE_MAX, request, 1, deadline);
-	if (r < 0)
-		memset(request, 0, sizeof(*request));
-	return r < 0 ? r : 0;
+	return ipcx_reply_and_take(q, request, reply, next, deadline, send_reply);
 }

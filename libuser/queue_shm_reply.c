@@ -195,8 +195,9 @@ int ipcx_shm_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request, si
 	return 0;
 }
 
-static int send_reply(struct shm_queue *s, struct ipcx_msg *request, struct ipcx_msg *reply)
+static int send_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply)
 {
+	struct shm_queue *s = ipcx_shm_queue(q);
 	const struct ipcx_shm_held *loan = NULL;
 	struct ipcx_topic *t = s->t;
 	int r;
@@ -226,18 +227,5 @@ static int send_reply(struct shm_queue *s, struct ipcx_msg *request, struct ipcx
 int ipcx_shm_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
 		   bool next, int64_t deadline)
 {
-	int r = 0;
-
-	if (q->fd < 0)
-		return -EBADF;
-	if (next && deadline < 0)
-		return -EINVAL;
-	if (!next || request->priv[IPCX_PRIV_HOLDER])
-		r = send_reply(ipcx_shm_queue(q), request, reply);
-	if (r || !next)
-		return r;
-	r = q->ops->take(q, SIZE_MAX, request, 1, deadline);
-	if (r < 0)
-		memset(request, 0, sizeof(*request));
-	return r < 0 ? r : 0;
+	return ipcx_reply_and_take(q, request, reply, next, deadline, send_reply);
 }

@@ -9,7 +9,9 @@
 #ifndef IPCX_TRANSPORT_H
 #define IPCX_TRANSPORT_H
 
+#include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "fork.h"
 #include "internal.h"
@@ -107,6 +109,28 @@ struct ipcx_transport {
 
 extern const struct ipcx_transport ipcx_transport_kernel, ipcx_transport_mq, ipcx_transport_unix,
 	ipcx_transport_unix_stream, ipcx_transport_fifo, ipcx_transport_tcp, ipcx_transport_shm;
+
+/* @reply of a transport to which a reply, @send, and a take behind it are two steps */
+static inline int ipcx_reply_and_take(struct ipcx_queue *q, struct ipcx_msg *request,
+				      struct ipcx_msg *reply, bool next, int64_t deadline,
+				      int (*send)(struct ipcx_queue *q, struct ipcx_msg *request,
+						  struct ipcx_msg *reply))
+{
+	int r = 0;
+
+	if (q->fd < 0)
+		return -EBADF;
+	if (next && deadline < 0)
+		return -EINVAL;
+	if (!next || request->priv[IPCX_PRIV_HOLDER])
+		r = send(q, request, reply);
+	if (r || !next)
+		return r;
+	r = q->ops->take(q, SIZE_MAX, request, 1, deadline);
+	if (r < 0)
+		memset(request, 0, sizeof(*request));
+	return r < 0 ? r : 0;
+}
 
 /* explain.c: puts a failure of the data path into words and returns -err */
 enum ipcx_op {
