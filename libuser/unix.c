@@ -97,15 +97,15 @@ static bool unix_connected(struct ipcx_stream *s, struct ipcx_conn *conn)
 	return true;
 }
 
-/* Does anybody listen there? */
-static bool is_alive(const struct ipcx_stream *s, int object)
+/* Does anybody listen there? 1, 0, or an error that was explained */
+static int is_alive(const struct ipcx_stream *s, int object)
 {
 	struct sockaddr_un a = address(object, "");
 	int fd = new_socket(s);
 	bool alive;
 
 	if (fd < 0)
-		return false;
+		return ipcx_fail(errno, "no socket: %s", strerror(errno));
 	alive = !connect(fd, (struct sockaddr *)&a, sizeof(a)) || errno != ECONNREFUSED;
 	close(fd);
 	return alive;
@@ -121,8 +121,9 @@ static int check_socket(struct unix_queue *u, unsigned int flags)
 	if (r == -ENOENT)
 		return 0;
 	if (fd >= 0) {
-		r = 0;
-		if (flags & IPCX_RECV && !p->known && is_alive(&u->s, fd))
+		/* who makes the file beside it, too, or it would be known to the next */
+		r = (flags & IPCX_RECV || p->created) && !p->known ? is_alive(&u->s, fd) : 0;
+		if (r > 0)
 			r = ipcx_fail(EPROTOTYPE,
 				      "%s: another program listens at the socket of this name; "
 				      "use another",

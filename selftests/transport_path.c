@@ -125,6 +125,7 @@ TEST_F(path, another_socket)
 	ASSERT_EQ(0, listen(fd, 1));
 	EXPECT_EQ(-EINVAL, ipcx_queue_open(&self->q, "unix:", IPCX_SEND, NULL));
 	EXPECT_EQ(-EPROTOTYPE, ipcx_queue_open(&self->q, self->uri, IPCX_SEND, NULL));
+	EXPECT_EQ(-EPROTOTYPE, ipcx_queue_open(&self->q, self->uri, IPCX_CREATE | IPCX_SEND, NULL));
 	for (int i = 0; i < 2; i++) /* nor is it replaced */
 		EXPECT_EQ(-EPROTOTYPE, ipcx_queue_open(&self->q, self->uri, MAKE, NULL));
 	EXPECT_NE(NULL, strstr(ipcx_error(), "there")) TH_LOG("%s", ipcx_error());
