@@ -224,7 +224,7 @@ static int commit(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 static int cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 {
 	struct ipcx_topic *t = ipcx_shm_queue(q)->t;
-	unsigned int i;
+	unsigned int i, slots = 0;
 	int r = 0;
 
 	for (i = 0; i < n; i++) {
@@ -233,8 +233,9 @@ static int cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 		r = ipcx_topic_cancel(t, &m[i]);
 		if (r)
 			break;
+		slots++;
 	}
-	if (i)
+	if (slots)
 		ipcx_shm_cancelled(t);
 	return i ? (int)i : r;
 }

@@ -8,7 +8,6 @@
  * LOCKS: the handle's.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/time_types.h>
 #include <stdlib.h>
@@ -55,14 +54,6 @@ static void make_free(struct shm_queue *s, unsigned int i)
 	s->given_up &= ~bit;
 }
 
-/* @len bytes of a reply are of no use any more. What is no longer than a page may stay. */
-static void free_pages(const struct ipcx_topic *t, unsigned int i, uint64_t len)
-{
-	if (len > t->page)
-		fallocate(t->mem, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			  ipcx_reply_at(t, t->o.out_ring, i), len);
-}
-
 /* Places that the receiver has done with since. It may have written a reply, or a part of one. */
 static void collect(struct shm_queue *s)
 {
@@ -72,7 +63,7 @@ static void collect(struct shm_queue *s)
 
 		if (word != ipcx_call_word(s->call[i].pos, IPCX_CALL_OVER))
 			continue;
-		free_pages(s->t, i, s->t->o.out_stride);
+		ipcx_reply_free(s->t, s->t->o.out_ring, i, s->t->o.out_stride);
 		make_free(s, i);
 	}
 }
@@ -191,7 +182,7 @@ static int fetch(struct shm_queue *s, unsigned int i, struct ipcx_shm_held **h)
 			free(*h);
 	}
 	/* where there is no reply, one may have been begun */
-	free_pages(t, i, r || flags ? t->o.out_stride : len);
+	ipcx_reply_free(t, t->o.out_ring, i, r || flags ? t->o.out_stride : len);
 	make_free(s, i);
 	return r;
 }
@@ -245,35 +236,39 @@ static int look(struct shm_queue *s, unsigned int i, bool late, struct ipcx_shm_
 }
 
 /* One that was put back */
-static struct ipcx_shm_held *get_back(struct shm_queue *s, uint64_t number)
+static struct ipcx_shm_held *get_back(struct shm_queue *s)
 {
-	struct ipcx_shm_held **p = &s->back, *h;
+	struct ipcx_shm_held *h = s->back;
 
-	while (*p && number && (*p)->m.seq != number)
-		p = &(*p)->next;
-	h = *p;
 	if (h)
-		*p = h->next;
+		s->back = h->next;
 	return h;
 }
 
 /*
- * The answer to request @number, or with 0 any that no thread waits for. @late: it is given up.
- * Return: as look(), or -ENOENT: it was got already.
+ * The answer to request @number, or with 0 any that no thread waits for, of each place in its turn.
+ * @late: it is given up. Return: as look(), or -ENOENT: it was got already.
  */
 static int get(struct shm_queue *s, uint64_t number, bool late, struct ipcx_msg *m)
 {
-	struct ipcx_shm_held *h = get_back(s, number);
+	struct ipcx_shm_held *h = number ? NULL : get_back(s);
 	int r = h ? 0 : number ? -ENOENT : -EAGAIN;
 
-	for (uint64_t left = s->pending; r && left; left &= left - 1) {
-		unsigned int i = __builtin_ctzll(left);
+	for (unsigned int n = 0; r && n < IPCX_SHM_CALLS; n++) {
+		unsigned int i = (s->turn + n) % IPCX_SHM_CALLS;
+		int found;
 
-		if (number ? number_of(&s->call[i]) != number : s->call[i].waiting)
+		if (!has(s->pending, i) ||
+		    (number ? number_of(&s->call[i]) != number : s->call[i].waiting))
 			continue;
-		r = look(s, i, late && number, &h);
-		if (r != -EAGAIN)
-			break;
+		found = look(s, i, late && number, &h);
+		if (found != -EAGAIN || number)
+			r = found;
+		if (found == -EAGAIN || found == -ENOMEM)
+			continue;
+		if (!number)
+			s->turn = i + 1;
+		break;
 	}
 	if (r)
 		return r;

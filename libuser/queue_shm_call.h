@@ -53,6 +53,7 @@ struct ipcx_shm_call {
  * @held: what the application has of answers and of loans for replies
  * @back: answers that were put back
  * @numbers: the last that one of @held was given
+ * @turn: the place that is looked at first for an answer
  */
 struct shm_queue {
 	struct ipcx_queue base;
@@ -62,6 +63,7 @@ struct shm_queue {
 	struct ipcx_shm_call call[IPCX_SHM_CALLS];
 	struct ipcx_shm_held *held, *back;
 	uint64_t numbers;
+	unsigned int turn;
 };
 
 static inline struct shm_queue *ipcx_shm_queue(const struct ipcx_queue *q)
@@ -89,6 +91,7 @@ int ipcx_shm_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_ms
 int ipcx_shm_get_answer(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline);
 
 /* queue_shm_reply.c */
+void ipcx_reply_free(const struct ipcx_topic *t, unsigned int ring, unsigned int i, uint64_t len);
 void ipcx_shm_refuse(struct ipcx_topic *t, const struct ipcx_msg *m);
 int ipcx_shm_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request, size_t len,
 			struct ipcx_msg *reply);

@@ -7,6 +7,7 @@
  * between the two, the next receiver finds by the request what to do with the message.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdlib.h>
@@ -143,6 +144,21 @@ static int write_all(const struct ipcx_topic *t, const char *data, size_t len, u
 	return 0;
 }
 
+/*
+ * @len bytes of the reply in place @i are of no use any more. What is no longer than a page may
+ * stay.
+ */
+void ipcx_reply_free(const struct ipcx_topic *t, unsigned int ring, unsigned int i, uint64_t len)
+{
+	/* of a page that is hit in part, only bytes would go */
+	uint64_t whole = (len + t->page - 1) / t->page * t->page;
+
+	if (len > t->page)
+		fallocate(t->mem, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			  ipcx_reply_at(t, ring, i),
+			  whole < t->o.out_stride ? whole : t->o.out_stride);
+}
+
 static int answer_locked(const struct ipcx_topic *t, const struct ipcx_msg *m, uint32_t flags,
 			 const void *data, size_t len)
 {
@@ -157,8 +173,10 @@ static int answer_locked(const struct ipcx_topic *t, const struct ipcx_msg *m, u
 	if (__atomic_load_n(&answers_of(t, ring)->at[call - 1].word, __ATOMIC_RELAXED) ==
 	    ipcx_call_word(pos, IPCX_CALL_TAKEN))
 		r = write_all(t, data, len, ipcx_reply_at(t, ring, call - 1));
-	if (r < 0)
+	if (r < 0) { /* it is held still, and so is its place */
+		ipcx_reply_free(t, ring, call - 1, len);
 		return r;
+	}
 	answer(answers_of(t, ring), call, pos, IPCX_CALL_TAKEN, flags, len);
 	return 0;
 }
