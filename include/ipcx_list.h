@@ -46,6 +46,7 @@ struct ipcx_listed {
  * Return: 0, what @each returned to end it, or
  * -EACCES  the directory of names is another's, or open to others
  * -ELOOP   it is a symbolic link
+ * -EIO     a directory could not be read to its end
  * -EMFILE  the process has too many open files
  * -ENFILE  the system has too many open files
  * -ENOMEM  there is no memory

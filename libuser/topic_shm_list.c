@@ -100,9 +100,15 @@ static int list_dir(int dir, int (*look)(int dir, const char *file, struct ipcx_
 		close(dir);
 		return r;
 	}
-	while (!r && (e = readdir(d))) {
+	while (!r) {
 		struct ipcx_listed o = { .sz = sizeof(o) };
 
+		errno = 0;
+		e = readdir(d);
+		if (!e) {
+			r = -errno;
+			break;
+		}
 		r = look(dir, e->d_name, &o);
 		if (r <= 0)
 			continue;
