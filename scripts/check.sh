@@ -44,13 +44,14 @@ done
 only=$*
 out=$top/build/selftests
 logs=$top/build/logs
+rooms=${coverage:-$logs/guest} # each guest has its directory there
 passed=0 failed=0 counted=' '
 mkdir -p "$out" "$logs"
 
 say() { echo "# $*"; }
 wanted() { [ -z "$only" ] || [[ " $only " = *" $1 "* ]]; }
 
-# count NAME STATUS LOG: what the TAP in LOG says, and whether it is all of it
+# count NAME STATUS LOG SECONDS: what the TAP in LOG says, and whether it is all of it
 count() {
 	local ok bad skip plan apart=0
 	counted+="$1 "
@@ -71,7 +72,7 @@ count() {
 		echo "FAIL $1: $ok passed, $bad failed, status $2"
 		grep -vE '^(ok |#  RUN|#            OK)' "$3" | tail -n 60
 	else
-		echo "pass $1: $ok"
+		echo "pass $1: $ok (${4:-?} s)"
 	fi
 	passed=$((passed + ok))
 	failed=$((failed + bad))
@@ -79,11 +80,11 @@ count() {
 
 # run NAME COMMAND...: a test on this machine
 run() {
-	local name=$1 status=0
+	local name=$1 status=0 start=$SECONDS
 	shift
 	wanted "$name" || return 0
 	"$@" >"$logs/$name" 2>&1 || status=$?
-	count "$name" "$status" "$logs/$name"
+	count "$name" "$status" "$logs/$name" $((SECONDS - start))
 }
 
 # tap COMMAND...: what a command says and whether it succeeds, as one test of TAP
@@ -131,27 +132,11 @@ memory() {
 	esac
 }
 
-# guest NAME: a kselftest program, in a guest of its own
-guest() {
-	local name=$1 prog=$out/$1 smp count='' look=leak-scan
-	[ -z "$coverage" ] || look=coverage
-	[ "${name%.sh}" = "$name" ] || prog=$top/selftests/$name
-	smp=$(cpus "$name")
-	case $kernel in
-	debug)
-		scripts/vm.sh --kernel debug --smp "$smp" --mem "$(memory "$name")" --timeout 600 \
-			${coverage:+--module build/debug-gcov/ipcx.ko --out "$coverage/$name"} -- \
-			env IPCX_TEST_SCALE=20 "selftests/vm/with-$look.sh" "$prog"
-		;;
-	kcsan)
-		scripts/vm.sh --kernel kcsan --smp 2 --timeout 600 -- env IPCX_TEST_SCALE=20 "$prog"
-		;;
-	*)
-		case $name in
-		many | server_death | event_cost) count=--icount ;; # they compare times
-		esac
-		scripts/vm.sh --smp "$smp" ${count:+"$count"} --timeout 600 -- "$prog"
-		;;
+# icount NAME: on the stock kernel, does it compare times?
+icount() {
+	case $kernel/$1 in
+	stock/many | stock/server_death | stock/event_cost) ;;
+	*) return 1 ;;
 	esac
 }
 
@@ -163,28 +148,107 @@ alone() {
 	esac
 }
 
-# guests NAME...: each of them, two at a time, and then those that are alone
-guests() {
-	local t status
+# own NAME: does it want a guest for itself? It takes long, or the next would notice
+own() {
+	case $1 in
+	many | event_cost | queue | limit | memcg | leak | fail_nth | fail_slab | *.sh) ;;
+	*) alone "$1" ;;
+	esac
+}
+
+# guest DIR NAME...: kselftest programs, one after the other in one guest; their logs are in DIR
+guest() {
+	local dir=$1 t files=() with=() opts
+	shift
 	for t; do
+		[ "${t%.sh}" = "$t" ] && files+=("$out/$t") || files+=("$top/selftests/$t")
+	done
+	opts=(--smp "$(cpus "$1")" --timeout $((540 + 60 * $#)) --out "$dir")
+	[ "$kernel" = stock ] || with=(env IPCX_TEST_SCALE=20)
+	case $kernel in
+	debug)
+		opts+=(--kernel debug --mem "$(memory "$1")")
+		if [ "$coverage" ]; then
+			opts+=(--module build/debug-gcov/ipcx.ko)
+			with+=(selftests/vm/with-coverage.sh)
+		else
+			with+=(selftests/vm/with-leak-scan.sh)
+		fi
+		;;
+	kcsan) opts+=(--kernel kcsan) ;;
+	*) ! icount "$1" || opts+=(--icount) ;;
+	esac
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	scripts/vm.sh "${opts[@]}" -- "${with[@]}" selftests/vm/programs.sh "${files[@]}" >"$dir/guest" 2>&1
+	gather "$dir" $? "$@"
+}
+
+# gather DIR STATUS NAME...: makes logs and statuses of what a guest left, whose status that was
+gather() {
+	local dir=$1 status=$2 t
+	shift 2
+	for t; do
+		cp "$dir/$t" "$logs/$t" 2>/dev/null || echo "# it was not begun" >"$logs/$t"
+		if [ "$status" -eq 0 ]; then
+			cp "$dir/$t.status" "$logs/$t.status"
+			continue
+		fi
+		# what the kernel complained of is a fault of each
+		cat "$dir/guest" >>"$logs/$t"
+		echo "$status" >"$logs/$t.status"
+	done
+}
+
+# verdict NAME...: counts what gather() made
+verdict() {
+	local t status seconds
+	for t; do
+		read -r status seconds <"$logs/$t.status"
+		count "$t" "$status" "$logs/$t" "$seconds"
+		rm -f "$logs/$t.status"
+	done
+}
+
+# guests NAME...: those that are wanted, some in one guest and two guests at a time, and then those
+# for which nothing else should run
+guests() {
+	local t n=0 most=8 todo=()
+	local -A shared=()
+	[ "$kernel" = stock ] || most=5
+	for t; do
+		! wanted "$t" || todo+=("$t")
+	done
+	for t in "${todo[@]}"; do
 		! alone "$t" || continue
-		wanted "$t" || continue
-		[ "$(jobs -rp | wc -l)" -lt 2 ] || wait -n
-		{
-			status=0
-			guest "$t" >"$logs/$t" 2>&1 || status=$?
-			echo "$status" >"$logs/$t.status"
-		} &
+		if own "$t"; then
+			beside "$rooms/$t" "$t"
+			continue
+		fi
+		n=$(cpus "$t")
+		shared[$n]+="$t "
+		# shellcheck disable=SC2086 # one word a program
+		set -- ${shared[$n]}
+		[ $# -eq "$most" ] || continue
+		beside "$rooms/$1" "$@"
+		shared[$n]=''
+	done
+	for n in "${!shared[@]}"; do
+		# shellcheck disable=SC2086
+		set -- ${shared[$n]}
+		[ $# -eq 0 ] || beside "$rooms/$1" "$@"
 	done
 	wait
-	for t; do
-		if alone "$t"; then
-			run "$t" guest "$t"
-		elif wanted "$t"; then
-			count "$t" "$(cat "$logs/$t.status")" "$logs/$t"
-			rm -f "$logs/$t.status"
-		fi
+	for t in "${todo[@]}"; do
+		! alone "$t" || guest "$rooms/$t" "$t"
+		verdict "$t"
 	done
+}
+
+# beside DIR NAME...: a guest for these, in the background, when there are less than two
+beside() {
+	[ "$(jobs -rp | wc -l)" -lt 2 ] || wait -n
+	guest "$@" &
 }
 
 # programs_build: all, or those that are wanted, for 64 bits
@@ -200,9 +264,9 @@ programs_build() {
 
 # guest32: those of programs32 that are wanted, built for 32 bits, in one guest
 guest32() {
-	local dir=$out/32 todo=() t name status=0
+	local dir=$out/32 todo=() names=() t status=0
 	for t in $programs32; do
-		! wanted "$t" || todo+=("$dir/${t%32}")
+		! wanted "$t" || { todo+=("$dir/${t%32}"); names+=("$t"); }
 	done
 	[ ${#todo[@]} -gt 0 ] || return 0
 	rm -rf "$dir/logs"
@@ -215,17 +279,11 @@ guest32() {
 		failed=$((failed + 1))
 		return
 	fi
-	# shellcheck disable=SC2016 # for the shell in the guest
-	scripts/vm.sh --smp 2 --timeout 600 --out "$dir/logs" -- sh -c '
-		for t; do "$t" >"/run/out/${t##*/}32" 2>&1; echo $? >"/run/out/${t##*/}32.status"; done' \
-		sh "${todo[@]}" >"$logs/guest32" 2>&1 || status=$?
-	cat "$logs/guest32"
-	for t in "${todo[@]}"; do
-		name=${t##*/}32
-		cp "$dir/logs/$name" "$logs/$name" || : >"$logs/$name"
-		# the kernel's complaint is a fault of each
-		count "$name" "$((status ? status : $(cat "$dir/logs/$name.status" || echo 125)))" "$logs/$name"
-	done
+	mkdir -p "$dir/logs"
+	scripts/vm.sh --smp 2 --timeout 600 --out "$dir/logs" -- env IPCX_SUFFIX=32 \
+		selftests/vm/programs.sh "${todo[@]}" >"$dir/logs/guest" 2>&1 || status=$?
+	gather "$dir/logs" "$status" "${names[@]}"
+	verdict "${names[@]}"
 }
 
 # the fuzzer, a minute of always the same beginning

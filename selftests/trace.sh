@@ -115,6 +115,9 @@ slow=$(id_of slow)
 sleep 2 # the second of top is over
 kill -INT "${pid[@]}"
 wait "${pid[@]}"
+for name in jobs dead twice sums slow; do
+	"$ipcx" rm "$name"
+done
 
 check "latency: each message is counted" is "$(says latency ns "$jobs")" 10
 check "latency: what was dropped is not" is "$(says latency ns "${oldest:-}")" 0

@@ -1,9 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# with-leak-scan.sh PROGRAM: run a test on a debug kernel, and have kmemleak look for what it
-# left. vm.sh makes a failure of what kmemleak finds.
+# with-leak-scan.sh COMMAND: run tests on a debug kernel, then unload the module, which complains of
+# objects that are left, and have kmemleak look for others. vm.sh makes a failure of either.
 "$@"
 status=$?
+if [ -e /sys/module/ipcx ]; then
+	rmmod ipcx || status=1
+fi
 leaks=/sys/kernel/debug/kmemleak
 # an object counts as leaked only when it was missed twice, the second time five seconds old
 ended=$(cut -d . -f 1 /proc/uptime)
