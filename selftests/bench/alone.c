@@ -4,10 +4,12 @@
  * no call of the library makes a system call. What the loop about the calls costs is not counted.
  */
 #include <err.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -151,10 +153,30 @@ static bool measure(const struct alone *a, bool json)
 	return good && cheap;
 }
 
+/* What a system call costs that does nothing: what no message can cost less than. */
+static void floor_of_ioctl(bool json)
+{
+	int fd = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+	double each;
+
+	if (fd < 0)
+		err(1, "/dev/ipcx");
+	each = now();
+	for (int i = 0; i < MESSAGES; i++)
+		ioctl(fd, 0);
+	each = (now() - each) / MESSAGES;
+	close(fd);
+	if (json)
+		printf("{\"job\":\"ioctl that does nothing\",\"instructions\":%.1f}\n", each);
+	else
+		printf("bench: an ioctl that does nothing: %.0f\n", each);
+}
+
 bool alone(bool json)
 {
 	bool good = true;
 
+	floor_of_ioctl(json);
 	for (const struct alone *a = ways; a->name; a++)
 		good &= measure(a, json);
 	return good;
