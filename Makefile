@@ -15,15 +15,17 @@ kodir = $(O)$(if $(filter-out stock,$(variant)),/$(variant))
 # KDIR=/lib/modules/$(uname -r)/build builds for the kernel that runs here
 KDIR ?= $(shell scripts/kernel.sh $(KERNEL))/build
 
-.PHONY: help setup build module user lint baseline check check-debug coverage demo bench bench-peers clean
+.PHONY: help setup build module user install uninstall modules_install install-dkms uninstall-dkms dist \
+	lint baseline check check-debug coverage demo bench bench-peers clean
 
 help: ## this text
 	@echo 'usage: make TARGET'
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## /  \1|/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z_-]*\):.*## /  \1|/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 	@echo
 	@echo 'Everything is built into build/; kernels and sources are kept in $(CACHE).'
-	@echo 'Options: T=NAME one test, KERNEL=NAME (scripts/kernel.sh --help), KDIR=DIR, V=1.'
+	@echo 'Options: T=NAME one test, KERNEL=NAME (scripts/kernel.sh --help), KDIR=DIR, V=1;'
+	@echo 'PREFIX=/usr/local, DESTDIR= and more of scripts/install.mk.'
 
 setup: ## install the Debian packages needed, if any is missing
 	@scripts/setup.sh
@@ -41,6 +43,22 @@ module:
 
 user:
 	@$(MAKE) -C libuser O=$(O) all
+
+install: ## the library, the command, pages, completions, udev rule, below PREFIX
+	@$(MAKE) -C libuser O=$(O) install
+
+uninstall: ## take away what install put there
+	@$(MAKE) -C libuser O=$(O) uninstall
+
+modules_install: module ## the module, to /lib/modules; give KDIR=/lib/modules/$(uname -r)/build
+	@$(MAKE) $(if $(V),,-s) -C $(KDIR) M=$(O)/kbuild/$(variant) \
+		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+
+install-dkms: ## the module's sources, to where dkms builds it for every kernel
+	@$(MAKE) -C libuser O=$(O) install-dkms
+
+uninstall-dkms: ## take these away; first: dkms remove ipcx/VERSION --all
+	@$(MAKE) -C libuser O=$(O) uninstall-dkms
 
 lint: setup ## the checks that run nothing: style, warnings, analysers, interfaces
 	@scripts/lint.sh $(T)

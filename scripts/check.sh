@@ -383,6 +383,7 @@ if [ "$kernel" = stock ]; then
 	run fallback.sh selftests/fallback.sh
 	run record.sh selftests/record.sh
 	run examples.sh selftests/examples.sh
+	run installed.sh selftests/installed.sh
 fi
 # shellcheck disable=SC2086 # one word a program
 guests $programs

@@ -61,14 +61,13 @@ coccinelle() {
 		xargs -P "$(nproc)" -I{} bash -c 'semantic_patch {}'
 }
 
-# module NAME KERNEL ARGUMENT...: build it in a tree of links, from nothing, so that no warning
-# hides behind an object made before
+# module NAME KERNEL ARGUMENT...: build it from nothing, so that no warning hides behind an object
+# made before, and from what dkms has of it
 module() {
 	local dir=$out/$1 kernel=$2
 	shift 2
 	rm -rf "$dir"
-	mkdir -p "$dir"
-	cp -rs "$top"/{Kbuild,kmod,include} "$dir/"
+	make -s -C libuser install-dkms DESTDIR="$dir" DKMSDIR=
 	quiet make -s -C "$kernel/build" M="$dir" KCFLAGS=-Werror "$@" modules
 }
 

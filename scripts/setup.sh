@@ -47,6 +47,8 @@ packages+=" clang-14 libclang-rt-14-dev"
 packages+=" spin"
 # debug kernels are built once and rebuilt from the compiler cache
 packages+=" ccache"
+# programs that use the installed library; pages are found by man
+packages+=" cmake man-db"
 # scripts for tracepoints
 packages+=" bpftrace"
 # putting bugs in on purpose
