@@ -8,6 +8,7 @@ O := $(top)/build
 KERNEL ?= stock
 CACHE := $(or $(IPCX_CACHE),$(HOME)/.cache/ipcx)
 BASELINE ?= selftests/baseline/libipcx.abi
+version = $(shell sed -n 's/^VERSION := //p' libuser/Makefile)
 # what a module is built for: KCOV=1 and GCOV=1 have it report coverage, see Kbuild
 variant = $(KERNEL)$(if $(KCOV),-kcov)$(if $(GCOV),-gcov)
 # where it goes: build/ipcx.ko, or build/VARIANT/ipcx.ko for another kernel than stock
@@ -59,6 +60,12 @@ install-dkms: ## the module's sources, to where dkms builds it for every kernel
 
 uninstall-dkms: ## take these away; first: dkms remove ipcx/VERSION --all
 	@$(MAKE) -C libuser O=$(O) uninstall-dkms
+
+dist: ## build/ipcx-VERSION.tar.gz, of the last commit, the same whoever makes it
+	@mkdir -p $(O)
+	@git -c tar.umask=0022 -c core.autocrlf=false archive --prefix=ipcx-$(version)/ \
+		--output=$(O)/ipcx-$(version).tar HEAD
+	@gzip -9nf $(O)/ipcx-$(version).tar
 
 lint: setup ## the checks that run nothing: style, warnings, analysers, interfaces
 	@scripts/lint.sh $(T)

@@ -384,6 +384,10 @@ if [ "$kernel" = stock ]; then
 	run record.sh selftests/record.sh
 	run examples.sh selftests/examples.sh
 	run installed.sh selftests/installed.sh
+	# what was unpacked from the archive cannot make it
+	[ ! -e .git ] || run dist.sh selftests/dist.sh
+	# two minutes, and packages of its own
+	[ -z "$only" ] || run packages.sh selftests/packages.sh
 fi
 # shellcheck disable=SC2086 # one word a program
 guests $programs

@@ -5,6 +5,7 @@
 #
 #   DESTDIR     comes before every path, for packages
 #   PREFIX      /usr/local; below it BINDIR, LIBDIR, INCLUDEDIR, DATADIR, MANDIR, DOCDIR
+#   ZSHDIR      completions of zsh
 #   UDEVDIR     rules of udev; SYSUSERSDIR, MODULESDIR: groups and modules to load at boot
 #   DKMSDIR     the module's sources, where dkms looks for them
 
@@ -15,6 +16,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 DOCDIR ?= $(DATADIR)/doc/ipcx
+ZSHDIR ?= $(DATADIR)/zsh/site-functions
 UDEVDIR ?= $(PREFIX)/lib/udev/rules.d
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 MODULESDIR ?= $(PREFIX)/lib/modules-load.d
@@ -41,9 +43,9 @@ installed := \
 	$(call files,644,$(wildcard $(TOP)/include/uapi/linux/*.h),$(INCLUDEDIR)/linux) \
 	$(foreach n,1 3 4 7,$(call files,644,$(wildcard $(doc)/man/*.$n),$(MANDIR)/man$n)) \
 	644:$(completion)/ipcx.bash:$(DATADIR)/bash-completion/completions/ipcx \
-	$(call files,644,$(completion)/_ipcx,$(DATADIR)/zsh/site-functions) \
+	$(call files,644,$(completion)/_ipcx,$(ZSHDIR)) \
 	$(call files,644,$(completion)/ipcx.fish,$(DATADIR)/fish/vendor_completions.d) \
-	$(call files,644,$(wildcard $(TOP)/scripts/trace/*.bt),$(DATADIR)/ipcx/trace) \
+	$(call files,755,$(wildcard $(TOP)/scripts/trace/*.bt),$(DATADIR)/ipcx/trace) \
 	$(call files,644,$(TOP)/README.md $(wildcard $(doc)/*.rst),$(DOCDIR)) \
 	$(call files,644,$(wildcard $(doc)/examples/*.*),$(DOCDIR)/examples) \
 	$(call files,644,$(TOP)/scripts/install/60-ipcx.rules,$(UDEVDIR)) \
@@ -52,7 +54,7 @@ installed := \
 # directories that are ipcx's alone, the innermost first
 installed_dirs := $(LIBDIR)/cmake/ipcx $(DATADIR)/ipcx/trace $(DATADIR)/ipcx $(DOCDIR)/examples $(DOCDIR)
 
-sources := $(patsubst $(TOP)/%,%,$(wildcard $(addprefix $(TOP)/,Kbuild dkms.conf COPYING \
+sources := $(patsubst $(TOP)/%,%,$(wildcard $(addprefix $(TOP)/,Kbuild dkms.conf \
 	kmod/*.[ch] include/uapi/linux/*.h)))
 dkms := $(foreach f,$(sources),644:$(TOP)/$f:$(DKMSDIR)/$f)
 dkms_dirs := $(addprefix $(DKMSDIR)/,kmod include/uapi/linux include/uapi include) $(DKMSDIR)

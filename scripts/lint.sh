@@ -26,7 +26,7 @@ usage() {
 # in the order of starting: the longest first
 checks=(coccinelle modules sparse checkpatch headers layout kernel_doc clang_format abidiff
 	shellcheck mandoc man_pages man_examples errnos ioctls codespell one_place own_races test_tables
-	netlink_spec)
+	netlink_spec spdx versions)
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$top"
@@ -226,8 +226,8 @@ ioctls() {
 
 # -L: words of mdoc(7), of the kernel and of syzkaller
 codespell() {
-	command codespell -L nd,fo,iput,inout README.md Makefile Kbuild .ci Documentation include kmod \
-		libuser scripts selftests
+	command codespell -L nd,fo,iput,inout ./*.md Makefile Kbuild dkms.conf debian .ci Documentation \
+		include kmod libuser scripts selftests
 }
 
 one_place() {
@@ -235,6 +235,26 @@ one_place() {
 	grep -ln 'libuser/' kmod/* || true
 	find kmod libuser include selftests scripts -type f \( -name '*.[ch]' -o -name '*.sh' \) -print0 |
 		xargs -0 wc -l | awk '$2 != "total" && $1 > 600 { print $2, "has", $1, "lines, 600 are the limit" }'
+}
+
+# each file says its licence; COPYING says it of those that cannot
+spdx() {
+	find . \( -path ./build -o -path ./.git -o -path ./LICENSES -o -path ./debian -o -path ./selftests/bugs \
+		-o -path ./selftests/baseline \) -prune -o -type f ! -name '.checkpatch-*' ! -path './selftests/*.txt' \
+		! -path './selftests/vm/races.*' ! -path ./selftests/settings ! -path ./selftests/config -print |
+		while read -r file; do
+			head -n 3 "$file" | grep -q 'SPDX-License-Identifier' || echo "$file says no licence"
+		done
+}
+
+# one version in all places
+versions() {
+	local want
+	want=$(sed -n 's/^VERSION := //p' libuser/Makefile)
+	grep -qxF "MODULE_VERSION(\"$want\");" kmod/main.c || echo "kmod/main.c: not $want"
+	grep -qxF "PACKAGE_VERSION=\"$want\"" dkms.conf || echo "dkms.conf: not $want"
+	head -n 1 debian/changelog | grep -qF "ipcx ($want) " || echo "debian/changelog: not $want"
+	grep -m 1 '^## ' CHANGELOG.md | grep -qE "^## ${want//./\\.}( |$)" || echo "CHANGELOG.md: not $want"
 }
 
 # of the data races in a log, those of ipcx are told from the kernel's own

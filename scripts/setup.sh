@@ -7,20 +7,22 @@ set -euo pipefail
 
 usage() {
 	cat <<-'END'
-	usage: scripts/setup.sh [--peers]
+	usage: scripts/setup.sh [--peers | --packages]
 
 	Installs, by apt-get, the Debian 12 packages needed to build and test ipcx.
 	What is there already is left alone; when nothing is missing, it ends at once.
 	Needs root for the installation itself and calls sudo for that if necessary.
 
-	  --peers   also the libraries beside which "make bench-peers" measures ipcx
+	  --peers     also the libraries beside which "make bench-peers" measures ipcx
+	  --packages  also what makes Debian packages, for "make check T=packages.sh"
 	END
 }
 
-peers=
+more=
 case ${1:-} in
 '') ;;
---peers) peers=" libzmq3-dev libnng-dev iceoryx libiceoryx-posh-dev libiceoryx-binding-c-dev" ;;
+--peers) more=" libzmq3-dev libnng-dev iceoryx libiceoryx-posh-dev libiceoryx-binding-c-dev" ;;
+--packages) more=" debhelper dh-dkms dkms dpkg-dev lintian" ;;
 -h | --help) usage; exit ;;
 *) usage >&2; exit 2 ;;
 esac
@@ -49,13 +51,15 @@ packages+=" spin"
 packages+=" ccache"
 # programs that use the installed library; pages are found by man
 packages+=" cmake man-db"
+# make dist
+packages+=" git"
 # scripts for tracepoints
 packages+=" bpftrace"
 # putting bugs in on purpose
 packages+=" patch"
 # looking at a misbehaving test
 packages+=" strace"
-packages+=$peers
+packages+=$more
 
 read -ra want <<<"$packages"
 

@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The last commit as Debian packages, and their module built by dkms for both kernels. Two minutes,
+# so only by name: make check T=packages.sh. Needs scripts/setup.sh --packages. TAP on stdout.
+# shellcheck disable=SC2317 # the functions are called through check
+top=$(realpath "$(dirname "$0")/..")
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+unset MAKEFLAGS MAKELEVEL
+# shellcheck source=selftests/tap.sh
+. "$top/selftests/tap.sh"
+
+version=$(sed -n 's/^VERSION := //p' "$top/libuser/Makefile")
+# loud COMMAND...: what it says, if it fails
+loud() { "$@" >"$dir/log" 2>&1 || { sed 's/^/# /' "$dir/log" | tail -n 40; return 1; }; }
+unpacked() {
+	make -s -C "$top" dist O="$dir" && mkdir "$dir/ipcx" &&
+		tar -C "$dir/ipcx" --strip-components 1 -xzf "$dir/ipcx-$version.tar.gz"
+}
+# build: where no network is
+build() {
+	cd "$dir/ipcx" && unshare --net --map-current-user -- dpkg-buildpackage -us -uc -b
+}
+names() {
+	(cd "$dir" && ls ./*.deb) | sed -n 's,^\./\([a-z0-9-]*\)_.*,\1,p' | grep -v dbgsym | tr '\n' ' '
+}
+remarks() {
+	local user=()
+	[ "$(id -u)" -ne 0 ] || user=(--allow-root)
+	lintian "${user[@]}" --fail-on error,warning,info --display-info "$dir"/*.changes
+}
+# extracted: their files as after an installation
+extracted() {
+	local deb
+	mkdir "$dir/root" "$dir/tree" && for deb in "$dir"/*.deb; do
+		dpkg-deb -x "$deb" "$dir/root" || return 1
+	done
+}
+dkms_build() {
+	local kernel
+	kernel=$("$top/scripts/kernel.sh" "$1") && dkms build "ipcx/$version" -k "$(cat "$kernel/version")" \
+		--kernelsourcedir "$kernel/build" --sourcetree "$dir/root/usr/src" --dkmstree "$dir/tree" \
+		--no-depmod -q && modinfo "$(find "$dir/tree/ipcx/$version/$(cat "$kernel/version")" -name ipcx.ko)"
+}
+# refuses_old: what is older than Linux 6.1, whatever headers it has
+refuses_old() {
+	local kernel
+	kernel=$("$top/scripts/kernel.sh" stock) && ! dkms build "ipcx/$version" -k "$1" \
+		--kernelsourcedir "$kernel/build" --sourcetree "$dir/root/usr/src" --dkmstree "$dir/tree" \
+		--no-depmod >"$dir/log" 2>&1 && grep -q BUILD_EXCLUSIVE "$dir/log"
+}
+
+check "make dist" loud unpacked
+check "dpkg-buildpackage without a network" loud build
+check "the packages" [ "$(names)" = "ipcx-dkms ipcx-doc ipcx-tools libipcx-dev libipcx0 " ]
+check "lintian has no remark" loud remarks
+check "they extract" loud extracted
+check "the command runs" loud "$dir/root/usr/bin/ipcx" help
+for kernel in stock backports; do
+	check "dkms builds for $kernel" loud dkms_build $kernel
+done
+check "not for Linux 6.0" refuses_old 6.0.0-1-amd64
+check "not for Linux 5.10" refuses_old 5.10.0-1-amd64
+echo "1..$n"
+exit $bad
