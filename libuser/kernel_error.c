@@ -34,8 +34,8 @@ int ipcx_kernel_no_device(int err)
 			break;
 		return ipcx_fail(EACCES,
 				 "you may not open /dev/ipcx: its mode is %04o, its owner "
-				 "uid %u, its group gid %u; have them changed, or \"chmod 666 "
-				 "/dev/ipcx\" to let everybody",
+				 "uid %u, its group gid %u; join that group if it may, or have "
+				 "them changed; \"ipcx doctor\" says how",
 				 st.st_mode & 07777, st.st_uid, st.st_gid);
 	case EPERM:
 		return ipcx_fail_text(EACCES, "this container or service may not open /dev/ipcx; "

@@ -48,6 +48,13 @@ echo 0 >/sys/module/ipcx/parameters/user_bytes_max
 echo 1 >/sys/module/ipcx/parameters/user_queues_max
 check "all of the objects" finds 3 limits '1 of 1 objects' 'echo 2 | sudo tee /sys/module/ipcx/parameters/user_queues_max'
 check "so a queue of its own cannot be had" finds 3 queue '' 'ipcx rm'
+chgrp daemon /dev/ipcx
+chmod 660 /dev/ipcx
+check "a group that one is not in" finds 3 device 'may not open /dev/ipcx: mode 0660, owner root, group daemon' \
+	'sudo usermod -aG daemon '
+chmod 600 /dev/ipcx
+check "nobody else" finds 3 device 'mode 0600' 'sudo chmod 666 /dev/ipcx'
+chmod 666 /dev/ipcx
 user=0
 "$ipcx" create mine
 check "which does not stop root" finds 0 limits '1 of 1 objects, which does not stop CAP_SYS_RESOURCE'

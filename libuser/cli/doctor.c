@@ -154,6 +154,19 @@ static bool check_module(struct doctor *d, const char *release)
 	return ok(d, "module", "ipcx %s is loaded; this program is %s", version, IPCX_VERSION);
 }
 
+/* For who may not open the device: its group if that may, as the installed rule of udev has it */
+static const char *who_may(const struct stat *st, const struct group *gr)
+{
+	static char next[200];
+	const struct passwd *pw = getpwuid(geteuid());
+
+	if ((st->st_mode & 0060) != 0060 || !st->st_gid || !gr)
+		return "sudo chmod 666 " DEVICE;
+	snprintf(next, sizeof(next), "sudo usermod -aG %.64s %.64s, then log in again", gr->gr_name,
+		 pw ? pw->pw_name : "\"$USER\"");
+	return next;
+}
+
 static bool check_device(struct doctor *d)
 {
 	const struct passwd *pw;
@@ -177,8 +190,7 @@ static bool check_device(struct doctor *d)
 	snprintf(who, sizeof(who), "mode %04o, owner %s, group %s", st.st_mode & 07777,
 		 pw ? pw->pw_name : "?", gr ? gr->gr_name : "?");
 	if (access(DEVICE, R_OK | W_OK))
-		return wrong(d, "device", "sudo chmod 666 " DEVICE ", or join its group",
-			     "you may not open " DEVICE ": %s", who);
+		return wrong(d, "device", who_may(&st, gr), "you may not open " DEVICE ": %s", who);
 	return ok(d, "device", DEVICE ": %s", who);
 }
 
