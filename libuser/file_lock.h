@@ -6,6 +6,7 @@
 #ifndef IPCX_FILE_LOCK_H
 #define IPCX_FILE_LOCK_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +22,20 @@ static inline bool ipcx_lock_file(int fd, short type, uint64_t offset)
 	};
 
 	return !fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+/* Waits until no other open file has it. */
+static inline void ipcx_lock_file_wait(int fd, uint64_t offset)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = offset,
+		.l_len = 1,
+	};
+
+	while (fcntl(fd, F_OFD_SETLKW, &lock) && errno == EINTR)
+		;
 }
 
 static inline void ipcx_unlock_file(int fd, uint64_t offset)

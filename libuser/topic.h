@@ -270,6 +270,7 @@ enum ipcx_topic_op {
 };
 
 int ipcx_topic_explain(const struct ipcx_topic *t, enum ipcx_topic_op op, int err, size_t len);
+int ipcx_topic_failed(const struct ipcx_topic *t, int err, const char *what);
 int ipcx_topic_forget_failed(const struct ipcx_topic *t, const char *durable, int err);
 int ipcx_topic_open_failed(int dev, const struct ipcx_topic_open *arg, const char *name, int err);
 

@@ -103,6 +103,15 @@ int ipcx_topic_open_failed(int dev, const struct ipcx_topic_open *arg, const cha
 	}
 }
 
+/* Of those without the module */
+int ipcx_topic_failed(const struct ipcx_topic *t, int err, const char *what)
+{
+	char buf[IPCX_QUOTED_MAX];
+
+	return ipcx_fail(err, "%s %s over \"%s\": %s", t->queue ? "queue" : "topic",
+			 ipcx_quote(buf, t->name), t->ops->name, what);
+}
+
 /* Its name in quotes, or what tells a topic without a name apart */
 static const char *name_of(const struct ipcx_topic *t, char buf[IPCX_QUOTED_MAX])
 {

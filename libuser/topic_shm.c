@@ -24,19 +24,19 @@ static int check(const struct ipcx_topic *t)
 		return ipcx_fail_text(EOPNOTSUPP, "only the transport \"kernel\" has topics "
 						  "without a name");
 	if (t->o.durable)
-		return ipcx_shm_failed(t, EOPNOTSUPP,
-				       "only the transport \"kernel\" has durable subscriptions");
+		return ipcx_topic_failed(t, EOPNOTSUPP,
+					 "only the transport \"kernel\" has durable subscriptions");
 	if (t->flags & IPCX_INHERIT)
-		return ipcx_shm_failed(t, EOPNOTSUPP,
-				       "only the transport \"kernel\" has IPCX_INHERIT; open the topic in "
-				       "the child");
+		return ipcx_topic_failed(t, EOPNOTSUPP,
+					 "only the transport \"kernel\" has IPCX_INHERIT; open the topic in "
+					 "the child");
 	if (prctl(PR_GET_DUMPABLE) != 1)
-		return ipcx_shm_failed(t, EACCES,
-				       "others find the memory of a member in /proc, and this process is "
-				       "not dumpable, see PR_SET_DUMPABLE");
+		return ipcx_topic_failed(t, EACCES,
+					 "others find the memory of a member in /proc, and this process is "
+					 "not dumpable, see PR_SET_DUMPABLE");
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0))
-		return ipcx_shm_failed(t, EOPNOTSUPP,
-				       "this system has no membarrier(2), or forbids it");
+		return ipcx_topic_failed(t, EOPNOTSUPP,
+					 "this system has no membarrier(2), or forbids it");
 	return 0;
 }
 
@@ -79,16 +79,16 @@ static int join(struct ipcx_topic *t)
 	if (!r && t->flags & IPCX_SUBSCRIBE)
 		r = ipcx_shm_join(t, IPCX_SHM_SUB);
 	if (r == -EBUSY)
-		return ipcx_shm_failed(t, EBUSY,
-				       "somebody receives there already, and this transport has one "
-				       "receiver; \"kernel\" and \"mq\" have many");
+		return ipcx_topic_failed(t, EBUSY,
+					 "somebody receives there already, and this transport has one "
+					 "receiver; \"kernel\" and \"mq\" have many");
 	if (r == -ENOSPC && t->queue)
-		return ipcx_shm_failed(t, ENOSPC,
-				       "63 senders have it open, or are gone and what they sent was not "
-				       "received yet");
+		return ipcx_topic_failed(t, ENOSPC,
+					 "63 senders have it open, or are gone and what they sent was not "
+					 "received yet");
 	if (r == -ENOSPC)
-		return ipcx_shm_failed(t, ENOSPC, "it has 63 publishers or 128 subscribers");
-	return r ? ipcx_shm_failed(t, -r, strerror(-r)) : 0;
+		return ipcx_topic_failed(t, ENOSPC, "it has 63 publishers or 128 subscribers");
+	return r ? ipcx_topic_failed(t, -r, strerror(-r)) : 0;
 }
 
 static int shm_open_topic(struct ipcx_topic *t)
@@ -113,7 +113,7 @@ static int shm_open_topic(struct ipcx_topic *t)
 	shm->place.msg_max = t->o.msg_max;
 	r = make_fds(t);
 	if (r)
-		return ipcx_shm_failed(t, -r, strerror(-r));
+		return ipcx_topic_failed(t, -r, strerror(-r));
 	r = ipcx_shm_find(t);
 	if (r)
 		return r;

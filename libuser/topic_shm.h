@@ -124,7 +124,6 @@ static inline unsigned int ipcx_shm_self(const struct ipcx_topic *t, int which)
 }
 
 /* topic_shm_place.c; find explains its failures */
-int ipcx_shm_failed(const struct ipcx_topic *t, int err, const char *what);
 int ipcx_shm_find(struct ipcx_topic *t);
 void ipcx_shm_lock(const struct ipcx_topic_shm *shm);
 void ipcx_shm_unlock(const struct ipcx_topic_shm *shm);

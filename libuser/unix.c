@@ -18,9 +18,9 @@
 
 #include "place.h"
 #include "stream.h"
+#include "unix_socket.h"
 
 #define BACKLOG 128
-#define BUFFER_BYTES (1 << 20) /* on their way over a connection, or as many as the system allows */
 
 struct unix_queue {
 	struct ipcx_stream s;
@@ -36,28 +36,17 @@ static struct unix_queue *of(struct ipcx_stream *s)
 	return (struct unix_queue *)s; /* s is its first member */
 }
 
-/* A path that stands for a file in an open directory, or for an open file, however long. */
-static struct sockaddr_un address(int fd, const char *name)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d%s%s", fd, *name ? "/" : "",
-		 name);
-	return a;
-}
-
 static int new_socket(const struct ipcx_stream *s)
 {
-	int type = s->packets ? SOCK_SEQPACKET : SOCK_STREAM;
-
-	return socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return ipcx_unix_socket(s->packets ? SOCK_SEQPACKET : SOCK_STREAM);
 }
 
 static int unix_connect(struct ipcx_stream *s)
 {
 	struct unix_queue *u = of(s);
 	char buf[IPCX_QUOTED_MAX];
-	int r, socket_fd, bytes = BUFFER_BYTES, object = ipcx_place_object(&u->place, S_IFSOCK);
+	int r, socket_fd, bytes = IPCX_UNIX_BUFFER_BYTES,
+			  object = ipcx_place_object(&u->place, S_IFSOCK);
 	struct sockaddr_un a;
 
 	if (object < 0)
@@ -69,7 +58,7 @@ static int unix_connect(struct ipcx_stream *s)
 		return ipcx_fail(r, "no socket: %s", strerror(r));
 	}
 	setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-	a = address(object, "");
+	a = ipcx_unix_address(object, "");
 	r = connect(socket_fd, (struct sockaddr *)&a, sizeof(a)) ? errno : 0;
 	close(object);
 	if (!r)
@@ -85,22 +74,14 @@ static int unix_connect(struct ipcx_stream *s)
 
 static bool unix_connected(struct ipcx_stream *s, struct ipcx_conn *conn)
 {
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
 	(void)s;
-	if (getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
-		return false;
-	conn->pid = cred.pid;
-	conn->uid = cred.uid;
-	conn->gid = cred.gid;
-	return true;
+	return ipcx_unix_who(conn->fd, &conn->pid, &conn->uid, &conn->gid);
 }
 
 /* Does anybody listen there? 1, 0, or an error that was explained */
 static int is_alive(const struct ipcx_stream *s, int object)
 {
-	struct sockaddr_un a = address(object, "");
+	struct sockaddr_un a = ipcx_unix_address(object, "");
 	int fd = new_socket(s);
 	bool alive;
 
@@ -148,7 +129,7 @@ static int listen_there(struct unix_queue *u)
 	if (fstat(p->fd, &st))
 		return ipcx_fail(errno, "the file beside the socket: %s", strerror(errno));
 	snprintf(temp, sizeof(temp), ".ipcx-%llx", (unsigned long long)st.st_ino);
-	a = address(p->dir, temp);
+	a = ipcx_unix_address(p->dir, temp);
 	fd = new_socket(&u->s);
 	if (fd < 0)
 		return ipcx_fail(errno, "no socket: %s", strerror(errno));
