@@ -25,6 +25,8 @@ extern "C" {
 
 /* ipcx_topic_caps(): the IPCX_CAP_* of queues, where ZERO_COPY is from 105 bytes on, and */
 #define IPCX_CAP_FAN_OUT	(1ULL << 13)	/* each message to all receivers */
+#define IPCX_CAP_HISTORY	(1ULL << 14)	/* who comes late may get the last messages */
+#define IPCX_CAP_DURABLE	(1ULL << 15)	/* subscriptions that stay when their holder goes */
 
 struct ipcx_topic;
 

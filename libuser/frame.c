@@ -170,15 +170,19 @@ static bool flags_fit(const struct ipcx_head *h)
 
 static bool makes_sense(const struct ipcx_head *h)
 {
-	if (h->kind < IPCX_FRAME_MESSAGE || h->kind > IPCX_FRAME_ERROR)
+	if (h->kind < IPCX_FRAME_MESSAGE || h->kind > IPCX_FRAME_CUT)
 		return false;
 	if (h->prio > 31 || h->expires < 0 || !flags_fit(h))
 		return false;
+	if (h->kind == IPCX_FRAME_HANDED)
+		return !h->chunk && !h->offset && h->len;
+	if (h->kind > IPCX_FRAME_HANDED)
+		return !h->len && !h->chunk && !h->offset;
 	/* all but the only chunk of an empty message bring something, and not too much */
 	return h->chunk <= h->len && h->offset <= h->len - h->chunk && (h->chunk || !h->len);
 }
 
-int ipcx_frame_unpack(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE], uint64_t msg_max)
+static int unpack(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE], uint64_t msg_max)
 {
 	struct wire w;
 
@@ -204,6 +208,23 @@ int ipcx_frame_unpack(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE], uin
 	if (!makes_sense(h))
 		return -EPROTO;
 	return h->len > msg_max || h->len > SIZE_MAX - sizeof(struct ipcx_buffer) ? -EMSGSIZE : 0;
+}
+
+int ipcx_frame_unpack(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE], uint64_t msg_max)
+{
+	int r = unpack(h, wire, msg_max);
+
+	return r != -EPROTO && h->kind > IPCX_FRAME_ERROR ? -EPROTO : r;
+}
+
+int ipcx_frame_unpack_topic(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE],
+			    uint64_t msg_max)
+{
+	int r = unpack(h, wire, msg_max);
+
+	if (r == -EPROTO || h->kind >= IPCX_FRAME_HANDED)
+		return r;
+	return h->kind != IPCX_FRAME_MESSAGE || h->chunk != h->len ? -EPROTO : r;
 }
 
 bool ipcx_assemble_drop(struct ipcx_assembly *a)

@@ -19,7 +19,11 @@ enum ipcx_frame_kind {
 	IPCX_FRAME_MESSAGE = 1,
 	IPCX_FRAME_REQUEST, /* its sender waits for one of the next two */
 	IPCX_FRAME_REPLY,
-	IPCX_FRAME_ERROR /* nobody replied; flags says why */
+	IPCX_FRAME_ERROR, /* nobody replied; flags says why */
+	/* of topics, where a message has one frame, and its number as id */
+	IPCX_FRAME_HANDED, /* a message whose payload is in a descriptor beside it */
+	IPCX_FRAME_SEEN, /* those with a lower number are released */
+	IPCX_FRAME_CUT /* no more comes: who receives was too slow */
 };
 
 /**
@@ -84,8 +88,12 @@ void ipcx_buffer_free(struct ipcx_buffer *b); /* or NULL */
 void ipcx_frame_pack(char wire[IPCX_FRAME_SIZE], const struct ipcx_head *h, const void *chunk,
 		     bool sum);
 
-/* Return: 0, -EPROTO if this is no frame, or -EMSGSIZE. */
+/* Return: 0, -EPROTO if this is no frame of a queue, or -EMSGSIZE. */
 int ipcx_frame_unpack(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE], uint64_t msg_max);
+
+/* The same of a topic: a message, all of it, or one of the last three kinds */
+int ipcx_frame_unpack_topic(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE],
+			    uint64_t msg_max);
 
 /**
  * struct ipcx_assembly - a message of which not all is here

@@ -118,6 +118,7 @@ struct ipcx_topic_reader {
  * @ops: the transport
  * @mem: the file with all that is mapped
  * @shm: what the transport "shm" knows, topic_shm.h
+ * @sockets: and "unix", topic_unix.h
  */
 struct ipcx_topic {
 	int fd;
@@ -158,6 +159,7 @@ struct ipcx_topic {
 	const struct ipcx_topic_transport *ops;
 	int mem;
 	struct ipcx_topic_shm *shm;
+	struct ipcx_topic_unix *sockets;
 };
 
 /**
@@ -174,6 +176,16 @@ struct ipcx_topic {
  * @close: let go of all that @open made, but the mappings
  * @in_child: likewise in a forked child that does not inherit; the member is the parent
  * @unlink: take the name away; explains its own failures
+ * @loan: of a transport without rings, as are the next: get a loan of @len bytes
+ * @commit: publish one
+ * @cancel: give one back
+ * @take: receive a message of at most @cap bytes
+ * @release: be done with one
+ * @missed: how many were
+ *
+ * Those without rings are called with the handle's lock held, of a handle that is closed in this
+ * process too, and return a bare negative errno. They fill in HOLDER; the handle's @held and @loan
+ * are NOTHING, so that no quick part believes to know them.
  */
 struct ipcx_topic_transport {
 	const char *name;
@@ -185,9 +197,15 @@ struct ipcx_topic_transport {
 	void (*close)(struct ipcx_topic *t);
 	void (*in_child)(struct ipcx_topic *t);
 	int (*unlink)(const char *name);
+	int (*loan)(struct ipcx_topic *t, size_t len, struct ipcx_msg *m);
+	int (*commit)(struct ipcx_topic *t, const struct ipcx_msg *m);
+	int (*cancel)(struct ipcx_topic *t, const struct ipcx_msg *m);
+	int (*take)(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m);
+	int (*release)(struct ipcx_topic *t, const struct ipcx_msg *m);
+	uint64_t (*missed)(const struct ipcx_topic *t);
 };
 
-extern const struct ipcx_topic_transport ipcx_topic_kernel, ipcx_topic_shm;
+extern const struct ipcx_topic_transport ipcx_topic_kernel, ipcx_topic_shm, ipcx_topic_unix;
 
 /* What a handle keeps in ipcx_msg.priv while a message is held */
 enum {

@@ -43,7 +43,8 @@ static int kernel_unlink(const char *name)
 const struct ipcx_topic_transport ipcx_topic_kernel = {
 	.name = "kernel",
 	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_RECLAIM | IPCX_CAP_IDENTITY | IPCX_CAP_WALLS |
-		IPCX_CAP_ACCOUNTING | IPCX_CAP_MANY_SENDERS | IPCX_CAP_POLL | IPCX_CAP_FAN_OUT,
+		IPCX_CAP_ACCOUNTING | IPCX_CAP_MANY_SENDERS | IPCX_CAP_POLL | IPCX_CAP_FAN_OUT |
+		IPCX_CAP_HISTORY | IPCX_CAP_DURABLE,
 	.open = kernel_open,
 	.call = kernel_call,
 	.close = kernel_close,

@@ -13,6 +13,7 @@
 
 #include "kernel.h"
 #include "queue_shm.h"
+#include "topic_unix.h"
 
 static_assert(IPCX_PUBLISH == IPCX_TOPIC_PUBLISH, "handed on as it is");
 static_assert(IPCX_SUBSCRIBE == IPCX_TOPIC_SUBSCRIBE, "handed on as it is");
@@ -70,12 +71,19 @@ static int pick(const char *uri, const struct ipcx_topic_transport **t, const ch
 	if (uri && !strncmp(uri, "shm:", 4)) {
 		*t = &ipcx_topic_shm;
 		*name = uri + 4;
+	} else if (uri && !strncmp(uri, "unix:", 5)) {
+		*t = &ipcx_topic_unix;
+		*name = uri + 5;
 	} else if (!uri || !*uri || strchr(uri, ':')) {
 		*t = &ipcx_topic_kernel;
 		r = ipcx_pick(uri, &transport, name);
 	} else if (forced && *forced) { /* what carries messages only has memory beside it */
-		*t = strcmp(forced, "kernel") ? &ipcx_topic_shm : &ipcx_topic_kernel;
+		*t = !strcmp(forced, "kernel") ? &ipcx_topic_kernel :
+		     !strcmp(forced, "unix")   ? &ipcx_topic_unix :
+						 &ipcx_topic_shm;
 	}
+	if (*t == &ipcx_topic_unix) /* may be a path */
+		return ipcx_unix_topic_check(*name);
 	return r ? r : ipcx_kernel_check_name(*name);
 }
 
@@ -320,6 +328,8 @@ static int open_rest(struct ipcx_topic *t)
 		t->cell_max = o->out_msg_max;
 	set_attr(t);
 	t->cut = !!(o->out_flags & IPCX_TOPIC_LOST);
+	if (t->ops->loan)
+		return 0;
 	r = map_all(t);
 	if (r)
 		return ipcx_fail(-r, "the pages of the topic cannot be mapped: %s", strerror(-r));

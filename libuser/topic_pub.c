@@ -207,6 +207,23 @@ ipcx_hot int send_locked(struct ipcx_topic *t, const void *buf, const struct ipc
 	return commit_usual(t, m);
 }
 
+/* With the lock held. As loan_locked(); and sends, if @buf is not NULL. */
+static int loan_or_send(struct ipcx_topic *t, const void *buf, size_t len, struct ipcx_msg *m,
+			bool *kick)
+{
+	int r = t->ops->loan ? t->ops->loan(t, len, m) : loan_locked(t, len, m, kick);
+
+	if (r || !buf)
+		return r;
+	if (!t->ops->commit) {
+		*kick = send_locked(t, buf, m) > 0;
+		return 0;
+	}
+	if (len)
+		memcpy(m->data, buf, len);
+	return t->ops->commit(t, m);
+}
+
 /* Loans, or if @buf is not NULL sends a copy of it; if that is not @done yet. */
 ipcx_cold int loan_until(struct ipcx_topic *t, const void *buf, size_t len, struct ipcx_msg *m,
 			 int64_t deadline, unsigned int done)
@@ -222,9 +239,7 @@ ipcx_cold int loan_until(struct ipcx_topic *t, const void *buf, size_t len, stru
 	while (!r) {
 		kick = false;
 		ipcx_lock(&t->lock);
-		r = loan_locked(t, len, m, &kick);
-		if (!r && buf)
-			kick = send_locked(t, buf, m) > 0;
+		r = loan_or_send(t, buf, len, m, &kick);
 		ipcx_unlock(&t->lock);
 		if (kick)
 			ipcx_topic_kick(t, IPCX_KICK_SUBSCRIBERS);
@@ -291,10 +306,10 @@ ipcx_cold int commit_rest(struct ipcx_topic *t, struct ipcx_msg *m, int r, bool 
 	if (r >= 0)
 		return end_loan(t, m, r, wake);
 	ipcx_topic_finish(t, wake ? IPCX_TOPIC_WAKE : 0, IPCX_KICK_SUBSCRIBERS);
-	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan)
+	if (!t->ops->commit && m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan)
 		return end_loan(t, m, -EPERM, false);
 	ipcx_lock(&t->lock);
-	r = commit_locked(t, m, false, 0);
+	r = t->ops->commit ? t->ops->commit(t, m) : commit_locked(t, m, false, 0);
 	return end_loan(t, m, r, ipcx_unlock_wakes(&t->lock));
 }
 
@@ -349,9 +364,9 @@ int ipcx_topic_cancel(struct ipcx_topic *t, struct ipcx_msg *m)
 {
 	int r;
 
-	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan)
+	if (!t->ops->cancel && m->priv[IPCX_TOPIC_PRIV_HOLDER] != t->loan)
 		return end_loan(t, m, -EPERM, false);
 	ipcx_lock(&t->lock);
-	r = cancel_locked(t, m);
+	r = t->ops->cancel ? t->ops->cancel(t, m) : cancel_locked(t, m);
 	return end_loan(t, m, r, ipcx_unlock_wakes(&t->lock));
 }

@@ -302,7 +302,7 @@ static int shm_unlink_topic(const char *name)
 const struct ipcx_topic_transport ipcx_topic_shm = {
 	.name = "shm",
 	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_RECLAIM | IPCX_CAP_MANY_SENDERS | IPCX_CAP_POLL |
-		IPCX_CAP_FAN_OUT,
+		IPCX_CAP_FAN_OUT | IPCX_CAP_HISTORY,
 	.open = shm_open_topic,
 	.polled = ipcx_shm_polled,
 	.ended = ipcx_shm_ended,

@@ -307,7 +307,7 @@ ipcx_cold int take_until(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, i
 	while (!r) {
 		kick = false;
 		ipcx_lock(&t->lock);
-		r = take_locked(t, cap, m, &kick);
+		r = t->ops->take ? t->ops->take(t, cap, m) : take_locked(t, cap, m, &kick);
 		ipcx_unlock(&t->lock);
 		if (kick)
 			ipcx_topic_kick(t, IPCX_KICK_PUBLISHERS);
@@ -411,7 +411,7 @@ static int release_until(struct ipcx_topic *t, struct ipcx_msg *m)
 
 	if (t->fd >= 0) {
 		ipcx_lock(&t->lock);
-		r = release_any(t, m);
+		r = t->ops->release ? t->ops->release(t, m) : release_any(t, m);
 		ipcx_unlock(&t->lock);
 	}
 	if (r < 0)
@@ -573,7 +573,7 @@ uint64_t ipcx_topic_missed(struct ipcx_topic *t)
 	uint64_t missed;
 
 	ipcx_lock(&t->lock);
-	missed = t->missed;
+	missed = t->ops->missed ? t->ops->missed(t) : t->missed;
 	for (unsigned int i = 0; i < t->nrings; i++)
 		missed += t->rings[i]->sub->missed;
 	ipcx_unlock(&t->lock);

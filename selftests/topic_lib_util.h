@@ -19,6 +19,24 @@ static inline bool over_shm(const struct ipcx_topic *t)
 	return !(ipcx_topic_caps(t) & IPCX_CAP_IDENTITY);
 }
 
+/* Over UNIX sockets, which copy */
+static inline bool over_unix(const struct ipcx_topic *t)
+{
+	return !(ipcx_topic_caps(t) & IPCX_CAP_ZERO_COPY);
+}
+
+static inline bool without_module(const struct ipcx_topic *t)
+{
+	return over_shm(t) || over_unix(t);
+}
+
+/* From now on names are over this transport, also in children. NULL: over the best there is */
+static inline void names_over(const char *transport)
+{
+	if (transport)
+		setenv("IPCX_TRANSPORT", transport, 1);
+}
+
 /* Messages are numbers. */
 static inline int send_nr(struct ipcx_topic *t, uint64_t nr, int64_t deadline)
 {

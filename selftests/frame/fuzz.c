@@ -36,7 +36,7 @@ static void feed_head(char wire[IPCX_FRAME_SIZE], unsigned int repair)
 	w.has &= HAS_SUM;
 	w.zero = 0;
 	if (repair & 2) {
-		w.kind = 1 + w.kind % 4;
+		w.kind = 1 + w.kind % IPCX_FRAME_CUT;
 		if (w.kind != IPCX_FRAME_ERROR)
 			w.flags = 0;
 		else if (repair & 16)
@@ -63,6 +63,38 @@ static void check_message(const struct ipcx_buffer *b)
 	check(b->room == b->head.len, "not of its length");
 	for (size_t i = 0; i < b->head.len; i++)
 		sink += b->data[i]; /* all of it is there */
+}
+
+/* Of a topic: all of a message, or what has no payload; and to a queue the latter is nothing. */
+static void check_topic(const char *wire)
+{
+	struct ipcx_head h, q;
+	bool handed;
+
+	if (ipcx_frame_unpack_topic(&h, wire, MSG_MAX))
+		return;
+	handed = h.kind == IPCX_FRAME_HANDED;
+	check(h.kind == IPCX_FRAME_MESSAGE ||
+		      (h.kind >= IPCX_FRAME_HANDED && h.kind <= IPCX_FRAME_CUT),
+	      "no kind of a topic");
+	check(h.len <= MSG_MAX && !h.offset && h.chunk == (handed ? 0 : h.len), "not whole");
+	check(h.kind == IPCX_FRAME_MESSAGE || handed == !!h.len, "a payload where none can be");
+	check(!ipcx_frame_unpack(&q, wire, MSG_MAX) == (h.kind == IPCX_FRAME_MESSAGE),
+	      "a queue believes what is of a topic");
+}
+
+static void round_trip_topic(uint64_t id)
+{
+	for (int kind = IPCX_FRAME_HANDED; kind <= IPCX_FRAME_CUT; kind++) {
+		struct ipcx_head h = { .kind = kind, .id = id }, back;
+		char wire[IPCX_FRAME_SIZE];
+
+		h.len = kind == IPCX_FRAME_HANDED ? 1 + id % MSG_MAX : 0;
+		ipcx_frame_pack(wire, &h, NULL, false);
+		check(!ipcx_frame_unpack_topic(&back, wire, MSG_MAX), "a good frame is refused");
+		check(!memcmp(&h, &back, sizeof(h)), "a head has changed");
+		check_topic(wire);
+	}
 }
 
 /* What is packed comes back the same. */
@@ -101,6 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(crc32c("123456789", 9) == 0xe3069283, "this is not CRC-32C");
 	check(crc32c(data, size) == by_table(data, size), "two sums of the same bytes");
 	round_trip(data, size < MSG_MAX ? size : MSG_MAX);
+	round_trip_topic(crc32c(data, size));
 	while (size > IPCX_FRAME_SIZE) {
 		char wire[IPCX_FRAME_SIZE], *to;
 		struct ipcx_buffer *b;
@@ -111,6 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		feed_head(wire, data[0]);
 		data += 1 + IPCX_FRAME_SIZE;
 		size -= 1 + IPCX_FRAME_SIZE;
+		check_topic(wire);
 		/* a stream would be closed at the first that is wrong, a FIFO goes on */
 		if (ipcx_frame_unpack(&h, wire, MSG_MAX) || h.chunk > size)
 			continue;

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Topics over UNIX sockets: who publishes. See topic_unix.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "topic_unix.h"
+#include "unix_socket.h"
+
+#define EVENTS 16
+#define LEFT_BYTES 8192 /* of a buffer that messages leave, for what is told at the end */
+#define EXTRA_BYTES 512 /* at most, that a packet takes beside twice its length */
+
+static struct ipcx_piece **at(const struct ipcx_topic *t, uint64_t pos)
+{
+	return &t->sockets->ring[pos % t->o.out_depth];
+}
+
+/* Its buffer is to hold depth messages, and the kernel rounds up. */
+static int find_inline_max(struct ipcx_topic *t)
+{
+	int fd = ipcx_unix_socket(SOCK_SEQPACKET), bytes = IPCX_UNIX_BUFFER_BYTES;
+	socklen_t size = sizeof(bytes);
+	long share;
+
+	if (fd < 0)
+		return ipcx_topic_failed(t, errno, strerror(errno));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, &size))
+		bytes = 0;
+	close(fd);
+	share = (bytes - LEFT_BYTES) / (long)t->o.out_depth / 2 - EXTRA_BYTES;
+	t->sockets->inline_max = share < 0			    ? 0 :
+				 share > (long)IPCX_UNIX_INLINE_MAX ? IPCX_UNIX_INLINE_MAX :
+								      share;
+	return 0;
+}
+
+int ipcx_unix_pub_start(struct ipcx_topic *t)
+{
+	struct epoll_event none = { 0 };
+	struct ipcx_topic_unix *u = t->sockets;
+	int r = find_inline_max(t);
+
+	if (r)
+		return r;
+	u->ring = calloc(t->o.out_depth, sizeof(*u->ring));
+	u->sub = calloc(IPCX_TOPIC_SUBS, sizeof(*u->sub));
+	if (!u->ring || !u->sub)
+		return ipcx_topic_failed(t, ENOMEM, strerror(ENOMEM));
+	for (int i = 0; i < IPCX_TOPIC_SUBS; i++)
+		u->sub[i].fd = -1;
+	u->subs = epoll_create1(EPOLL_CLOEXEC);
+	if (u->subs < 0 || epoll_ctl(t->fd, EPOLL_CTL_ADD, u->subs, &none))
+		return ipcx_topic_failed(t, errno, strerror(errno));
+	return 0;
+}
+
+void ipcx_unix_drop_sub(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s)
+{
+	if (s->fd < 0)
+		return;
+	epoll_ctl(u->subs, EPOLL_CTL_DEL, s->fd, NULL);
+	close(s->fd);
+	s->fd = -1;
+}
+
+static void cut_off(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s)
+{
+	char wire[IPCX_FRAME_SIZE];
+
+	ipcx_unix_tell(wire, IPCX_FRAME_CUT, u->nr);
+	ipcx_unix_send(s->fd, wire, 0, -1);
+	ipcx_unix_drop_sub(u, s);
+}
+
+/* What it says makes no sense: it is not waited for. Return: whether there was something. */
+static bool hear(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s)
+{
+	char wire[IPCX_FRAME_SIZE + 1];
+	struct ipcx_head head;
+	ssize_t n = recv(s->fd, wire, sizeof(wire), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n == IPCX_FRAME_SIZE && !s->lossy && !ipcx_frame_unpack_topic(&head, wire, 0) &&
+	    head.kind == IPCX_FRAME_SEEN && head.id > s->acked && head.id <= u->nr) {
+		s->acked = head.id;
+		return true;
+	}
+	ipcx_unix_drop_sub(u, s);
+	return false;
+}
+
+static void hear_all(struct ipcx_topic_unix *u)
+{
+	struct epoll_event ev[EVENTS];
+	int n;
+
+	do {
+		n = epoll_wait(u->subs, ev, EVENTS, 0);
+		for (int i = 0; i < n; i++) {
+			struct ipcx_unix_sub *s = ev[i].data.ptr;
+
+			while (s->fd >= 0 && hear(u, s))
+				;
+		}
+	} while (n == EVENTS);
+}
+
+/* Return: 0, or -EAGAIN: there is no room. */
+static int send_to(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s, const struct ipcx_piece *p)
+{
+	struct ipcx_buffer *b = p->b;
+	int r = ipcx_unix_send(s->fd, b->wire, b->head.chunk, b->fd);
+
+	if (r == -EPIPE)
+		ipcx_unix_drop_sub(u, s);
+	return r == -EAGAIN ? r : 0;
+}
+
+/* Sends it what it has not got. A lossy one gets what there is room for. */
+static void catch_up(struct ipcx_topic *t, struct ipcx_unix_sub *s)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+
+	for (; s->fd >= 0 && s->pos < u->flush; s->pos++) {
+		const struct ipcx_piece *p = *at(t, s->pos);
+
+		if (p->state == IPCX_PIECE_READY && send_to(u, s, p) && !s->lossy)
+			return;
+	}
+}
+
+/* Those that all have got, or that nobody can get any more */
+static void free_done(struct ipcx_topic *t)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+	uint64_t done = u->flush;
+
+	u->hurry = false;
+	for (int i = 0; i < IPCX_TOPIC_SUBS; i++) {
+		catch_up(t, &u->sub[i]);
+		if (u->sub[i].fd >= 0 && u->sub[i].pos < done)
+			done = u->sub[i].pos;
+	}
+	u->hurry = done < u->flush;
+	for (; u->tail < done; u->tail++) {
+		struct ipcx_piece **p = at(t, u->tail);
+
+		u->bytes -= (*p)->b->room;
+		ipcx_piece_free(*p);
+		*p = NULL;
+	}
+}
+
+/* Those of which all before are committed or cancelled get their number, and go. */
+static void publish(struct ipcx_topic *t)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+
+	for (; u->flush < u->head; u->flush++) {
+		struct ipcx_piece *p = *at(t, u->flush);
+		struct ipcx_head *h = &p->b->head;
+
+		if (p->state == IPCX_PIECE_LOANED)
+			break;
+		if (p->state == IPCX_PIECE_SKIPPED)
+			continue;
+		h->id = u->nr++;
+		ipcx_frame_pack(p->b->wire, h, NULL, false);
+	}
+	free_done(t);
+}
+
+/* Is it so far behind that it has to go, or is to be waited for? */
+static uint64_t behind(const struct ipcx_topic_unix *u, const struct ipcx_unix_sub *s)
+{
+	return u->nr - s->acked + (u->head - u->flush);
+}
+
+static bool is_full(const struct ipcx_topic *t)
+{
+	const struct ipcx_topic_unix *u = t->sockets;
+
+	for (int i = 0; i < IPCX_TOPIC_SUBS; i++) {
+		const struct ipcx_unix_sub *s = &u->sub[i];
+		uint32_t max = t->o.out_lag_max ? t->o.out_lag_max : t->o.out_depth;
+
+		if (s->fd >= 0 && !s->lossy && behind(u, s) >= max)
+			return true;
+	}
+	return u->hurry;
+}
+
+static void cut_off_slow(struct ipcx_topic *t)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+
+	for (int i = 0; t->o.out_lag_max && i < IPCX_TOPIC_SUBS; i++)
+		if (u->sub[i].fd >= 0 && !u->sub[i].lossy &&
+		    behind(u, &u->sub[i]) >= t->o.out_lag_max)
+			cut_off(u, &u->sub[i]);
+}
+
+/* Return: 0, -EAGAIN, -EBUSY, or what keeps it from reaching somebody. */
+static int find_room(struct ipcx_topic *t)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+	int r = ipcx_unix_meet(t);
+
+	if (r) {
+		u->hurry = true;
+		return r;
+	}
+	if (is_full(t)) {
+		hear_all(u);
+		cut_off_slow(t);
+		free_done(t);
+	}
+	if (u->head - u->flush == t->o.out_depth)
+		return -EBUSY;
+	return is_full(t) || u->head - u->tail == t->o.out_depth ? -EAGAIN : 0;
+}
+
+/* Who polls is woken by what a subscriber says, while that is waited for. */
+void ipcx_unix_starve(struct ipcx_topic *t, bool on)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+	struct epoll_event ev = { .events = on ? EPOLLIN : 0 };
+
+	if (u->polled && on != u->starved && !epoll_ctl(t->fd, EPOLL_CTL_MOD, u->subs, &ev))
+		u->starved = on;
+}
+
+static struct ipcx_piece *new_loan(struct ipcx_topic *t, size_t len)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+	struct ipcx_piece *p;
+
+	if (u->bytes + len > t->o.out_bytes_max) {
+		errno = ENOBUFS;
+		return NULL;
+	}
+	p = ipcx_piece_new(len, len > u->inline_max);
+	if (!p)
+		return NULL;
+	p->b->room = len; /* what counts */
+	u->bytes += len;
+	p->number = ++u->numbers;
+	*at(t, u->head++) = p;
+	return p;
+}
+
+int ipcx_unix_loan(struct ipcx_topic *t, size_t len, struct ipcx_msg *m)
+{
+	struct ipcx_piece *p;
+	int r = find_room(t);
+
+	ipcx_unix_starve(t, r == -EAGAIN);
+	if (r)
+		return r;
+	p = new_loan(t, len);
+	if (!p)
+		return -errno;
+	m->data = ipcx_piece_data(p);
+	m->len = len;
+	m->tag = 0;
+	m->priv[IPCX_TOPIC_PRIV_ID] = p->number;
+	m->priv[IPCX_TOPIC_PRIV_POS] = t->sockets->head - 1;
+	m->priv[IPCX_TOPIC_PRIV_HOLDER] = (uintptr_t)t + IPCX_UNIX_LOANED;
+	return 0;
+}
+
+static struct ipcx_piece *find_loan(const struct ipcx_topic *t, const struct ipcx_msg *m)
+{
+	const struct ipcx_topic_unix *u = t->sockets;
+	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
+	struct ipcx_piece *p;
+
+	if (!u || !u->ring || m->priv[IPCX_TOPIC_PRIV_HOLDER] != (uintptr_t)t + IPCX_UNIX_LOANED ||
+	    pos < u->flush || pos >= u->head)
+		return NULL;
+	p = *at(t, pos);
+	return p->number == m->priv[IPCX_TOPIC_PRIV_ID] && p->state == IPCX_PIECE_LOANED ? p : NULL;
+}
+
+int ipcx_unix_commit(struct ipcx_topic *t, const struct ipcx_msg *m)
+{
+	struct ipcx_piece *p = find_loan(t, m);
+	struct ipcx_head *h;
+	int r;
+
+	if (!p)
+		return -EPERM;
+	h = &p->b->head;
+	if (m->len > h->len)
+		return -EMSGSIZE;
+	if (p->map) {
+		r = ipcx_piece_seal(p, m->len);
+		if (r)
+			return r;
+	}
+	h->kind = p->b->fd >= 0 && m->len ? IPCX_FRAME_HANDED : IPCX_FRAME_MESSAGE;
+	h->len = m->len;
+	h->chunk = h->kind == IPCX_FRAME_HANDED ? 0 : m->len;
+	h->tag = m->tag;
+	p->state = IPCX_PIECE_READY;
+	publish(t);
+	return 0;
+}
+
+int ipcx_unix_cancel(struct ipcx_topic *t, const struct ipcx_msg *m)
+{
+	struct ipcx_piece *p = find_loan(t, m);
+
+	if (!p)
+		return -EPERM;
+	p->state = IPCX_PIECE_SKIPPED;
+	publish(t);
+	return 0;
+}

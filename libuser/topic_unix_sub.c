@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Topics over UNIX sockets: who subscribes. See topic_unix.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "topic_unix.h"
+#include "unix_socket.h"
+
+#define ROUNDS_MAX 256 /* of one take: who sends what is nothing does not keep it for ever */
+
+static int watch(const struct ipcx_topic_unix *u, int fd, void *what)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = what };
+
+	return epoll_ctl(u->pubs, EPOLL_CTL_ADD, fd, &ev);
+}
+
+int ipcx_unix_sub_start(struct ipcx_topic *t)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+
+	u->poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (u->poke < 0 || watch(u, u->poke, NULL) || watch(u, u->listener, u))
+		return ipcx_topic_failed(t, errno, strerror(errno));
+	return 0;
+}
+
+/* That there is no descriptor for one more is not to wake who waits again and again. */
+static void listen_again(struct ipcx_topic_unix *u)
+{
+	if (u->deaf && !watch(u, u->listener, u))
+		u->deaf = false;
+}
+
+static void drop_pub(struct ipcx_topic_unix *u, struct ipcx_unix_pub *pub)
+{
+	struct ipcx_unix_pub **p = &u->pub;
+
+	while (*p != pub)
+		p = &(*p)->next;
+	*p = pub->next;
+	epoll_ctl(u->pubs, EPOLL_CTL_DEL, pub->fd, NULL);
+	close(pub->fd);
+	free(pub);
+	listen_again(u);
+}
+
+/* Sent nonsense. Who never was a publisher is not worth a word. */
+static void drop_broken(struct ipcx_topic_unix *u, struct ipcx_unix_pub *pub)
+{
+	u->broken += pub->begun;
+	drop_pub(u, pub);
+}
+
+/* Return: whether there was one. */
+static bool accept_one(struct ipcx_topic_unix *u)
+{
+	struct ipcx_unix_pub *pub = calloc(1, sizeof(*pub));
+	int fd = accept4(u->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int bytes = IPCX_UNIX_BUFFER_BYTES;
+	bool full = !pub || (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM));
+
+	if (full) {
+		epoll_ctl(u->pubs, EPOLL_CTL_DEL, u->listener, NULL);
+		u->deaf = true;
+	}
+	if (fd < 0 || !pub || !ipcx_unix_who(fd, &pub->from.pid, &pub->from.uid, &pub->from.gid) ||
+	    watch(u, fd, pub)) {
+		if (fd >= 0)
+			close(fd);
+		free(pub);
+		return false;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	pub->fd = fd;
+	pub->number = ++u->numbers;
+	pub->next = u->pub;
+	u->pub = pub;
+	return true;
+}
+
+/* All that there are, so that it is told of them in turn; but not of more than there can be. */
+static void accept_all(struct ipcx_topic_unix *u)
+{
+	int n = 0;
+
+	while (accept_one(u) && ++n < IPCX_TOPIC_RINGS)
+		;
+}
+
+/*
+ * The head of the next packet, which stays where it is. Return: bytes of the packet, 0 at the end,
+ * or a bare negative errno.
+ */
+static ssize_t peek(const struct ipcx_unix_pub *pub, char wire[IPCX_FRAME_SIZE])
+{
+	ssize_t n;
+
+	do { /* who went without having read all leaves this before what he sent */
+		n = recv(pub->fd, wire, IPCX_FRAME_SIZE, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+	} while (n < 0 && errno == ECONNRESET);
+	return n < 0 ? -errno : n;
+}
+
+/* Is there a descriptor for what is handed over? Without one it would be lost. */
+static int check_room(const struct ipcx_topic_unix *u)
+{
+	int fd = fcntl(u->poke, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -EMFILE;
+	close(fd);
+	return 0;
+}
+
+/* The descriptor that came with a packet, or -1; there is room for one only. */
+static int handed(struct msghdr *msg)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	int fd;
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+	    c->cmsg_len != CMSG_LEN(sizeof(int)))
+		return -1;
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+/* Return: 0, -EPROTO if it is not what its head has said, or -ENOMEM. */
+static int receive(const struct ipcx_unix_pub *pub, const struct ipcx_head *head,
+		   struct ipcx_piece *p)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { p->b->wire, IPCX_FRAME_SIZE + head->chunk };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_LEN(sizeof(int)), /* and not one more */
+	};
+	ssize_t n = recvmsg(pub->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	int fd = n < 0 ? -1 : handed(&msg), r = 0;
+
+	if (n != (ssize_t)iov.iov_len || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ||
+	    (fd >= 0) != (head->kind == IPCX_FRAME_HANDED))
+		r = -EPROTO;
+	if (!r && fd >= 0)
+		r = ipcx_piece_map(p, fd);
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+/* Up to where it has released; what nobody tells now is told with the next. */
+static void tell_released(struct ipcx_topic *t, struct ipcx_unix_pub *pub)
+{
+	const struct ipcx_topic_unix *u = t->sockets;
+	uint64_t oldest = pub->nr;
+	char wire[IPCX_FRAME_SIZE];
+
+	if (t->flags & IPCX_LOSSY || !pub->begun)
+		return;
+	for (const struct ipcx_piece *p = u->taken; p; p = p->next)
+		if (p->peer == pub->number && p->b->head.id < oldest)
+			oldest = p->b->head.id;
+	if (oldest == pub->told)
+		return;
+	ipcx_unix_tell(wire, IPCX_FRAME_SEEN, oldest);
+	if (!ipcx_unix_send(pub->fd, wire, 0, -1))
+		pub->told = oldest;
+}
+
+static void hold(struct ipcx_topic *t, struct ipcx_unix_pub *pub, struct ipcx_piece *p,
+		 struct ipcx_msg *m)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+	const struct ipcx_head *h = &p->b->head;
+
+	if (!pub->begun)
+		pub->told = h->id;
+	else
+		u->missed += h->id - pub->nr;
+	pub->begun = true;
+	pub->nr = h->id + 1;
+	p->peer = pub->number;
+	p->number = ++u->numbers;
+	p->next = u->taken;
+	u->taken = p;
+	u->ntaken++;
+	*m = (struct ipcx_msg){
+		.data = ipcx_piece_data(p),
+		.len = h->len,
+		.seq = (uint32_t)h->id,
+		.tag = h->tag,
+		.priv[IPCX_TOPIC_PRIV_ID] = p->number,
+		.priv[IPCX_TOPIC_PRIV_HOLDER] = (uintptr_t)t + IPCX_UNIX_TAKEN,
+	};
+	memcpy(&m->prio, &pub->from, sizeof(pub->from));
+}
+
+/*
+ * The packet of which @head is known. Return: 1; -ENOMEM, -EMFILE or -EMSGSIZE, and it stays where
+ * it is; or -EPROTO.
+ */
+static int take_packet(struct ipcx_topic *t, struct ipcx_unix_pub *pub, size_t cap,
+		       const struct ipcx_head *head, struct ipcx_msg *m)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+	struct ipcx_piece *p;
+	int r;
+
+	if (pub->begun && head->id < pub->nr)
+		return -EPROTO;
+	if (head->len > cap)
+		return -EMSGSIZE;
+	if (t->flags & IPCX_LOSSY && u->ntaken >= IPCX_TOPIC_COPIES)
+		return -EMFILE;
+	r = head->kind == IPCX_FRAME_HANDED ? check_room(u) : 0;
+	if (r)
+		return r;
+	p = ipcx_piece_new(head->chunk, false);
+	if (!p)
+		return -ENOMEM;
+	p->b->head = *head;
+	r = receive(pub, head, p);
+	if (r) {
+		ipcx_piece_free(p);
+		return r == -ENOMEM ? -EPROTO : r;
+	}
+	hold(t, pub, p, m);
+	return 1;
+}
+
+/* Return: 1 and a message; 0: look at others; or a bare negative errno. */
+static int take_from(struct ipcx_topic *t, struct ipcx_unix_pub *pub, size_t cap,
+		     struct ipcx_msg *m)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+	char wire[IPCX_FRAME_SIZE];
+	struct ipcx_head head;
+	ssize_t n = peek(pub, wire);
+	int r = -EPROTO;
+
+	if (n == -EAGAIN || n == -EINTR)
+		return 0;
+	if (n <= 0) {
+		drop_pub(u, pub);
+		return 0;
+	}
+	if (n >= IPCX_FRAME_SIZE && !ipcx_frame_unpack_topic(&head, wire, t->o.out_msg_max) &&
+	    n == IPCX_FRAME_SIZE + (ssize_t)head.chunk) {
+		if (head.kind == IPCX_FRAME_CUT) {
+			u->cut++;
+			drop_pub(u, pub);
+			return 0;
+		}
+		if (head.kind != IPCX_FRAME_SEEN)
+			r = take_packet(t, pub, cap, &head, m);
+	}
+	if (r != -EPROTO)
+		return r;
+	drop_broken(u, pub);
+	return 0;
+}
+
+/* What is not told yet comes behind the messages before it. */
+static int take_untold(struct ipcx_topic_unix *u)
+{
+	if (u->cut) {
+		u->cut--;
+		return -EPIPE;
+	}
+	if (u->broken) {
+		u->broken--;
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/* Who watches edge-triggered is told again, if more is there. */
+static void poke(const struct ipcx_topic_unix *u)
+{
+	uint64_t one = 1;
+
+	if (u->polled && write(u->poke, &one, sizeof(one)) == sizeof(one) &&
+	    read(u->poke, &one, sizeof(one)) < 0)
+		errno = 0;
+}
+
+/* The set tells those who have something in turn. */
+int ipcx_unix_take(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+	struct epoll_event ev;
+	int r;
+
+	listen_again(u);
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		r = take_untold(u);
+		if (!r && epoll_wait(u->pubs, &ev, 1, 0) != 1)
+			return -EAGAIN;
+		if (!r && ev.data.ptr == u)
+			accept_all(u);
+		else if (!r && ev.data.ptr)
+			r = take_from(t, ev.data.ptr, cap, m);
+		if (r) {
+			poke(u);
+			return r < 0 ? r : 0;
+		}
+	}
+	return -EAGAIN;
+}
+
+int ipcx_unix_release(struct ipcx_topic *t, const struct ipcx_msg *m)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+	struct ipcx_piece **pp = &u->taken, *p;
+	struct ipcx_unix_pub *pub = u->pub;
+
+	if (m->priv[IPCX_TOPIC_PRIV_HOLDER] != (uintptr_t)t + IPCX_UNIX_TAKEN)
+		return -EPERM;
+	while (*pp && (*pp)->number != m->priv[IPCX_TOPIC_PRIV_ID])
+		pp = &(*pp)->next;
+	p = *pp;
+	if (!p)
+		return -EPERM;
+	*pp = p->next;
+	u->ntaken--;
+	while (pub && pub->number != p->peer)
+		pub = pub->next;
+	ipcx_piece_free(p);
+	if (pub)
+		tell_released(t, pub);
+	return 0;
+}
