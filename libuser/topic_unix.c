@@ -89,8 +89,8 @@ static int unix_open(struct ipcx_topic *t)
 		return ipcx_fail_text(ENOMEM, "no memory for the handle of a topic");
 	t->sockets = u;
 	t->held = IPCX_TOPIC_NOTHING;
-	t->many_cpus = false; /* each look is some system calls, so it does not look again before
-			       * it sleeps */
+	/* each look is some system calls: it does not look again and again before it sleeps */
+	t->many_cpus = false;
 	t->spins_message = 0;
 	t->spins_room = 0;
 	t->mem = -1;

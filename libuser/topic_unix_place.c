@@ -100,6 +100,23 @@ static int find_place(struct ipcx_place *p, const char *name)
 	return 0;
 }
 
+/* Can the file not be opened because it is another user's? */
+static bool is_theirs(const struct ipcx_place *p)
+{
+	return p->fd < 0 && p->dir >= 0 && faccessat(p->dir, p->meta, R_OK | W_OK, AT_EACCESS) &&
+	       errno == EACCES;
+}
+
+static int theirs(const char *name)
+{
+	char buf[IPCX_QUOTED_MAX];
+
+	return ipcx_fail(EACCES,
+			 "topic %s over \"unix\" is another user's, and its members are processes of "
+			 "one user; only the transport \"kernel\" has others",
+			 ipcx_quote(buf, name));
+}
+
 int ipcx_unix_find(struct ipcx_topic *t)
 {
 	struct ipcx_topic_unix *u = t->sockets;
@@ -112,12 +129,10 @@ int ipcx_unix_find(struct ipcx_topic *t)
 		r = find_place(p, t->name);
 		if (!r)
 			r = ipcx_place_open(p, t->flags & IPCX_CREATE, S_IFREG);
-		if (!r && p->fd < 0)
-			r = ipcx_topic_failed(t, EACCES,
-					      "it is another user's, and topics over this transport "
-					      "are of one user");
+		if (!r && p->fd < 0) /* there is what was never a topic */
+			r = ipcx_topic_failed(t, EPROTOTYPE, "something else is in its place");
 		if (r)
-			return r;
+			return is_theirs(p) ? theirs(t->name) : r;
 		if (!ipcx_lock_file(p->fd, F_WRLCK, MUTEX))
 			return -EALREADY;
 		if (ipcx_place_is_there(p))
@@ -231,7 +246,9 @@ int ipcx_unix_remove(const char *name)
 	if (!r)
 		r = ipcx_place_open(&u.place, 0, S_IFREG);
 	if (!r && u.place.fd < 0)
-		r = ipcx_fail_text(EACCES, "the topic is another user's");
+		r = ipcx_fail_text(EPROTOTYPE, "something else is in the place of the topic");
+	if (r && is_theirs(&u.place))
+		r = theirs(name);
 	if (!r) {
 		ipcx_lock_file_wait(u.place.fd, MUTEX);
 		if (read_table(&u, &table)) {

@@ -35,9 +35,9 @@ static int find_inline_max(struct ipcx_topic *t)
 		bytes = 0;
 	close(fd);
 	share = (bytes - LEFT_BYTES) / (long)t->o.out_depth / 2 - EXTRA_BYTES;
-	t->sockets->inline_max = share < 0			    ? 0 :
-				 share > (long)IPCX_UNIX_INLINE_MAX ? IPCX_UNIX_INLINE_MAX :
-								      share;
+	if (share > (long)IPCX_UNIX_INLINE_MAX)
+		share = IPCX_UNIX_INLINE_MAX;
+	t->sockets->inline_max = share > 0 ? share : 0;
 	return 0;
 }
 

@@ -151,13 +151,14 @@ static int receive(const struct ipcx_unix_pub *pub, const struct ipcx_head *head
 	};
 	ssize_t n = recvmsg(pub->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	int fd = n < 0 ? -1 : handed(&msg), r = 0;
+	bool has_fd = fd >= 0, is_long = head->kind == IPCX_FRAME_HANDED;
 
 	if (n != (ssize_t)iov.iov_len || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ||
-	    (fd >= 0) != (head->kind == IPCX_FRAME_HANDED))
+	    has_fd != is_long)
 		r = -EPROTO;
-	if (!r && fd >= 0)
+	if (!r && has_fd)
 		r = ipcx_piece_map(p, fd);
-	if (fd >= 0)
+	if (has_fd)
 		close(fd);
 	return r;
 }

@@ -375,6 +375,9 @@ if [ "$kernel" = stock ]; then
 	host topic_shm_kill
 	host topic_shm_step
 	host topic_shm_long
+	host topic_unix
+	host topic_unix_peer
+	host topic_unix_kill
 	host queue_shm
 	host queue_shm_kill
 	host queue_shm_step

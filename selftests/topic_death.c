@@ -117,7 +117,8 @@ TEST_F_TIMEOUT(death, sleeper_learns_of_it, 120)
 	int64_t fastest = INT64_MAX, seen;
 
 	if (over_unix(self->sub))
-		SKIP(return, "needs IPCX_CAP_ZERO_COPY: what waits for a loan before it is not there");
+		SKIP(return,
+			   "needs IPCX_CAP_ZERO_COPY: what waits for a loan before it is not there");
 	for (int i = 0; i < 10; i++) {
 		pthread_t thread;
 		struct child c;
@@ -500,8 +501,8 @@ TEST_F(death, other_program_subscribes)
 	self->sub = NULL;
 	f = popen(COMMAND " sub " NAME " -n 2 --reliable --timeout 10s", "r");
 	ASSERT_NE(NULL, f);
-	for (int i = 0; i < 1000 && !without_module(self->pub) && !counts_of_topic(self->pub).receivers;
-	     i++)
+	for (int i = 0;
+	     i < 1000 && !without_module(self->pub) && !counts_of_topic(self->pub).receivers; i++)
 		usleep(10000);
 	/* it is counted a moment before it has joined, and nowhere without the module */
 	usleep(without_module(self->pub) ? 2000000 : 200000);

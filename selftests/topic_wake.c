@@ -441,7 +441,8 @@ TEST_F(wake, poll_for_room)
 	struct pollfd p = { .fd = ipcx_topic_fd(self->pub), .events = POLLOUT };
 
 	if (without_module(self->pub))
-		SKIP(return, "needs the module: without, it is readable; see topic_shm, topic_unix");
+		SKIP(return,
+			   "needs the module: without, it is readable; see topic_shm, topic_unix");
 	for (int i = 0; i < DEPTH; i++) {
 		EXPECT_EQ(1, poll(&p, 1, 0));
 		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));

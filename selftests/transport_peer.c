@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "frame_util.h"
 #include "ipcx_util.h"
 
 #include "../kselftest_harness.h"
@@ -67,31 +68,6 @@ FIXTURE_TEARDOWN(peer)
 	EXPECT_EQ(0, system(command));
 }
 
-/* A frame as it lies on the way, on a machine that has the lower byte first */
-struct head {
-	uint32_t magic;
-	uint8_t version, kind, prio, has;
-	uint32_t chunk, data_sum;
-	uint64_t len, offset, id, tag, call;
-	int64_t expires;
-	uint32_t deliveries, mailbox;
-	uint16_t flags, zero;
-	uint32_t head_sum;
-};
-
-static uint32_t sum_of(const void *data, size_t len)
-{
-	const unsigned char *p = data;
-	uint32_t c = ~0U;
-
-	while (len--) {
-		c ^= *p++;
-		for (int bit = 0; bit < 8; bit++)
-			c = c & 1 ? c >> 1 ^ 0x82f63b78 : c >> 1;
-	}
-	return ~c;
-}
-
 static int raw_peer(FIXTURE_DATA(peer) *self)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(self->port) };
@@ -114,9 +90,7 @@ static bool send_head(int fd, struct head h)
 	static char packet[sizeof(struct head) + 65536];
 	size_t chunk = h.chunk;
 
-	h.magic = 0x78637069;
-	h.version = 1;
-	h.head_sum = sum_of(&h, offsetof(struct head, head_sum));
+	seal_head(&h);
 	memcpy(packet, &h, sizeof(h));
 	return send(fd, packet, sizeof(h) + chunk, 0) == sizeof(h) + chunk;
 }
