@@ -6,7 +6,8 @@
  * Each publisher writes its messages in a ring of its own, each subscriber reads those of all
  * publishers. While both sides are awake no function here makes a system call, but for a message
  * that needs more memory than its place in the ring had before. That is so with the kernel module
- * and, for processes of one user, without: ipcx(7) tells what is different then.
+ * and, for processes of one user, without: ipcx(7) tells what is different then. Topics over UNIX
+ * sockets copy.
  */
 #ifndef IPCX_TOPIC_H
 #define IPCX_TOPIC_H
@@ -116,12 +117,13 @@ struct ipcx_topic_attr {
  *
  * Return: 0, or
  * -EACCES      the topic's mode does not let you, or not without IPCX_LOSSY; you may not
- *              open /dev/ipcx; over "shm" a file is another user's, or no member is found
+ *              open /dev/ipcx; over "shm" and "unix" a file is another user's; over "shm" no
+ *              member is found
  * -EDQUOT      your limit on queues and topics, or on bytes, is reached
  * -EEXIST      IPCX_EXCL and there is one already
  * -EFBIG       over "shm": more memory than a file may have
  * -EINVAL      a flag, a name or an option outside its range
- * -ELOOP       over "shm": a symbolic link
+ * -ELOOP       over "shm" and "unix": a symbolic link
  * -EMFILE      too many open files
  * -ENODEV      the transport is not there: for the kernel, the module is not loaded
  * -ENOENT      no such topic, and no IPCX_CREATE
@@ -129,7 +131,7 @@ struct ipcx_topic_attr {
  * -ENOSPC      63 publishers or 128 subscribers, half as many if the topic is not yours
  * -EOPNOTSUPP  an unknown flag, transport or option; or a required capability that is not
  *              enforced
- * -EPROTO      over "shm": somebody has written over the file of the topic
+ * -EPROTO      over "shm" and "unix": somebody has written over the file of the topic
  * -EPROTOTYPE  the name stands for something that is not a topic
  */
 int ipcx_topic_open(struct ipcx_topic **t, const char *uri, unsigned int flags,
@@ -150,8 +152,9 @@ void ipcx_topic_close(struct ipcx_topic *t);
  *
  * Readable when a take would succeed; writable when a loan would. Works level- and
  * edge-triggered; in either case one message may be taken each time; over "shm" readable until
- * there was nothing, and never writable. Belongs to the handle: do not close it. There is no
- * read(2) and no write(2).
+ * there was nothing, and never writable; over "unix" never writable, that of a publisher readable
+ * after a loan has failed. Belongs to the handle: do not close it. There is no read(2) and no
+ * write(2).
  *
  * Return: the descriptor.
  */
@@ -190,6 +193,7 @@ int ipcx_topic_attr(const struct ipcx_topic *t, struct ipcx_topic_attr *attr);
  * -EDQUOT     your limit on bytes is reached
  * -EINTR      a signal came while waiting
  * -EINVAL     @deadline is negative
+ * -EMFILE     over "unix": no descriptor for one more subscriber, or for a long message
  * -EMSGSIZE   @len is larger than the topic's msg_max
  * -ENOBUFS    bytes_max of the ring is reached
  * -ENOMEM     no memory, or the memory cgroup's limit is reached
@@ -208,6 +212,7 @@ int ipcx_topic_loan(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, int64_
  *
  * Return: 0, or
  * -EMSGSIZE  len is larger than what was loaned
+ * -ENOMEM    over "unix": a long message's memory is in use, and there is none for a copy
  * -EPERM     not a loan of this handle, or already committed
  */
 int ipcx_topic_commit(struct ipcx_topic *t, struct ipcx_msg *m);
@@ -238,7 +243,7 @@ int ipcx_topic_cancel(struct ipcx_topic *t, struct ipcx_msg *m);
  * -EINTR      a signal came while waiting
  * -EINVAL     @deadline is negative
  * -EMFILE     this handle is lossy and holds 64 messages, or 4 of more than 104 bytes and the
- *             next one is so long too: release one
+ *             next one is so long too: release one; over "unix" no descriptor for a long one
  * -ENOMEM     the address space is too small for the ring of a publisher
  * -ENOTCONN   others took this member for dead, over "shm": close the topic and open it again
  * -EPERM      the topic was not opened with IPCX_SUBSCRIBE

@@ -169,6 +169,11 @@ static int explain_loan(const struct ipcx_topic *t, const char *name, int err, s
 				 "topic %s: you have reached the limit on bytes in " PARAMETERS
 				 "user_bytes_max; close something or raise the limit",
 				 name);
+	case EMFILE:
+		return ipcx_fail(err,
+				 "topic %s: no descriptor for one more subscriber, or for a message of "
+				 "%zu bytes; close something or raise the limit (ulimit -n)",
+				 name, len);
 	case EMSGSIZE:
 		return ipcx_fail(err,
 				 "topic %s: message of %zu bytes is longer than msg_max %llu; create "
@@ -196,6 +201,11 @@ static int explain_take(const struct ipcx_topic *t, const char *name, int err, s
 {
 	switch (err) {
 	case EMFILE:
+		if (t->sockets && !(t->flags & IPCX_LOSSY))
+			return ipcx_fail(err,
+					 "topic %s: no descriptor for the next message, which is long; "
+					 "close something or raise the limit (ulimit -n)",
+					 name);
 		return ipcx_fail(err,
 				 "topic %s: a lossy subscriber can hold %d messages, %d of them "
 				 "longer than %d bytes; release one before you take the next",

@@ -63,15 +63,12 @@ static int make_sets(struct ipcx_topic *t)
 /* With MUTEX locked, which is let go */
 static int become_member(struct ipcx_topic *t)
 {
-	struct ipcx_topic_unix *u = t->sockets;
 	int r = make_sets(t);
 
 	if (!r && t->flags & IPCX_PUBLISH)
 		r = ipcx_unix_pub_start(t);
-	if (!r) {
-		u->joined = true;
+	if (!r)
 		r = ipcx_unix_join(t);
-	}
 	if (!r && t->flags & IPCX_SUBSCRIBE)
 		r = ipcx_unix_sub_start(t);
 	return r;
@@ -107,9 +104,9 @@ static int unix_open(struct ipcx_topic *t)
 	r = ipcx_unix_find(t);
 	if (r)
 		return r;
+	u->joined = true;
 	r = become_member(t);
-	if (r && u->place.created && ipcx_unix_alone(u))
-		ipcx_place_unlink(&u->place, true);
+	u->undo = r && u->place.created;
 	return r;
 }
 
@@ -137,17 +134,17 @@ static void close_all(struct ipcx_topic *t)
 	ipcx_place_close(&u->place);
 }
 
-static void free_all(struct ipcx_topic *t, void (*free_piece)(struct ipcx_piece *p))
+static void free_all(struct ipcx_topic *t)
 {
 	struct ipcx_topic_unix *u = t->sockets;
 
 	for (uint64_t pos = u->tail; pos < u->head; pos++)
-		free_piece(u->ring[pos % t->o.out_depth]);
+		ipcx_piece_free(u->ring[pos % t->o.out_depth]);
 	while (u->taken) {
 		struct ipcx_piece *p = u->taken;
 
 		u->taken = p->next;
-		free_piece(p);
+		ipcx_piece_free(p);
 	}
 	while (u->pub) {
 		struct ipcx_unix_pub *p = u->pub;
@@ -158,7 +155,6 @@ static void free_all(struct ipcx_topic *t, void (*free_piece)(struct ipcx_piece 
 	free(u->ring);
 	free(u->sub);
 	free(u);
-	t->sockets = NULL;
 }
 
 static void unix_close(struct ipcx_topic *t)
@@ -168,14 +164,18 @@ static void unix_close(struct ipcx_topic *t)
 	if (t->sockets->joined)
 		ipcx_unix_leave(t);
 	close_all(t);
-	free_all(t, ipcx_piece_free);
+	free_all(t);
+	t->sockets = NULL;
 }
 
-/* The sets are the parent's too, and nothing leaves them. */
+/*
+ * The sets are the parent's too, and nothing leaves them. What another thread was about to change
+ * is left as it is; the memory that messages are in was not copied.
+ */
 static void unix_in_child(struct ipcx_topic *t)
 {
 	close_all(t);
-	free_all(t, ipcx_piece_forget);
+	t->sockets = NULL;
 }
 
 /* Not under the handle's lock */

@@ -97,7 +97,8 @@ struct ipcx_unix_pub {
 /**
  * struct ipcx_topic_unix - of a handle
  * @place: the file, and where sockets are
- * @joined: it is a member
+ * @joined: it is a member, or about to be
+ * @undo: it did not become one, and has made the file
  * @slot: the own one in the table, or -1
  * @id: the own number, 0 for none
  * @polled: the application polls
@@ -128,7 +129,7 @@ struct ipcx_unix_pub {
  */
 struct ipcx_topic_unix {
 	struct ipcx_place place;
-	bool joined;
+	bool joined, undo;
 	int slot;
 	uint64_t id;
 	bool polled;
@@ -166,10 +167,10 @@ int ipcx_unix_meet(struct ipcx_topic *t);
 /* topic_unix_piece.c; a bare negative errno */
 struct ipcx_piece *ipcx_piece_new(size_t len, bool is_long);
 int ipcx_piece_seal(struct ipcx_piece *p, size_t len);
+int ipcx_piece_reserve(struct ipcx_piece *p, size_t len);
 int ipcx_piece_map(struct ipcx_piece *p, int fd);
 void *ipcx_piece_data(const struct ipcx_piece *p);
 void ipcx_piece_free(struct ipcx_piece *p);
-void ipcx_piece_forget(struct ipcx_piece *p); /* in a child, which has no maps */
 /* One packet. Return: 0, -EAGAIN if there is no room, or -EPIPE. */
 int ipcx_unix_send(int fd, char wire[IPCX_FRAME_SIZE], size_t len, int handed);
 void ipcx_unix_tell(char wire[IPCX_FRAME_SIZE], enum ipcx_frame_kind kind, uint64_t id);

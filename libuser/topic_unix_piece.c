@@ -27,7 +27,7 @@ static int new_memfd(size_t len)
 		return -ENOMEM;
 	fd = memfd_create("ipcx-message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
-		return -errno;
+		return errno == ENFILE ? -EMFILE : -errno;
 	if (!ftruncate(fd, len))
 		return fd;
 	err = errno;
@@ -37,7 +37,7 @@ static int new_memfd(size_t len)
 
 static int map_it(struct ipcx_piece *p, int fd, size_t len, int prot)
 {
-	void *map = mmap(NULL, len, prot, MAP_SHARED, fd, 0);
+	void *map = mmap(p->map, len, prot, MAP_SHARED | (p->map ? MAP_FIXED : 0), fd, 0);
 
 	if (map == MAP_FAILED)
 		return -ENOMEM;
@@ -116,7 +116,19 @@ int ipcx_piece_seal(struct ipcx_piece *p, size_t len)
 	return fcntl(p->b->fd, F_ADD_SEALS, SEALS) ? copy(p, len) : 0;
 }
 
-/* Of one that came: is @fd what it has to be? It is closed by the caller. */
+/* There is room for one that is to come, or it would be lost. */
+int ipcx_piece_reserve(struct ipcx_piece *p, size_t len)
+{
+	void *map = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (map == MAP_FAILED)
+		return -ENOMEM;
+	p->map = map;
+	p->map_len = len;
+	return 0;
+}
+
+/* Of one that came, for which room was reserved: is @fd what it has to be? It is closed by the caller. */
 int ipcx_piece_map(struct ipcx_piece *p, int fd)
 {
 	struct stat st;
@@ -124,18 +136,12 @@ int ipcx_piece_map(struct ipcx_piece *p, int fd)
 	if ((fcntl(fd, F_GET_SEALS) & SEALS) != SEALS || fstat(fd, &st) || !S_ISREG(st.st_mode) ||
 	    st.st_size < 0 || (uint64_t)st.st_size != p->b->head.len)
 		return -EPROTO;
-	return map_it(p, fd, p->b->head.len, PROT_READ);
+	return map_it(p, fd, p->b->head.len, PROT_READ) ? -EPROTO : 0;
 }
 
 void *ipcx_piece_data(const struct ipcx_piece *p)
 {
 	return p->map ? p->map : p->b->head.len ? p->b->data : NULL;
-}
-
-void ipcx_piece_forget(struct ipcx_piece *p)
-{
-	p->map = NULL;
-	ipcx_piece_free(p);
 }
 
 void ipcx_piece_free(struct ipcx_piece *p)

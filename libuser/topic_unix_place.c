@@ -40,7 +40,7 @@ static bool read_table(const struct ipcx_topic_unix *u, struct table *table)
 /* If it cannot be written, nobody comes; so it is not told of those who go. */
 static int write_table(const struct ipcx_topic_unix *u, const struct table *table)
 {
-	return pwrite(u->place.fd, table, sizeof(*table), TABLE_AT) == sizeof(*table) ? 0 : -EIO;
+	return pwrite(u->place.fd, table, sizeof(*table), TABLE_AT) == sizeof(*table) ? 0 : -ENOSPC;
 }
 
 /* A name for the socket of a subscriber, that none of another topic has */
@@ -201,7 +201,7 @@ static int join_subscriber(struct ipcx_topic *t)
 		table.generation++;
 		r = write_table(u, &table);
 	}
-	return r ? ipcx_topic_failed(t, EIO, "its file cannot be written") : 0;
+	return r ? ipcx_topic_failed(t, ENOSPC, "its file cannot be written") : 0;
 }
 
 int ipcx_unix_join(struct ipcx_topic *t)
@@ -232,7 +232,7 @@ void ipcx_unix_leave(struct ipcx_topic *t)
 		reap(u, &table);
 		write_table(u, &table);
 	}
-	if (t->o.out_flags & IPCX_EPHEMERAL && ipcx_unix_alone(u))
+	if ((t->o.out_flags & IPCX_EPHEMERAL || u->undo) && ipcx_unix_alone(u))
 		ipcx_place_unlink(&u->place, true);
 	ipcx_unlock_file(u->place.fd, MUTEX);
 }
@@ -286,7 +286,7 @@ static int connect_to(const struct ipcx_topic_unix *u, uint64_t id)
 	struct sockaddr_un a;
 
 	if (object < 0)
-		return object;
+		return object == -ENFILE ? -EMFILE : object;
 	a = ipcx_unix_address(object, "");
 	fd = ipcx_unix_socket(SOCK_SEQPACKET);
 	err = errno;
@@ -297,13 +297,17 @@ static int connect_to(const struct ipcx_topic_unix *u, uint64_t id)
 			close(fd);
 	}
 	close(object);
+	if (err == ENFILE)
+		return -EMFILE;
+	if (err == ENOBUFS)
+		return -ENOMEM;
 	return err ? -err : fd;
 }
 
 /* Is it worth trying again? Otherwise nobody is there, yet or any more. */
 static bool is_for_now(int err)
 {
-	return err == EAGAIN || err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS;
+	return err == EAGAIN || err == EMFILE || err == ENOMEM;
 }
 
 static int meet(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s, uint64_t id, bool lossy)

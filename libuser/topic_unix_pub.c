@@ -178,21 +178,24 @@ static void publish(struct ipcx_topic *t)
 	free_done(t);
 }
 
-/* Is it so far behind that it has to go, or is to be waited for? */
-static uint64_t behind(const struct ipcx_topic_unix *u, const struct ipcx_unix_sub *s)
+/* What is on loan does not count against it, but there has to be room for it. */
+static bool is_slow(const struct ipcx_topic *t, const struct ipcx_unix_sub *s)
 {
-	return u->nr - s->acked + (u->head - u->flush);
+	return s->fd >= 0 && !s->lossy && t->o.out_lag_max &&
+	       t->sockets->nr - s->acked >= t->o.out_lag_max;
 }
 
 static bool is_full(const struct ipcx_topic *t)
 {
 	const struct ipcx_topic_unix *u = t->sockets;
+	uint64_t loaned = u->head - u->flush;
 
 	for (int i = 0; i < IPCX_TOPIC_SUBS; i++) {
 		const struct ipcx_unix_sub *s = &u->sub[i];
-		uint32_t max = t->o.out_lag_max ? t->o.out_lag_max : t->o.out_depth;
 
-		if (s->fd >= 0 && !s->lossy && behind(u, s) >= max)
+		if (s->fd >= 0 && !s->lossy && u->nr - s->acked + loaned >= t->o.out_depth)
+			return true;
+		if (is_slow(t, s))
 			return true;
 	}
 	return u->hurry;
@@ -202,9 +205,8 @@ static void cut_off_slow(struct ipcx_topic *t)
 {
 	struct ipcx_topic_unix *u = t->sockets;
 
-	for (int i = 0; t->o.out_lag_max && i < IPCX_TOPIC_SUBS; i++)
-		if (u->sub[i].fd >= 0 && !u->sub[i].lossy &&
-		    behind(u, &u->sub[i]) >= t->o.out_lag_max)
+	for (int i = 0; i < IPCX_TOPIC_SUBS; i++)
+		if (is_slow(t, &u->sub[i]))
 			cut_off(u, &u->sub[i]);
 }
 

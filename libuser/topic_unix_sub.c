@@ -134,7 +134,7 @@ static int handed(struct msghdr *msg)
 	return fd;
 }
 
-/* Return: 0, -EPROTO if it is not what its head has said, or -ENOMEM. */
+/* Return: 0, or -EPROTO if it is not what its head has said. */
 static int receive(const struct ipcx_unix_pub *pub, const struct ipcx_head *head,
 		   struct ipcx_piece *p)
 {
@@ -234,10 +234,13 @@ static int take_packet(struct ipcx_topic *t, struct ipcx_unix_pub *pub, size_t c
 	if (!p)
 		return -ENOMEM;
 	p->b->head = *head;
-	r = receive(pub, head, p);
+	if (head->kind == IPCX_FRAME_HANDED)
+		r = ipcx_piece_reserve(p, head->len);
+	if (!r)
+		r = receive(pub, head, p);
 	if (r) {
 		ipcx_piece_free(p);
-		return r == -ENOMEM ? -EPROTO : r;
+		return r;
 	}
 	hold(t, pub, p, m);
 	return 1;

@@ -310,6 +310,7 @@ TEST_F(sockets, cut_off)
 {
 	IPCX_TOPIC_OPTS(opts, .depth = DEPTH, .lag_max = 4);
 	struct ipcx_topic *pub, *slow, *sub, *later;
+	struct ipcx_msg m[6];
 
 	ASSERT_EQ(0,
 		  ipcx_topic_open(&pub, URI, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_PUBLISH, &opts));
@@ -330,6 +331,17 @@ TEST_F(sockets, cut_off)
 	EXPECT_EQ(-EAGAIN, recv_nr(slow, 0));
 	EXPECT_EQ(100, recv_nr(sub, 0));
 	EXPECT_EQ(100, recv_nr(later, 0));
+	/* what is on loan is nobody's lag */
+	for (int i = 0; i < 6; i++)
+		ASSERT_EQ(0, ipcx_topic_loan(pub, 8, &m[i], 0));
+	for (int i = 0; i < 6; i++) {
+		*(uint64_t *)m[i].data = i;
+		ASSERT_EQ(0, ipcx_topic_commit(pub, &m[i]));
+	}
+	for (int i = 0; i < 6; i++)
+		EXPECT_EQ(i, recv_nr(sub, 0));
+	EXPECT_EQ(0, send_nr(pub, 6, 0));
+	EXPECT_EQ(6, recv_nr(sub, 0));
 	ipcx_topic_close(pub);
 	ipcx_topic_close(slow);
 	ipcx_topic_close(sub);

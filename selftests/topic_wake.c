@@ -245,6 +245,18 @@ TEST_F_TIMEOUT(wake, ping_pong, 200)
 	ipcx_topic_close(back);
 }
 
+/*
+ * What a lossy one has no room for it misses, over UNIX sockets also if it is the last: so that
+ * comes again.
+ */
+static void repeat(struct ipcx_topic *t, bool lossy, uint64_t last)
+{
+	for (int i = 0; i < 100 && lossy && over_unix(t); i++) {
+		usleep(10000);
+		send_nr(t, last, 0);
+	}
+}
+
 /* A publisher that waits for room, message after message */
 TEST_F_TIMEOUT(wake, room, 200)
 {
@@ -260,6 +272,7 @@ TEST_F_TIMEOUT(wake, room, 200)
 		for (int i = 0; i < n; i++)
 			if (send_nr(pub, i, in_ms(20000)))
 				_exit(2);
+		repeat(pub, variant->flags, n - 1);
 		_exit(0);
 	}
 	if (!variant->flags)
@@ -379,7 +392,7 @@ static int one_at_a_time(int ep, struct ipcx_topic *t, struct ipcx_queue *q, int
 
 				if (got == -EAGAIN) /* told once too often is no fault */
 					continue;
-				if (lossy ? got < from_topic : got != from_topic)
+				if (lossy ? got < from_topic && got != n - 1 : got != from_topic)
 					return 3;
 				from_topic = got + 1;
 			}
@@ -388,7 +401,7 @@ static int one_at_a_time(int ep, struct ipcx_topic *t, struct ipcx_queue *q, int
 	return 0;
 }
 
-static int publish_both(int n)
+static int publish_both(int n, bool lossy)
 {
 	struct ipcx_topic *t;
 	struct ipcx_queue *q;
@@ -399,6 +412,7 @@ static int publish_both(int n)
 	for (uint64_t i = 0; i < n; i++)
 		if (send_nr(t, i, in_ms(20000)) || ipcx_queue_send(q, &i, sizeof(i), in_ms(20000)))
 			return 2;
+	repeat(t, lossy, n - 1);
 	return 0;
 }
 
@@ -417,7 +431,7 @@ static void watch_both(struct __test_metadata *_metadata, struct ipcx_topic *sub
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, ipcx_queue_fd(queue), &q));
 	pid = fork();
 	if (!pid)
-		_exit(publish_both(n));
+		_exit(publish_both(n, lossy));
 	EXPECT_EQ(0, one_at_a_time(ep, sub, queue, n, lossy));
 	EXPECT_EQ(0, exit_status(pid));
 	ipcx_queue_close(queue);
@@ -440,9 +454,12 @@ TEST_F(wake, poll_for_room)
 {
 	struct pollfd p = { .fd = ipcx_topic_fd(self->pub), .events = POLLOUT };
 
-	if (without_module(self->pub))
-		SKIP(return,
-			   "needs the module: without, it is readable; see topic_shm, topic_unix");
+	if (over_unix(self->pub)) {
+		EXPECT_EQ(0, poll(&p, 1, 0)); /* but readable; see topic_unix */
+		return;
+	}
+	if (over_shm(self->pub))
+		SKIP(return, "needs the module: without, it is readable; see topic_shm");
 	for (int i = 0; i < DEPTH; i++) {
 		EXPECT_EQ(1, poll(&p, 1, 0));
 		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));
