@@ -338,6 +338,7 @@ int ipcx_topic_forget(struct ipcx_topic *t, const char *durable);
  * Return: 0, or
  * -EACCES      you are neither its owner nor have CAP_IPC_OWNER
  * -EINVAL      not a name
+ * -ELOOP       over "shm" and "unix": a symbolic link
  * -ENODEV      the transport is not there
  * -ENOENT      no such topic
  * -EOPNOTSUPP  an unknown transport

@@ -53,6 +53,21 @@ wait "$receiver"
 check "topic: sub" is "$(tr '\n' , <"$dir/out")" one,two,
 check "topic: which transport is taken is said" grep -qF 'over "shm"' "$dir/err"
 check "topic: rm" ipcx rm "topic-$$"
+ipcx sub "unix:topic-$$" -c -n 2 --timeout 15s >"$dir/out" 2>"$dir/err" &
+receiver=$!
+i=0
+while [ $i -lt 100 ] && ! ls "/tmp/ipcx-$user"/.ipcx-* >/dev/null 2>&1; do
+	sleep 0.1
+	i=$((i + 1))
+done
+sleep 0.5
+check "topic over unix: pub" ipcx pub "unix:topic-$$" -m one -m two
+wait "$receiver"
+check "topic over unix: sub" is "$(tr '\n' , <"$dir/out")" one,two,
+check "topic over unix: nothing is said" is "$(cat "$dir/err")" ''
+check "topic over unix: rm" ipcx rm "unix:topic-$$"
+check "topic over unix: nothing is left" is \
+	"$(find "/tmp/ipcx-$user" -name ".ipcx-*" -o -name "*topic-$$*")" ''
 ipcx sub "listed-$$" -c -n 1 --timeout 15s >"$dir/out" 2>"$dir/err" &
 receiver=$!
 i=0
