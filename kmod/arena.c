@@ -55,6 +55,22 @@ void ipcx_arena_detach(struct ipcx_arena *a, struct ipcx_map *map)
 	up_write(&a->maps_sem);
 }
 
+/**
+ * ipcx_arena_hide() - take all slots from the windows of an endpoint that was revoked
+ * @a: the arena
+ * @map: its windows
+ */
+void ipcx_arena_hide(struct ipcx_arena *a, struct ipcx_map *map)
+{
+	down_read(&a->maps_sem);
+	if (!list_empty(&map->node)) { /* else there is no VMA, and perhaps no inode */
+		down_write(&map->sem);
+		unmap_mapping_range(map->mapping, 0, 0, 1);
+		up_write(&map->sem);
+	}
+	up_read(&a->maps_sem);
+}
+
 /*
  * After this no page in the range is mapped through @map, and no fault that
  * looked at the slot before the caller made it BUSY can map one.
@@ -305,6 +321,25 @@ void ipcx_slot_copy(struct ipcx_slot_pages *to, struct ipcx_slot_pages *from, si
 	}
 }
 
+/* A marker (userfaultfd) would make every insertion fail, and the fault come back. */
+static bool fault_marked(const struct vm_fault *vmf)
+{
+	return vmf->flags & FAULT_FLAG_ORIG_PTE_VALID && !pte_none(vmf->orig_pte);
+}
+
+static vm_fault_t fault_result(int err)
+{
+	switch (err) {
+	case 0:
+	case -EBUSY:	/* another thread was faster, here or behind */
+		return VM_FAULT_NOPAGE;
+	case -ENOMEM:
+		return VM_FAULT_OOM;
+	default:
+		return VM_FAULT_SIGBUS;
+	}
+}
+
 /**
  * ipcx_slot_fault() - map pages of a slot at the faulting address and behind it
  * @sp: the pages of the slot
@@ -322,10 +357,7 @@ vm_fault_t ipcx_slot_fault(struct ipcx_slot_pages *sp, struct vm_fault *vmf, u32
 	struct page *pages[FAULT_AROUND];
 	unsigned long n, i, left;
 
-	if (page >= visible)
-		return VM_FAULT_SIGBUS;
-	/* a marker (userfaultfd) would make every insertion fail, and the fault come back */
-	if (vmf->flags & FAULT_FLAG_ORIG_PTE_VALID && !pte_none(vmf->orig_pte))
+	if (page >= visible || fault_marked(vmf))
 		return VM_FAULT_SIGBUS;
 	n = min3((unsigned long)FAULT_AROUND, (unsigned long)(visible - page),
 		 (vmf->vma->vm_end - addr) >> PAGE_SHIFT);
@@ -337,15 +369,55 @@ vm_fault_t ipcx_slot_fault(struct ipcx_slot_pages *sp, struct vm_fault *vmf, u32
 	if (!i)
 		return VM_FAULT_SIGBUS;
 	left = i;
-	switch (vm_insert_pages(vmf->vma, addr, pages, &left)) {
-	case 0:
-	case -EBUSY:	/* another thread was faster, here or behind */
-		return VM_FAULT_NOPAGE;
-	case -ENOMEM:
-		return VM_FAULT_OOM;
-	default:
+	return fault_result(vm_insert_pages(vmf->vma, addr, pages, &left));
+}
+
+/* The page of a revoked endpoint that is written to in vain, made by who does so first; or NULL. */
+static struct page *dummy_page(struct ipcx_map *map)
+{
+	struct page *page = READ_ONCE(map->dummy), *other;
+
+	if (page)
+		return page;
+	page = alloc_page(IPCX_GFP_WAIT | __GFP_ACCOUNT | __GFP_ZERO);
+	if (!page)
+		return NULL;
+	other = cmpxchg(&map->dummy, NULL, page);
+	if (!other)
+		return page;
+	__free_page(page);
+	return other;
+}
+
+/* Each place in a window can show it, and its count of references must not overflow. */
+#define DUMMY_REFS_MAX	BIT(30)
+
+/**
+ * ipcx_dummy_fault() - map what a window shows once its endpoint is revoked
+ * @map: the windows
+ * @vmf: the fault
+ * @writable: in the window that can be written to, where all places are one page of this endpoint's
+ *	own; the other one is all zeros
+ *
+ * Nothing here is ever taken from the windows again, so that no sem is needed.
+ *
+ * Return: VM_FAULT_NOPAGE, or what went wrong.
+ */
+vm_fault_t ipcx_dummy_fault(struct ipcx_map *map, struct vm_fault *vmf, bool writable)
+{
+	unsigned long addr = vmf->address & PAGE_MASK;
+	struct page *page;
+
+	if (fault_marked(vmf))
 		return VM_FAULT_SIGBUS;
-	}
+	if (!writable)
+		return ipcx_insert_zero_page(vmf->vma, addr);
+	page = dummy_page(map);
+	if (!page)
+		return VM_FAULT_OOM;
+	if (page_ref_count(page) > DUMMY_REFS_MAX)
+		return VM_FAULT_SIGBUS;
+	return fault_result(vm_insert_page(vmf->vma, addr, page));
 }
 
 /**

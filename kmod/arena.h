@@ -51,11 +51,13 @@ struct ipcx_slot_pages {
  *	insertion of the page, for write by a revoker
  * @mapping: of the endpoint's own inode: all its VMAs and no others
  * @node: in ipcx_arena::maps
+ * @dummy: what is seen for writing once the endpoint is revoked, if somebody looked
  */
 struct ipcx_map {
 	struct rw_semaphore sem;
 	struct address_space *mapping;
 	struct list_head node;
+	struct page *dummy;
 };
 
 /**
@@ -94,6 +96,8 @@ static inline u64 ipcx_arena_window(const struct ipcx_arena *a)
 void ipcx_map_init(struct ipcx_map *map);
 void ipcx_arena_attach(struct ipcx_arena *a, struct ipcx_map *map, struct address_space *mapping);
 void ipcx_arena_detach(struct ipcx_arena *a, struct ipcx_map *map);
+void ipcx_arena_hide(struct ipcx_arena *a, struct ipcx_map *map);
+vm_fault_t ipcx_dummy_fault(struct ipcx_map *map, struct vm_fault *vmf, bool writable);
 
 void ipcx_slot_pages_init(struct ipcx_slot_pages *sp);
 int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp);

@@ -342,18 +342,21 @@ static inline int ipcx_queue_next_for(struct ipcx_queue *q, struct ipcx_party *p
 }
 
 /*
- * Under the queue's lock: the next message -> LEASED to @party, or -> BUSY when that is
- * NULL. Return: 0, -EIDRM, -EAGAIN when there is none, -EMSGSIZE when it is longer than
- * @len_max. -EBUSY: @party holds enough. -ETIME: its time is over, the caller unlocks,
- * calls ipcx_queue_purge() and tries again.
+ * Under the queue's lock: the next message -> LEASED to @ep if @lease, else -> BUSY, in the hands
+ * of a thread that uses it. Return: 0, -EIDRM, -EAGAIN when there is none, -EMSGSIZE when it is
+ * longer than @len_max. -ESTALE: @ep is revoked. -EBUSY: it holds enough. -ETIME: the message's
+ * time is over, the caller unlocks, calls ipcx_queue_purge() and tries again.
  */
-static inline int ipcx_queue_next(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max,
+static inline int ipcx_queue_next(struct ipcx_endpoint *ep, bool lease, u64 len_max,
 				  struct ipcx_slot **slot)
 {
-	int err = ipcx_queue_next_for(q, party, len_max, slot);
+	int err;
 
+	if (unlikely(ep->party.gone))
+		return -ESTALE;
+	err = ipcx_queue_next_for(ep->q, lease ? &ep->party : NULL, len_max, slot);
 	if (likely(!err))
-		trace_ipcx_queue_take(q, *slot);
+		trace_ipcx_queue_take(ep->q, *slot);
 	return err;
 }
 

@@ -38,9 +38,13 @@ void ipcx_answer_put_back(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
 	ipcx_calls_wake(ep);
 }
 
-/* Under the lock: an answer that was handed over, BUSY, is for whoever takes it. */
+/* Under the lock: an answer that was handed over, BUSY, is for whoever takes it, if anybody may. */
 static void answer_leave(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
 {
+	if (unlikely(ep->party.gone)) {
+		ipcx_queue_put_slot(ep->q, slot);
+		return;
+	}
 	ipcx_slot_answer(&ep->q->slots, slot, &ep->party);
 	ipcx_calls_wake(ep);
 }
@@ -143,6 +147,12 @@ void ipcx_calls_remove(struct ipcx_queue *q)
 /* Under the lock: nobody wants the answer to a request. Return: whether its slot is free. */
 static bool request_withdraw(struct ipcx_queue *q, struct ipcx_slot *slot)
 {
+	struct ipcx_waiter *w = slot->waiter;
+
+	if (unlikely(w)) { /* its endpoint was revoked */
+		w->err = -ESTALE;
+		wake_up_process(w->task);
+	}
 	ipcx_request_forget(slot);
 	if (slot->state != IPCX_SLOT_QUEUED)
 		return false; /* somebody has it, and may reply in vain */
@@ -231,7 +241,7 @@ static void answer_lease(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
 static int answer_accept(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct ipcx_message *t)
 {
 	struct ipcx_queue *q = ep->q;
-	int err = ipcx_answer_error(slot->flags);
+	int err = ep->party.gone ? -ESTALE : ipcx_answer_error(slot->flags);
 
 	if (fatal_signal_pending(current)) {
 		answer_leave(ep, slot);
@@ -314,6 +324,7 @@ static int call_leave(struct ipcx_endpoint *ep, struct ipcx_waiter *w)
 	else if (!w->err)
 		w->request->waiter = NULL;
 	spin_unlock(&ep->q->lock);
+	ipcx_queue_wake_send(ep->q); /* if the slot is free */
 	return w->err ?: -EFAULT;
 }
 
@@ -424,6 +435,8 @@ static int answer_next(struct ipcx_endpoint *ep, u64 len_max, struct ipcx_messag
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
 
+	if (ep->party.gone)
+		return -ESTALE;
 	slot = list_first_entry_or_null(&ep->party.answers, struct ipcx_slot, call);
 	if (!slot)
 		return q->removed ? -EIDRM : -EAGAIN;

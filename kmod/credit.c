@@ -34,7 +34,7 @@ static struct ipcx_credit *find_or_add(struct ipcx_credits *cs, struct ipcx_cred
 	list_for_each_entry_safe(c, next, &cs->list, node) {
 		if (uid_eq(c->uid, new->uid))
 			return c->senders || !full ? c : NULL;
-		if (!c->senders && !c->used)
+		if (!c->ends && !c->used)
 			list_move(&c->node, forgotten);
 		else
 			n++;
@@ -62,8 +62,10 @@ int ipcx_credit_attach(struct ipcx_endpoint *ep)
 	new->uid = ep->uid;
 	spin_lock(&q->lock);
 	c = find_or_add(&q->slots.credits, new, q->arena.depth, &forgotten);
-	if (c)
+	if (c) {
 		ipcx_credit_join(&q->slots.credits, c);
+		c->ends++;
+	}
 	spin_unlock(&q->lock);
 	ep->party.credit = c;
 	if (c != new)
@@ -84,6 +86,17 @@ void ipcx_credit_detach(struct ipcx_endpoint *ep)
 	ipcx_credit_leave(&q->slots.credits, ep->party.credit);
 	spin_unlock(&q->lock);
 	ipcx_queue_wake_send(q); /* what was kept for it is for others */
+}
+
+/**
+ * ipcx_credit_forget() - an endpoint that was detached goes
+ * @ep: the endpoint
+ */
+void ipcx_credit_forget(struct ipcx_endpoint *ep)
+{
+	spin_lock(&ep->q->lock);
+	ep->party.credit->ends--;
+	spin_unlock(&ep->q->lock);
 }
 
 /**

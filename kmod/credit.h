@@ -13,12 +13,14 @@
  * @uid: the user
  * @senders: endpoints of the user that may send
  * @used: slots that they have on loan, or that hold a message of theirs that is not done
+ * @ends: endpoints that know it, revoked ones too
  */
 struct ipcx_credit {
 	struct list_head node;
 	kuid_t uid;
 	u32 senders;
 	u32 used;
+	u32 ends;
 };
 
 /**

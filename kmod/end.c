@@ -37,8 +37,9 @@ int ipcx_end_open(struct ipcx_end *end, struct ipcx_object *obj, kuid_t uid, u32
 	}
 	skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
 	mutex_lock(&in->lock);
+	end->told = true;
 	in->ends_changed++;
-	ipcx_event_end(skb, end, IPCX_EVENT_KIND_OPENED);
+	ipcx_event_end(skb, end, IPCX_EVENT_KIND_OPENED, NULL);
 	mutex_unlock(&in->lock);
 	trace_ipcx_end_open(end);
 	return 0;
@@ -60,8 +61,9 @@ void ipcx_end_flush(struct ipcx_end *end)
 /**
  * ipcx_end_close() - nobody sees an end any more
  * @end: from ipcx_end_open()
+ * @revoked: by whom, and what it held; NULL if it was closed
  */
-void ipcx_end_close(struct ipcx_end *end)
+void ipcx_end_close(struct ipcx_end *end, const struct ipcx_revocation *revoked)
 {
 	struct ipcx_net *in = end->obj->net;
 	struct sk_buff *skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
@@ -70,7 +72,7 @@ void ipcx_end_close(struct ipcx_end *end)
 	mutex_lock(&in->lock);
 	xa_erase(&in->ends, end->id);
 	in->ends_changed++;
-	ipcx_event_end(skb, end, IPCX_EVENT_KIND_CLOSED);
+	ipcx_event_end(skb, end, IPCX_EVENT_KIND_CLOSED, revoked);
 	mutex_unlock(&in->lock);
 	put_pid(end->pid);
 }

@@ -19,11 +19,9 @@
 static struct vfsmount *ipcx_mnt;
 static int ipcx_mnt_count;
 
-static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static __always_inline long endpoint_call(struct ipcx_endpoint *ep, unsigned int cmd,
+					  void __user *user)
 {
-	struct ipcx_endpoint *ep = file->private_data;
-	void __user *user = (void __user *)arg;
-
 	switch (cmd) {
 	case IPCX_IOC_QUEUE_LOAN:
 		return ipcx_queue_loan(ep, user);
@@ -45,6 +43,20 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 	return -ENOTTY;
 }
 
+/*
+ * Who revokes an endpoint waits for none of this. It takes away what the endpoint has, and it gets
+ * nothing from then on: where the queue's lock is held, ipcx_party::gone is looked at. A call that
+ * is in here meanwhile has done what it was for, or finds that it cannot be done.
+ */
+static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct ipcx_endpoint *ep = file->private_data;
+
+	if (unlikely(READ_ONCE(ep->party.gone)))
+		return -ESTALE;
+	return ipcx_endpoint_result(ep, endpoint_call(ep, cmd, (void __user *)arg));
+}
+
 static __poll_t endpoint_poll(struct file *file, poll_table *wait)
 {
 	struct ipcx_endpoint *ep = file->private_data;
@@ -63,6 +75,8 @@ static __poll_t endpoint_poll(struct file *file, poll_table *wait)
 		if (ipcx_calls_answered(ep))
 			events |= EPOLLIN | EPOLLRDNORM;
 	}
+	if (READ_ONCE(ep->party.gone))
+		return EPOLLHUP | EPOLLERR;
 	if (READ_ONCE(q->removed))
 		events |= EPOLLHUP | EPOLLERR;
 	return events;
@@ -76,6 +90,8 @@ static u32 visible_pages(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
 	u32 npages = 0;
 
 	spin_lock(&ep->q->lock);
+	if (unlikely(ep->party.gone))
+		goto unlock;
 	if (state == IPCX_SLOT_LEASED)
 		late = ipcx_slot_late(slot, &ep->party);
 	/* the pages of a slot whose message is inline are of another */
@@ -83,6 +99,7 @@ static u32 visible_pages(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
 		npages = ipcx_slot_pages_used(slot);
 	if (late) /* it may have become the answer, of another length */
 		npages = max(npages, min(late->npages, slot->pg.npages));
+unlock:
 	spin_unlock(&ep->q->lock);
 	return npages;
 }
@@ -106,6 +123,8 @@ static vm_fault_t endpoint_fault(struct vm_fault *vmf)
 	down_read(&ep->map.sem);
 	ret = ipcx_slot_fault(&slot->pg, vmf, page % a->stride, visible_pages(ep, slot, state));
 	up_read(&ep->map.sem);
+	if (unlikely(ret & VM_FAULT_SIGBUS && READ_ONCE(ep->party.gone)))
+		ret = ipcx_dummy_fault(&ep->map, vmf, state == IPCX_SLOT_LOANED);
 	return ret;
 }
 
@@ -126,6 +145,8 @@ static int endpoint_mmap(struct file *file, struct vm_area_struct *vma)
 	u64 first = vma->vm_pgoff, end = first + vma_pages(vma);
 	vm_flags_t clear = VM_MAYEXEC;
 
+	if (READ_ONCE(ep->party.gone))
+		return -ESTALE;
 	if (!(vma->vm_flags & VM_MAYSHARE) || end > 2 * window)
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
@@ -170,6 +191,8 @@ static void endpoint_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "ipcx-rights:\t%s\n", rights_text(ep->rights));
 	seq_printf(m, "ipcx-loans:\t%u\nipcx-leases:\t%u\nipcx-queued:\t%u\n", loans, leases,
 		   queued);
+	if (READ_ONCE(ep->party.gone))
+		seq_puts(m, "ipcx-revoked:\t1\n");
 }
 
 static int endpoint_flush(struct file *file, fl_owner_t id)

@@ -104,6 +104,18 @@ static int culprits_put(struct sk_buff *skb, const struct ipcx_net *in, const st
 		       0;
 }
 
+/* Of an end that was revoked */
+static int revoked_put(struct sk_buff *skb, const struct ipcx_net *in,
+		       const struct ipcx_revocation *r)
+{
+	if (!r)
+		return 0;
+	if (put_u32(skb, IPCX_A_EVENT_LOANS, r->loans) ||
+	    put_u32(skb, IPCX_A_EVENT_LEASES, r->leases))
+		return -EMSGSIZE;
+	return nla_put_u32(skb, IPCX_A_EVENT_BY_UID, from_kuid_munged(in->user_ns, r->uid));
+}
+
 /* What it is now; 0 if that is not known or no number. */
 static u64 limit_value(const struct ipcx_object *obj, u32 limit)
 {
@@ -130,7 +142,8 @@ static int event_put(struct sk_buff *skb, const struct ipcx_object *obj, const s
 	    put_u64(skb, IPCX_A_EVENT_OBJECT, obj->id) ||
 	    (obj->name.len && nla_put(skb, IPCX_A_EVENT_NAME, obj->name.len, obj->name.s)) ||
 	    put_u32(skb, IPCX_A_EVENT_OBJECT_KIND, obj->ops->kind) ||
-	    culprits_put(skb, obj->net, e) || put_u32(skb, IPCX_A_EVENT_EXIT, e->exit) ||
+	    culprits_put(skb, obj->net, e) || revoked_put(skb, obj->net, e->revoked) ||
+	    put_u32(skb, IPCX_A_EVENT_EXIT, e->exit) ||
 	    put_u64(skb, IPCX_A_EVENT_COUNT, e->count) ||
 	    put_u64(skb, IPCX_A_EVENT_DEAD_LETTERED, e->dead_lettered) ||
 	    put_u32(skb, IPCX_A_EVENT_LIMIT, e->limit))
@@ -184,13 +197,17 @@ void ipcx_event_object(struct sk_buff *skb, const struct ipcx_object *obj, u32 k
  * @skb: from ipcx_event_room(); gone afterwards
  * @end: the end; the lock of its namespace is held
  * @kind: which of these
+ * @revoked: by whom, and what it held; NULL if it was not
  */
-void ipcx_event_end(struct sk_buff *skb, const struct ipcx_end *end, u32 kind)
+void ipcx_event_end(struct sk_buff *skb, const struct ipcx_end *end, u32 kind,
+		    const struct ipcx_revocation *revoked)
 {
 	const struct ipcx_event e = {
 		.kind = kind,
-		.exit = READ_ONCE(end->exit),
+		.exit = revoked ? IPCX_EVENT_EXIT_REVOKED : READ_ONCE(end->exit),
 		.who = ipcx_culprit_opener(end),
+		.by_pid = revoked ? revoked->pid : NULL,
+		.revoked = revoked,
 	};
 
 	ipcx_event_send(skb, end->obj, &e);

@@ -34,6 +34,7 @@ struct ipcx_culprit {
  * @by_pid: process that had it done, or NULL
  * @by_end: number of the end that did, or 0
  * @count: how many
+ * @revoked: the end was revoked: by whom, and what it held; else NULL
  */
 struct ipcx_event {
 	u16 kind;
@@ -44,6 +45,7 @@ struct ipcx_event {
 	struct pid *by_pid;
 	u64 by_end;
 	u64 count;
+	const struct ipcx_revocation *revoked;
 };
 
 /* event.c: telling */
@@ -55,7 +57,8 @@ void ipcx_event_send(struct sk_buff *skb, const struct ipcx_object *obj,
 		     const struct ipcx_event *e);
 void ipcx_event_object(struct sk_buff *skb, const struct ipcx_object *obj, u32 kind,
 		       const struct ipcx_culprit *who);
-void ipcx_event_end(struct sk_buff *skb, const struct ipcx_end *end, u32 kind);
+void ipcx_event_end(struct sk_buff *skb, const struct ipcx_end *end, u32 kind,
+		    const struct ipcx_revocation *revoked);
 
 /* alert.c: what goes wrong with an object */
 

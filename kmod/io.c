@@ -41,16 +41,17 @@ static __always_inline bool message_out(struct ipcx_slot *slot, char __user *buf
 }
 
 /* The next message of at most @len_max bytes, BUSY. */
-static __always_inline int read_next(const struct file *file, int iocb_flags, struct ipcx_queue *q,
-				     u64 len_max, struct ipcx_slot **slot)
+static __always_inline int read_next(const struct file *file, int iocb_flags, u64 len_max,
+				     struct ipcx_slot **slot)
 {
+	struct ipcx_endpoint *ep = file->private_data;
 	int err;
 
-	spin_lock(&q->lock);
-	err = ipcx_queue_next(q, NULL, len_max, slot);
+	spin_lock(&ep->q->lock);
+	err = ipcx_queue_next(ep, false, len_max, slot);
 	if (unlikely(err == -EAGAIN || err == -ETIME))
-		err = ipcx_queue_wait_recv(q, NULL, len_max, deadline_of(file, iocb_flags), slot);
-	spin_unlock(&q->lock);
+		err = ipcx_queue_wait_recv(ep, false, len_max, deadline_of(file, iocb_flags), slot);
+	spin_unlock(&ep->q->lock);
 	return err;
 }
 
@@ -66,7 +67,7 @@ static __always_inline ssize_t receive(const struct file *file, int iocb_flags, 
 
 	if (!(ep->rights & IPCX_OPEN_RECV))
 		return -EPERM;
-	err = read_next(file, iocb_flags, q, len_max, &slot);
+	err = read_next(file, iocb_flags, len_max, &slot);
 	if (err)
 		return err;
 	len = slot->len;
@@ -75,6 +76,8 @@ static __always_inline ssize_t receive(const struct file *file, int iocb_flags, 
 	else if (fatal_signal_pending(current)) /* nobody will ever look at it */
 		err = -EINTR;
 	spin_lock(&q->lock);
+	if (unlikely(ep->party.gone))
+		err = -ESTALE;
 	if (unlikely(err)) {
 		ipcx_queue_requeue(q, slot);
 	} else {
@@ -101,7 +104,7 @@ static __always_inline ssize_t receive(const struct file *file, int iocb_flags, 
  */
 ssize_t ipcx_queue_read(struct file *file, char __user *buf, size_t len_max, loff_t *pos)
 {
-	return receive(file, 0, buf, NULL, len_max);
+	return ipcx_endpoint_result(file->private_data, receive(file, 0, buf, NULL, len_max));
 }
 
 /**
@@ -113,7 +116,9 @@ ssize_t ipcx_queue_read(struct file *file, char __user *buf, size_t len_max, lof
  */
 ssize_t ipcx_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	return receive(iocb->ki_filp, iocb->ki_flags, NULL, to, iov_iter_count(to));
+	ssize_t ret = receive(iocb->ki_filp, iocb->ki_flags, NULL, to, iov_iter_count(to));
+
+	return ipcx_endpoint_result(iocb->ki_filp->private_data, ret);
 }
 
 /* Sends what is at @buf, or in @from if that is not NULL; these two as send(). */
@@ -150,16 +155,18 @@ static noinline struct ipcx_slot *wait_inline(struct ipcx_endpoint *ep, u64 len,
 	spin_lock(&q->lock);
 	if (err)
 		return ERR_PTR(err);
-	if (likely(!q->removed))
+	if (likely(!q->removed && !ep->party.gone))
 		return slot;
 	ipcx_queue_put_slot(q, slot);
-	return ERR_PTR(-EIDRM);
+	return ERR_PTR(q->removed ? -EIDRM : -ESTALE);
 }
 
 /* Under the lock: one that is free now, BUSY, or NULL. */
 static __always_inline struct ipcx_slot *grab_inline(struct ipcx_queue *q, struct ipcx_party *party)
 {
-	if (unlikely(q->removed || !ipcx_queue_has_room(q, party->credit, 0, IPCX_LOAN_INLINE)))
+	if (unlikely(q->removed || party->gone))
+		return NULL;
+	if (unlikely(!ipcx_queue_has_room(q, party->credit, 0, IPCX_LOAN_INLINE)))
 		return NULL;
 	return ipcx_slots_grab_empty(&q->slots, party);
 }
@@ -240,7 +247,7 @@ static __always_inline ssize_t send(const struct file *file, int iocb_flags, con
  */
 ssize_t ipcx_queue_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
 {
-	return send(file, 0, buf, NULL, len);
+	return ipcx_endpoint_result(file->private_data, send(file, 0, buf, NULL, len));
 }
 
 /**
@@ -252,5 +259,7 @@ ssize_t ipcx_queue_write(struct file *file, const char __user *buf, size_t len, 
  */
 ssize_t ipcx_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
-	return send(iocb->ki_filp, iocb->ki_flags, NULL, from, iov_iter_count(from));
+	ssize_t ret = send(iocb->ki_filp, iocb->ki_flags, NULL, from, iov_iter_count(from));
+
+	return ipcx_endpoint_result(iocb->ki_filp->private_data, ret);
 }

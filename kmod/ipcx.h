@@ -160,6 +160,8 @@ struct ipcx_object *ipcx_object_get(struct file *dev, const struct ipcx_name *na
 				    const struct ipcx_object_ops *ops, const void *open,
 				    const struct ipcx_object_how *how, bool *created);
 void ipcx_object_keep(struct ipcx_object *obj);
+void ipcx_object_put(struct ipcx_object *obj);
+void ipcx_object_leave(struct ipcx_object *obj);
 void ipcx_object_close(struct ipcx_object *obj);
 int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
 		       const struct cred *cred, bool now);
@@ -177,6 +179,7 @@ void ipcx_name_exit(void);
  * @uid: user who did
  * @rights: 4 to receive or subscribe, 2 to send or publish
  * @exit: enum ipcx_event_exit, how the last process that had it let go of it; 0 while none has
+ * @told: others may see it, under ipcx_net::lock
  */
 struct ipcx_end {
 	u64 id;
@@ -185,11 +188,26 @@ struct ipcx_end {
 	kuid_t uid;
 	u32 rights;
 	u32 exit;
+	bool told;
+};
+
+/**
+ * struct ipcx_revocation - an end is taken away from who has it
+ * @pid: process that does so
+ * @uid: user who does
+ * @loans: slots that the end was writing
+ * @leases: messages and answers that it had taken and not released
+ */
+struct ipcx_revocation {
+	struct pid *pid;
+	kuid_t uid;
+	u32 loans;
+	u32 leases;
 };
 
 int ipcx_end_open(struct ipcx_end *end, struct ipcx_object *obj, kuid_t uid, u32 rights);
 void ipcx_end_flush(struct ipcx_end *end);
-void ipcx_end_close(struct ipcx_end *end);
+void ipcx_end_close(struct ipcx_end *end, const struct ipcx_revocation *revoked);
 
 /* queue.c: queues and their endpoints */
 
@@ -290,6 +308,7 @@ struct ipcx_queue {
  * @party: its slots, protected by the queue's lock
  * @map: its windows
  * @answer_wait: who sleeps until @party has an answer
+ * @refs: its file's, and of who revokes it
  */
 struct ipcx_endpoint {
 	struct ipcx_queue *q;
@@ -301,7 +320,14 @@ struct ipcx_endpoint {
 	struct ipcx_party party;
 	struct ipcx_map map;
 	wait_queue_head_t answer_wait;
+	refcount_t refs;
 };
+
+/* The result of a call through an endpoint: an error is -ESTALE when that is revoked. */
+static __always_inline long ipcx_endpoint_result(const struct ipcx_endpoint *ep, long ret)
+{
+	return unlikely(ret < 0) && READ_ONCE(ep->party.gone) ? -ESTALE : ret;
+}
 
 /* The longest message of a loan of that kind, IPCX_LOAN_*. */
 static inline u64 ipcx_queue_len_max(const struct ipcx_queue *q, u32 kind)
@@ -364,12 +390,19 @@ void ipcx_queue_depth_max_set(u32 max);
 void ipcx_queue_msg_max_set(u64 max);
 long ipcx_queue_open(struct file *dev, void __user *arg);
 long ipcx_queue_stat(struct ipcx_endpoint *ep, void __user *arg);
+void ipcx_endpoint_count(struct ipcx_endpoint *ep, int n);
+
+/* close.c: how an endpoint ends */
+
 void ipcx_endpoint_close(struct ipcx_endpoint *ep);
+bool ipcx_endpoint_hold(struct ipcx_endpoint *ep);
+int ipcx_endpoint_revoke(struct ipcx_endpoint *ep, kuid_t by);
 
 /* credit.c: users that send */
 
 int ipcx_credit_attach(struct ipcx_endpoint *ep);
 void ipcx_credit_detach(struct ipcx_endpoint *ep);
+void ipcx_credit_forget(struct ipcx_endpoint *ep);
 void ipcx_credits_free(struct ipcx_queue *q);
 
 /* wait.c: sleeping and waking */
@@ -382,10 +415,11 @@ void ipcx_queue_remove(struct ipcx_object *obj);
 bool ipcx_queue_readable(struct ipcx_queue *q, const struct ipcx_party *party);
 bool ipcx_queue_writable(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages,
 			 u32 kind);
-int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max, s64 deadline,
+void ipcx_takers_stop(struct ipcx_endpoint *ep);
+void ipcx_waiters_stop(struct ipcx_endpoint *ep);
+int ipcx_queue_wait_recv(struct ipcx_endpoint *ep, bool lease, u64 len_max, s64 deadline,
 			 struct ipcx_slot **slot);
-int ipcx_queue_wait_send(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages,
-			 u32 kind, s64 deadline);
+int ipcx_queue_wait_send(struct ipcx_endpoint *ep, u32 npages, u32 kind, s64 deadline);
 int ipcx_sleep_until(s64 deadline);
 
 /**

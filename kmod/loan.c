@@ -113,6 +113,8 @@ int ipcx_slot_try(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u3
 	used = ipcx_queue_used(q) + npages;
 	if (unlikely(q->removed))
 		err = -EIDRM;
+	else if (unlikely(party && party->gone))
+		err = -ESTALE;
 	else if (likely(ipcx_queue_has_room(q, credit, npages, kind)))
 		slot = ipcx_slots_grab(&q->slots, party, npages);
 	else
@@ -165,7 +167,7 @@ static int slot_wait(struct ipcx_endpoint *ep, u64 len, u32 kind, s64 deadline,
 		/* a drop may be no room for a request: that waits */
 		if (!(kind & IPCX_LOAN_REQUEST) && ipcx_queue_make_room(ep->q, ep, npages, *lacks))
 			continue;
-		err = ipcx_queue_wait_send(ep->q, ep->party.credit, npages, kind, deadline);
+		err = ipcx_queue_wait_send(ep, npages, kind, deadline);
 		if (err)
 			return err;
 	}
@@ -234,7 +236,10 @@ static int loan_one(struct ipcx_endpoint *ep, const struct ipcx_batch *b, u32 i,
 	err = ipcx_desc_write_slot(b, i, &d);
 	if (!err) {
 		spin_lock(&ep->q->lock);
-		err = ipcx_slot_lend(ep, slot, d.len, l->flags);
+		if (likely(!ep->party.gone))
+			err = ipcx_slot_lend(ep, slot, d.len, l->flags);
+		else
+			err = -ESTALE;
 		spin_unlock(&ep->q->lock);
 	}
 	if (err)
@@ -281,7 +286,7 @@ static u32 loan_empty(struct ipcx_endpoint *ep, const struct ipcx_batch *b, u32 
 		if (ipcx_desc_read_words(b, i + k, &d[k], IPCX_DESC_LOAN) || d[k].len > len_max)
 			break;
 	spin_lock(&q->lock);
-	n = q->removed ? 0 : lend_empty(ep, d, k, kind);
+	n = q->removed || ep->party.gone ? 0 : lend_empty(ep, d, k, kind);
 	kept = q->slots.credits.users > 1;
 	spin_unlock(&q->lock);
 	for (told = 0; told < n; told++)

@@ -294,7 +294,11 @@ void ipcx_object_keep(struct ipcx_object *obj)
 	mutex_unlock(&obj->net->lock);
 }
 
-static void object_put(struct ipcx_object *obj)
+/**
+ * ipcx_object_put() - a reference less
+ * @obj: the object; freed with the last
+ */
+void ipcx_object_put(struct ipcx_object *obj)
 {
 	struct ipcx_net *in = obj->net;
 	struct sk_buff *skb;
@@ -324,10 +328,10 @@ static void remove_name(struct ipcx_net *in, struct ipcx_object *obj, struct sk_
 }
 
 /**
- * ipcx_object_close() - one user less
+ * ipcx_object_leave() - one user less, whose reference stays
  * @obj: from ipcx_object_open() or ipcx_object_get()
  */
-void ipcx_object_close(struct ipcx_object *obj)
+void ipcx_object_leave(struct ipcx_object *obj)
 {
 	struct ipcx_net *in = obj->net;
 	struct sk_buff *skb = NULL;
@@ -342,10 +346,19 @@ void ipcx_object_close(struct ipcx_object *obj)
 		remove_name(in, obj, skb, &IPCX_NOBODY);
 	mutex_unlock(&in->lock);
 	if (unlink)
-		object_put(obj);
+		ipcx_object_put(obj);
 	else
 		ipcx_event_unused(skb);
-	object_put(obj);
+}
+
+/**
+ * ipcx_object_close() - one user less
+ * @obj: from ipcx_object_open() or ipcx_object_get()
+ */
+void ipcx_object_close(struct ipcx_object *obj)
+{
+	ipcx_object_leave(obj);
+	ipcx_object_put(obj);
 }
 
 /**
@@ -382,7 +395,7 @@ int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
 	}
 	if (now)
 		obj->ops->remove(obj);
-	object_put(obj);
+	ipcx_object_put(obj);
 	return 0;
 }
 
@@ -517,7 +530,7 @@ static void __net_exit net_exit(struct net *net)
 		mutex_lock(&in->lock);
 		remove_name(in, obj, NULL, &IPCX_NOBODY); /* nobody can hear of this namespace */
 		mutex_unlock(&in->lock);
-		object_put(obj);
+		ipcx_object_put(obj);
 	}
 	WARN_ON_ONCE(!xa_empty(&in->ids) || !xa_empty(&in->ends));
 	rhashtable_destroy(&in->names);

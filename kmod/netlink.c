@@ -37,6 +37,10 @@ static const struct nla_policy end_policy[] = {
 	[IPCX_A_END_OBJECT] = NLA_POLICY_MIN(NLA_U64, 1),
 };
 
+static const struct nla_policy revoke_policy[] = {
+	[IPCX_A_END_ID] = NLA_POLICY_MIN(NLA_U64, 1),
+};
+
 static const struct nla_policy holder_policy[] = {
 	[IPCX_A_HOLDER_OBJECT] = NLA_POLICY_MIN(NLA_U64, 1),
 };
@@ -85,6 +89,12 @@ static const struct genl_ops ops[] = {
 		.policy = limit_set_policy,
 		.maxattr = ARRAY_SIZE(limit_set_policy) - 1,
 		.doit = ipcx_limit_set_doit,
+	},
+	{
+		.cmd = IPCX_CMD_END_REVOKE,
+		.policy = revoke_policy,
+		.maxattr = ARRAY_SIZE(revoke_policy) - 1,
+		.doit = ipcx_end_revoke_doit,
 	},
 };
 

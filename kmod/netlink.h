@@ -87,6 +87,10 @@ int ipcx_end_get_doit(struct sk_buff *skb, struct genl_info *info);
 int ipcx_end_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int ipcx_holder_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 
+/* netlink_revoke.c: open ends that are taken away */
+
+int ipcx_end_revoke_doit(struct sk_buff *skb, struct genl_info *info);
+
 /* netlink_limit.c: users */
 
 int ipcx_limit_get_doit(struct sk_buff *skb, struct genl_info *info);

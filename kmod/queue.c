@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Queues and their endpoints: creation, opening, closing, death. The messages'
- * way through a queue is in send.c and receive.c, the endpoint's file in
- * endpoint.c.
+ * Queues and their endpoints: creation, opening. The messages' way through a queue
+ * is in send.c and receive.c, the endpoint's file in endpoint.c, its end in close.c.
  *
  * A queue pins the file system of the endpoints and that the module, so that
  * rmmod gives EBUSY while one exists.
@@ -267,6 +266,23 @@ static const struct ipcx_object_ops queue_ops = {
 	.free = queue_free,
 };
 
+/**
+ * ipcx_endpoint_count() - a queue has one more open end, or one less
+ * @ep: the end
+ * @n: 1 or -1
+ */
+void ipcx_endpoint_count(struct ipcx_endpoint *ep, int n)
+{
+	struct ipcx_queue *q = ep->q;
+
+	spin_lock(&q->lock);
+	if (ep->rights & IPCX_OPEN_SEND)
+		q->senders += n;
+	if (ep->rights & IPCX_OPEN_RECV)
+		q->receivers += n;
+	spin_unlock(&q->lock);
+}
+
 static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue *q, u32 flags,
 					     u32 want)
 {
@@ -283,21 +299,22 @@ static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue
 	ipcx_party_init(&ep->party);
 	ipcx_map_init(&ep->map);
 	init_waitqueue_head(&ep->answer_wait);
+	refcount_set(&ep->refs, 1);
 	err = flags & IPCX_OPEN_SEND ? ipcx_credit_attach(ep) : 0;
 	if (err)
 		goto err_ep;
-	err = ipcx_end_open(&ep->end, &q->obj, ep->uid, want);
+	ipcx_endpoint_count(ep, 1);
+	err = ipcx_end_open(&ep->end, &q->obj, ep->uid, want); /* from now on it can be revoked */
 	if (err)
-		goto err_credit;
-	spin_lock(&q->lock);
-	q->senders += !!(flags & IPCX_OPEN_SEND);
-	q->receivers += !!(flags & IPCX_OPEN_RECV);
-	spin_unlock(&q->lock);
+		goto err_count;
 	return ep;
 
-err_credit:
-	if (flags & IPCX_OPEN_SEND)
+err_count:
+	ipcx_endpoint_count(ep, -1);
+	if (flags & IPCX_OPEN_SEND) {
 		ipcx_credit_detach(ep);
+		ipcx_credit_forget(ep);
+	}
 err_ep:
 	put_net(ep->net);
 	kfree(ep);
@@ -414,124 +431,4 @@ long ipcx_queue_open(struct file *dev, void __user *arg)
 err_fd:
 	put_unused_fd(fd);
 	return err;
-}
-
-/* Slots of a dying endpoint looked at under one hold of the lock. */
-#define REAP_BATCH 64
-
-/* What an end held when it was closed is back. */
-static void tell_returned(struct ipcx_endpoint *ep, u32 kind, u64 count)
-{
-	const struct ipcx_event e = {
-		.kind = kind,
-		.exit = READ_ONCE(ep->end.exit),
-		.who = ipcx_culprit_opener(&ep->end),
-		.count = count,
-	};
-
-	if (!count || !ipcx_event_wanted(ep->q->obj.net, IPCX_GROUP_ALERTS))
-		return;
-	/* who closes it itself may have kept a loan for the next message */
-	if (kind != IPCX_EVENT_KIND_LOANS_RETURNED || e.exit != IPCX_EVENT_EXIT_CLOSED)
-		ipcx_alert(&ep->q->obj, &e);
-}
-
-static void endpoint_reap(struct ipcx_endpoint *ep)
-{
-	u32 loans = READ_ONCE(ep->party.count[IPCX_SLOT_LOANED]), steps;
-	struct ipcx_queue *q = ep->q;
-	struct ipcx_slot *slot, *poison;
-	int requeued = 0;
-
-	do {
-		cond_resched();
-		poison = NULL;
-		steps = 0;
-		spin_lock(&q->lock);
-		while (steps < REAP_BATCH && !poison) {
-			slot = ipcx_party_reap(&q->slots, &ep->party, q->max_deliveries, &steps);
-			if (!slot)
-				break;
-			if (slot->state == IPCX_SLOT_FREE || slot->ended)
-				continue;
-			if (ipcx_queue_returned(q, slot, IPCX_REQUEUE_CLOSE))
-				poison = slot;
-			else
-				requeued++;
-		}
-		spin_unlock(&q->lock);
-		if (poison)
-			ipcx_queue_retire(q, poison, &q->count.poison, IPCX_MSG_POISON);
-	} while (slot);
-	if (requeued)
-		ipcx_queue_wake_recv(q, requeued);
-	ipcx_queue_wake_send(q);
-	tell_returned(ep, IPCX_EVENT_KIND_LOANS_RETURNED, loans);
-	tell_returned(ep, IPCX_EVENT_KIND_REDELIVERED, requeued);
-}
-
-/* It does not read what it held for too long any more. */
-static void endpoint_end_late(struct ipcx_endpoint *ep)
-{
-	struct ipcx_queue *q = ep->q;
-	struct ipcx_late *late;
-	bool any = false;
-
-	do {
-		spin_lock(&q->lock);
-		late = hlist_entry_safe(ep->party.late.first, struct ipcx_late, in_party);
-		if (late)
-			ipcx_late_end(&q->slots, late);
-		spin_unlock(&q->lock);
-		kfree(late);
-		any |= !!late;
-		cond_resched();
-	} while (late);
-	if (any)
-		ipcx_queue_wake_send(q);
-}
-
-static void endpoint_disown(struct ipcx_endpoint *ep)
-{
-	bool more = true;
-
-	while (more) {
-		int n = 0;
-
-		cond_resched();
-		spin_lock(&ep->q->lock);
-		while (more && n++ < REAP_BATCH)
-			more = ipcx_party_disown(&ep->party);
-		spin_unlock(&ep->q->lock);
-	}
-}
-
-/**
- * ipcx_endpoint_close() - the last copy of an endpoint's file is gone
- * @ep: the endpoint; freed
- *
- * No VMA maps its windows, for each holds the file.
- */
-void ipcx_endpoint_close(struct ipcx_endpoint *ep)
-{
-	struct ipcx_queue *q = ep->q;
-	struct net *net = ep->net;
-
-	endpoint_reap(ep);
-	ipcx_calls_end(ep);
-	endpoint_end_late(ep); /* after that: what it holds can become overdue */
-	endpoint_disown(ep);
-	ipcx_arena_detach(&q->arena, &ep->map);
-	spin_lock(&q->lock);
-	q->senders -= !!(ep->rights & IPCX_OPEN_SEND);
-	q->receivers -= !!(ep->rights & IPCX_OPEN_RECV);
-	spin_unlock(&q->lock);
-	if (ep->rights & IPCX_OPEN_RECV)
-		ipcx_calls_orphan(q);
-	if (ep->rights & IPCX_OPEN_SEND)
-		ipcx_credit_detach(ep);
-	ipcx_end_close(&ep->end);
-	kfree(ep);
-	ipcx_object_close(&q->obj);
-	put_net(net);
 }

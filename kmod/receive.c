@@ -290,7 +290,7 @@ static u32 take_some(struct ipcx_endpoint *ep, struct ipcx_message *t, u32 n, u6
 	if (release)
 		released = release_some(ep, done);
 	for (why = released; !why && i < n; i += !why) {
-		why = ipcx_queue_next(q, &ep->party, len_max, &slot);
+		why = ipcx_queue_next(ep, true, len_max, &slot);
 		if (likely(!why))
 			taken_fill(&t[i], q, slot, home);
 	}
@@ -332,7 +332,7 @@ static int take_wait(struct ipcx_endpoint *ep, struct ipcx_message *t, u64 len_m
 
 	ipcx_sleep_late(deadline);
 	spin_lock(&q->lock);
-	err = ipcx_queue_wait_recv(q, &ep->party, len_max, deadline, &slot);
+	err = ipcx_queue_wait_recv(ep, true, len_max, deadline, &slot);
 	if (!err)
 		ipcx_taken_fill(t, q, slot);
 	spin_unlock(&q->lock);

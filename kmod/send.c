@@ -52,7 +52,13 @@ static int loan_seal(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
 	spin_lock(&q->lock);
 	ipcx_slot_loan(&q->slots, slot, &ep->party, slot->len);
 	slot->reply = reply;
-	return err;
+	if (likely(!ep->party.gone))
+		return err;
+	ipcx_queue_put_slot(q, slot); /* what the end held went meanwhile */
+	spin_unlock(&q->lock);
+	ipcx_queue_wake_send(q);
+	spin_lock(&q->lock);
+	return -ESTALE;
 }
 
 static __always_inline int loan_may_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
@@ -80,7 +86,7 @@ static __always_inline int loan_may_commit(struct ipcx_endpoint *ep, struct ipcx
  *
  * The queue is locked; it is unlocked for a while if it is sealed.
  *
- * Return: 0, or -EPERM, -EMSGSIZE, -EINVAL, -ENOMEM.
+ * Return: 0, or -EPERM, -EMSGSIZE, -EINVAL, -ENOMEM, -ESTALE.
  */
 int ipcx_loan_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d)
 	__must_hold(&ep->q->lock)
@@ -142,7 +148,7 @@ static __always_inline int loan_commit(struct ipcx_endpoint *ep, struct ipcx_slo
  * @slot: from ipcx_slot_get()
  * @len: bytes of the message
  *
- * Return: 0, or -EIDRM or -ENOMEM: the slot is free.
+ * Return: 0, or -EIDRM, -ENOMEM or -ESTALE: the slot is free.
  */
 int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
 {
@@ -154,7 +160,7 @@ int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
 		err = slot_seal(ep, slot, len);
 	if (!err) {
 		spin_lock(&ep->q->lock);
-		err = ipcx_slot_stamp_commit(ep, slot, &d);
+		err = ep->party.gone ? -ESTALE : ipcx_slot_stamp_commit(ep, slot, &d);
 		spin_unlock(&ep->q->lock);
 	}
 	if (err)
@@ -285,7 +291,7 @@ static noinline void spare_make(struct ipcx_endpoint *ep, u32 npages, struct ipc
 	u32 free;
 
 	spin_lock(&q->lock);
-	if (ipcx_slots_allow(&q->slots, ep->party.credit, 0))
+	if (!ep->party.gone && ipcx_slots_allow(&q->slots, ep->party.credit, 0))
 		slot = ipcx_slots_grab_empty(&q->slots, &ep->party);
 	if (slot)
 		ipcx_slot_set_writer(slot, &ep->party);
@@ -295,7 +301,7 @@ static noinline void spare_make(struct ipcx_endpoint *ep, u32 npages, struct ipc
 	keep = !ipcx_slot_grow(&q->arena, &slot->pg, npages, IPCX_GFP_NOWAIT);
 	spin_lock(&q->lock);
 	free = q->slots.count[IPCX_SLOT_FREE];
-	keep = keep && (!(d->flags & IPCX_MSG_REQUEST) || free--) &&
+	keep = keep && !ep->party.gone && (!(d->flags & IPCX_MSG_REQUEST) || free--) &&
 	       spare_allowed(q, free, ipcx_queue_used(q));
 	if (keep)
 		loan_spare(ep, slot, d);

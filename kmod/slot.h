@@ -32,6 +32,7 @@ enum ipcx_slot_state {
  * @answers: slots ANSWERED for it, first come first
  * @requests: requests LEASED to it
  * @replies: slots on loan to it for replies
+ * @gone: its end was closed or revoked: it gets nothing any more
  * @spare: a stack of numbers of slots that were freed when it was their writer;
  *	the oldest falls out. Hints: each may have changed since
  * @top: entries ever pushed on @spare less those popped
@@ -47,6 +48,7 @@ struct ipcx_party {
 	struct list_head answers;
 	u32 requests;
 	u32 replies;
+	bool gone;
 	u16 spare[IPCX_SPARES];
 	u32 top;
 	u32 spares;

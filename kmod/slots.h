@@ -34,6 +34,7 @@ static inline void ipcx_party_init(struct ipcx_party *party)
 	INIT_LIST_HEAD(&party->answers);
 	party->requests = 0;
 	party->replies = 0;
+	party->gone = false;
 	party->credit = NULL;
 	party->top = 0;
 	party->spares = 0;

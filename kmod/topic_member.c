@@ -26,7 +26,7 @@ static void member_close(struct ipcx_member *m)
 	if (m->mm)
 		mmdrop(m->mm);
 	put_cred(m->cred);
-	ipcx_end_close(&m->end);
+	ipcx_end_close(&m->end, NULL);
 	kfree(m);
 	ipcx_object_close(&t->obj);
 	put_net(net);
@@ -104,7 +104,7 @@ struct ipcx_member *ipcx_member_create(struct file *dev, struct ipcx_topic *t,
 err_end:
 	if (m->sub && !ipcx_durable_detach(m->sub))
 		ipcx_sub_leave(m->sub);
-	ipcx_end_close(&m->end);
+	ipcx_end_close(&m->end, NULL);
 err_member:
 	put_cred(m->cred);
 	kfree(m);

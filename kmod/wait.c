@@ -28,13 +28,16 @@
  * struct ipcx_taker - somebody who sleeps until a message is there
  * @node: in ipcx_queue::takers, until it has @slot or @err
  * @task: who
+ * @ep: through which endpoint
  * @len_max: longest message wanted
  * @slot: the message, BUSY
- * @err: -EMSGSIZE if the message was longer, -EIDRM if the queue was removed
+ * @err: -EMSGSIZE if the message was longer, -EIDRM if the queue was removed, -ESTALE if @ep was
+ *	revoked
  */
 struct ipcx_taker {
 	struct list_head node;
 	struct task_struct *task;
+	const struct ipcx_endpoint *ep;
 	u64 len_max;
 	struct ipcx_slot *slot;
 	int err;
@@ -165,6 +168,43 @@ void ipcx_queue_remove(struct ipcx_object *obj)
 }
 
 /**
+ * ipcx_takers_stop() - an endpoint is revoked: who sleeps through it until a message is there stops
+ * @ep: the endpoint; its queue is locked
+ *
+ * Who was handed a message gives that back. Woken under the lock, for they may be gone after it.
+ */
+void ipcx_takers_stop(struct ipcx_endpoint *ep)
+{
+	struct ipcx_taker *t, *next;
+
+	lockdep_assert_held(&ep->q->lock);
+	list_for_each_entry_safe(t, next, &ep->q->takers, node) {
+		if (t->ep != ep)
+			continue;
+		t->err = -ESTALE;
+		ipcx_list_del(&t->node);
+		INIT_LIST_HEAD(&t->node);
+		wake_up_process(t->task);
+	}
+}
+
+/**
+ * ipcx_waiters_stop() - an endpoint was revoked: others who wait through it look again
+ * @ep: the endpoint, its queue not locked
+ */
+void ipcx_waiters_stop(struct ipcx_endpoint *ep)
+{
+	const __poll_t gone = EPOLLHUP | EPOLLERR;
+	struct ipcx_queue *q = ep->q;
+
+	/* senders and pollers of other endpoints go on as before */
+	wake_up_all(&q->send_wait);
+	wake_up_all(&ep->answer_wait);
+	__wake_up(&q->recv_poll, TASK_NORMAL, 0, poll_to_key(gone));
+	__wake_up(&q->send_poll, TASK_NORMAL, 0, poll_to_key(gone));
+}
+
+/**
  * ipcx_queue_readable() - would a take succeed?
  * @q: the queue, not locked
  * @party: whose
@@ -252,16 +292,16 @@ static void purge(struct ipcx_queue *q) __must_hold(&q->lock)
 }
 
 /* Takes the next message if it is there already. Return: also -EINTR when dying. */
-static int take_next(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max,
-		     struct ipcx_slot **slot) __must_hold(&q->lock)
+static int take_next(struct ipcx_endpoint *ep, bool lease, u64 len_max, struct ipcx_slot **slot)
+	__must_hold(&ep->q->lock)
 {
-	int err = ipcx_queue_next(q, party, len_max, slot);
+	int err = ipcx_queue_next(ep, lease, len_max, slot);
 
 	while (err == -ETIME) {
-		purge(q);
+		purge(ep->q);
 		err = -EINTR;
 		if (!fatal_signal_pending(current))
-			err = ipcx_queue_next(q, party, len_max, slot);
+			err = ipcx_queue_next(ep, lease, len_max, slot);
 	}
 	return err;
 }
@@ -290,42 +330,51 @@ static int sleep_as_taker(struct ipcx_queue *q, struct ipcx_taker *t, s64 deadli
 	return err;
 }
 
+/* Why a message that was handed over goes back; 0: it does not. */
+static int refuse_handed(const struct ipcx_endpoint *ep, bool lease)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (ep->party.gone)
+		return -ESTALE;
+	/* by another thread since */
+	return lease && ipcx_queue_leases_full(ep->q, &ep->party) ? -EBUSY : 0;
+}
+
 /**
  * ipcx_queue_wait_recv() - take the next message, sleeping until it is there
- * @q: the queue, locked; unlocked while asleep
- * @party: whose the message shall be; NULL: BUSY, in the caller's hands
+ * @ep: of who takes it; its queue is locked, and unlocked while asleep
+ * @lease: whether it shall be the endpoint's; else it is BUSY, in the caller's hands
  * @len_max: longest message wanted
  * @deadline: absolute, or IPCX_DEADLINE_*
  * @slot: set to the message
  *
- * Return: 0, -EAGAIN, -EBUSY, -EIDRM, -EMSGSIZE, -ETIMEDOUT, -ERESTARTSYS, -EINTR
+ * Return: 0, -EAGAIN, -EBUSY, -EIDRM, -EMSGSIZE, -ESTALE, -ETIMEDOUT, -ERESTARTSYS, -EINTR
  * when dying.
  */
-int ipcx_queue_wait_recv(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max, s64 deadline,
-			 struct ipcx_slot **slot) __must_hold(&q->lock)
+int ipcx_queue_wait_recv(struct ipcx_endpoint *ep, bool lease, u64 len_max, s64 deadline,
+			 struct ipcx_slot **slot) __must_hold(&ep->q->lock)
 {
-	struct ipcx_taker t = { .task = current, .len_max = len_max };
+	struct ipcx_taker t = { .task = current, .ep = ep, .len_max = len_max };
+	struct ipcx_queue *q = ep->q;
 	int err;
 
 	lockdep_assert_held(&q->lock);
 	do {
-		err = take_next(q, party, len_max, slot);
+		err = take_next(ep, lease, len_max, slot);
 		if (err != -EAGAIN || deadline == IPCX_DEADLINE_NOWAIT)
 			return err;
 		err = sleep_as_taker(q, &t, deadline);
 		if (err)
 			return err;
-		if (fatal_signal_pending(current))
-			err = -EINTR;
-		else if (ipcx_queue_leases_full(q, party)) /* by another thread since */
-			err = -EBUSY;
+		err = refuse_handed(ep, lease);
 		if (err) {
 			hand_back(q, t.slot);
 			return err;
 		}
 	} while (handed_late(q, t.slot));
-	if (party) {
-		ipcx_slot_lease(&q->slots, t.slot, party);
+	if (lease) {
+		ipcx_slot_lease(&q->slots, t.slot, &ep->party);
 		if (q->lease_ms)
 			ipcx_lease_begin(q, t.slot);
 	}
@@ -368,18 +417,18 @@ static int sender_wake(struct wait_queue_entry *wait, unsigned int mode, int fla
 
 /**
  * ipcx_queue_wait_send() - sleep until a slot and pages for it are there
- * @q: the queue
- * @credit: of the sender's user
+ * @ep: the sender
  * @npages: pages needed
  * @kind: of loan, IPCX_LOAN_*
  * @deadline: absolute, or IPCX_DEADLINE_*
  *
- * Return: 0, -EAGAIN, -ETIMEDOUT, -ERESTARTSYS. After 0 somebody else may still
+ * Return: 0, -EAGAIN, -ESTALE, -ETIMEDOUT, -ERESTARTSYS. After 0 somebody else may still
  * be faster.
  */
-int ipcx_queue_wait_send(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages,
-			 u32 kind, s64 deadline)
+int ipcx_queue_wait_send(struct ipcx_endpoint *ep, u32 npages, u32 kind, s64 deadline)
 {
+	const struct ipcx_credit *credit = ep->party.credit;
+	struct ipcx_queue *q = ep->q;
 	struct ipcx_sender s = {
 		.wait = { .private = current, .func = sender_wake },
 		.q = q,
@@ -394,6 +443,10 @@ int ipcx_queue_wait_send(struct ipcx_queue *q, const struct ipcx_credit *credit,
 	for (;;) {
 		/* B: has a full barrier, pairs with A in ipcx_slot_trim() */
 		prepare_to_wait_exclusive(&q->send_wait, &s.wait, TASK_INTERRUPTIBLE);
+		if (READ_ONCE(ep->party.gone)) {
+			err = -ESTALE;
+			break;
+		}
 		if (ipcx_queue_writable(q, credit, npages, kind)) {
 			err = 0;
 			break;

@@ -111,10 +111,16 @@ enum ipcx_event_limit {
  * @IPCX_EVENT_EXIT_CLOSED: by close(2) or by execve(2)
  * @IPCX_EVENT_EXIT_EXITED: it ended by itself
  * @IPCX_EVENT_EXIT_KILLED: it was killed by a signal
+ * @IPCX_EVENT_EXIT_REVOKED: the end was taken away from it
  */
-enum ipcx_event_exit { IPCX_EVENT_EXIT_CLOSED = 1, IPCX_EVENT_EXIT_EXITED, IPCX_EVENT_EXIT_KILLED };
+enum ipcx_event_exit {
+	IPCX_EVENT_EXIT_CLOSED = 1,
+	IPCX_EVENT_EXIT_EXITED,
+	IPCX_EVENT_EXIT_KILLED,
+	IPCX_EVENT_EXIT_REVOKED
+};
 
-#define IPCX_EVENT_EXIT_MAX	IPCX_EVENT_EXIT_KILLED
+#define IPCX_EVENT_EXIT_MAX	IPCX_EVENT_EXIT_REVOKED
 
 /**
  * enum ipcx_object_attr - a queue, a topic or a region; what a kind does not have is left out
@@ -309,8 +315,13 @@ enum ipcx_limit_attr {
  * @IPCX_A_EVENT_LIMIT: enum ipcx_event_limit (u32)
  * @IPCX_A_EVENT_LIMIT_VALUE: what that limit is; left out if that is 0 or no number (u64)
  * @IPCX_A_EVENT_BY_END: number of the end of the publisher that evicted a subscriber (u64)
- * @IPCX_A_EVENT_BY_PID: process that did so (u32)
+ * @IPCX_A_EVENT_BY_PID: process that did so, or that revoked the end (u32)
  * @IPCX_A_EVENT_BY_PID_NS: namespace of that number (u32)
+ * @IPCX_A_EVENT_BY_UID: user who revoked the end (u32)
+ * @IPCX_A_EVENT_LOANS: of an end that was revoked, slots that it was writing; left out if there
+ *	were none (u32)
+ * @IPCX_A_EVENT_LEASES: of an end that was revoked, messages or answers that it had taken and not
+ *	released; likewise (u32)
  */
 enum ipcx_event_attr {
 	IPCX_A_EVENT_PAD = 1,
@@ -331,10 +342,13 @@ enum ipcx_event_attr {
 	IPCX_A_EVENT_LIMIT_VALUE,
 	IPCX_A_EVENT_BY_END,
 	IPCX_A_EVENT_BY_PID,
-	IPCX_A_EVENT_BY_PID_NS
+	IPCX_A_EVENT_BY_PID_NS,
+	IPCX_A_EVENT_BY_UID,
+	IPCX_A_EVENT_LOANS,
+	IPCX_A_EVENT_LEASES
 };
 
-#define IPCX_A_EVENT_MAX	IPCX_A_EVENT_BY_PID_NS
+#define IPCX_A_EVENT_MAX	IPCX_A_EVENT_LEASES
 
 /**
  * enum ipcx_cmd - what can be asked for, and what is told to groups
@@ -346,6 +360,8 @@ enum ipcx_event_attr {
  * @IPCX_CMD_LIMIT_SET: set limits of all users, or none of them if one is wrong
  * @IPCX_CMD_LIFECYCLE_EVENT: something has come or gone, told to the group lifecycle
  * @IPCX_CMD_ALERT_EVENT: something went wrong, told to the group alerts
+ * @IPCX_CMD_END_REVOKE: an open end of a queue is taken away from who has it, as if that had closed
+ *	it now
  */
 enum ipcx_cmd {
 	IPCX_CMD_OBJECT_GET = 1,
@@ -354,10 +370,11 @@ enum ipcx_cmd {
 	IPCX_CMD_LIMIT_GET,
 	IPCX_CMD_LIMIT_SET,
 	IPCX_CMD_LIFECYCLE_EVENT,
-	IPCX_CMD_ALERT_EVENT
+	IPCX_CMD_ALERT_EVENT,
+	IPCX_CMD_END_REVOKE
 };
 
-#define IPCX_CMD_MAX	IPCX_CMD_ALERT_EVENT
+#define IPCX_CMD_MAX	IPCX_CMD_END_REVOKE
 
 /* objects and open ends that come and go */
 #define IPCX_MCGRP_LIFECYCLE	"lifecycle"

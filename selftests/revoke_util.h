@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Ends that are revoked, by netlink. */
+#ifndef IPCX_REVOKE_UTIL_H
+#define IPCX_REVOKE_UTIL_H
+
+#include "netlink_util.h"
+
+/* The number of the end of an object that was opened last, 0 if there is none. */
+static inline uint64_t last_end(int fd, int family, uint64_t object)
+{
+	uint64_t id = 0;
+
+	if (ask(fd, family, IPCX_CMD_END_GET, NLM_F_DUMP, IPCX_A_END_OBJECT, 8, object))
+		return 0;
+	for (int i = 0; i < seen.n; i++)
+		if (seen.v[i][IPCX_A_END_ID] > id)
+			id = seen.v[i][IPCX_A_END_ID];
+	return id;
+}
+
+/* Return: 0 or a negative errno, nl_words set. */
+static inline int revoke_end(int fd, int family, uint64_t id)
+{
+	struct request r;
+
+	nl_init(&r, family, IPCX_CMD_END_REVOKE, NLM_F_ACK);
+	nl_put_u64(&r, IPCX_A_END_ID, id);
+	return nl_ask(fd, &r, NULL, NULL);
+}
+
+#endif /* IPCX_REVOKE_UTIL_H */
