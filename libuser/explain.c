@@ -237,6 +237,11 @@ static __attribute__((cold, noinline)) int explain_rare(const struct ipcx_queue 
 				 "queue %s: closed in this process, because it was forked; "
 				 "open the queue here, or open it with IPCX_INHERIT",
 				 name);
+	if (err == ESTALE && q->ops->revoked && q->ops->revoked((struct ipcx_queue *)q))
+		return ipcx_fail(err,
+				 "queue %s: this handle was revoked by the queue's owner, or by who "
+				 "has CAP_IPC_OWNER; close it, and open the queue anew if you may",
+				 name);
 	if (err == EIDRM)
 		return ipcx_fail(err,
 				 "queue %s: it was removed for all who have it open; close it, "

@@ -38,9 +38,10 @@ void *ipcx_kernel_map_slot(struct ipcx_kernel_queue *k, const struct ipcx_window
  * A commit brings an empty slot for the next message, so that a steady sender
  * makes one system call a message. It waits here for the next loan: its slot
  * number in the low bits, its length above, plus one so that 0 is none. Whoever
- * swaps it out owns it.
+ * swaps it out owns it. A handle that is known to be revoked has none any more.
  */
 #define SPARE_SLOT_BITS 20
+#define SPARE_NEVER UINT64_MAX
 
 /* One without pages for a message that needs none, and else one that is long enough. */
 static inline bool spare_fits(size_t has, size_t len)
@@ -54,11 +55,22 @@ static inline bool spare_take(struct ipcx_kernel_queue *k, size_t len, bool what
 	uint64_t spare = __atomic_load_n(&k->spare, __ATOMIC_RELAXED);
 
 	do {
-		if (!spare || (!whatever && !spare_fits((spare - 1) >> SPARE_SLOT_BITS, len)))
+		if (!spare || spare == SPARE_NEVER || (!whatever && !spare_fits((spare - 1) >> SPARE_SLOT_BITS, len)))
 			return false;
 	} while (!__atomic_compare_exchange_n(&k->spare, &spare, 0, true, __ATOMIC_ACQUIRE,
 					      __ATOMIC_RELAXED));
 	*slot = (spare - 1) & ((1U << SPARE_SLOT_BITS) - 1);
+	return true;
+}
+
+bool ipcx_kernel_revoked(struct ipcx_queue *q)
+{
+	struct ipcx_queue_stat arg = { .size = sizeof(arg) };
+
+	/* nothing else makes this fail so */
+	if (!ioctl(q->fd, IPCX_IOC_QUEUE_STAT, &arg) || errno != ESTALE)
+		return false;
+	__atomic_store_n(&ipcx_kernel(q)->spare, SPARE_NEVER, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -254,7 +266,7 @@ static __attribute__((noinline)) int loan_slots(struct ipcx_queue *q, size_t len
 		.desc_size = sizeof(d[0]),
 		.deadline = deadline,
 	};
-	int done;
+	int done, r;
 
 	spare_drop(k);
 	for (unsigned int i = 0; i < n; i++)
@@ -266,8 +278,9 @@ static __attribute__((noinline)) int loan_slots(struct ipcx_queue *q, size_t len
 		void *data = ipcx_slot_data(k, &k->tx, d[i].slot, len, kind & IPCX_LOAN_INLINE);
 
 		if (ipcx_unlikely(data == MAP_FAILED)) {
+			r = ipcx_map_error();
 			ipcx_kernel_cancel(k, d + i, done - i);
-			return i ? i : -ENOMEM;
+			return i ? i : r;
 		}
 		fill_loan(q, &m[i], d[i].slot, len, data, kind);
 	}
@@ -523,4 +536,5 @@ const struct ipcx_transport ipcx_transport_kernel = {
 	.answer = ipcx_kernel_answer,
 	.loan_reply = ipcx_kernel_loan_reply,
 	.reply = ipcx_kernel_reply,
+	.revoked = ipcx_kernel_revoked,
 };

@@ -49,6 +49,12 @@ static inline struct ipcx_kernel_queue *ipcx_kernel(struct ipcx_queue *q)
 	return (struct ipcx_kernel_queue *)q; /* base is its first member */
 }
 
+/* After a slot could not be mapped */
+static inline int ipcx_map_error(void)
+{
+	return errno == ESTALE ? -ESTALE : -ENOMEM;
+}
+
 void *ipcx_kernel_map_slot(struct ipcx_kernel_queue *k, const struct ipcx_window *w, uint32_t slot,
 			   size_t len);
 
@@ -66,6 +72,7 @@ static inline void *ipcx_slot_data(struct ipcx_kernel_queue *k, const struct ipc
 }
 
 /* kernel.c */
+bool ipcx_kernel_revoked(struct ipcx_queue *q);
 bool ipcx_kernel_spare_keep(struct ipcx_kernel_queue *k, const struct ipcx_desc *d);
 int ipcx_kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, uint32_t kind,
 		     int64_t deadline);
@@ -96,7 +103,7 @@ static inline void ipcx_kernel_fill_taken(struct ipcx_queue *q, struct ipcx_msg 
 	m->priv[IPCX_PRIV_HOLDER] = (uintptr_t)q;
 }
 
-/* Gives out a message that was taken. Return: whether there is room in the address space. */
+/* Gives out a message that was taken. Return: whether it could be mapped, or see errno. */
 static inline bool ipcx_kernel_accept_one(struct ipcx_queue *q, struct ipcx_msg *m,
 					  const struct ipcx_desc *d)
 {
@@ -114,10 +121,13 @@ static inline int ipcx_kernel_accept(struct ipcx_queue *q, struct ipcx_msg *m,
 				     const struct ipcx_desc *d, int done)
 {
 	for (int i = 0; i < done; i++) {
+		int r;
+
 		if (ipcx_kernel_accept_one(q, &m[i], &d[i]))
 			continue;
+		r = ipcx_map_error();
 		ipcx_kernel_nack(ipcx_kernel(q), d + i, done - i);
-		return i ? i : -ENOMEM;
+		return i ? i : r;
 	}
 	return done;
 }

@@ -53,8 +53,10 @@ static int accept_taken(struct ipcx_queue *q, struct ipcx_msg *m, const struct i
 	void *data = ipcx_slot_data(k, &k->rx, d->slot, d->len, d->flags & IPCX_MSG_INLINE);
 
 	if (ipcx_unlikely(data == MAP_FAILED)) {
+		int r = ipcx_map_error();
+
 		ipcx_kernel_nack(k, d, 1);
-		return -ENOMEM;
+		return r;
 	}
 	ipcx_kernel_fill_taken(q, m, d, data);
 	return 0;

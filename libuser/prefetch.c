@@ -12,6 +12,8 @@
  * A thread that refills does so without the lock, for it may sleep. Nothing is in hand or held
  * then; until it is back others go to the transport, and the array is its own.
  *
+ * When the handle is known to be revoked, what is in hand or held is forgotten.
+ *
  * LOCKS: lock protects all but the array during a refill; nobody sleeps under it.
  */
 #include <errno.h>
@@ -29,6 +31,7 @@ struct ipcx_prefetch {
 	unsigned int held;
 	struct ipcx_desc *next, *end;
 	bool filling;
+	bool revoked; /* nothing is in hand or held any more */
 	bool hold; /* a release may wait for the next refill, see may_hold() */
 	int64_t back; /* when half of their lease is over; 0: never */
 	struct ipcx_desc d[IPCX_BATCH];
@@ -77,11 +80,14 @@ static inline struct ipcx_desc *first_in_hand(struct ipcx_queue *q, struct ipcx_
 static inline int hand_one(struct ipcx_queue *q, struct ipcx_prefetch *p, const struct ipcx_desc *d,
 			   struct ipcx_msg *m)
 {
+	int r;
+
 	p->next++;
 	if (ipcx_kernel_accept_one(q, m, d))
 		return 1;
+	r = ipcx_map_error();
 	ipcx_kernel_nack(ipcx_kernel(q), d, 1);
-	return -ENOMEM;
+	return r;
 }
 
 /* Hands out up to @n, the first of which is there. Return: how many, or an errno. */
@@ -176,6 +182,8 @@ static __attribute__((noinline)) int refill(struct ipcx_queue *q, size_t len_max
 		taken = now(); /* before the wait for the lock */
 	ipcx_lock(&p->lock);
 	p->filling = false;
+	if (ipcx_unlikely(p->revoked)) /* after these had come */
+		r = -ESTALE;
 	p->next = p->d;
 	p->end = p->d + (r > 0 ? r : 0);
 	if (q->attr.lease_ms)
@@ -353,6 +361,22 @@ static int prefetch_answer(struct ipcx_queue *q, struct ipcx_msg *m, int64_t dea
 	return send_held(q)->answer(q, m, deadline);
 }
 
+static bool prefetch_revoked(struct ipcx_queue *q)
+{
+	struct ipcx_prefetch *p = prefetch(q);
+
+	if (!p->below->revoked(q))
+		return false;
+	ipcx_lock(&p->lock);
+	p->revoked = true;
+	if (!p->filling) {
+		p->end = p->next;
+		set_held(p, 0);
+	}
+	ipcx_unlock(&p->lock);
+	return true;
+}
+
 /* What is in hand goes back with all else that the endpoint holds. */
 static void prefetch_close(struct ipcx_queue *q)
 {
@@ -398,6 +422,7 @@ int ipcx_kernel_prefetch(struct ipcx_queue *q, unsigned int n)
 	p->ops.call = prefetch_call;
 	p->ops.answer = prefetch_answer;
 	p->ops.reply = prefetch_reply;
+	p->ops.revoked = prefetch_revoked;
 	q->ops = &p->ops;
 	return 0;
 }

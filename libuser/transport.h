@@ -72,6 +72,8 @@ struct ipcx_queue {
  * @loan_reply: get a slot of @len bytes for the reply to @request; 0 or an errno
  * @reply: send @reply, a loan or a buffer of the application, and release @request;
  *	with @next take the next message into it; 0 or an errno
+ * @revoked: after -ESTALE: was the handle revoked? Then what it kept for later calls is forgotten.
+ *	NULL: that cannot be
  *
  * The five from loan to release take arrays of 1..IPCX_BATCH messages, return how many they did
  * or a bare negative errno, and change no message that they did not do.
@@ -105,6 +107,7 @@ struct ipcx_transport {
 			  struct ipcx_msg *reply);
 	int (*reply)(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
 		     bool next, int64_t deadline);
+	bool (*revoked)(struct ipcx_queue *q);
 };
 
 extern const struct ipcx_transport ipcx_transport_kernel, ipcx_transport_mq, ipcx_transport_unix,

@@ -510,6 +510,8 @@ static const struct call calls[] = {
 	{ "limit_get", with_netlink, run_limit_get, no_netlink },
 	{ "limit_get, all", with_netlink, run_limit_dump, no_netlink },
 	{ "limit_set", with_netlink, run_limit_set, no_netlink },
+	{ "end_revoke", with_victim, run_end_revoke, no_netlink },
+	{ "fault, revoked", with_revoked, run_fault_revoked, no_netlink },
 	{ "events", with_listener, run_listen, no_listener },
 	{}
 };

@@ -85,6 +85,48 @@ static int run_limit_set(void)
 	return err == -EBADMSG ? 0 : err;
 }
 
+static uint64_t nl_victim;
+
+static void victim_see(const struct message *m, void *arg)
+{
+	nl_victim = nl_u64(m, IPCX_A_END_ID);
+}
+
+/* The only end of the queue is the victim, which holds a message and a loan; all are seen. */
+static int with_victim(void)
+{
+	struct request r;
+	struct ipcx_desc d;
+	int err = with_netlink();
+
+	nl_init(&r, nl_id, IPCX_CMD_END_GET, NLM_F_DUMP);
+	nl_put_u64(&r, IPCX_A_END_OBJECT, nl_end.o.out_id);
+	err = err ?: nl_ask(nl_fd, &r, victim_see, NULL);
+	return err ?: raw_loan(nl_end.fd, &d, 4096, 0) - 1;
+}
+
+/* What fails is to say so, or what is needed before: then it can be tried again. */
+static int run_end_revoke(void)
+{
+	int err = nl_run(IPCX_CMD_END_REVOKE, NLM_F_ACK, IPCX_A_END_ID, nl_victim);
+	struct ipcx_desc d;
+
+	if (err != -EBADMSG)
+		return err;
+	return raw_take(nl_end.fd, &d, 0) == -ESTALE ? 0 : -EBADMSG;
+}
+
+static int with_revoked(void)
+{
+	return with_victim() ?: run_end_revoke();
+}
+
+/* Without memory a fault comes back, it is no SIGBUS. */
+static int run_fault_revoked(void)
+{
+	return probe(nl_end.tx, true) || probe(nl_end.rx, false) ? -EFAULT : 0;
+}
+
 static int run_limit_dump(void)
 {
 	return nl_run(IPCX_CMD_LIMIT_GET, NLM_F_DUMP, 0, 0);

@@ -243,6 +243,7 @@ static void random_request(struct request *r, int family, uint64_t id)
 TEST_F_TIMEOUT(nl, random, 300)
 {
 	static char buf[65536];
+	struct end again = {};
 	struct request r;
 	struct ipcx_desc d;
 
@@ -254,9 +255,12 @@ TEST_F_TIMEOUT(nl, random, 300)
 			;
 		ASSERT_EQ(EAGAIN, errno);
 	}
+	/* the end may have been revoked, and then the queue is gone */
+	ASSERT_EQ(0, end_open(&again, "nl-bad", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
 	nl_init(&r, self->family, IPCX_CMD_OBJECT_GET, 0);
 	nl_put(&r, IPCX_A_OBJECT_NAME, "nl-bad", 6);
 	EXPECT_EQ(0, nl_ask(self->fd, &r, NULL, NULL));
+	end_close(&again);
 }
 
 TEST_HARNESS_MAIN

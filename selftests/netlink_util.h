@@ -226,6 +226,7 @@ static const int name_attrs[] = {
 	[IPCX_CMD_HOLDER_GET] = IPCX_A_HOLDER_NAME,
 	[IPCX_CMD_LIMIT_GET] = 0,
 	[IPCX_CMD_LIMIT_SET] = 0,
+	[IPCX_CMD_END_REVOKE] = 0,
 };
 
 /* Fills @seen; @attr 0 for no attribute, else a number of @len bytes. */

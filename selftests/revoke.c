@@ -793,6 +793,15 @@ TEST_F(revoke, refused)
 	nl_init(&r, self->family, IPCX_CMD_END_REVOKE, NLM_F_DUMP);
 	EXPECT_EQ(-EOPNOTSUPP, nl_ask(self->fd, &r, NULL, NULL));
 	EXPECT_EQ(-ERANGE, revoke_end(self->fd, self->family, 0));
+	for (int attr = 0; attr < 12; attr++) {
+		for (int len = 0; len < 20; len++) {
+			if (attr == IPCX_A_END_ID && len == 8)
+				continue;
+			nl_init(&r, self->family, IPCX_CMD_END_REVOKE, NLM_F_ACK);
+			nl_put(&r, attr, "\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", len);
+			EXPECT_EQ(-EINVAL, nl_ask(self->fd, &r, NULL, NULL));
+		}
+	}
 	topic = device_ioctl(IPCX_IOC_TOPIC_OPEN, &t);
 	ASSERT_LE(0, topic);
 	id = last_end(self->fd, self->family, t.out_id);

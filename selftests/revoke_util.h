@@ -18,14 +18,15 @@ static inline uint64_t last_end(int fd, int family, uint64_t object)
 	return id;
 }
 
-/* Return: 0 or a negative errno, nl_words set. */
+/* By a thread of several. Return: 0 or a negative errno, nl_words set. */
 static inline int revoke_end(int fd, int family, uint64_t id)
 {
 	struct request r;
+	char buf[1024];
 
 	nl_init(&r, family, IPCX_CMD_END_REVOKE, NLM_F_ACK);
 	nl_put_u64(&r, IPCX_A_END_ID, id);
-	return nl_ask(fd, &r, NULL, NULL);
+	return nl_send(fd, &r) ?: nl_read(fd, buf, sizeof(buf), NULL, NULL);
 }
 
 #endif /* IPCX_REVOKE_UTIL_H */

@@ -63,6 +63,7 @@ const char *exit_text(uint64_t exit)
 		[IPCX_EVENT_EXIT_CLOSED] = "closed",
 		[IPCX_EVENT_EXIT_EXITED] = "exited",
 		[IPCX_EVENT_EXIT_KILLED] = "killed",
+		[IPCX_EVENT_EXIT_REVOKED] = "revoked",
 	};
 
 	return exit < ARRAY_SIZE(texts) ? texts[exit] : NULL;

@@ -53,21 +53,6 @@ static void holder_row(struct nlattr *const attrs[ATTRS])
 	putchar('\n');
 }
 
-/* The number of what has that name */
-static int find_id(const char *name, uint64_t *id)
-{
-	struct nlattr *attrs[ATTRS];
-	struct answer a;
-	int r = find_object(name, &a);
-
-	if (r)
-		return r;
-	answer_attrs(&a, 0, attrs);
-	*id = attr_or_0(attrs, IPCX_A_OBJECT_ID);
-	answer_free(&a);
-	return CLI_OK;
-}
-
 static int run_holders(int argc, char **argv)
 {
 	static const struct option longs[] = { COMMON_OPTIONS, { 0 } };

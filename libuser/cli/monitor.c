@@ -38,6 +38,9 @@ static const struct field event_fields[] = {
 	{ IPCX_A_EVENT_BY_END, "by_end", FORM_NUMBER },
 	{ IPCX_A_EVENT_BY_PID, "by_pid", FORM_NUMBER },
 	{ IPCX_A_EVENT_BY_PID_NS, "by_pid_ns", FORM_NUMBER },
+	{ IPCX_A_EVENT_BY_UID, "by_uid", FORM_NUMBER },
+	{ IPCX_A_EVENT_LOANS, "loans", FORM_NUMBER },
+	{ IPCX_A_EVENT_LEASES, "leases", FORM_NUMBER },
 };
 
 /* One and many of it; who the process is to it */
@@ -93,6 +96,16 @@ static void put_text(const char *before, const char *text, uint64_t v)
 		printf("%s%llu", before, (unsigned long long)v);
 }
 
+/* By whom an end was revoked, and what it held */
+static void put_revoked(struct nlattr *const attrs[ATTRS])
+{
+	printf(" by pid %llu uid %llu, it held %llu loans and %llu messages",
+	       (unsigned long long)attr_or_0(attrs, IPCX_A_EVENT_BY_PID),
+	       (unsigned long long)attr_or_0(attrs, IPCX_A_EVENT_BY_UID),
+	       (unsigned long long)attr_or_0(attrs, IPCX_A_EVENT_LOANS),
+	       (unsigned long long)attr_or_0(attrs, IPCX_A_EVENT_LEASES));
+}
+
 static void put_cause(struct nlattr *const attrs[ATTRS], const char *who)
 {
 	uint64_t v;
@@ -107,7 +120,9 @@ static void put_cause(struct nlattr *const attrs[ATTRS], const char *who)
 		printf(" end %llu", (unsigned long long)v);
 	if (attr_number(attrs, IPCX_A_EVENT_EXIT, &v))
 		put_text(", ", v == IPCX_EVENT_EXIT_CLOSED ? "by a call" : exit_text(v), v);
-	if (attr_number(attrs, IPCX_A_EVENT_BY_PID, &v))
+	if (attrs[IPCX_A_EVENT_BY_UID])
+		put_revoked(attrs);
+	else if (attr_number(attrs, IPCX_A_EVENT_BY_PID, &v))
 		printf(", publisher pid %llu end %llu", (unsigned long long)v,
 		       (unsigned long long)attr_or_0(attrs, IPCX_A_EVENT_BY_END));
 }

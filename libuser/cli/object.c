@@ -240,6 +240,20 @@ int find_object(const char *name, struct answer *a)
 	return r;
 }
 
+int find_id(const char *name, uint64_t *id)
+{
+	struct nlattr *attrs[ATTRS];
+	struct answer a;
+	int r = find_object(name, &a);
+
+	if (r)
+		return r;
+	answer_attrs(&a, 0, attrs);
+	*id = attr_or_0(attrs, IPCX_A_OBJECT_ID);
+	answer_free(&a);
+	return CLI_OK;
+}
+
 static void show_ends(const struct answer *ends, bool json)
 {
 	struct nlattr *attrs[ATTRS];

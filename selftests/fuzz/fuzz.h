@@ -118,9 +118,13 @@ enum bad {
 
 #define BAD(kind, where, value)	((kind) | (uint64_t)(where) << 8 | (uint64_t)(value) << 16)
 
-/* An attribute of netlink: number | length << 16; of one with ATTR_NAME the value is an index. */
+/*
+ * An attribute of netlink: number | length << 16; of one with ATTR_NAME the value is an index, of
+ * one with ATTR_TOLD how many before the last end that was told of.
+ */
 #define ATTR(type, len)	((type) | (uint64_t)(len) << 16)
 #define ATTR_NAME	(1ULL << 32)
+#define ATTR_TOLD	(1ULL << 33)
 
 /* How a request is spoilt: kind | value << 8. */
 enum nlbad {

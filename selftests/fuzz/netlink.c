@@ -21,6 +21,7 @@ struct request {
 
 static uint16_t family;
 static uint32_t groups[2];
+static uint64_t end_told; /* number of the last end that was told of */
 
 /* What may be an attribute of its own, or lies in one that is nested. */
 static uint32_t attr_put(char *at, uint64_t what, uint64_t value)
@@ -29,6 +30,8 @@ static uint32_t attr_put(char *at, uint64_t what, uint64_t value)
 	uint32_t len = what >> 16 & 0xfff, name = value % NAMES;
 
 	a->nla_type = what;
+	if (what & ATTR_TOLD)
+		value = end_told - value % 4;
 	if (what & ATTR_NAME) {
 		len = name_length(name);
 		memcpy(a + 1, names[name] ?: "", len);
@@ -172,6 +175,17 @@ void call_ask(struct state *s, const struct call *c)
 	send(fd, buffer, len, MSG_DONTWAIT);
 }
 
+/* A message that is about an end begins with its number. */
+static void heed_end(const struct nlmsghdr *nlh)
+{
+	const struct request *r = (const void *)nlh;
+	const struct nlattr *a = (const void *)(r + 1);
+
+	if (nlh->nlmsg_type == family && nlh->nlmsg_len >= sizeof(*r) + NLA_HDRLEN + 8 &&
+	    r->genl.cmd == IPCX_CMD_END_GET && a->nla_type == IPCX_A_END_ID)
+		memcpy(&end_told, a + 1, 8);
+}
+
 /* An answer is a row of messages, each as long as it says and within what came. */
 static bool is_whole(const char *at, uint32_t n)
 {
@@ -181,6 +195,7 @@ static bool is_whole(const char *at, uint32_t n)
 
 		if (nlh->nlmsg_len < NLMSG_HDRLEN || nlh->nlmsg_len > n)
 			return false;
+		heed_end(nlh);
 		at += step;
 		n -= step < n ? step : n;
 	}

@@ -21,6 +21,9 @@
  * first slot or message ends them with EINTR; all but CALL are restarted if it has SA_RESTART. No
  * other ioctl blocks, but OPEN, and COMMIT in a SEALED queue, no longer than an allocation.
  *
+ * All on an endpoint fail with ESTALE once that was revoked by the owner of the queue, those that wait
+ * too, see IPCX_CMD_END_REVOKE in ipcx_netlink.h; what one did before counts.
+ *
  * An ioctl that fails has changed nothing, except where it says so. One that takes an array returns
  * how many entries it did; the error of the first entry it could not do is returned only when it
  * did none. Times are absolute CLOCK_MONOTONIC nanoseconds of the caller's time namespace.
