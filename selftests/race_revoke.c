@@ -482,7 +482,8 @@ static const char *check_opened(void)
 	struct ipcx_queue_stat st = { .size = sizeof(st) };
 	int err;
 
-	if (ret_a || (ret_b && ret_b != -ENOENT))
+	/* revoked at once, it cannot be mapped */
+	if ((ret_a && (ret_a != -ESTALE || ret_b)) || (ret_b && ret_b != -ENOENT))
 		return "opening or revocation failed";
 	err = xioctl(v.e.fd, IPCX_IOC_QUEUE_STAT, &st);
 	if (err != (ret_b ? 0 : -ESTALE))
