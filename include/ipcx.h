@@ -14,6 +14,9 @@
  *
  * In a child made by fork() a queue or topic opened without IPCX_INHERIT is closed:
  * sending and receiving fail with -EBADF there, closing it works.
+ *
+ * A queue's handle can be revoked by the queue's owner, see "ipcx revoke": from then on all
+ * fail with -ESTALE, closing it works.
  */
 #ifndef IPCX_H
 #define IPCX_H

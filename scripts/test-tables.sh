@@ -11,7 +11,7 @@ usage() {
 	Writes Documentation/test-tables.rst from selftests/bug_classes.txt, selftests/attacks.txt
 	and the logs of the last tests in build/logs, so run make check and make check-debug
 	before. A test is PROGRAM, PROGRAM.TEST, or race.DRILL, or race_time.,
-	race_call. and race_topic.DRILL, with _ for blanks.
+	race_call., race_topic. and race_revoke.DRILL, with _ for blanks.
 
 	  --check   writes nothing, and says which tests named there do not exist
 
@@ -31,7 +31,7 @@ logs=build/logs
 there() {
 	local program=${1%%.*} test=${1#*.}
 	case $1 in
-	race.* | race_time.* | race_call.* | race_topic.*) grep -qF "\"$test\"" < <(tr ' ' _ <"selftests/$program.c") ;;
+	race.* | race_time.* | race_call.* | race_topic.* | race_revoke.*) grep -qF "\"$test\"" < <(tr ' ' _ <"selftests/$program.c") ;;
 	*.*) grep -qE "^TEST(_[A-Z_]+)?\((\w+, )?${test}[,)]" "selftests/$program.c" ;;
 	*) grep -qE "(run |^programs32=.*)\<$program\>" scripts/check.sh ||
 		grep -qwF -- "$program" < <(scripts/check.sh --list && scripts/check.sh --debug --list) ||
@@ -45,7 +45,7 @@ result() {
 	[ -e "$logs/$program" ] || program+=_host # some need no guest
 	[ -e "$logs/$program" ] || { echo 'not run'; return; }
 	case $1 in
-	race.* | race_time.* | race_call.* | race_topic.* | race_region.*) line=$(tr ' ' _ <"$logs/$program" | grep -F "_$test:_" | tr _ ' ' || true) ;;
+	race.* | race_time.* | race_call.* | race_topic.* | race_region.* | race_revoke.*) line=$(tr ' ' _ <"$logs/$program" | grep -F "_$test:_" | tr _ ' ' || true) ;;
 	*.*) line=$(grep -E "^(not )?ok [0-9]+ [a-z_.]+\.$test$" "$logs/$program" || true) ;;
 	*) line=$(grep -E '^(not )?ok ' "$logs/$program" || # a check says nothing if all is well
 		{ [ -s "$logs/$program" ] && echo 'not ok' || echo ok; }) ;;

@@ -236,6 +236,14 @@ check "not even by name" says 1 'no object of this name' setpriv --reuid 1000 --
 end=$("$ipcx" show "$evil" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["ends"][0]["id"])')
 check "holders and show tell the number of an end" sh -c "
 	'$ipcx' holders | grep -q ' $end ' && '$ipcx' show '$evil' | grep -q ' $end\$'"
+check "others may not revoke it" says 1 'no object of this name' setpriv --reuid 1000 --clear-groups "$ipcx" revoke "$evil" "$end"
+check "nor is it one of another queue" says 1 'has no open end' "$ipcx" revoke "$evil" 1000000
+check "revoke" json "j[\"revoked\"] and j[\"end\"] == $end" "$ipcx" revoke "$evil" "$end" --json
+check "what it held is back" json 'j["queued"] == 1 and j["leased"] == 0 and j["redelivered"] == 1 and not j["ends"]' \
+	"$ipcx" show "$evil" --json
+check "revoke it twice" says 1 'has no open end' "$ipcx" revoke "$evil" "$end"
+check "revoke without a number" gives 2 "$ipcx" revoke "$evil"
+check "revoke what is no number" says 2 'is no number of an end' "$ipcx" revoke "$evil" 1x
 kill "$one"
 wait "$one" 2>/dev/null
 check "limits are set" json 'j["bytes_max"] == 1 << 30 and j["objects_max"] == 9 and j["depth_max"] == 65536' \
@@ -288,6 +296,19 @@ monitor "$dir/heard" --lifecycle -C 5
 "$ipcx" rm life
 check "monitor --lifecycle" heard 'queue life: made, by pid '
 check "tells it in order" is "$(sed 's/^queue life: \([a-z]*\).*/\1/' "$dir/heard" | tr '\n' ' ')" "made opened closed lost gone "
+"$ipcx" create life
+timeout 60 "$ipcx" recv life >/dev/null 2>"$dir/waits" &
+waits=$!
+until end=$("$ipcx" show life --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["ends"][0]["id"])' 2>/dev/null); do
+	sleep 0.1
+done
+monitor "$dir/heard" --lifecycle -C 1
+"$ipcx" revoke life "$end"
+check "monitor tells by whom an end was revoked" heard ', revoked by pid '
+check "and what it held" grep -q ' uid 0, it held 0 loans and 0 messages$' "$dir/heard"
+wait "$waits"
+check "who waited there is told" grep -q 'this handle was revoked' "$dir/waits"
+"$ipcx" rm life
 fake='x: 2 messages "dropped"'
 "$ipcx" create "kernel:$fake" --depth 2 --policy drop-oldest
 monitor "$dir/heard" --alerts -C 1

@@ -7,22 +7,19 @@
  * kernel does not know is zero. The number of an ioctl never changes and is never used again.
  *
  * Errors that every ioctl shares:
- *
  *   ENOTTY      no such ioctl on this file
  *   EFAULT      the argument, or an array it points to, cannot be read or written
  *   E2BIG       @size is larger than this kernel knows and the tail is not zero
  *   EINVAL      @size is too small, a reserved field is not zero; a value (count, desc_size, slot,
  *               deadline...) is out of range, or flags do not go together
  *   EOPNOTSUPP  a flag bit that this kernel does not know, or not there
+ *   ESTALE      the endpoint was revoked, perhaps meanwhile, see IPCX_CMD_END_REVOKE
  *
  * LOAN, COMMIT, TAKE, CALL and REPLY fail with EIDRM when the queue was removed with
  * IPCX_UNLINK_NOW. LOAN, TAKE, CALL and REPLY with TAKE can wait: they fail with EAGAIN if they
  * would have to and the deadline is NOWAIT, and with ETIMEDOUT at the deadline. A signal before the
  * first slot or message ends them with EINTR; all but CALL are restarted if it has SA_RESTART. No
  * other ioctl blocks, but OPEN, and COMMIT in a SEALED queue, no longer than an allocation.
- *
- * All on an endpoint fail with ESTALE once that was revoked by the owner of the queue, those that wait
- * too, see IPCX_CMD_END_REVOKE in ipcx_netlink.h; what one did before counts.
  *
  * An ioctl that fails has changed nothing, except where it says so. One that takes an array returns
  * how many entries it did; the error of the first entry it could not do is returned only when it
