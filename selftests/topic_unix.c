@@ -348,6 +348,24 @@ TEST_F(sockets, cut_off)
 	ipcx_topic_close(later);
 }
 
+/* What was sent comes though its publisher went without having heard what was released. */
+TEST_F(sockets, goes_without_hearing)
+{
+	struct ipcx_topic *pub, *sub;
+
+	ASSERT_EQ(0, open_topic(&sub, IPCX_SUBSCRIBE));
+	ASSERT_EQ(0, open_topic(&pub, IPCX_PUBLISH));
+	for (int i = 0; i < DEPTH; i++)
+		ASSERT_EQ(0, send_nr(pub, i, 0));
+	for (int i = 0; i < DEPTH; i++) {
+		if (i == 2)
+			ipcx_topic_close(pub);
+		EXPECT_EQ(i, recv_nr(sub, 0));
+	}
+	EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
+	ipcx_topic_close(sub);
+}
+
 static void *close_main(void *arg)
 {
 	usleep(50000);
