@@ -33,7 +33,7 @@ void ipcx_map_init(struct ipcx_map *map)
  * ipcx_arena_attach() - add the windows of an endpoint
  * @a: the arena
  * @map: the endpoint's windows
- * @mapping: of the endpoint's inode
+ * @mapping: of the endpoint's inode, or NULL: of a tap
  */
 void ipcx_arena_attach(struct ipcx_arena *a, struct ipcx_map *map, struct address_space *mapping)
 {
@@ -77,7 +77,8 @@ void ipcx_arena_hide(struct ipcx_arena *a, struct ipcx_map *map)
  */
 static void map_revoke(struct ipcx_map *map, u64 first, u64 npages)
 {
-	unmap_mapping_range(map->mapping, first << PAGE_SHIFT, npages << PAGE_SHIFT, 1);
+	if (map->mapping)
+		unmap_mapping_range(map->mapping, first << PAGE_SHIFT, npages << PAGE_SHIFT, 1);
 }
 
 /* After this no window of any endpoint shows the pages, given as page of the TX window. */
@@ -338,6 +339,31 @@ static vm_fault_t fault_result(int err)
 	default:
 		return VM_FAULT_SIGBUS;
 	}
+}
+
+/**
+ * ipcx_slot_read() - copy bytes of a slot
+ * @from: its pages, which are not freed meanwhile
+ * @at: where to begin
+ * @len: how many
+ * @to: where they go
+ *
+ * Return: whether all these are there.
+ */
+bool ipcx_slot_read(struct ipcx_slot_pages *from, size_t at, size_t len, void *to)
+{
+	size_t done, n;
+
+	for (done = 0; done < len; done += n) {
+		size_t offset = offset_in_page(at + done);
+		struct page *page = xa_load(&from->pages, (at + done) >> PAGE_SHIFT);
+
+		if (!page)
+			return false;
+		n = min_t(size_t, len - done, PAGE_SIZE - offset);
+		memcpy_from_page(to + done, page, offset, n);
+	}
+	return true;
 }
 
 /**

@@ -46,10 +46,10 @@ struct ipcx_slot_pages {
 };
 
 /**
- * struct ipcx_map - the windows of one endpoint
+ * struct ipcx_map - the windows of one endpoint, or a tap, which has none
  * @sem: held for read by a fault from the look at the slot's state to the
- *	insertion of the page, for write by a revoker
- * @mapping: of the endpoint's own inode: all its VMAs and no others
+ *	insertion of the page, by a tap while it copies pages; for write by a revoker
+ * @mapping: of the endpoint's own inode: all its VMAs and no others; NULL for a tap
  * @node: in ipcx_arena::maps
  * @dummy: what is seen for writing once the endpoint is revoked, if somebody looked
  */
@@ -106,6 +106,7 @@ void ipcx_slot_unpin(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot)
 int ipcx_slot_seal(struct ipcx_arena *a, struct ipcx_map *map, struct ipcx_slot_pages *sp, u32 slot,
 		   u32 npages);
 void ipcx_slot_copy(struct ipcx_slot_pages *to, struct ipcx_slot_pages *from, size_t len);
+bool ipcx_slot_read(struct ipcx_slot_pages *from, size_t at, size_t len, void *to);
 void ipcx_slot_clear(struct ipcx_slot_pages *sp, u32 npages);
 vm_fault_t ipcx_slot_fault(struct ipcx_slot_pages *sp, struct vm_fault *vmf, u32 page, u32 visible);
 size_t ipcx_slot_copy_from_iter(struct ipcx_slot_pages *sp, size_t len, struct iov_iter *from);

@@ -116,7 +116,8 @@ static void wake_all_callers(struct ipcx_queue *q)
 
 	down_read(&q->arena.maps_sem);
 	list_for_each_entry(map, &q->arena.maps, node)
-		wake_up_all(&container_of(map, struct ipcx_endpoint, map)->answer_wait);
+		if (map->mapping)
+			wake_up_all(&container_of(map, struct ipcx_endpoint, map)->answer_wait);
 	up_read(&q->arena.maps_sem);
 }
 
@@ -133,10 +134,10 @@ void ipcx_calls_remove(struct ipcx_queue *q)
 
 		spin_lock(&q->lock);
 		for (; at < end; at++) {
-			struct ipcx_waiter *w = q->slots.slot[at].waiter;
+			const struct ipcx_slot *slot = &q->slots.slot[at];
 
-			if (w)
-				wake_up_process(w->task);
+			if (slot->request && slot->caller && slot->waiter)
+				wake_up_process(slot->waiter->task);
 		}
 		spin_unlock(&q->lock);
 		cond_resched();

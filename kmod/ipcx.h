@@ -6,7 +6,7 @@
  *
  *   ipcx_net::lock            names of a network namespace
  *   ipcx_arena::maps_sem      windows of a queue's endpoints
- *   ipcx_map::sem             one endpoint: fault against revocation
+ *   ipcx_map::sem             one endpoint: fault against revocation; one tap: likewise its copy
  *   ipcx_queue::lock          spinlock: slots of a queue
  *
  *   mmap_lock -> ipcx_map::sem -> ipcx_queue::lock is the fault handler, so
@@ -106,7 +106,7 @@ struct ipcx_object_ops {
 
 /**
  * struct ipcx_object - what has a name, an owner and a mode
- * @refs: the name's, and one of each endpoint
+ * @refs: the name's, and one of each endpoint and tap
  * @id: never used again
  * @ops: its kind
  * @net: the namespace it lives in; alive while the object has a name or an

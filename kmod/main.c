@@ -15,6 +15,7 @@
 #include "ipcx.h"
 #include "netlink.h"
 #include "region.h"
+#include "tap.h"
 #include "topic.h"
 
 /**
@@ -87,7 +88,7 @@ static long ipcx_info(struct file *file, void __user *arg)
 	info.out_abi = IPCX_ABI_VERSION;
 	info.out_depth_max = ipcx_queue_depth_max();
 	info.out_features = IPCX_FEATURE_QUEUE | IPCX_FEATURE_CALL | IPCX_FEATURE_TOPIC |
-			    IPCX_FEATURE_REGION;
+			    IPCX_FEATURE_REGION | IPCX_FEATURE_TAP;
 	info.out_msg_max = ipcx_queue_msg_max();
 	info.out_user_bytes = atomic64_read(&user->bytes);
 	info.out_user_bytes_max = ipcx_user_bytes_max();
@@ -131,6 +132,8 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ipcx_topic_open(file, user);
 	case IPCX_IOC_REGION_OPEN:
 		return ipcx_region_open(file, user);
+	case IPCX_IOC_TAP_OPEN:
+		return ipcx_tap_open(file, user);
 	}
 	return -ENOTTY;
 }
@@ -191,6 +194,8 @@ static void __init abi_check(void)
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_ring) != 32);
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_forget) != 24);
 	BUILD_BUG_ON(sizeof(struct ipcx_region_open) != 64);
+	BUILD_BUG_ON(sizeof(struct ipcx_tap_open) != 40);
+	BUILD_BUG_ON(sizeof(struct ipcx_tap_record) != 80);
 	BUILD_BUG_ON(IPCX_SLOT_DATA != IPCX_INLINE_MAX);
 }
 

@@ -36,6 +36,7 @@ static void answer_give(struct ipcx_queue *q, struct ipcx_slot *request, struct 
 	answer->deliveries = 0;
 	ipcx_request_forget(request);
 	ipcx_request_end(&q->slots, request);
+	answer->answers = answer->seq;
 	if (w) {
 		w->answer = answer;
 		waiter_wake(q, w, answer->seq);
@@ -111,10 +112,12 @@ static void reply_commit(struct ipcx_endpoint *ep, struct ipcx_slot *request,
 		reply_clear_tail(answer);
 	if (answer != request)
 		ipcx_slot_charge(&q->slots, answer, request->credit);
-	if (!request->caller)
+	if (!request->caller) {
+		answer->answers = answer->seq;
 		ipcx_queue_put_slot(q, answer);
-	else
+	} else {
 		answer_give(q, request, answer);
+	}
 	if (answer != request)
 		ipcx_queue_put_slot(q, request);
 }

@@ -84,12 +84,13 @@ struct ipcx_late {
  * @writer: whose TX window may still show it; NULL if nobody's
  * @caller: request: who waits for the answer, if anybody does; ANSWERED: whose it is
  * @waiter: request: the thread of @caller that sleeps until then, kept for the caller
+ * @answers: @seq of the request that the slot was last the answer to
  * @late: overdue leases of the message
  * @credit: whose use of it counts; NULL if nobody's
  * @pg: its pages
  * @len: LOANED: bytes loaned; QUEUED, LEASED: bytes of the message
  * @tag: the application's word
- * @seq: number of the message
+ * @seq: number of the message, also when that is over; 0 from the grab for another one on
  * @state: enum ipcx_slot_state
  * @prio: priority of the message
  * @ended: BUSY: FREE as soon as nobody reads it any more
@@ -115,7 +116,10 @@ struct ipcx_slot {
 	struct ipcx_party *holder;
 	struct ipcx_party *writer;
 	struct ipcx_party *caller;
-	struct ipcx_waiter *waiter;
+	union {
+		struct ipcx_waiter *waiter;
+		u64 answers;
+	};
 	struct hlist_head late;
 	struct ipcx_credit *credit;
 	struct ipcx_slot_pages pg;

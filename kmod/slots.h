@@ -122,6 +122,7 @@ static inline void ipcx_slot_unbin(struct ipcx_slots *s, struct ipcx_slot *slot,
 	__hlist_del(&slot->node);
 	if (hlist_empty(&s->bin[b]))
 		s->bins &= ~(1U << b);
+	slot->seq = 0;
 	slot->credit = party ? party->credit : NULL;
 	ipcx_credit_use(&s->credits, slot->credit);
 	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);

@@ -119,7 +119,7 @@ cpus() {
 	stock/server_death) echo 1 ;; # it compares times, see guest()
 	*/answer | */call | */server_death | */caller_death | */death | */epoll | */fdinfo | */flip | \
 		*/fork | */kill | */held_back | */prefetch | */queue | */race | */race_* | */sealed | \
-		*/storm | */topic | */topic_lib | */topic_error | */topic_wake | */topic_mix | */topic_death | \
+		*/storm | */tap_read | */tap_topic | */topic | */topic_lib | */topic_error | */topic_wake | */topic_mix | */topic_death | \
 		*/topic_kill | */trace_storm | */wait)
 		echo 2
 		;;
@@ -138,7 +138,7 @@ memory() {
 # icount NAME: on the stock kernel, does it compare times?
 icount() {
 	case $kernel/$1 in
-	stock/many | stock/server_death | stock/event_cost) ;;
+	stock/many | stock/server_death | stock/event_cost | stock/tap_cost) ;;
 	*) return 1 ;;
 	esac
 }
@@ -154,7 +154,7 @@ alone() {
 # own NAME: does it want a guest for itself? It takes long, or the next would notice
 own() {
 	case $1 in
-	many | event_cost | queue | limit | memcg | leak | fail_nth | fail_slab | *.sh) ;;
+	many | event_cost | tap_cost | queue | limit | memcg | leak | fail_nth | fail_slab | *.sh) ;;
 	*) alone "$1" ;;
 	esac
 }
@@ -316,7 +316,7 @@ programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_de
 	answer inline io policy credit leases expire dead_letter remove sealed wait spare wake epoll map
 	inherit fork name owner timens limit memcg leak many uring death kill
 	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_mix topic_death topic_kill region
-	netlink netlink_who netlink_bad event event_limit event_who event_cost netlink_set revoke revoke_who revoke_lib trace trace_topic trace_storm transport transport_call transport_bulk
+	netlink netlink_who netlink_bad event event_limit event_who event_cost tap_read tap_topic tap_cost netlink_set revoke revoke_who revoke_lib trace trace_topic trace_storm transport transport_call transport_bulk
 	race race_time race_call race_topic race_region race_event race_revoke storm flip cli.sh top.sh doctor.sh trace.sh"
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32
 	topic32 topic_abi32 topic_pairs32 topic_durable32 topic_lib32 topic_death32 region32"
@@ -326,6 +326,7 @@ debug) # the longest first; the kernels built here have no aio, no BPF, and do n
 	programs="fail_nth fail_slab ${programs% top.sh*}"
 	programs=${programs/ uring/}
 	programs=${programs/ event_cost/}
+	programs=${programs/ tap_cost/}
 	;;
 kcsan) # where threads meet
 	[ -n "$only" ] || programs="wait wake epoll fdinfo call server_death caller_death
