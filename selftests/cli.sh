@@ -30,6 +30,12 @@ says() {
 	shift 2
 	gives "$status" "$@" && grep -qF -- "$text" "$dir/err"
 }
+# shows TEXT COMMAND...: the command writes that
+shows() {
+	text=$1
+	shift
+	gives 0 "$@" && grep -qF -- "$text" "$dir/out"
+}
 is() { [ "$1" = "$2" ] || { echo "# got: $1"; echo "# not: $2"; false; }; }
 
 check "doctor is content" gives 0 "$ipcx" doctor
@@ -338,6 +344,44 @@ check "monitor of nobody" says 1 'CAP_NET_ADMIN' setpriv --reuid 1000 --clear-gr
 check "monitor takes no name" gives 2 "$ipcx" monitor x
 check "no events are none" says 2 'from 1' "$ipcx" monitor -C 0
 "$ipcx" rm "$evil"
+"$ipcx" create "$evil"
+"$ipcx" send "$evil" -m 'one' -m "$(printf 'a\033[31mb')"
+printf '\000\377' | "$ipcx" send "$evil"
+check "tap" shows "1 queued, pid 0 uid 0 gid 0, 3 bytes: one" "$ipcx" tap "$evil" -W 0
+check "is safe for terminals" shows '2 queued, pid 0 uid 0 gid 0, 7 bytes: a\033[31mb' "$ipcx" tap "$evil" -n 3
+check "what is no text is hex" shows '	00 ff' "$ipcx" tap "$evil" -n 3
+check "tap --snap" shows '3 bytes: on ...' "$ipcx" tap "$evil" -n 1 --snap 2
+check "tap --json" json 'j["seq"] == 1 and j["state"] == "queued" and j["missed"] == 0 and j["len"] == 3 and j["data"] == "one" and j["uid"] == 0' \
+	"$ipcx" tap "$evil" -n 1 --json
+check "nothing was received" json 'j["queued"] == 3' "$ipcx" show "$evil" --json
+check "tap ends in time" gives 4 timeout 20 "$ipcx" tap "$evil" -n 4 -W 100ms
+"$ipcx" create for-all --mode 0666
+check "tap of nobody" says 1 'CAP_SYS_ADMIN' setpriv --reuid 1000 --clear-groups --bounding-set -sys_admin "$ipcx" tap for-all
+"$ipcx" rm for-all
+check "tap of nothing" says 1 'no object of this name' "$ipcx" tap nowhere
+check "tap of two" gives 2 "$ipcx" tap a b
+check "--snap has an end" says 2 '0 to 1M' "$ipcx" tap "$evil" --snap 2M
+check "an interval is some time" says 2 'such as 1ms' "$ipcx" tap "$evil" --interval 0
+# tapping OPTION...: it is in $one, and looks on
+tapping() {
+	"$ipcx" tap "$@" -W 30s >"$dir/seen" &
+	one=$!
+	for _ in $(seq 100); do
+		grep -qs '^ipcx-tap:' "/proc/$one/fdinfo/"* && break
+		sleep 0.1
+	done
+}
+tapping "$evil" -n 200
+"$ipcx" rm "$evil" --now
+wait "$one"
+check "tap ends with the queue" is $? 4
+check "and has seen all" grep -q '^3 queued' "$dir/seen"
+"$ipcx" create tapped --topic
+tapping tapped -n 1 --json
+"$ipcx" pub tapped -m rain
+check "tap of a topic" wait "$one"
+check "shows what is published" grep -q '"seq":0,"state":"published","missed":0,"len":4,.*"ring":0,"publisher":1,"data":"rain"' "$dir/seen"
+"$ipcx" rm tapped
 monitor "$dir/heard" --alerts -C 1
 check "the module stays while somebody listens" sh -c '! rmmod ipcx 2>/dev/null'
 kill "$one"
