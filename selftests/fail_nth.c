@@ -14,6 +14,7 @@
 #include "fail_nth_calls.h"
 #include "fail_nth_netlink.h"
 #include "fail_nth_regions.h"
+#include "fail_nth_taps.h"
 #include "fail_nth_topics.h"
 
 #include "../kselftest_harness.h"
@@ -493,6 +494,8 @@ static const struct call calls[] = {
 	{ "region_open, anonymous", with_region_device, run_region_anonymous, no_region },
 	{ "region_open, existing", with_region, run_region_open, no_region },
 	{ "unlink, region", with_region, unlink_region, no_region },
+	{ "tap_open", with_tapped, run_tap_open, no_tap },
+	{ "tap, read", with_tap, run_tap_read, no_tap },
 	{ "write", with_queue, run_write, no_queue },
 	{ "read", with_message, run_read, no_queue },
 	{ "poll", with_message, run_poll, no_queue },

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ipcx_region.h>
+#include <linux/ipcx_tap.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -143,6 +144,47 @@ static void call_region(struct state *s, const struct call *c)
 		return;
 	if (!c->arg[5]) /* else the flags may be others */
 		region_use(fd, c);
+	close(fd);
+}
+
+/* Whole records, with no more behind them than was asked for. */
+static void tap_look(int fd, uint32_t snap, size_t len)
+{
+	static char buf[65536] __attribute__((aligned(8)));
+	ssize_t n = read(fd, buf, len);
+	const struct ipcx_tap_record *r;
+
+	for (ssize_t at = 0; at < n; at += r->size) {
+		r = (void *)(buf + at);
+		if (n - at < (ssize_t)sizeof(*r) || r->size < sizeof(*r) || r->size > n - at ||
+		    r->size % 8 || r->snapped > snap || r->snapped > r->len ||
+		    r->size - sizeof(*r) - r->snapped >= 8) {
+			shared->broken = "a tap does not give whole records";
+			return;
+		}
+	}
+}
+
+static void call_tap(struct state *s, const struct call *c)
+{
+	uint32_t name = c->arg[0] % NAMES;
+	struct ipcx_tap_open *o = (void *)arg_page;
+	int fd;
+
+	*o = (struct ipcx_tap_open){
+		.size = sizeof(*o),
+		.name = (uintptr_t)names[name],
+		.name_len = name_length(name),
+		.kind = c->arg[1],
+		.snap = c->arg[2],
+	};
+	fd = spoilt_ioctl(s, s->dev, IPCX_IOC_TAP_OPEN, o, sizeof(*o), c->arg[5]);
+	if (fd <= 0)
+		return;
+	for (uint64_t i = 0; !c->arg[5] && i < c->arg[3] % 8; i++) {
+		tap_look(fd, c->arg[2], c->arg[4] % 65537);
+		sched_yield();
+	}
 	close(fd);
 }
 
@@ -370,6 +412,9 @@ uint32_t call_make(struct state *s, const struct call *c)
 		break;
 	case OP_REGION:
 		call_region(s, c);
+		break;
+	case OP_TAP:
+		call_tap(s, c);
 		break;
 	case OP_LOAN:
 	case OP_COMMIT:

@@ -151,6 +151,9 @@ VALUES(nl_lens, 0, 16, 100, 1000, 4096, 8192, 32768, 65535, 65535);
 VALUES(region_flags, C | D | W, C | D | W, C | D, C | W, D, D, W, D | W, C | X | D | W, X | D, C, 0,
 	C | E | D, 1U << 31);
 VALUES(region_bytes, 0, 1, 4096, 4096, 8192, 1 << 20, 1ULL << 40, ~0ULL >> 1, 1ULL << 63, ~0ULL);
+VALUES(tap_snaps, 0, 1, 64, 256, 4096, 1 << 20, (1 << 20) + 1, ~0U);
+VALUES(tap_reads, 0, 1, 2, 5);
+VALUES(tap_lens, 65536, 4096, 336, 144, 80, 1, 0);
 /* what is done with the descriptor: see call_region() */
 VALUES(region_uses, 0, 0, 1, 2, 3, 4);
 
@@ -218,6 +221,10 @@ const struct op_info op_info[OPS] = {
 	[OP_REGION] = { "region", 0, 4, {
 		{ "name", &queue_names }, { "flags", &region_flags }, { "mode", &modes },
 		{ "bytes", &region_bytes }, { "use", &region_uses }, { "bad", &bads }
+	} },
+	[OP_TAP] = { "tap", 0, 4, {
+		{ "name", &queue_names }, { "kind", &unlink_kinds }, { "snap", &tap_snaps },
+		{ "reads", &tap_reads }, { "len", &tap_lens }, { "bad", &bads }
 	} },
 	[OP_LOAN] = { "loan", QUEUES, 16, {
 		{ "end", &ends }, { "n", &counts }, { "len", &lens }, { "wait", &waits },
