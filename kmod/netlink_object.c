@@ -44,6 +44,7 @@ static const struct {
 	{ IPCX_A_OBJECT_LEASE_MS, AT(lease_ms), QUEUE },
 	{ IPCX_A_OBJECT_LEASES_MAX, AT(leases_max), QUEUE },
 	{ IPCX_A_OBJECT_DEAD_LETTER, AT(dead_letter), QUEUE },
+	{ IPCX_A_OBJECT_SENT_BYTES, AT(sent_bytes), QUEUE },
 };
 
 static int numbers_put(struct sk_buff *skb, struct ipcx_object *obj)

@@ -154,6 +154,7 @@ struct ipcx_slot {
  * @bins: bit b is set when @bin[b] is not empty
  * @prios: bit p is set when @fifo[p] is not empty
  * @seq: number of the last message committed
+ * @bytes: of all messages that were queued
  * @credits: whose slots are in use
  * @bin: FREE slots, latest first
  * @fifo: QUEUED slots by priority, in order of seq
@@ -169,6 +170,7 @@ struct ipcx_slots {
 	u32 bins;
 	u32 prios;
 	u64 seq;
+	u64 bytes;
 	struct ipcx_credits credits;
 	struct hlist_head bin[IPCX_BINS];
 	struct list_head fifo[IPCX_PRIOS];

@@ -328,6 +328,7 @@ static inline void ipcx_slot_commit(struct ipcx_slots *s, struct ipcx_slot *slot
 	slot->len = len;
 	slot->prio = prio;
 	slot->deliveries = 0;
+	s->bytes += len;
 	ipcx_slot_number(s, slot);
 	ipcx_list_add(&slot->queued, &s->fifo[prio]);
 	ipcx_slot_queue(s, slot);

@@ -25,6 +25,7 @@ void ipcx_queue_look(struct ipcx_object *obj, struct ipcx_object_stat *s)
 	s->send_waiters = atomic_read(&q->send_waiters);
 	s->recv_waiters = q->recv_waiters;
 	s->sent = q->slots.seq;
+	s->sent_bytes = q->slots.bytes;
 	s->count = q->count;
 	spin_unlock(&q->lock);
 	s->depth = q->arena.depth;

@@ -22,6 +22,7 @@
  * @send_waiters: threads that sleep until they can send
  * @recv_waiters: threads that sleep until they can receive
  * @sent: messages ever committed
+ * @sent_bytes: of those that were queued
  * @count: what became of them
  * @policy: see struct ipcx_queue
  * @max_deliveries: likewise
@@ -45,6 +46,7 @@ struct ipcx_object_stat {
 	u64 send_waiters;
 	u64 recv_waiters;
 	u64 sent;
+	u64 sent_bytes;
 	struct ipcx_queue_count count;
 	u64 policy;
 	u64 max_deliveries;

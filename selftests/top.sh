@@ -52,7 +52,8 @@ sleep 0.1
 "$ipcx" recv late --timeout 0 >/dev/null 2>&1 # finds them expired
 check "the numbers are those of what was done" lines 'o["jobs"]["sent"] == 12 and o["jobs"]["released"] == 5 and
 o["jobs"]["queued"] == 7 and o["jobs"]["depth"] == 16 and o["small"]["dropped_oldest"] == 6 and
-o["small"]["queued"] == 4 and o["late"]["expired"] == 3 and o["late"]["queued"] == 0' "$ipcx" top --once --json -d 10ms
+o["small"]["queued"] == 4 and o["late"]["expired"] == 3 and o["late"]["queued"] == 0 and
+o["jobs"]["sent_bytes"] == 15 and o["jobs"]["bytes_per_s"] == 0 and o["small"]["sent_bytes"] == 11' "$ipcx" top --once --json -d 10ms
 check "queues and topics, no regions" lines 'len(a) == 5 and o["news"]["kind"] == "topic" and "board" not in o' \
 	"$ipcx" top --once --json -d 10ms
 "$ipcx" ls --json >"$dir/ls"
@@ -60,9 +61,10 @@ check "every number is that of ls" lines 'all(o[k["name"]][m] == k[m] for k in m
 	if k["kind"] != "region" for m in k)' "$ipcx" top --once --json -d 10ms
 check "what nobody sends to is not fast" lines 'o["jobs"]["sent_per_s"] == 0 and o["jobs"]["done_per_s"] == 0' \
 	"$ipcx" top --once --json -d 10ms
-check "topics have no rate" lines 'o["news"]["sent_per_s"] is None' "$ipcx" top --once --json -d 10ms
+check "topics have no rate" lines 'o["news"]["sent_per_s"] is None and o["news"]["bytes_per_s"] is None' "$ipcx" top --once --json -d 10ms
 (sleep 1; seq 8 | "$ipcx" send "$evil") &
-check "two seconds, eight messages" lines '3 < o["a\x1b[31m\nb\"c\x85"]["sent_per_s"] * 2 <= 8.01' "$ipcx" top --once --json -d 2
+check "two seconds, eight messages, a byte each" lines '3 < o["a\x1b[31m\nb\"c\x85"]["sent_per_s"] * 2 <= 8.01 and
+	all(j["bytes_per_s"] == j["sent_per_s"] for j in a if j["sent_per_s"])' "$ipcx" top --once --json -d 2
 wait
 
 "$ipcx" sub news >/dev/null &
@@ -104,6 +106,8 @@ check "pause" screen 24x80 see:top keys:p see:paused keys:p see:jobs not:paused 
 check "help" screen 24x80 see:top 'keys:?' 'see:threads that sleep' keys:x see:jobs keys:q end:0 -- "$ipcx" top
 check "arrows are no keys" screen 24x80 see:top "keys:$(printf '\033[A')" see:jobs keys:q end:0 -- "$ipcx" top
 check "another size" screen 50x200 "see:$(printf '%85s' '')" size:4x80 'see:4 more' size:24x80 see:news keys:q end:0 -- "$ipcx" top
+check "bytes a second where there is room" screen 24x100 'see:OUT/s    B/s' keys:q end:0 -- "$ipcx" top
+check "and not where there is none" screen 24x99 'see:OUT/s  FULL' 'not:B/s' keys:q end:0 -- "$ipcx" top
 check "a tiny one" screen 1x1 see:+ size:2x10 see:ipcx keys:q end:0 -- "$ipcx" top
 check "the count ends it" screen 24x80 see:jobs end:0 -- "$ipcx" top -n 2 -d 100ms
 for signal in 1 2 3 15; do
@@ -187,6 +191,7 @@ check "metrics" gives 0 "$ipcx" metrics
 cp "$dir/out" "$dir/metrics"
 check "are text for Prometheus" prometheus "$dir/metrics"
 for sample in 'ipcx_messages_total{object="1",uid="0",kind="queue",name="jobs"} 12' \
+	'ipcx_message_bytes_total{object="1",uid="0",kind="queue",name="jobs"} 15' \
 	'ipcx_messages_lost_total{object="2",uid="0",kind="queue",name="small",reason="dropped_oldest"} 6' \
 	'ipcx_messages_lost_total{object="3",uid="0",kind="queue",name="late",reason="expired"} 3' \
 	'ipcx_depth{object="4",uid="0",kind="topic",name="news"} 64' \

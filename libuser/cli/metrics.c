@@ -37,6 +37,8 @@ struct metric {
 
 static const struct metric object_metrics[] = {
 	COUNTER(OBJECT_SENT, "messages", "Messages that were sent."),
+	COUNTER(OBJECT_SENT_BYTES, "message_bytes",
+		"Bytes of messages that were sent, but those dropped as newest."),
 	COUNTER(OBJECT_RELEASED, "messages_done", "Messages that were received and are done."),
 	LOST(DROPPED_OLDEST, "dropped_oldest"),
 	LOST(DROPPED_NEWEST, "dropped_newest"),

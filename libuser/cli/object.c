@@ -49,6 +49,7 @@ static const struct field object_fields[] = {
 	{ IPCX_A_OBJECT_ANSWERS, "answers", FORM_NUMBER },
 	{ IPCX_A_OBJECT_REQUESTS, "requests", FORM_NUMBER },
 	{ IPCX_A_OBJECT_SENT, "sent", FORM_NUMBER },
+	{ IPCX_A_OBJECT_SENT_BYTES, "sent_bytes", FORM_NUMBER },
 	{ IPCX_A_OBJECT_RELEASED, "released", FORM_NUMBER },
 	{ IPCX_A_OBJECT_DROPPED_OLDEST, "dropped_oldest", FORM_NUMBER },
 	{ IPCX_A_OBJECT_DROPPED_NEWEST, "dropped_newest", FORM_NUMBER },

@@ -52,6 +52,7 @@ static void row_fill(struct row *row, struct nlattr *const attrs[ATTRS])
 	row->depth = attr_or_0(attrs, IPCX_A_OBJECT_DEPTH);
 	row->queued = attr_or_0(attrs, IPCX_A_OBJECT_QUEUED);
 	row->sent = attr_or_0(attrs, IPCX_A_OBJECT_SENT);
+	row->bytes = attr_or_0(attrs, IPCX_A_OBJECT_SENT_BYTES);
 	row->done = attr_or_0(attrs, IPCX_A_OBJECT_RELEASED);
 	row->lost = attr_or_0(attrs, IPCX_A_OBJECT_DROPPED_OLDEST) +
 		    attr_or_0(attrs, IPCX_A_OBJECT_DROPPED_NEWEST) +
@@ -71,12 +72,14 @@ static void rates(struct row *row, const struct snapshot *before, int64_t at)
 	double seconds = (at - before->at) / 1e9;
 
 	row->sent_rate = NAN;
+	row->byte_rate = NAN;
 	row->done_rate = NAN;
 	if (before->rows && row->kind == IPCX_KIND_QUEUE)
 		old = bsearch(row, before->row, before->rows, sizeof(*row), row_order);
 	if (!old || seconds <= 0)
 		return;
 	row->sent_rate = (row->sent - old->sent) / seconds;
+	row->byte_rate = (row->bytes - old->bytes) / seconds;
 	row->done_rate = (row->done - old->done) / seconds;
 }
 

@@ -17,12 +17,14 @@
  * @depth: slots, or cells of a ring
  * @queued: messages that wait
  * @sent: messages ever
+ * @bytes: of these, but those dropped as newest
  * @done: messages received and released
  * @lost: messages dropped, expired, or given up
  * @send_waiters: threads that wait to send
  * @recv_waiters: threads that wait to receive
  * @sent_rate: messages a second, NAN if there is nothing to compare with
- * @done_rate: likewise
+ * @byte_rate: likewise, bytes a second
+ * @done_rate: likewise, messages
  * @object: number of the message in snapshot.objects
  * @end: the first of its ends in snapshot.end
  * @ends: how many
@@ -32,8 +34,8 @@ struct row {
 	const void *name;
 	size_t name_len;
 	unsigned int kind, uid;
-	uint64_t depth, queued, sent, done, lost, send_waiters, recv_waiters;
-	double sent_rate, done_rate;
+	uint64_t depth, queued, sent, bytes, done, lost, send_waiters, recv_waiters;
+	double sent_rate, byte_rate, done_rate;
 	size_t object, end, ends;
 };
 

@@ -53,6 +53,7 @@ static void json_row(const struct top *t, const struct row *row)
 	printf("{");
 	json_object(attrs);
 	json_rate("sent_per_s", row->sent_rate);
+	json_rate("bytes_per_s", row->byte_rate);
 	json_rate("done_per_s", row->done_rate);
 	printf(",\"owner\":");
 	json_string(stdout, user_text(row->uid), strlen(user_text(row->uid)));
@@ -172,7 +173,8 @@ const struct command cmd_top = {
 	"usage: ipcx top [NAME...] [-d SECONDS] [-n COUNT] [--once] [--json]\n"
 	"\n"
 	"Shows queues and topics, all that you may see or those named. IN/s and OUT/s are messages\n"
-	"a second that were sent, and that were received and are done, since the look before; a dash\n"
+	"a second that were sent, and that were received and are done, since the look before; B/s,\n"
+	"on lines of at least 100 columns, bytes a second of those that were sent; a dash\n"
 	"where that is not known: the module does not see the messages of topics. FULL and QUEUED are\n"
 	"messages that wait, LOST those ever dropped, expired or given up, WAIT threads that\n"
 	"sleep until they can send or receive. OPENED BY is the processes that opened an end: >\n"

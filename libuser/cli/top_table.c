@@ -11,7 +11,9 @@
 #include "top.h"
 #include "util.h"
 
-#define FIXED 52 /* columns before the name */
+#define FIXED 52 /* columns before the name, without the next */
+#define BYTES 7 /* of bytes a second, where the line has WIDE columns */
+#define WIDE 100
 #define BAR 8
 #define NAME_WIDTH 40 /* at most */
 
@@ -83,10 +85,15 @@ static void put_ends(FILE *f, const struct top *t, const struct row *row, int wi
 	put_columns(f, text, len, width);
 }
 
+static int fixed(int width)
+{
+	return width < WIDE ? FIXED : FIXED + BYTES;
+}
+
 /* The rest of a line: names have half of it, and no more than they need on a wide one */
 static int name_width(int width)
 {
-	int half = (width - FIXED) / 2;
+	int half = (width - fixed(width)) / 2;
 
 	return half < 0 ? 0 : half < NAME_WIDTH ? half : NAME_WIDTH;
 }
@@ -94,10 +101,11 @@ static int name_width(int width)
 void put_titles(FILE *f, int width)
 {
 	int name = name_width(width);
-	char line[FIXED + NAME_WIDTH + 16];
+	char line[FIXED + BYTES + NAME_WIDTH + 16];
 
-	snprintf(line, sizeof(line), "%6s%7s  %-*s%7s%6s%6s %-8s %-*s %s", "IN/s", "OUT/s", BAR,
-		 "FULL", "QUEUED", "LOST", "WAIT", "OWNER", name, "NAME", "OPENED BY");
+	snprintf(line, sizeof(line), "%6s%7s%*s  %-*s%7s%6s%6s %-8s %-*s %s", "IN/s", "OUT/s",
+		 width < WIDE ? 0 : BYTES, width < WIDE ? "" : "B/s", BAR, "FULL", "QUEUED", "LOST",
+		 "WAIT", "OWNER", name, "NAME", "OPENED BY");
 	put_columns(f, line, strlen(line), width);
 }
 
@@ -105,11 +113,13 @@ void put_row(FILE *f, const struct top *t, const struct row *row, int width)
 {
 	bool queue = row->kind == IPCX_KIND_QUEUE;
 	const char *user = user_text(row->uid);
-	int name = name_width(width), rest = width - FIXED - name - 1;
+	int name = name_width(width), rest = width - fixed(width) - name - 1;
 	char text[32];
 
 	put_short(f, 6, row->sent_rate);
 	put_short(f, 7, row->done_rate);
+	if (width >= WIDE)
+		put_short(f, BYTES, row->byte_rate);
 	fputs("  ", f);
 	if (queue)
 		put_bar(f, row, t->color);

@@ -163,6 +163,8 @@ enum ipcx_event_exit {
  * @IPCX_A_OBJECT_LEASE_MS: how long a message may be held, 0 for no limit (u64)
  * @IPCX_A_OBJECT_LEASES_MAX: how many messages one end may hold, 0 for no limit (u64)
  * @IPCX_A_OBJECT_DEAD_LETTER: number of the queue that gets what is given up, 0 for none (u64)
+ * @IPCX_A_OBJECT_SENT_BYTES: bytes of all messages ever sent, but those that were dropped as newest
+ *	(u64)
  */
 enum ipcx_object_attr {
 	IPCX_A_OBJECT_PAD = 1,
@@ -201,10 +203,11 @@ enum ipcx_object_attr {
 	IPCX_A_OBJECT_MAX_DELIVERIES,
 	IPCX_A_OBJECT_LEASE_MS,
 	IPCX_A_OBJECT_LEASES_MAX,
-	IPCX_A_OBJECT_DEAD_LETTER
+	IPCX_A_OBJECT_DEAD_LETTER,
+	IPCX_A_OBJECT_SENT_BYTES
 };
 
-#define IPCX_A_OBJECT_MAX	IPCX_A_OBJECT_DEAD_LETTER
+#define IPCX_A_OBJECT_MAX	IPCX_A_OBJECT_SENT_BYTES
 
 /**
  * enum ipcx_end_attr - an open end of a queue or a topic
