@@ -51,10 +51,12 @@ static __always_inline long endpoint_call(struct ipcx_endpoint *ep, unsigned int
 static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct ipcx_endpoint *ep = file->private_data;
+	int ret; /* not long: that of an array is a count or an error in 32 bits */
 
 	if (unlikely(READ_ONCE(ep->party.gone)))
 		return -ESTALE;
-	return ipcx_endpoint_result(ep, endpoint_call(ep, cmd, (void __user *)arg));
+	ret = endpoint_call(ep, cmd, (void __user *)arg);
+	return ipcx_endpoint_result(ep, ret);
 }
 
 static __poll_t endpoint_poll(struct file *file, poll_table *wait)

@@ -13,7 +13,8 @@
  *   nothing here touches user memory while it holds any of these.
  *   users_lock (user.c) and ipcx_alerts::lock (alert.c) are leaves.
  *   Who looks on comes with genetlink's cb_lock and the cb_mutex of its socket, and takes
- *   ipcx_queue::lock or ipcx_topic::lock inside of ipcx_net::lock.
+ *   ipcx_queue::lock or ipcx_topic::lock inside of ipcx_net::lock. Who revokes an end comes with
+ *   cb_lock, outside of all of these.
  */
 #ifndef IPCX_PRIVATE_H
 #define IPCX_PRIVATE_H

@@ -55,7 +55,8 @@ static inline bool spare_take(struct ipcx_kernel_queue *k, size_t len, bool what
 	uint64_t spare = __atomic_load_n(&k->spare, __ATOMIC_RELAXED);
 
 	do {
-		if (!spare || spare == SPARE_NEVER || (!whatever && !spare_fits((spare - 1) >> SPARE_SLOT_BITS, len)))
+		if (!spare || spare == SPARE_NEVER ||
+		    (!whatever && !spare_fits((spare - 1) >> SPARE_SLOT_BITS, len)))
 			return false;
 	} while (!__atomic_compare_exchange_n(&k->spare, &spare, 0, true, __ATOMIC_ACQUIRE,
 					      __ATOMIC_RELAXED));

@@ -11,8 +11,8 @@
 
 static const struct command *const commands[] = {
 	/* objects */
-	&cmd_doctor, &cmd_create, &cmd_ls, &cmd_show, &cmd_stat, &cmd_holders, &cmd_revoke, &cmd_limits,
-	&cmd_rm,
+	&cmd_doctor, &cmd_create, &cmd_ls, &cmd_show, &cmd_stat, &cmd_holders, &cmd_revoke,
+	&cmd_limits, &cmd_rm,
 	/* numbers */
 	&cmd_top, &cmd_hz, &cmd_metrics, &cmd_monitor, &cmd_tap,
 	/* messages of queues */
