@@ -46,7 +46,7 @@ struct ipcx_tap_found {
  * @map: has no window; its sem is held for read while pages are copied
  * @from: number of the last message when it was opened; later ones count as missed
  * @last: number of the last one shown, or told to be missed
- * @upto: when the slots were looked over: number of the last message, or of the last one found
+ * @newest: when the slots were looked over: number of the last message, or of the last one found
  * @n: messages found then
  * @at: how many of these were looked at
  * @found: these, by number
@@ -55,7 +55,7 @@ struct ipcx_tap_queue {
 	struct ipcx_map map;
 	u64 from;
 	u64 last;
-	u64 upto;
+	u64 newest;
 	u32 n;
 	u32 at;
 	struct ipcx_tap_found found[IPCX_TAP_FOUND];

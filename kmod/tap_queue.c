@@ -70,22 +70,22 @@ static void look_over(struct ipcx_tap *tap)
 	t->n = 0;
 	t->at = 0;
 	spin_lock(&q->lock);
-	t->upto = q->slots.seq;
+	t->newest = q->slots.seq;
 	spin_unlock(&q->lock);
-	if (t->upto <= t->last)
+	if (t->newest <= t->last)
 		return;
 	for (i = 0; i < q->arena.depth; i++) {
 		const struct ipcx_slot *slot = &q->slots.slot[i];
 		u64 seq = data_race(READ_ONCE(slot->seq)); /* a hint */
 		bool over = data_race(READ_ONCE(slot->state)) == IPCX_SLOT_FREE; /* likewise */
 
-		if (seq > t->last && seq <= t->upto && (seq > t->from || !over))
+		if (seq > t->last && seq <= t->newest && (seq > t->from || !over))
 			found_add(t, seq, i);
 		if (i % 1024 == 1023)
 			cond_resched();
 	}
 	if (t->n == IPCX_TAP_FOUND)
-		t->upto = t->found[IPCX_TAP_FOUND - 1].seq;
+		t->newest = t->found[IPCX_TAP_FOUND - 1].seq;
 }
 
 /* Under the lock: is message @seq in that slot, and not its answer? */
@@ -202,10 +202,10 @@ static int queue_next(struct ipcx_tap *tap, struct ipcx_tap_record *r)
 			}
 		}
 		memset(r, 0, sizeof(*r));
-		r->missed = missed_before(t, t->upto + 1);
-		t->last = t->upto;
+		r->missed = missed_before(t, t->newest + 1);
+		t->last = t->newest;
 	} while (!r->missed && t->n == IPCX_TAP_FOUND);
-	r->seq = t->upto;
+	r->seq = t->newest;
 	return r->missed ? 0 : -EAGAIN;
 }
 

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Taps are opened: each argument wrong in turn, who may, where names are looked up. */
+#include <sys/resource.h>
+
+#include "call_util.h"
+#include "tap_util.h"
+
+#include "../kselftest_harness.h"
+
+#define NAME "tap"
+#define QUEUE IPCX_KIND_QUEUE
+
+FIXTURE(tap)
+{
+	struct side s;
+	long refs;
+};
+
+FIXTURE_SETUP(tap)
+{
+	self->refs = module_refs();
+	memset(&self->s, 0, sizeof(self->s));
+	ASSERT_EQ(0, side_open(&self->s, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+}
+
+FIXTURE_TEARDOWN(tap)
+{
+	end_close(&self->s.e);
+	EXPECT_EQ(self->refs, module_refs());
+}
+
+static int tap_wrong(struct ipcx_tap_open o)
+{
+	struct {
+		struct ipcx_tap_open o;
+		char more[4096];
+	} arg = { .o = o };
+	int fd = device_ioctl(IPCX_IOC_TAP_OPEN, &arg);
+
+	if (fd >= 0)
+		close(fd);
+	return fd;
+}
+
+TEST_F(tap, arguments)
+{
+	const struct ipcx_tap_open good = {
+		.size = sizeof(good),
+		.name = (uintptr_t)NAME,
+		.name_len = 3,
+		.kind = QUEUE,
+	};
+	struct ipcx_tap_open o = good;
+
+	EXPECT_LE(0, tap_wrong(good));
+	o.size = sizeof(o) - 8;
+	EXPECT_EQ(-EINVAL, tap_wrong(o));
+	o.size = 5000;
+	EXPECT_EQ(-E2BIG, tap_wrong(o));
+	o = good, o.flags = 1;
+	EXPECT_EQ(-EOPNOTSUPP, tap_wrong(o));
+	o = good, o.__reserved = 1;
+	EXPECT_EQ(-EINVAL, tap_wrong(o));
+	o = good, o.snap = IPCX_TAP_SNAP_MAX;
+	EXPECT_LE(0, tap_wrong(o));
+	o.snap++;
+	EXPECT_EQ(-EINVAL, tap_wrong(o));
+	o = good, o.kind = IPCX_KIND_REGION;
+	EXPECT_EQ(-EINVAL, tap_wrong(o));
+	o.kind = 0;
+	EXPECT_EQ(-EINVAL, tap_wrong(o));
+	o.kind = IPCX_KIND_TOPIC;
+	EXPECT_EQ(-EPROTOTYPE, tap_wrong(o));
+	o = good, o.name_len = 0;
+	EXPECT_EQ(-EINVAL, tap_wrong(o));
+	o.name_len = 2;
+	EXPECT_EQ(-ENOENT, tap_wrong(o));
+	o = good, o.name = 8;
+	EXPECT_EQ(-EFAULT, tap_wrong(o));
+	EXPECT_EQ(-EFAULT, device_ioctl(IPCX_IOC_TAP_OPEN, (void *)8));
+}
+
+TEST_F(tap, no_descriptor)
+{
+	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+	struct rlimit before, none;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &before));
+	none = before;
+	none.rlim_cur = 0;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+	EXPECT_EQ(-EMFILE, tap_of(dev, QUEUE, NAME, 0));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &before));
+	close(dev);
+}
+
+/* The reply cannot be written: nothing is left, see the teardown. */
+TEST_F(tap, open_unwritable)
+{
+	struct ipcx_tap_open *o =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	*o = (struct ipcx_tap_open){
+		.size = sizeof(*o),
+		.name = (uintptr_t)NAME,
+		.name_len = 3,
+		.kind = QUEUE,
+	};
+	ASSERT_EQ(0, mprotect(o, 4096, PROT_READ));
+	EXPECT_EQ(-EFAULT, device_ioctl(IPCX_IOC_TAP_OPEN, o));
+	munmap(o, 4096);
+}
+
+/* Credentials are those of who opened the device, and a capability is one over the namespace. */
+TEST_F(tap, permission)
+{
+	int dev = open("/dev/ipcx", O_RDWR | O_CLOEXEC);
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (setgid(1000) || setuid(1000) || tap_open(QUEUE, NAME, 0) != -EPERM ||
+		    tap_open(QUEUE, "no such", 0) != -EPERM || tap_of(dev, QUEUE, NAME, 0) < 0)
+			_exit(1);
+		/* root of a user namespace, but not over this network namespace */
+		_exit(unshare(CLONE_NEWUSER) || tap_open(QUEUE, NAME, 0) != -EPERM ? 2 : 0);
+	}
+	EXPECT_EQ(0, exit_status(pid));
+	close(dev);
+}
+
+/* Root of a user namespace has not all of what lies in a network namespace of that. */
+TEST_F(tap, permission_owner)
+{
+	int pipes[2][2];
+	char c = 'x';
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(pipes[0]) | pipe(pipes[1]));
+	pid = fork();
+	if (!pid) {
+		struct side mine = {};
+
+		if (setgid(1000) || setuid(1000) || unshare(CLONE_NEWUSER | CLONE_NEWNET))
+			_exit(1);
+		close(pipes[0][0]);
+		if (write(pipes[0][1], &c, 1) != 1 || read(pipes[1][0], &c, 1) != 1)
+			_exit(1);
+		if (side_open(&mine, "mine", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL) ||
+		    tap_open(QUEUE, NAME, 0) != -ENOENT || tap_open(QUEUE, "theirs", 0) != -EPERM)
+			_exit(2);
+		_exit(tap_open(QUEUE, "mine", 0) < 0 ? 3 : 0);
+	}
+	ASSERT_EQ(1, read(pipes[0][0], &c, 1));
+	if (!fork()) {
+		char path[64];
+		struct side theirs = {};
+		int ns;
+
+		snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+		if (put_file(path, "0 1000 1\n"))
+			_exit(1);
+		snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
+		if (put_file(path, "0 1000 1\n"))
+			_exit(2);
+		snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+		ns = open(path, O_RDONLY);
+		if (setns(ns, CLONE_NEWNET) ||
+		    side_open(&theirs, "theirs", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL))
+			_exit(3);
+		close(pipes[0][1]);
+		/* until the other one is gone */
+		_exit(write(pipes[1][1], &c, 1) != 1 || read(pipes[0][0], &c, 1));
+	}
+	close(pipes[0][1]);
+	EXPECT_EQ(0, exit_status(pid));
+	wait(NULL);
+}
+
+/* A name is looked up where the device was opened. */
+TEST_F(tap, namespaces)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(unshare(CLONE_NEWNET) || tap_open(QUEUE, NAME, 0) != -ENOENT);
+	EXPECT_EQ(0, exit_status(pid));
+}
+
+TEST_HARNESS_MAIN
