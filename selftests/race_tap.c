@@ -127,9 +127,9 @@ static const char *shown(bool lost)
 		return "nothing was seen";
 	if (r->state == IPCX_TAP_LOST)
 		return lost ? NULL : "it was lost";
-	return r->seq != 1 || r->missed || r->snapped != LEN ? "not that message" :
-	       !tap_all(r, SHOWN)			     ? "bytes of another" :
-							       NULL;
+	if (r->seq != 1 || r->missed || r->snapped != LEN)
+		return "not that message";
+	return tap_all(r, SHOWN) ? NULL : "bytes of another";
 }
 
 static const char *end_both(const char *wrong)
