@@ -46,17 +46,14 @@ static int run_tap_open(void)
 	return tap_fd;
 }
 
-/* What could not be told is told the next time. */
+/* What could not be told is told when it is called again. */
 static int run_tap_read(void)
 {
 	const struct ipcx_tap_record *r = tap_one(tap_fd, 8192);
-	int err = r ? 0 : -errno;
 
 	if (!r)
-		r = tap_one(tap_fd, 8192);
-	if (!r || r->seq != 1 || r->missed || !tap_all(r, 'x'))
-		return -EBADMSG;
-	return err;
+		return -errno;
+	return r->seq == 1 && !r->missed && tap_all(r, 'x') ? 0 : -EBADMSG;
 }
 
 #endif /* FAIL_NTH_TAPS_H */
