@@ -318,8 +318,8 @@ static inline bool ipcx_queue_leases_full(const struct ipcx_queue *q,
 }
 
 /* As ipcx_queue_next(), where it is not the caller who gets the message in the end. */
-static inline int ipcx_queue_next_for(struct ipcx_queue *q, struct ipcx_party *party, u64 len_max,
-				      struct ipcx_slot **slot)
+static __always_inline int ipcx_queue_next_for(struct ipcx_queue *q, struct ipcx_party *party,
+					       u64 len_max, struct ipcx_slot **slot)
 {
 	struct ipcx_slot *first = ipcx_slots_first(&q->slots);
 
@@ -347,8 +347,8 @@ static inline int ipcx_queue_next_for(struct ipcx_queue *q, struct ipcx_party *p
  * longer than @len_max. -ESTALE: @ep is revoked. -EBUSY: it holds enough. -ETIME: the message's
  * time is over, the caller unlocks, calls ipcx_queue_purge() and tries again.
  */
-static inline int ipcx_queue_next(struct ipcx_endpoint *ep, bool lease, u64 len_max,
-				  struct ipcx_slot **slot)
+static __always_inline int ipcx_queue_next(struct ipcx_endpoint *ep, bool lease, u64 len_max,
+					   struct ipcx_slot **slot)
 {
 	int err;
 
