@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Times of messages and of leases: nothing late is delivered, nothing is kept for ever. */
 #include <ipcx.h>
-#include <linux/userfaultfd.h>
 #include <pthread.h>
-#include <sys/syscall.h>
 
-#include "ipcx_util.h"
+#include "hang_util.h"
 
 #include "../kselftest_harness.h"
 
@@ -405,29 +403,14 @@ TEST_F(expire, late_answer_wakes_a_sender)
 	ipcx_queue_close(other);
 }
 
-/* Who touches @page hangs until the descriptor that this returns is closed. */
-static int hang_on(void *page)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)page, 4096 },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		return -errno;
-	return fd;
-}
-
 /* A taker hangs as it is told, for longer than its lease, and then cannot be told. */
 TEST_F(expire, told_too_late)
 {
 	struct sleeper s = { .q = self->q, .result = 1 }, taker = { .result = 1 };
 	int fd;
 
-	taker.d = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	fd = hang_on(taker.d);
+	taker.d = new_pages(4096);
+	fd = hang_on(taker.d, 4096);
 	ASSERT_LE(0, fd) TH_LOG("%s", strerror(-fd));
 	ASSERT_EQ(0, open_named(&taker.q, NULL));
 	ASSERT_EQ(0, send_until(1, 0));

@@ -5,8 +5,10 @@
  */
 #include <linux/userfaultfd.h>
 #include <sys/syscall.h>
+#include <sys/resource.h>
 
 #include "call_util.h"
+#include "hang_util.h"
 #include "tap_util.h"
 
 #include "../kselftest_harness.h"
@@ -107,31 +109,22 @@ static void *read_into(void *buf)
 /* Somebody reads, and waits for a page of its buffer. */
 TEST_F(tap, read_busy)
 {
-	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	struct uffdio_api api = { .api = UFFD_API };
 	size_t len = (TAP_ROOM + 4095) / 4096 * 4096;
-	char *buf = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)buf, len },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	struct uffdio_zeropage zero = { .range = { (uintptr_t)buf, len } };
-	struct pollfd p = { .fd = uffd, .events = POLLIN };
+	char *buf = new_pages(len);
+	int uffd = hang_on(buf, len);
 	pthread_t thread;
 	void *ret;
 
 	ASSERT_LE(0, uffd);
-	ASSERT_EQ(0, ioctl(uffd, UFFDIO_API, &api));
-	ASSERT_EQ(0, ioctl(uffd, UFFDIO_REGISTER, &reg));
 	ASSERT_EQ(1, raw_send(&self->s.e, 10, 'a'));
 	tap_fd = self->fd;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, read_into, buf));
-	ASSERT_EQ(1, poll(&p, 1, 10000));
+	ASSERT_TRUE(hangs(uffd));
 	EXPECT_EQ(-EBUSY, tap_read(self->fd, tap_buf, sizeof(tap_buf)));
 	/* who sends and receives is not concerned */
 	EXPECT_EQ(1, raw_send(&self->s.e, 10, 'b'));
 	EXPECT_EQ(1, take_away(&self->s));
-	ASSERT_EQ(0, ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	ASSERT_EQ(0, hang_no_more(uffd, buf, len));
 	pthread_join(thread, &ret);
 	EXPECT_EQ(sizeof(struct ipcx_tap_record) + 16, (ssize_t)ret);
 	close(uffd);
