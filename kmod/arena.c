@@ -405,7 +405,8 @@ static struct page *dummy_page(struct ipcx_map *map)
 
 	if (page)
 		return page;
-	page = alloc_page(IPCX_GFP_WAIT | __GFP_ACCOUNT | __GFP_ZERO);
+	/* may not fail for want of memory: the fault would come back, and again; some are killed */
+	page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!page)
 		return NULL;
 	other = cmpxchg(&map->dummy, NULL, page);

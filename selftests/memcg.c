@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Memory cgroups: who pays for what, and when it ends. limit.c has the limits of users. */
+#include <stdatomic.h>
 #include <sys/stat.h>
 
-#include "ipcx_util.h"
+#include "revoke_util.h"
 
 #include "../kselftest_harness.h"
 
@@ -283,6 +284,48 @@ TEST_F(memcg, death_uncharges)
 	for (int i = 0; i < 8; i++)
 		ASSERT_EQ(0, in_group("a", hide_and_die));
 	EXPECT_GT(SLACK, charged("a"));
+}
+
+static atomic_bool *full;
+
+/* Its end is revoked, its group full to the last page, and it writes where it had a loan. */
+static int write_in_vain(void)
+{
+	static const char bytes[4096];
+	struct end o = { .o = { .depth = 8192, .msg_max = 4096 } }, v = {};
+	int nl = nl_open(), family = nl_family(nl);
+	struct ipcx_desc d;
+	char *place;
+
+	if (end_open(&o, "vain", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL) ||
+	    end_open(&v, "vain", SENDRECV) || raw_loan(v.fd, &d, 4096, 0) != 1)
+		return 1;
+	place = tx_at(&v, &d);
+	*place = 'v'; /* so that no page table is needed later; nor other pages */
+	atomic_store(full, false);
+	alarm(20);
+	if (revoke_end(nl, family, last_end(nl, family, o.o.out_id)))
+		return 2;
+	while (write(o.fd, bytes, sizeof(bytes)) == sizeof(bytes))
+		;
+	if (errno != ENOMEM)
+		return 3;
+	atomic_store(full, true);
+	*place = 'v';
+	return 0;
+}
+
+/* A fault cannot say that there is no memory: it must not go round for ever. */
+TEST_F(memcg, revoked_and_full)
+{
+	full = mmap(NULL, sizeof(*full), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, full);
+	ASSERT_EQ(0, group_make("c"));
+	ASSERT_EQ(0, group_write("c", "memory.max", "16777216"));
+	EXPECT_EQ(128 + SIGKILL, in_group("c", write_in_vain));
+	EXPECT_TRUE(atomic_load(full));
+	EXPECT_EQ(1, events("c", "\noom_kill "));
+	EXPECT_EQ(0, group_remove("c"));
 }
 
 TEST_HARNESS_MAIN
