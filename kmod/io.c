@@ -59,7 +59,7 @@ static __always_inline int read_next(const struct file *file, int iocb_flags, u6
 static __always_inline ssize_t receive(const struct file *file, int iocb_flags, char __user *buf,
 				       struct iov_iter *to, size_t len_max)
 {
-	const struct ipcx_endpoint *ep = file->private_data;
+	struct ipcx_endpoint *ep = file->private_data;
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
 	u64 len;
@@ -86,7 +86,7 @@ static __always_inline ssize_t receive(const struct file *file, int iocb_flags, 
 	}
 	spin_unlock(&q->lock);
 	if (unlikely(err)) {
-		ipcx_queue_wake_recv(q, 1);
+		ipcx_queue_given_back(ep);
 		return err;
 	}
 	ipcx_queue_wake_send(q);

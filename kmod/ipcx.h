@@ -420,6 +420,7 @@ void ipcx_takers_stop(struct ipcx_endpoint *ep);
 void ipcx_waiters_stop(struct ipcx_endpoint *ep);
 int ipcx_queue_wait_recv(struct ipcx_endpoint *ep, bool lease, u64 len_max, s64 deadline,
 			 struct ipcx_slot **slot);
+void ipcx_queue_given_back(struct ipcx_endpoint *ep);
 int ipcx_queue_wait_send(struct ipcx_endpoint *ep, u32 npages, u32 kind, s64 deadline);
 int ipcx_sleep_until(s64 deadline);
 

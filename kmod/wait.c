@@ -264,13 +264,25 @@ int ipcx_sleep_until(s64 deadline)
 	return 0;
 }
 
-/* The taker dies or holds enough: as if it had never got the message. */
-static void hand_back(struct ipcx_queue *q, struct ipcx_slot *slot) __must_hold(&q->lock)
+/**
+ * ipcx_queue_given_back() - a message that a thread had in its hands is queued again
+ * @ep: the thread's; its queue is not locked, since it was locked to queue the message
+ */
+void ipcx_queue_given_back(struct ipcx_endpoint *ep)
 {
-	ipcx_queue_requeue(q, slot);
-	spin_unlock(&q->lock);
-	ipcx_queue_wake_recv(q, 1);
-	spin_lock(&q->lock);
+	ipcx_queue_wake_recv(ep->q, 1);
+	/* who revoked the endpoint, and with it the last receiver, did not find this request */
+	if (unlikely(READ_ONCE(ep->party.gone)))
+		ipcx_calls_orphan(ep->q);
+}
+
+/* The taker dies, holds enough or is revoked: as if it had never got the message. */
+static void hand_back(struct ipcx_endpoint *ep, struct ipcx_slot *slot) __must_hold(&ep->q->lock)
+{
+	ipcx_queue_requeue(ep->q, slot);
+	spin_unlock(&ep->q->lock);
+	ipcx_queue_given_back(ep);
+	spin_lock(&ep->q->lock);
 }
 
 /* Return: whether the time of the message was over when the taker woke: it is given up. */
@@ -369,7 +381,7 @@ int ipcx_queue_wait_recv(struct ipcx_endpoint *ep, bool lease, u64 len_max, s64 
 			return err;
 		err = refuse_handed(ep, lease);
 		if (err) {
-			hand_back(q, t.slot);
+			hand_back(ep, t.slot);
 			return err;
 		}
 	} while (handed_late(q, t.slot));

@@ -32,17 +32,23 @@ static int open_queue(unsigned int flags)
 	o.e.o.msg_max = LONG;
 	if (family < 0 || end_open(&keep, NULL, CREATE | IPCX_OPEN_RECV))
 		return -EIO;
-	return side_open(&o, NAME, CREATE | SENDRECV | flags);
+	return side_open(&o, NAME, CREATE | IPCX_OPEN_EPHEMERAL | flags);
 }
 
 static int open_plain(void)
 {
-	return open_queue(IPCX_OPEN_EPHEMERAL);
+	return open_queue(SENDRECV);
 }
 
 static int open_sealed(void)
 {
-	return open_queue(IPCX_OPEN_EPHEMERAL | IPCX_OPEN_SEALED);
+	return open_queue(SENDRECV | IPCX_OPEN_SEALED);
+}
+
+/* Who asks is no receiver. */
+static int open_asker(void)
+{
+	return open_queue(IPCX_OPEN_SEND);
 }
 
 static const char *close_queue(void)
@@ -55,6 +61,7 @@ static const char *close_queue(void)
 
 static const struct stage plain = { open_plain, close_queue };
 static const struct stage sealed = { open_sealed, close_queue };
+static const struct stage asker = { open_asker, close_queue };
 
 /* What a call that handles one slot says. Return: 0 or a negative errno. */
 static int done(int ret)
@@ -155,6 +162,13 @@ static int send_revoke_b(void)
 	return revoke_b();
 }
 
+static int ask_revoke_b(void)
+{
+	if (side_send_inline(&o, &db, 4, 'q', IPCX_MSG_REQUEST) != 1)
+		return -EIO;
+	return revoke_b();
+}
+
 static int reply_revoke_b(void)
 {
 	struct ipcx_desc d;
@@ -230,6 +244,14 @@ static int read_a(void)
 	ssize_t n = read(v.e.fd, bytes, LONG);
 
 	return ret_a = n < 0 ? -errno : n == LONG ? 1 : -EIO;
+}
+
+static int read_asleep_a(void)
+{
+	static char bytes[LONG];
+	ssize_t n = read(v.e.fd, bytes, LONG);
+
+	return ret_a = in_time(n < 0 ? -errno : 1);
 }
 
 static int write_a(void)
@@ -417,9 +439,32 @@ static const char *check_replied(void)
 	return settled(0);
 }
 
+/* It was closed or revoked before, or is just now. */
+static bool too_late(int ret)
+{
+	return ret == -ENOENT || ret == -EBUSY;
+}
+
+/* There is no receiver any more: the request is over, one way or the other. */
+static const char *check_orphan(void)
+{
+	struct ipcx_desc d;
+
+	if (ret_b)
+		return "the revocation failed";
+	if (ret_a != 1 && ret_a != -ESTALE)
+		return ret_a == -ETIMEDOUT ? timed_out() : "neither done nor ESTALE";
+	if (side_answer(&o, &d, in_ms(10000)) != 1)
+		return "the request is not answered";
+	if (raw_release(o.e.fd, &d) != 1 || !(d.flags & (IPCX_MSG_OWNERDEAD | IPCX_MSG_CANCELED)))
+		return "it is answered by nobody";
+	end_close(&v.e);
+	return all_free(&o) ? NULL : "something is left of what the end had";
+}
+
 static const char *check_closed(void)
 {
-	if (ret_a || (ret_b && (ret_b != -ENOENT || v.e.fd >= 0)))
+	if (ret_a || (ret_b && (!too_late(ret_b) || v.e.fd >= 0)))
 		return "the call or the revocation failed";
 	return settled(1);
 }
@@ -472,7 +517,7 @@ static const char *check_removed(void)
 
 static const char *check_once(void)
 {
-	if (!!ret_a == !!ret_b || ret_a + ret_b != -ENOENT)
+	if (!!ret_a == !!ret_b || !too_late(ret_a + ret_b))
 		return "not one of both";
 	return settled(0);
 }
@@ -522,6 +567,12 @@ static const struct entry drills[] = {
 	{ { "take asleep/revoke", &plain, opened, take_asleep_a, revoke_b, check_woken }, 0 },
 	{ { "take asleep/send and revoke", &plain, opened, take_asleep_a, send_revoke_b,
 	    check_stays },
+	  0 },
+	{ { "take asleep/ask and revoke", &asker, opened, take_asleep_a, ask_revoke_b,
+	    check_orphan },
+	  0 },
+	{ { "read asleep/ask and revoke", &asker, opened, read_asleep_a, ask_revoke_b,
+	    check_orphan },
 	  0 },
 	{ { "release/revoke", &plain, leased, release_a, revoke_b, check_released }, 0 },
 	{ { "nack/revoke", &plain, leased, nack_a, revoke_b, check_stays }, 0 },

@@ -3,9 +3,11 @@
  * An end of a queue that is revoked: what it held, who sleeps in it, what is tried by it, and what
  * its windows show.
  */
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/uio.h>
 
+#include "hang_util.h"
 #include "revoke_fixture.h"
 
 TEST_F(revoke, each_call)
@@ -351,6 +353,92 @@ TEST_F(revoke, who_waits_for_room)
 	pthread_join(other.thread, NULL);
 	EXPECT_EQ(1, other.ret);
 	EXPECT_GT(start + 5000000000, other.back);
+}
+
+/* The other can only ask, and the victim is the only one to answer. */
+static int open_asker(struct _test_data_revoke *self)
+{
+	int err;
+
+	end_close(&self->v.e);
+	end_close(&self->o.e);
+	self->o.e.o = (struct ipcx_queue_open){ .depth = 8 };
+	err = side_open(&self->o, NAME, CREATE | IPCX_OPEN_SEND | IPCX_OPEN_EPHEMERAL);
+	if (!err)
+		err = side_open(&self->v, NAME, IPCX_OPEN_RECV);
+	self->id = last_end(self->fd, self->family, self->o.e.o.out_id);
+	return err;
+}
+
+static bool told_of_death(struct side *o)
+{
+	struct ipcx_desc d;
+
+	return side_answer(o, &d, in_ms(5000)) == 1 && d.flags & IPCX_MSG_OWNERDEAD &&
+	       raw_release(o->e.fd, &d) == 1 && all_free(o);
+}
+
+/* On one CPU for all: while @on others come to it only when this one sleeps. */
+static int urgent(bool on)
+{
+	struct sched_param p = { .sched_priority = on };
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ||
+			       sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &p) ?
+		       -errno :
+		       0;
+}
+
+/* The last receiver was handed a request, and does not run before its end is revoked. */
+TEST_F(revoke, last_server_wakes)
+{
+	struct sleep_thread t = {};
+	struct ipcx_desc d;
+
+	ASSERT_EQ(0, open_asker(self));
+	ASSERT_EQ(0, urgent(false));
+	ASSERT_EQ(0, go_to_sleep(&t, &self->v, sleep_take));
+	EXPECT_WAITERS(1, RECV);
+	usleep(10000);
+	ASSERT_EQ(0, urgent(true));
+	ASSERT_EQ(1, side_send_inline(&self->o, &d, 4, 'q', IPCX_MSG_REQUEST));
+	REVOKE();
+	ASSERT_EQ(0, urgent(false));
+	pthread_join(t.thread, NULL);
+	EXPECT_EQ(-ESTALE, t.ret);
+	EXPECT_TRUE(told_of_death(&self->o));
+}
+
+static char *slow_page;
+
+static int read_slowly(struct side *s)
+{
+	return read(s->e.fd, slow_page, 4096) < 0 ? -errno : 1;
+}
+
+/* It reads one, and waits for its buffer. */
+TEST_F(revoke, last_server_reads)
+{
+	struct sleep_thread t = {};
+	struct ipcx_desc d;
+	int hang;
+
+	ASSERT_EQ(0, open_asker(self));
+	slow_page = new_pages(4096);
+	hang = hang_on(slow_page, 4096);
+	ASSERT_LE(0, hang);
+	ASSERT_EQ(1, side_send_inline(&self->o, &d, 4, 'q', IPCX_MSG_REQUEST));
+	ASSERT_EQ(0, go_to_sleep(&t, &self->v, read_slowly));
+	ASSERT_TRUE(hangs(hang));
+	REVOKE();
+	EXPECT_EQ(0, hang_no_more(hang, slow_page, 4096));
+	pthread_join(t.thread, NULL);
+	EXPECT_EQ(-ESTALE, t.ret);
+	EXPECT_TRUE(told_of_death(&self->o));
+	close(hang);
 }
 
 TEST_F(revoke, epoll)
