@@ -203,6 +203,7 @@ static __always_inline ssize_t send_inline(const struct file *file, int iocb_fla
 		slot = wait_inline(ep, len, deadline_of(file, iocb_flags));
 		if (IS_ERR(slot)) {
 			spin_unlock(&q->lock);
+			ipcx_queue_wake_send(q); /* it may have had one, which is for others */
 			return PTR_ERR(slot);
 		}
 	}
