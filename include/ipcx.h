@@ -265,6 +265,7 @@ struct ipcx_queue_stats {
  * -EFBIG       shm: its memory is larger than a file may be
  * -EPROTO      shm: somebody has written over the file of the queue
  * -EPROTOTYPE  the name stands for something that is not a queue, or .NAME beside it does
+ * -ESTALE      the handle was revoked at once, see above; a queue made for it is gone again
  */
 int ipcx_queue_open(struct ipcx_queue **q, const char *uri, unsigned int flags,
 		    const struct ipcx_queue_opts *opts);

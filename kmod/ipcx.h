@@ -160,7 +160,7 @@ bool ipcx_object_permits(const struct ipcx_object *obj, const struct cred *cred,
 struct ipcx_object *ipcx_object_get(struct file *dev, const struct ipcx_name *name,
 				    const struct ipcx_object_ops *ops, const void *open,
 				    const struct ipcx_object_how *how, bool *created);
-void ipcx_object_keep(struct ipcx_object *obj);
+bool ipcx_object_keep(struct ipcx_object *obj);
 void ipcx_object_put(struct ipcx_object *obj);
 void ipcx_object_leave(struct ipcx_object *obj);
 void ipcx_object_close(struct ipcx_object *obj);

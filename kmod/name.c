@@ -286,12 +286,18 @@ struct ipcx_object *ipcx_object_get(struct file *dev, const struct ipcx_name *na
  * @obj: the object
  *
  * So that a creation that fails after publishing leaves nothing behind.
+ *
+ * Return: whether anybody has it open; else it is gone, for the end of its creator was revoked.
  */
-void ipcx_object_keep(struct ipcx_object *obj)
+bool ipcx_object_keep(struct ipcx_object *obj)
 {
+	bool used;
+
 	mutex_lock(&obj->net->lock);
+	used = obj->users;
 	WRITE_ONCE(obj->ephemeral, false);
 	mutex_unlock(&obj->net->lock);
+	return used;
 }
 
 /**

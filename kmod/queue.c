@@ -419,12 +419,12 @@ long ipcx_queue_open(struct file *dev, void __user *arg)
 		goto err_fd;
 	reply_fill(&o, q);
 	err = ipcx_copy_out(arg, o.size, &o, sizeof(o));
+	if (!err && created && !(o.flags & IPCX_OPEN_EPHEMERAL) && !ipcx_object_keep(&q->obj))
+		err = -ESTALE;
 	if (err) {
 		fput(file);
 		goto err_fd;
 	}
-	if (created && !(o.flags & IPCX_OPEN_EPHEMERAL))
-		ipcx_object_keep(&q->obj);
 	fd_install(fd, file);
 	return fd;
 

@@ -248,6 +248,11 @@ int ipcx_kernel_open_failed(int dev, const struct ipcx_queue_open *arg, const ch
 				 "queue %s: each slot is kept for a sender of another user; "
 				 "create the queue with a larger depth, or have others close it",
 				 quoted);
+	case ESTALE:
+		return ipcx_fail(err,
+				 "queue %s: the handle was revoked at once, and a queue made for it "
+				 "is gone again; open it anew, if you may",
+				 quoted);
 	default:
 		return ipcx_kernel_open_error("queue", quoted, err);
 	}

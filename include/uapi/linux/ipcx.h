@@ -174,6 +174,7 @@ enum ipcx_policy {
  *	ENOMEM        no memory, or the memory cgroup's limit is reached
  *	ENOSPC        SEND: each slot is kept for another sending user, or 1,024 users are there
  *	EPROTOTYPE    a name stands for something that is not a queue
+ *	ESTALE        the queue was made, and its end revoked at once: the queue is gone again
  */
 struct ipcx_queue_open {
 	__u32 size;
