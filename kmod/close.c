@@ -125,6 +125,12 @@ static void queue_distrust(struct ipcx_queue *q)
 	}
 }
 
+static void count_revoked(struct ipcx_queue *q, int n)
+{
+	lockdep_assert_held(&q->lock);
+	WRITE_ONCE(q->revoked, q->revoked + n);
+}
+
 /* Return: whether the caller is the one who ends it. @r: if it is revoked: what it held */
 static bool endpoint_claim(struct ipcx_endpoint *ep, struct ipcx_revocation *r)
 {
@@ -137,7 +143,7 @@ static bool endpoint_claim(struct ipcx_endpoint *ep, struct ipcx_revocation *r)
 	if (first && r) {
 		r->loans = ep->party.count[IPCX_SLOT_LOANED];
 		r->leases = ep->party.count[IPCX_SLOT_LEASED];
-		ipcx_takers_stop(ep);
+		count_revoked(q, 1);
 	}
 	spin_unlock(&q->lock);
 	return first;
@@ -198,8 +204,14 @@ static void endpoint_put(struct ipcx_endpoint *ep)
  */
 void ipcx_endpoint_close(struct ipcx_endpoint *ep)
 {
-	ipcx_arena_detach(&ep->q->arena, &ep->map);
-	endpoint_end(ep, NULL);
+	struct ipcx_queue *q = ep->q;
+
+	ipcx_arena_detach(&q->arena, &ep->map);
+	if (!endpoint_end(ep, NULL)) {
+		spin_lock(&q->lock);
+		count_revoked(q, -1);
+		spin_unlock(&q->lock);
+	}
 	endpoint_put(ep);
 }
 

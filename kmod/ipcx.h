@@ -240,13 +240,15 @@ struct ipcx_queue_count {
  * struct ipcx_queue - a queue
  * @obj: its name and its lifetime
  * @lock: protects @slots, @takers, @byte_waiters, @recv_waiters, @senders, @receivers,
- *	@count, @removed, @expire_at, @scan_from
+ *	@revoked, @count, @removed, @expire_at, @scan_from
  * @slots: the messages
  * @takers: who sleeps until a message is there, first come first served
  * @byte_waiters: sleeping senders that need more than a slot
  * @recv_waiters: sleeping receivers
  * @senders: endpoints that may send
  * @receivers: endpoints that may receive
+ * @revoked: endpoints that were revoked and whose file is still open: it may be polled, and then
+ *	an exclusive wake-up may end there
  * @removed: by IPCX_UNLINK_NOW
  * @count: what became of messages
  * @expire_at: no message or lease ends earlier, host time; KTIME_MAX for never
@@ -277,6 +279,7 @@ struct ipcx_queue {
 	u32 recv_waiters;
 	u32 senders;
 	u32 receivers;
+	u32 revoked;
 	bool removed;
 	struct ipcx_queue_count count;
 	s64 expire_at;
@@ -416,11 +419,10 @@ void ipcx_queue_remove(struct ipcx_object *obj);
 bool ipcx_queue_readable(struct ipcx_queue *q, const struct ipcx_party *party);
 bool ipcx_queue_writable(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages,
 			 u32 kind);
-void ipcx_takers_stop(struct ipcx_endpoint *ep);
 void ipcx_waiters_stop(struct ipcx_endpoint *ep);
+void ipcx_queue_given_back(struct ipcx_endpoint *ep);
 int ipcx_queue_wait_recv(struct ipcx_endpoint *ep, bool lease, u64 len_max, s64 deadline,
 			 struct ipcx_slot **slot);
-void ipcx_queue_given_back(struct ipcx_endpoint *ep);
 int ipcx_queue_wait_send(struct ipcx_endpoint *ep, u32 npages, u32 kind, s64 deadline);
 int ipcx_sleep_until(s64 deadline);
 

@@ -109,10 +109,12 @@ void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr)
 		else if (err == -ETIME)
 			ipcx_queue_purge(q);
 	} while (err != -EAGAIN && !list_empty(&q->takers));
-	/* a message that is gone again has been taken; who holds enough may not take this one */
+	/* a message that is gone again has been taken; who is woken may hold enough, or be revoked */
 	if (waitqueue_active(&q->recv_poll) && READ_ONCE(q->slots.count[IPCX_SLOT_QUEUED])) {
 		trace_ipcx_queue_wake(q, IPCX_WAKE_POLLERS, 0, 0);
-		__wake_up(&q->recv_poll, TASK_INTERRUPTIBLE, q->leases_max ? 0 : nr,
+		if (q->leases_max || READ_ONCE(q->revoked))
+			nr = 0; /* all */
+		__wake_up(&q->recv_poll, TASK_INTERRUPTIBLE, nr,
 			  poll_to_key(EPOLLIN | EPOLLRDNORM));
 	}
 }
@@ -144,6 +146,8 @@ void ipcx_queue_wake_senders(struct ipcx_queue *q)
 	__wake_up(&q->send_wait, TASK_INTERRUPTIBLE, nr, NULL);
 	if (waitqueue_active(&q->send_poll)) /* no barrier: see above */
 		trace_ipcx_queue_wake(q, IPCX_WAKE_POLLERS, 0, 0);
+	if (READ_ONCE(q->revoked))
+		nr = 0;
 	__wake_up(&q->send_poll, TASK_INTERRUPTIBLE, nr, poll_to_key(EPOLLOUT | EPOLLWRNORM));
 }
 
@@ -167,17 +171,19 @@ void ipcx_queue_remove(struct ipcx_object *obj)
 	__wake_up(&q->send_poll, TASK_NORMAL, 0, poll_to_key(EPOLLOUT | EPOLLWRNORM | gone));
 }
 
-/**
- * ipcx_takers_stop() - an endpoint is revoked: who sleeps through it until a message is there stops
- * @ep: the endpoint; its queue is locked
- *
- * Who was handed a message gives that back. Woken under the lock, for they may be gone after it.
+/* Takers that are woken under one hold of the lock. */
+#define STOP_BATCH 64
+
+/*
+ * Who sleeps through an endpoint that was revoked until a message is there stops, but perhaps not
+ * all: then true is returned. Woken under the lock, for they may be gone after it.
  */
-void ipcx_takers_stop(struct ipcx_endpoint *ep)
+static bool takers_stop(struct ipcx_endpoint *ep)
 {
 	struct ipcx_taker *t, *next;
+	u32 n = 0;
 
-	lockdep_assert_held(&ep->q->lock);
+	spin_lock(&ep->q->lock);
 	list_for_each_entry_safe(t, next, &ep->q->takers, node) {
 		if (t->ep != ep)
 			continue;
@@ -185,18 +191,26 @@ void ipcx_takers_stop(struct ipcx_endpoint *ep)
 		ipcx_list_del(&t->node);
 		INIT_LIST_HEAD(&t->node);
 		wake_up_process(t->task);
+		if (++n == STOP_BATCH)
+			break;
 	}
+	spin_unlock(&ep->q->lock);
+	return n == STOP_BATCH;
 }
 
 /**
- * ipcx_waiters_stop() - an endpoint was revoked: others who wait through it look again
+ * ipcx_waiters_stop() - an endpoint was revoked: who waits through it stops
  * @ep: the endpoint, its queue not locked
+ *
+ * A taker that was handed a message, or is now, gives that back.
  */
 void ipcx_waiters_stop(struct ipcx_endpoint *ep)
 {
 	const __poll_t gone = EPOLLHUP | EPOLLERR;
 	struct ipcx_queue *q = ep->q;
 
+	while (takers_stop(ep))
+		cond_resched();
 	/* senders and pollers of other endpoints go on as before */
 	wake_up_all(&q->send_wait);
 	wake_up_all(&ep->answer_wait);

@@ -2,7 +2,10 @@
 /*
  * An end of a queue that is revoked: all who have it, who may do so, and what is told of it.
  */
+#include <sys/epoll.h>
+
 #include "event_util.h"
+#include "hang_util.h"
 #include "revoke_fixture.h"
 #include "topic_util.h"
 
@@ -83,6 +86,102 @@ TEST_F(revoke, ephemeral)
 	EXPECT_EQ(-ENOENT, raw_unlink(NAME));
 	ASSERT_EQ(0, side_open(&self->o, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
 	EXPECT_NE(self->v.e.o.out_id, self->o.e.o.out_id);
+}
+
+static void *open_into(void *o)
+{
+	return (void *)(intptr_t)open_raw(o);
+}
+
+/* The creator's end is revoked before it has it: the queue is gone again, and it is told so. */
+TEST_F(revoke, creator)
+{
+	struct ipcx_queue_open *o = new_pages(4096);
+	const char *name = NAME "-new";
+	struct side again = {};
+	pthread_t thread;
+	void *fd;
+	int hang;
+
+	*o = (struct ipcx_queue_open){ .size = sizeof(*o),
+				       .flags = CREATE | SENDRECV,
+				       .name = (uintptr_t)name,
+				       .name_len = strlen(name),
+				       .mode = 0600 };
+	hang = hang_writers(o, 4096);
+	ASSERT_LE(0, hang);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, open_into, o));
+	ASSERT_TRUE(hangs(hang));
+	EXPECT_EQ(0, revoke_end(self->fd, self->family, self->id + 1));
+	EXPECT_EQ(0, hang_writers_no_more(hang, o, 4096));
+	pthread_join(thread, &fd);
+	EXPECT_EQ(-ESTALE, (intptr_t)fd);
+	EXPECT_EQ(-ENOENT, raw_unlink(name));
+	EXPECT_EQ(0, side_open(&again, name,
+			       CREATE | SENDRECV | IPCX_OPEN_EXCL | IPCX_OPEN_EPHEMERAL));
+	end_close(&again.e);
+	close(hang);
+	munmap(o, 4096);
+}
+
+/* A thread that sleeps in an epoll that shares its wake-ups with others */
+struct watcher {
+	int fd;
+	struct epoll_event ev;
+	int64_t back;
+	pthread_t thread;
+};
+
+static void *watch(void *arg)
+{
+	struct watcher *w = arg;
+
+	w->ev.events = 0;
+	epoll_wait(w->fd, &w->ev, 1, 20000);
+	w->back = now_ns();
+	return NULL;
+}
+
+static int watch_alone(struct watcher *w, int fd, unsigned int event)
+{
+	w->fd = epoll_create1(0);
+	w->ev.events = event | EPOLLET | EPOLLEXCLUSIVE;
+	if (epoll_ctl(w->fd, EPOLL_CTL_ADD, fd, &w->ev))
+		return -errno;
+	return epoll_wait(w->fd, &w->ev, 1, 0);
+}
+
+/* Who still polls an end that was revoked does not keep others from what comes. */
+TEST_F(revoke, exclusive)
+{
+	struct ipcx_desc d[8];
+
+	for (int i = 0; i < 8; i++)
+		ASSERT_EQ(1, raw_loan(self->o.e.fd, &d[i], 8, 0));
+	for (unsigned int event = EPOLLIN; event; event = event == EPOLLIN ? EPOLLOUT : 0) {
+		struct watcher gone = {}, other = {};
+		int64_t start;
+
+		ASSERT_EQ(0, watch_alone(&gone, self->v.e.fd, event));
+		ASSERT_EQ(0, watch_alone(&other, self->o.e.fd, event));
+		REVOKE();
+		EXPECT_EQ(1, epoll_wait(gone.fd, &gone.ev, 1, 1000));
+		ASSERT_EQ(0, pthread_create(&gone.thread, NULL, watch, &gone));
+		ASSERT_EQ(0, pthread_create(&other.thread, NULL, watch, &other));
+		usleep(100000);
+		start = now_ns();
+		ASSERT_EQ(1, event == EPOLLIN ? raw_commit(self->o.e.fd, &d[0]) :
+						raw_cancel(self->o.e.fd, &d[1]));
+		pthread_join(other.thread, NULL);
+		EXPECT_EQ(event, other.ev.events);
+		EXPECT_GT(start + 5000000000, other.back);
+		pthread_join(gone.thread, NULL);
+		close(gone.fd);
+		close(other.fd);
+		end_close(&self->v.e);
+		ASSERT_EQ(0, side_open(&self->v, NAME, SENDRECV));
+		self->id = last_end(self->fd, self->family, self->o.e.o.out_id);
+	}
 }
 
 static int line_of(int fd, const char *line)
