@@ -234,12 +234,12 @@ bool ipcx_endpoint_hold(struct ipcx_endpoint *ep)
  * When this returns nothing is the endpoint's any more, unless somebody else began before: to
  * close it, or with this.
  *
- * Return: 0, or -ENOENT if it was not for the caller to do.
+ * Return: 0, or -EBUSY in that case.
  */
 int ipcx_endpoint_revoke(struct ipcx_endpoint *ep, kuid_t by)
 {
 	struct ipcx_revocation r = { .pid = task_tgid(current), .uid = by };
-	int err = endpoint_end(ep, &r) ? 0 : -ENOENT;
+	int err = endpoint_end(ep, &r) ? 0 : -EBUSY;
 
 	endpoint_put(ep);
 	return err;
