@@ -248,6 +248,7 @@ check "revoke" json "j[\"revoked\"] and j[\"end\"] == $end" "$ipcx" revoke "$evi
 check "what it held is back" json 'j["queued"] == 1 and j["leased"] == 0 and j["redelivered"] == 1 and not j["ends"]' \
 	"$ipcx" show "$evil" --json
 check "revoke it twice" says 1 'has no open end' "$ipcx" revoke "$evil" "$end"
+check "nor by its number alone" says 1 'there is no open end' "$ipcx" revoke "$end"
 check "revoke without a number" gives 2 "$ipcx" revoke "$evil"
 check "revoke what is no number" says 2 'is no number of an end' "$ipcx" revoke "$evil" 1x
 kill "$one"
@@ -309,7 +310,7 @@ until end=$("$ipcx" show life --json | python3 -c 'import json, sys; print(json.
 	sleep 0.1
 done
 monitor "$dir/heard" --lifecycle -C 1
-"$ipcx" revoke life "$end"
+"$ipcx" revoke "$end"
 check "monitor tells by whom an end was revoked" heard ', revoked by pid '
 check "and what it held" grep -q ' uid 0, it held 0 loans and 0 messages$' "$dir/heard"
 wait "$waits"
