@@ -109,7 +109,7 @@ void ipcx_queue_wake_takers(struct ipcx_queue *q, int nr)
 		else if (err == -ETIME)
 			ipcx_queue_purge(q);
 	} while (err != -EAGAIN && !list_empty(&q->takers));
-	/* a message that is gone again has been taken; who is woken may hold enough, or be revoked */
+	/* a message that is gone again has been taken; who is woken may hold enough, or be gone */
 	if (waitqueue_active(&q->recv_poll) && READ_ONCE(q->slots.count[IPCX_SLOT_QUEUED])) {
 		trace_ipcx_queue_wake(q, IPCX_WAKE_POLLERS, 0, 0);
 		if (q->leases_max || READ_ONCE(q->revoked))

@@ -13,7 +13,7 @@
  *   EINVAL      @size is too small, a reserved field is not zero; a value (count, desc_size, slot,
  *               deadline...) is out of range, or flags do not go together
  *   EOPNOTSUPP  a flag bit that this kernel does not know, or not there
- *   ESTALE      the endpoint was revoked, perhaps meanwhile, see IPCX_CMD_END_REVOKE
+ *   ESTALE      the endpoint was revoked, perhaps meanwhile, see IPCX_CMD_END_REVOKE; OPEN: at once
  *
  * LOAN, COMMIT, TAKE, CALL and REPLY fail with EIDRM when the queue was removed with
  * IPCX_UNLINK_NOW. LOAN, TAKE, CALL and REPLY with TAKE can wait: they fail with EAGAIN if they
@@ -174,7 +174,6 @@ enum ipcx_policy {
  *	ENOMEM        no memory, or the memory cgroup's limit is reached
  *	ENOSPC        SEND: each slot is kept for another sending user, or 1,024 users are there
  *	EPROTOTYPE    a name stands for something that is not a queue
- *	ESTALE        the queue was made, and its end revoked at once: the queue is gone again
  */
 struct ipcx_queue_open {
 	__u32 size;
