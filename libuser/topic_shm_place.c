@@ -96,7 +96,7 @@ static int open_of(const struct ipcx_topic_shm *shm, unsigned int member, uint64
 	struct where w;
 	struct stat st;
 	char path[64];
-	int fd;
+	int fd, seals;
 
 	if (pread(shm->place.fd, &w, sizeof(w), MEMBERS_AT + member * sizeof(w)) != sizeof(w))
 		return -ENOENT;
@@ -107,8 +107,8 @@ static int open_of(const struct ipcx_topic_shm *shm, unsigned int member, uint64
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -ENOENT;
 	/* nobody can make it shorter, or whoever looks behind its end would be killed */
-	if ((fcntl(fd, F_GET_SEALS) & SEALS) == SEALS && !fstat(fd, &st) &&
-	    is_memory(&st, &w, size))
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals >= 0 && (seals & SEALS) == SEALS && !fstat(fd, &st) && is_memory(&st, &w, size))
 		return fd;
 	close(fd);
 	return -ENOENT;

@@ -167,7 +167,6 @@ int ipcx_unix_meet(struct ipcx_topic *t);
 /* topic_unix_piece.c; a bare negative errno */
 struct ipcx_piece *ipcx_piece_new(size_t len, bool is_long);
 int ipcx_piece_seal(struct ipcx_piece *p, size_t len);
-int ipcx_piece_reserve(struct ipcx_piece *p, size_t len);
 int ipcx_piece_map(struct ipcx_piece *p, int fd);
 void *ipcx_piece_data(const struct ipcx_piece *p);
 void ipcx_piece_free(struct ipcx_piece *p);

@@ -37,7 +37,7 @@ static int new_memfd(size_t len)
 
 static int map_it(struct ipcx_piece *p, int fd, size_t len, int prot)
 {
-	void *map = mmap(p->map, len, prot, MAP_SHARED | (p->map ? MAP_FIXED : 0), fd, 0);
+	void *map = mmap(NULL, len, prot, MAP_SHARED, fd, 0);
 
 	if (map == MAP_FAILED)
 		return -ENOMEM;
@@ -116,27 +116,16 @@ int ipcx_piece_seal(struct ipcx_piece *p, size_t len)
 	return fcntl(p->b->fd, F_ADD_SEALS, SEALS) ? copy(p, len) : 0;
 }
 
-/* There is room for one that is to come, or it would be lost. */
-int ipcx_piece_reserve(struct ipcx_piece *p, size_t len)
-{
-	void *map = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (map == MAP_FAILED)
-		return -ENOMEM;
-	p->map = map;
-	p->map_len = len;
-	return 0;
-}
-
-/* Of one that came, for which room was reserved: is @fd what it has to be? It is closed by the caller. */
+/* Of one that came: is @fd, which the caller closes, what it has to be? -EPROTO or -ENOMEM */
 int ipcx_piece_map(struct ipcx_piece *p, int fd)
 {
+	int seals = fcntl(fd, F_GET_SEALS); /* fails where there can be none */
 	struct stat st;
 
-	if ((fcntl(fd, F_GET_SEALS) & SEALS) != SEALS || fstat(fd, &st) || !S_ISREG(st.st_mode) ||
+	if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) || !S_ISREG(st.st_mode) ||
 	    st.st_size < 0 || (uint64_t)st.st_size != p->b->head.len)
 		return -EPROTO;
-	return map_it(p, fd, p->b->head.len, PROT_READ) ? -EPROTO : 0;
+	return map_it(p, fd, p->b->head.len, PROT_READ);
 }
 
 void *ipcx_piece_data(const struct ipcx_piece *p)

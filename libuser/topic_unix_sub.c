@@ -64,18 +64,19 @@ static void drop_broken(struct ipcx_topic_unix *u, struct ipcx_unix_pub *pub)
 static bool accept_one(struct ipcx_topic_unix *u)
 {
 	struct ipcx_unix_pub *pub = calloc(1, sizeof(*pub));
-	int fd = accept4(u->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = pub ? accept4(u->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) : -1;
 	int bytes = IPCX_UNIX_BUFFER_BYTES;
-	bool full = !pub || (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM));
 
-	if (full) {
+	if (fd < 0 && (!pub || errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
 		epoll_ctl(u->pubs, EPOLL_CTL_DEL, u->listener, NULL);
 		u->deaf = true;
 	}
-	if (fd < 0 || !pub || !ipcx_unix_who(fd, &pub->from.pid, &pub->from.uid, &pub->from.gid) ||
+	if (fd < 0 || !ipcx_unix_who(fd, &pub->from.pid, &pub->from.uid, &pub->from.gid) ||
 	    watch(u, fd, pub)) {
-		if (fd >= 0)
+		if (fd >= 0) { /* with all that it has sent */
 			close(fd);
+			u->cut++;
+		}
 		free(pub);
 		return false;
 	}
@@ -110,57 +111,82 @@ static ssize_t peek(const struct ipcx_unix_pub *pub, char wire[IPCX_FRAME_SIZE])
 	return n < 0 ? -errno : n;
 }
 
-/* Is there a descriptor for what is handed over? Without one it would be lost. */
-static int check_room(const struct ipcx_topic_unix *u)
+/* As recvmsg(), of a whole packet. Return: its bytes, or a bare negative errno. */
+static ssize_t recv_packet(const struct ipcx_unix_pub *pub, struct msghdr *msg, int flags)
 {
-	int fd = fcntl(u->poke, F_DUPFD_CLOEXEC, 0);
+	size_t room = msg->msg_controllen;
+	ssize_t n;
 
-	if (fd < 0)
-		return -EMFILE;
-	close(fd);
-	return 0;
+	do { /* who went without having read all leaves this before what he sent */
+		msg->msg_controllen = room;
+		n = recvmsg(pub->fd, msg, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == ECONNRESET);
+	return n < 0 ? -errno : n;
 }
 
-/* The descriptor that came with a packet, or -1; there is room for one only. */
-static int handed(struct msghdr *msg)
-{
-	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
-	int fd;
-
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-	    c->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -1;
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
-}
-
-/* Return: 0, or -EPROTO if it is not what its head has said. */
-static int receive(const struct ipcx_unix_pub *pub, const struct ipcx_head *head,
-		   struct ipcx_piece *p)
+/*
+ * A descriptor of the one that is handed over with the next packet, which stays where it is: who
+ * has no descriptor for it, or no room to map it, loses nothing. -EMFILE or -EPROTO
+ */
+static int get_handed(const struct ipcx_unix_pub *pub)
 {
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct iovec iov = { p->b->wire, IPCX_FRAME_SIZE + head->chunk };
 	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = CMSG_LEN(sizeof(int)), /* and not one more */
 	};
-	ssize_t n = recvmsg(pub->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	int fd = n < 0 ? -1 : handed(&msg), r = 0;
-	bool has_fd = fd >= 0, is_long = head->kind == IPCX_FRAME_HANDED;
+	ssize_t n = recv_packet(pub, &msg, MSG_PEEK);
+	struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+	int fd;
 
-	if (n != (ssize_t)iov.iov_len || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ||
-	    has_fd != is_long)
-		r = -EPROTO;
-	if (!r && has_fd)
-		r = ipcx_piece_map(p, fd);
-	if (has_fd)
-		close(fd);
+	if (n < 0)
+		return -ENOMEM;
+	if (!c && msg.msg_flags & MSG_CTRUNC)
+		return -EMFILE;
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+	    c->cmsg_len != CMSG_LEN(sizeof(int)))
+		return -EPROTO;
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	if (!(msg.msg_flags & MSG_CTRUNC))
+		return fd;
+	close(fd);
+	return -EPROTO;
+}
+
+static int map_handed(const struct ipcx_unix_pub *pub, struct ipcx_piece *p)
+{
+	int fd = get_handed(pub), r;
+
+	if (fd < 0)
+		return fd;
+	r = ipcx_piece_map(p, fd);
+	close(fd);
 	return r;
+}
+
+/* The packet of which @head is known. Return: 0, -ENOMEM, -EMFILE or -EPROTO. */
+static int receive(const struct ipcx_unix_pub *pub, const struct ipcx_head *head,
+		   struct ipcx_piece *p)
+{
+	struct iovec iov = { p->b->wire, IPCX_FRAME_SIZE + head->chunk };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	bool is_long = head->kind == IPCX_FRAME_HANDED;
+	int r = is_long ? map_handed(pub, p) : 0;
+	ssize_t n;
+
+	if (r)
+		return r;
+	n = recv_packet(pub, &msg, 0);
+	if (n < 0)
+		return -ENOMEM;
+	/* there is no room for a descriptor, and there was one if that is told */
+	if (n != (ssize_t)iov.iov_len || msg.msg_flags & MSG_TRUNC ||
+	    !!(msg.msg_flags & MSG_CTRUNC) != is_long)
+		return -EPROTO;
+	return 0;
 }
 
 /* Up to where it has released; what nobody tells now is told with the next. */
@@ -210,6 +236,14 @@ static void hold(struct ipcx_topic *t, struct ipcx_unix_pub *pub, struct ipcx_pi
 	memcpy(&m->prio, &pub->from, sizeof(pub->from));
 }
 
+/* Messages go up, and only who is lossy misses some. */
+static bool is_next(const struct ipcx_topic *t, const struct ipcx_unix_pub *pub, uint64_t id)
+{
+	if (id == UINT64_MAX || !pub->begun)
+		return id != UINT64_MAX;
+	return t->flags & IPCX_LOSSY ? id >= pub->nr : id == pub->nr;
+}
+
 /*
  * The packet of which @head is known. Return: 1; -ENOMEM, -EMFILE or -EMSGSIZE, and it stays where
  * it is; or -EPROTO.
@@ -221,23 +255,17 @@ static int take_packet(struct ipcx_topic *t, struct ipcx_unix_pub *pub, size_t c
 	struct ipcx_piece *p;
 	int r;
 
-	if (pub->begun && head->id < pub->nr)
+	if (!is_next(t, pub, head->id))
 		return -EPROTO;
 	if (head->len > cap)
 		return -EMSGSIZE;
 	if (t->flags & IPCX_LOSSY && u->ntaken >= IPCX_TOPIC_COPIES)
 		return -EMFILE;
-	r = head->kind == IPCX_FRAME_HANDED ? check_room(u) : 0;
-	if (r)
-		return r;
 	p = ipcx_piece_new(head->chunk, false);
 	if (!p)
 		return -ENOMEM;
 	p->b->head = *head;
-	if (head->kind == IPCX_FRAME_HANDED)
-		r = ipcx_piece_reserve(p, head->len);
-	if (!r)
-		r = receive(pub, head, p);
+	r = receive(pub, head, p);
 	if (r) {
 		ipcx_piece_free(p);
 		return r;
@@ -265,7 +293,7 @@ static int take_from(struct ipcx_topic *t, struct ipcx_unix_pub *pub, size_t cap
 	if (n >= IPCX_FRAME_SIZE && !ipcx_frame_unpack_topic(&head, wire, t->o.out_msg_max) &&
 	    n == IPCX_FRAME_SIZE + (ssize_t)head.chunk) {
 		if (head.kind == IPCX_FRAME_CUT) {
-			u->cut++;
+			u->cut += pub->begun && !(t->flags & IPCX_LOSSY);
 			drop_pub(u, pub);
 			return 0;
 		}
@@ -323,7 +351,9 @@ int ipcx_unix_take(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m)
 			return r < 0 ? r : 0;
 		}
 	}
-	return -EAGAIN;
+	r = take_untold(u);
+	poke(u);
+	return r ? r : -EAGAIN;
 }
 
 int ipcx_unix_release(struct ipcx_topic *t, const struct ipcx_msg *m)
