@@ -159,6 +159,11 @@ int ipcx_topic_forget_failed(const struct ipcx_topic *t, const char *durable, in
 static int explain_loan(const struct ipcx_topic *t, const char *name, int err, size_t len)
 {
 	switch (err) {
+	case EACCES:
+		return ipcx_fail(err,
+				 "topic %s: a subscriber is there and cannot be connected to; a "
+				 "security module forbids it, or /proc is not mounted",
+				 name);
 	case EBUSY:
 		return ipcx_fail(err,
 				 "topic %s: a message loaned %u messages ago is still on loan, in the "

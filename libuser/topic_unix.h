@@ -11,10 +11,10 @@
  *
  * Any member may be killed at any moment. Who is in the table has a lock on a byte of the file,
  * which goes with its process; its number is in the table before there is a socket of that number,
- * so that whoever comes or goes next finds what a dead one left and takes it away. Numbers are not
- * used again, so nobody takes the socket of another one for it. Who changes the table has a lock
- * on the byte MUTEX; a death there leaves at worst a number without a socket, or with one that is
- * not counted: nobody was told that this subscriber is open.
+ * so that whoever comes or goes next finds what a dead one left and takes it away. Numbers are
+ * random, so nobody takes the socket of another one for it, or its name before. Who changes the
+ * table has a lock on the byte MUTEX; a death there leaves at worst a number without a socket, or
+ * with one that is not counted: nobody was told that this subscriber is open.
  *
  * A message is one packet: the head of a frame and the payload, or where that is longer than a
  * share of the buffer for each of depth messages, the head and a memfd that is sealed against any

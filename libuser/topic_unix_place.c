@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@
 enum { MUTEX = 2, PUBLISHERS = 3, SUB = 16 };
 
 struct table {
-	uint64_t generation, ids;
+	uint64_t generation;
 	struct {
 		uint64_t id, flags;
 	} sub[IPCX_TOPIC_SUBS];
@@ -78,6 +79,16 @@ static void reap(const struct ipcx_topic_unix *u, struct table *table)
 	}
 }
 
+static void reap_all(const struct ipcx_topic_unix *u)
+{
+	struct table table;
+
+	if (!read_table(u, &table))
+		return;
+	reap(u, &table);
+	write_table(u, &table);
+}
+
 bool ipcx_unix_alone(const struct ipcx_topic_unix *u)
 {
 	if (ipcx_file_locked(u->place.fd, PUBLISHERS))
@@ -94,9 +105,9 @@ static int find_place(struct ipcx_place *p, const char *name)
 
 	if (r)
 		return r;
-	/* also of a path, where a queue may be beside it */
+	/* also of a path, where a queue may be beside it; no name of one begins with a '.' */
 	strcat(p->name, SUFFIX);
-	snprintf(p->meta, sizeof(p->meta), ".%.*s", (int)sizeof(p->name), p->name);
+	snprintf(p->meta, sizeof(p->meta), "..%.*s", (int)sizeof(p->name), p->name);
 	return 0;
 }
 
@@ -141,8 +152,10 @@ int ipcx_unix_find(struct ipcx_topic *t)
 	}
 	r = ipcx_attrs_find(t, p, ipcx_unix_alone(u), &a);
 	if (r) {
-		if (p->created && ipcx_unix_alone(u))
+		if (p->created && ipcx_unix_alone(u)) {
+			reap_all(u);
 			ipcx_place_unlink(p, true);
+		}
 		return r;
 	}
 	ipcx_attrs_tell(t, &a);
@@ -176,6 +189,16 @@ static int listen_there(struct ipcx_topic *t)
 	return ipcx_fail(err, "a socket cannot be bound for the topic: %s", strerror(err));
 }
 
+/* Nobody can have put something in the place of its socket, as nobody knows it. */
+static uint64_t new_id(const struct table *table)
+{
+	uint64_t id = 0;
+
+	if (getrandom(&id, sizeof(id), 0) != sizeof(id) || !id)
+		id = table->generation + 1;
+	return id;
+}
+
 /* In this order: the place in the table, the socket, and that all are to look for it */
 static int join_subscriber(struct ipcx_topic *t)
 {
@@ -190,7 +213,7 @@ static int join_subscriber(struct ipcx_topic *t)
 	read_table(u, &table);
 	reap(u, &table);
 	u->slot = slot;
-	u->id = ++table.ids;
+	u->id = new_id(&table);
 	table.sub[slot].id = u->id;
 	table.sub[slot].flags = t->flags & IPCX_LOSSY;
 	r = write_table(u, &table);
@@ -220,7 +243,6 @@ int ipcx_unix_join(struct ipcx_topic *t)
 void ipcx_unix_leave(struct ipcx_topic *t)
 {
 	struct ipcx_topic_unix *u = t->sockets;
-	struct table table;
 
 	ipcx_lock_file_wait(u->place.fd, MUTEX);
 	if (u->slot >= 0) {
@@ -228,10 +250,7 @@ void ipcx_unix_leave(struct ipcx_topic *t)
 		u->slot = -1;
 	}
 	ipcx_unlock_file(u->place.fd, PUBLISHERS);
-	if (read_table(u, &table)) {
-		reap(u, &table);
-		write_table(u, &table);
-	}
+	reap_all(u);
 	if ((t->o.out_flags & IPCX_EPHEMERAL || u->undo) && ipcx_unix_alone(u))
 		ipcx_place_unlink(&u->place, true);
 	ipcx_unlock_file(u->place.fd, MUTEX);
@@ -240,7 +259,7 @@ void ipcx_unix_leave(struct ipcx_topic *t)
 int ipcx_unix_remove(const char *name)
 {
 	struct ipcx_topic_unix u = { .slot = -1 };
-	struct table table;
+	char buf[IPCX_QUOTED_MAX];
 	int r = find_place(&u.place, name);
 
 	if (!r)
@@ -251,17 +270,44 @@ int ipcx_unix_remove(const char *name)
 		r = theirs(name);
 	if (!r) {
 		ipcx_lock_file_wait(u.place.fd, MUTEX);
-		if (read_table(&u, &table)) {
-			reap(&u, &table);
-			write_table(&u, &table);
-		}
+		reap_all(&u);
+		errno = 0;
 		ipcx_place_unlink(&u.place, true);
+		if (errno && ipcx_place_is_there(&u.place))
+			r = ipcx_fail(EACCES, "the name of topic %s cannot be taken away here",
+				      ipcx_quote(buf, name));
 	}
 	ipcx_place_close(&u.place);
 	return r;
 }
 
-/* A stranger may have put something there before the subscriber could. */
+/*
+ * Is nobody there, yet or any more? Then there is no object, or it is not a member's, or nobody
+ * listens.
+ */
+static int why_not(int err)
+{
+	switch (err) {
+	case EAGAIN:
+	case EMFILE:
+	case ENOMEM:
+		return -err;
+	case ENFILE:
+		return -EMFILE;
+	case ENOBUFS:
+		return -ENOMEM;
+	case ECONNREFUSED:
+	case EPROTOTYPE:
+		return -ECONNREFUSED;
+	default:
+		return -EACCES;
+	}
+}
+
+/*
+ * A stranger may have put something there before the subscriber could. Return: the socket, or
+ * as connect_to().
+ */
 static int open_socket(const struct ipcx_topic_unix *u, uint64_t id)
 {
 	struct stat st, owner;
@@ -271,22 +317,22 @@ static int open_socket(const struct ipcx_topic_unix *u, uint64_t id)
 	name_socket(u, id, name);
 	fd = openat(u->place.dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return errno == ENOENT ? -ECONNREFUSED : why_not(errno);
 	if (!fstat(fd, &st) && !fstat(u->place.fd, &owner) && S_ISSOCK(st.st_mode) &&
 	    (st.st_uid == owner.st_uid || st.st_uid == geteuid()))
 		return fd;
 	close(fd);
-	return -EACCES;
+	return -ECONNREFUSED;
 }
 
-/* Return: a connection, or a bare negative errno. */
+/* Return: a connection, -ECONNREFUSED: nobody is there; or what keeps it from reaching him. */
 static int connect_to(const struct ipcx_topic_unix *u, uint64_t id)
 {
 	int object = open_socket(u, id), bytes = IPCX_UNIX_BUFFER_BYTES, fd, err;
 	struct sockaddr_un a;
 
 	if (object < 0)
-		return object == -ENFILE ? -EMFILE : object;
+		return object;
 	a = ipcx_unix_address(object, "");
 	fd = ipcx_unix_socket(SOCK_SEQPACKET);
 	err = errno;
@@ -297,17 +343,7 @@ static int connect_to(const struct ipcx_topic_unix *u, uint64_t id)
 			close(fd);
 	}
 	close(object);
-	if (err == ENFILE)
-		return -EMFILE;
-	if (err == ENOBUFS)
-		return -ENOMEM;
-	return err ? -err : fd;
-}
-
-/* Is it worth trying again? Otherwise nobody is there, yet or any more. */
-static bool is_for_now(int err)
-{
-	return err == EAGAIN || err == EMFILE || err == ENOMEM;
+	return err ? why_not(err) : fd;
 }
 
 static int meet(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s, uint64_t id, bool lossy)
@@ -316,7 +352,7 @@ static int meet(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s, uint64_t id,
 	int fd = connect_to(u, id);
 
 	if (fd < 0)
-		return is_for_now(-fd) ? fd : 0;
+		return fd == -ECONNREFUSED ? 0 : fd;
 	if (epoll_ctl(u->subs, EPOLL_CTL_ADD, fd, &ev)) {
 		close(fd);
 		return -ENOMEM;

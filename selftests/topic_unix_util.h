@@ -13,7 +13,7 @@
 #include "../kselftest_harness.h"
 
 #define URI "unix:topic"
-#define FILE_NAME ".topic.fan"
+#define FILE_NAME "..topic.fan"
 
 /* Return: how many names of topics and of their sockets there are, or -1. */
 static inline int left_in(const char *path)
