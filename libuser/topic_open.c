@@ -234,7 +234,10 @@ void ipcx_topic_in_child(struct ipcx_topic *t)
 	t->rings[0] = NULL;
 }
 
-/* Who inherits gets a handle that no other thread was about to change. */
+/*
+ * Who inherits gets a handle that no other thread was about to change, and no child keeps a
+ * connection that is not in the handle yet.
+ */
 static void tell(struct ipcx_fork *f, enum ipcx_fork_when when)
 {
 	struct ipcx_topic *t = (struct ipcx_topic *)((char *)f - offsetof(struct ipcx_topic, fork));
@@ -243,7 +246,7 @@ static void tell(struct ipcx_fork *f, enum ipcx_fork_when when)
 		return;
 	if (when == IPCX_FORK_CHILD)
 		ipcx_topic_in_child(t);
-	else if (!(t->flags & IPCX_INHERIT) || t->lock.none)
+	else if (!(t->flags & IPCX_INHERIT || t->sockets) || t->lock.none)
 		return;
 	else if (when == IPCX_FORK_BEFORE)
 		ipcx_lock_really(&t->lock);

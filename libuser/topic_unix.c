@@ -169,12 +169,19 @@ static void unix_close(struct ipcx_topic *t)
 }
 
 /*
- * The sets are the parent's too, and nothing leaves them. What another thread was about to change
- * is left as it is; the memory that messages are in was not copied.
+ * The sets are the parent's too, and nothing leaves them. No other thread was about to change
+ * anything. The memory of long messages was not copied.
  */
 static void unix_in_child(struct ipcx_topic *t)
 {
+	struct ipcx_topic_unix *u = t->sockets;
+
+	for (uint64_t pos = u->tail; pos < u->head; pos++)
+		u->ring[pos % t->o.out_depth]->map = NULL;
+	for (struct ipcx_piece *p = u->taken; p; p = p->next)
+		p->map = NULL;
 	close_all(t);
+	free_all(t);
 	t->sockets = NULL;
 }
 
