@@ -221,7 +221,10 @@ static int loan_or_send(struct ipcx_topic *t, const void *buf, size_t len, struc
 	}
 	if (len)
 		memcpy(m->data, buf, len);
-	return t->ops->commit(t, m);
+	r = t->ops->commit(t, m);
+	if (r) /* nobody else could */
+		t->ops->cancel(t, m);
+	return r;
 }
 
 /* Loans, or if @buf is not NULL sends a copy of it; if that is not @done yet. */

@@ -12,8 +12,6 @@
 #include "copied.h"
 #include "topic_unix.h"
 
-#define HURRY_NS 10000000 /* after that what nobody tells of is tried again */
-
 #define CAPS \
 	(IPCX_CAP_RECLAIM | IPCX_CAP_IDENTITY | IPCX_CAP_WALLS | IPCX_CAP_SEALED | \
 	 IPCX_CAP_MANY_SENDERS | IPCX_CAP_POLL | IPCX_CAP_FAN_OUT)
@@ -95,6 +93,8 @@ static int unix_open(struct ipcx_topic *t)
 	u->subs = -1;
 	u->pubs = -1;
 	u->poke = -1;
+	u->again = -1;
+	u->timer = -1;
 	u->listener = -1;
 	u->place.fd = -1;
 	u->place.dir = -1;
@@ -130,6 +130,8 @@ static void close_all(struct ipcx_topic *t)
 	close_fd(&u->subs);
 	close_fd(&u->listener);
 	close_fd(&u->poke);
+	close_fd(&u->again);
+	close_fd(&u->timer);
 	close_fd(&t->fd);
 	ipcx_place_close(&u->place);
 }
@@ -153,6 +155,7 @@ static void free_all(struct ipcx_topic *t)
 		free(p);
 	}
 	free(u->ring);
+	free(u->len);
 	free(u->sub);
 	free(u);
 }
@@ -161,8 +164,10 @@ static void unix_close(struct ipcx_topic *t)
 {
 	if (!t->sockets)
 		return;
-	if (t->sockets->joined)
+	if (t->sockets->joined) {
+		ipcx_unix_pub_end(t);
 		ipcx_unix_leave(t);
+	}
 	close_all(t);
 	free_all(t);
 	t->sockets = NULL;
@@ -200,15 +205,24 @@ static void unix_polled(struct ipcx_topic *t)
 /* Until there may be something, or a moment is over in which that is not told */
 static int wait_for(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
 {
-	const struct ipcx_topic_unix *u = t->sockets;
-	int64_t until = arg->deadline, soon = ipcx_copied_now() + HURRY_NS;
+	struct ipcx_topic_unix *u = t->sockets;
+	int64_t until = arg->deadline, soon = ipcx_copied_now() + IPCX_UNIX_HURRY_NS;
+	bool room = arg->flags == IPCX_WAIT_ROOM;
+	uint64_t wakes = 0;
 	int r;
 
 	ipcx_lock(&t->lock);
 	if ((u->hurry || u->deaf) && soon < until)
 		until = soon;
+	if (room)
+		wakes = ipcx_unix_waits(u);
 	ipcx_unlock(&t->lock);
-	r = ipcx_copied_wait(arg->flags == IPCX_WAIT_ROOM ? u->subs : u->pubs, POLLIN, -1, until);
+	r = ipcx_copied_wait(room ? u->subs : u->pubs, POLLIN, room ? u->again : -1, until);
+	if (room) {
+		ipcx_lock(&t->lock);
+		ipcx_unix_waited(u, wakes);
+		ipcx_unlock(&t->lock);
+	}
 	return r == -ETIMEDOUT ? 0 : r;
 }
 

@@ -24,10 +24,11 @@
  *
  * Publishers wait for a subscriber that is not lossy: it says over the connection up to where it
  * has released, and they send no more than depth messages beyond; the buffers hold those, so that
- * a commit never waits. At lag_max it is cut off, which is told behind what it has. A lossy one
- * says nothing; what does not fit into the buffer is not sent, and it sees by the numbers of
- * messages how many it missed. That a peer is dead is told by the end of its socket, which wakes
- * whoever waits for it. Whoever sends what is no frame loses his connection, and nobody else does.
+ * a commit never waits. At lag_max it is cut off, which is told behind what it has. What does not
+ * fit into the buffer of a lossy one is not sent, and it sees by the numbers of messages how many
+ * it missed; it only says how many long ones it has taken, of which depth may be on their way.
+ * That a peer is dead is told by the end of its socket, which wakes whoever waits for it. Whoever
+ * sends what is no frame loses his connection, and nobody else does.
  *
  * LOCKS: the handle's, for all; MUTEX is inside of it, and taken only to open and to close.
  */
@@ -40,6 +41,7 @@
 
 #define IPCX_UNIX_DEPTH_MAX 256 /* so many short messages fit into the buffer of a socket */
 #define IPCX_UNIX_INLINE_MAX (32u << 10)
+#define IPCX_UNIX_HURRY_NS 10000000 /* after that what nobody tells of is tried again */
 
 /**
  * struct ipcx_piece - a message that a handle has
@@ -66,13 +68,14 @@ struct ipcx_piece {
  * @fd: the connection, -1 if it is cut off or gone
  * @lossy: it is
  * @pos: position of the next that it gets
- * @acked: it has released those below; of one that is not lossy
+ * @handed: of a lossy one: long messages that it was sent
+ * @acked: it has released those below; a lossy one has taken so many long ones
  */
 struct ipcx_unix_sub {
 	uint64_t id;
 	int fd;
 	bool lossy;
-	uint64_t pos, acked;
+	uint64_t pos, handed, acked;
 };
 
 /**
@@ -83,7 +86,8 @@ struct ipcx_unix_sub {
  * @from: who it is
  * @begun: a message came
  * @nr: of the next message, if @begun
- * @told: up to where it was told that messages are released
+ * @told: up to where it was told that messages are released, or by who is lossy how many long
+ *	ones were taken
  */
 struct ipcx_unix_pub {
 	struct ipcx_unix_pub *next;
@@ -106,15 +110,22 @@ struct ipcx_unix_pub {
  * @subs: epoll of the connections to subscribers, or -1
  * @starved: @subs is in what the application polls, because a loan failed
  * @hurry: something is to be tried again that nobody tells of
+ * @timer: in what the application polls, while @hurry and @starved; or -1
+ * @waiting: threads that wait for room
+ * @to_wake: of these, that have not looked since @again is readable
+ * @wakes: how often it has become so
+ * @again: eventfd that they wait for beside @subs
  * @inline_max: longest message without a memfd
  * @nr: of the next message
  * @tail: positions below are done with, those below @flush are sent as far as there is room,
  *	those from @head on are not used yet
  * @flush: see there
  * @head: likewise
- * @bytes: of payload in @ring
+ * @bytes: of payload on loan, and in messages from @counted on
+ * @counted: number of the first message that somebody has not released
  * @numbers: the last of a loan, a connection, or a message taken
  * @ring: messages by position
+ * @len: bytes of messages by number
  * @sub: subscribers by place in the table
  * @listener: or -1
  * @pubs: epoll of @listener and the connections of publishers, or -1
@@ -136,9 +147,14 @@ struct ipcx_topic_unix {
 	uint64_t generation;
 	int subs;
 	bool starved, hurry;
+	int timer;
+	unsigned int waiting, to_wake;
+	uint64_t wakes;
+	int again;
 	size_t inline_max;
-	uint64_t nr, tail, flush, head, bytes, numbers;
+	uint64_t nr, tail, flush, head, bytes, counted, numbers;
 	struct ipcx_piece **ring;
+	size_t *len;
 	struct ipcx_unix_sub *sub;
 	int listener, pubs, poke;
 	bool deaf;
@@ -180,6 +196,10 @@ int ipcx_unix_loan(struct ipcx_topic *t, size_t len, struct ipcx_msg *m);
 int ipcx_unix_commit(struct ipcx_topic *t, const struct ipcx_msg *m);
 int ipcx_unix_cancel(struct ipcx_topic *t, const struct ipcx_msg *m);
 void ipcx_unix_starve(struct ipcx_topic *t, bool on);
+void ipcx_unix_hear(struct ipcx_topic *t);
+uint64_t ipcx_unix_waits(struct ipcx_topic_unix *u);
+void ipcx_unix_waited(struct ipcx_topic_unix *u, uint64_t wakes);
+void ipcx_unix_pub_end(struct ipcx_topic *t);
 void ipcx_unix_drop_sub(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s);
 
 /* topic_unix_sub.c; likewise */

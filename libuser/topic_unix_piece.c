@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,11 +29,14 @@ static int new_memfd(size_t len)
 	fd = memfd_create("ipcx-message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return errno == ENFILE ? -EMFILE : -errno;
-	if (!ftruncate(fd, len))
+	/* with its memory, or who writes to it would be killed where there is none */
+	do {
+		err = fallocate(fd, 0, 0, len) ? errno : 0;
+	} while (err == EINTR);
+	if (!err)
 		return fd;
-	err = errno;
 	close(fd);
-	return -err;
+	return err == ENOSPC ? -ENOMEM : -err;
 }
 
 static int map_it(struct ipcx_piece *p, int fd, size_t len, int prot)
@@ -87,33 +91,49 @@ struct ipcx_piece *ipcx_piece_new(size_t len, bool is_long)
 /* Somebody else has the memory in use, perhaps the kernel: the message is another one then. */
 static int copy(struct ipcx_piece *p, size_t len)
 {
-	struct ipcx_piece other = { 0 };
-	int fd = new_memfd(len), r;
+	int fd = new_memfd(len);
+	off_t done = 0;
+	ssize_t n = 1;
 
 	if (fd < 0)
 		return fd;
-	r = map_it(&other, fd, len, PROT_READ | PROT_WRITE);
-	if (!r)
-		r = map_it(p, p->b->fd, len, PROT_READ);
-	if (!r)
-		memcpy(other.map, p->map, len);
-	unmap_it(&other);
-	unmap_it(p);
-	if (!r && fcntl(fd, F_ADD_SEALS, SEALS))
-		r = -errno;
-	close(r ? fd : p->b->fd);
-	if (!r)
-		p->b->fd = fd;
-	return r;
+	while ((size_t)done < len && (n > 0 || (n < 0 && errno == EINTR)))
+		n = sendfile(fd, p->b->fd, &done, len - done);
+	if ((size_t)done < len || fcntl(fd, F_ADD_SEALS, SEALS)) {
+		close(fd);
+		return -ENOMEM;
+	}
+	close(p->b->fd);
+	p->b->fd = fd;
+	return 0;
 }
 
-/* Of a long one: @len bytes of it are the message, which nobody can change any more. */
+/* Nobody else gets the place in the address space meanwhile. */
+static void map_over(struct ipcx_piece *p, int prot, int flags, int fd)
+{
+	if (p->map && mmap(p->map, p->map_len, prot, flags | MAP_FIXED, fd, 0) == MAP_FAILED)
+		p->map = NULL; /* what is there now is not known */
+	else if (p->map)
+		madvise(p->map, p->map_len, MADV_DONTFORK);
+}
+
+/*
+ * Of a long one: @len bytes of it are the message, which nobody can change any more. After a
+ * failure all is as it was; the own mapping, which has to go first, comes back to its place.
+ */
 int ipcx_piece_seal(struct ipcx_piece *p, size_t len)
 {
-	unmap_it(p);
-	if (ftruncate(p->b->fd, len))
-		return -errno;
-	return fcntl(p->b->fd, F_ADD_SEALS, SEALS) ? copy(p, len) : 0;
+	int r = 0;
+
+	map_over(p, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+	if (fcntl(p->b->fd, F_ADD_SEALS, F_SEAL_WRITE) || ftruncate(p->b->fd, len) ||
+	    fcntl(p->b->fd, F_ADD_SEALS, SEALS))
+		r = copy(p, len);
+	if (r)
+		map_over(p, PROT_READ | PROT_WRITE, MAP_SHARED, p->b->fd);
+	else
+		unmap_it(p);
+	return r;
 }
 
 /* Of one that came: is @fd, which the caller closes, what it has to be? -EPROTO or -ENOMEM */

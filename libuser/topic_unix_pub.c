@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "topic_unix.h"
@@ -50,13 +52,15 @@ int ipcx_unix_pub_start(struct ipcx_topic *t)
 	if (r)
 		return r;
 	u->ring = calloc(t->o.out_depth, sizeof(*u->ring));
+	u->len = calloc(t->o.out_depth, sizeof(*u->len));
 	u->sub = calloc(IPCX_TOPIC_SUBS, sizeof(*u->sub));
-	if (!u->ring || !u->sub)
+	if (!u->ring || !u->len || !u->sub)
 		return ipcx_topic_failed(t, ENOMEM, strerror(ENOMEM));
 	for (int i = 0; i < IPCX_TOPIC_SUBS; i++)
 		u->sub[i].fd = -1;
+	u->again = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	u->subs = epoll_create1(EPOLL_CLOEXEC);
-	if (u->subs < 0 || epoll_ctl(t->fd, EPOLL_CTL_ADD, u->subs, &none))
+	if (u->again < 0 || u->subs < 0 || epoll_ctl(t->fd, EPOLL_CTL_ADD, u->subs, &none))
 		return ipcx_topic_failed(t, errno, strerror(errno));
 	return 0;
 }
@@ -79,17 +83,49 @@ static void cut_off(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s)
 	ipcx_unix_drop_sub(u, s);
 }
 
-/* What it says makes no sense: it is not waited for. Return: whether there was something. */
+/*
+ * There may be room: another thread that is about to sleep, or wakes, would not find what was
+ * heard already. It is told until each that waits now has looked.
+ */
+static void wake_threads(struct ipcx_topic_unix *u)
+{
+	uint64_t one = 1;
+
+	if (!u->waiting || write(u->again, &one, sizeof(one)) != sizeof(one))
+		return;
+	u->wakes++;
+	u->to_wake = u->waiting;
+}
+
+/* With the lock held. Return: to be given to ipcx_unix_waited() after it. */
+uint64_t ipcx_unix_waits(struct ipcx_topic_unix *u)
+{
+	u->waiting++;
+	return u->wakes;
+}
+
+void ipcx_unix_waited(struct ipcx_topic_unix *u, uint64_t wakes)
+{
+	uint64_t count;
+
+	u->waiting--;
+	if (u->wakes != wakes && !--u->to_wake &&
+	    read(u->again, &count, sizeof(count)) != sizeof(count))
+		errno = 0;
+}
+
+/* What makes no sense is not waited for. Return: whether there was something. */
 static bool hear(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s)
 {
+	uint64_t max = s->lossy ? s->handed : u->nr;
 	char wire[IPCX_FRAME_SIZE + 1];
 	struct ipcx_head head;
 	ssize_t n = recv(s->fd, wire, sizeof(wire), MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (n == IPCX_FRAME_SIZE && !s->lossy && !ipcx_frame_unpack_topic(&head, wire, 0) &&
-	    head.kind == IPCX_FRAME_SEEN && head.id > s->acked && head.id <= u->nr) {
+	if (n == IPCX_FRAME_SIZE && !ipcx_frame_unpack_topic(&head, wire, 0) &&
+	    head.kind == IPCX_FRAME_SEEN && head.id > s->acked && head.id <= max) {
 		s->acked = head.id;
 		return true;
 	}
@@ -110,17 +146,38 @@ static void hear_all(struct ipcx_topic_unix *u)
 			while (s->fd >= 0 && hear(u, s))
 				;
 		}
+		if (n > 0)
+			wake_threads(u);
 	} while (n == EVENTS);
 }
 
+/*
+ * Does a lossy one, which may have stopped, leave as many long messages as may be? Their memory
+ * and descriptors count, and they are little in its buffer.
+ */
+static bool leaves_handed(struct ipcx_topic *t, struct ipcx_unix_sub *s)
+{
+	if (!s->lossy || s->handed - s->acked < t->o.out_depth)
+		return false;
+	while (s->fd >= 0 && hear(t->sockets, s))
+		;
+	return s->handed - s->acked >= t->o.out_depth;
+}
+
 /* Return: 0, or -EAGAIN: there is no room. */
-static int send_to(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s, const struct ipcx_piece *p)
+static int send_to(struct ipcx_topic *t, struct ipcx_unix_sub *s, const struct ipcx_piece *p)
 {
 	struct ipcx_buffer *b = p->b;
-	int r = ipcx_unix_send(s->fd, b->wire, b->head.chunk, b->fd);
+	bool is_long = b->head.kind == IPCX_FRAME_HANDED;
+	int r;
 
+	if (is_long && leaves_handed(t, s))
+		return -EAGAIN;
+	r = ipcx_unix_send(s->fd, b->wire, b->head.chunk, is_long ? b->fd : -1);
 	if (r == -EPIPE)
-		ipcx_unix_drop_sub(u, s);
+		ipcx_unix_drop_sub(t->sockets, s);
+	if (!r && is_long)
+		s->handed++;
 	return r == -EAGAIN ? r : 0;
 }
 
@@ -132,9 +189,25 @@ static void catch_up(struct ipcx_topic *t, struct ipcx_unix_sub *s)
 	for (; s->fd >= 0 && s->pos < u->flush; s->pos++) {
 		const struct ipcx_piece *p = *at(t, s->pos);
 
-		if (p->state == IPCX_PIECE_READY && send_to(u, s, p) && !s->lossy)
+		if (p->state == IPCX_PIECE_READY && send_to(t, s, p) && !s->lossy)
 			return;
 	}
+}
+
+/* What all have released, or nobody waits for, no longer counts. */
+static void uncount(struct ipcx_topic *t)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+	uint64_t released = u->nr;
+
+	for (int i = 0; i < IPCX_TOPIC_SUBS; i++) {
+		const struct ipcx_unix_sub *s = &u->sub[i];
+
+		if (s->fd >= 0 && !s->lossy && s->acked < released)
+			released = s->acked;
+	}
+	for (; u->counted < released; u->counted++)
+		u->bytes -= u->len[u->counted % t->o.out_depth];
 }
 
 /* Those that all have got, or that nobody can get any more */
@@ -153,10 +226,10 @@ static void free_done(struct ipcx_topic *t)
 	for (; u->tail < done; u->tail++) {
 		struct ipcx_piece **p = at(t, u->tail);
 
-		u->bytes -= (*p)->b->room;
 		ipcx_piece_free(*p);
 		*p = NULL;
 	}
+	uncount(t);
 }
 
 /* Those of which all before are committed or cancelled get their number, and go. */
@@ -170,12 +243,16 @@ static void publish(struct ipcx_topic *t)
 
 		if (p->state == IPCX_PIECE_LOANED)
 			break;
+		u->bytes -= p->b->room;
 		if (p->state == IPCX_PIECE_SKIPPED)
 			continue;
 		h->id = u->nr++;
+		u->len[h->id % t->o.out_depth] = h->len;
+		u->bytes += h->len;
 		ipcx_frame_pack(p->b->wire, h, NULL, false);
 	}
 	free_done(t);
+	wake_threads(u);
 }
 
 /* What is on loan does not count against it, but there has to be room for it. */
@@ -210,8 +287,33 @@ static void cut_off_slow(struct ipcx_topic *t)
 			cut_off(u, &u->sub[i]);
 }
 
-/* Return: 0, -EAGAIN, -EBUSY, or what keeps it from reaching somebody. */
-static int find_room(struct ipcx_topic *t)
+/* What counts against bytes_max: loans, and messages that somebody has not released. */
+static bool is_short(const struct ipcx_topic *t, size_t len)
+{
+	return t->sockets->bytes + len > t->o.out_bytes_max;
+}
+
+/* Return: -ENOBUFS, or -EAGAIN if there will be more when others release. */
+static int why_short(const struct ipcx_topic *t, size_t len)
+{
+	const struct ipcx_topic_unix *u = t->sockets;
+	uint64_t loaned = 0;
+
+	for (uint64_t pos = u->flush; pos < u->head; pos++)
+		loaned += (*at(t, pos))->b->room;
+	return loaned + len > t->o.out_bytes_max ? -ENOBUFS : -EAGAIN;
+}
+
+/* Hears who has released what. */
+static void look_for_room(struct ipcx_topic *t)
+{
+	hear_all(t->sockets);
+	cut_off_slow(t);
+	free_done(t);
+}
+
+/* Return: 0, -EAGAIN, -EBUSY, -ENOBUFS, or what keeps it from reaching somebody. */
+static int find_room(struct ipcx_topic *t, size_t len)
 {
 	struct ipcx_topic_unix *u = t->sockets;
 	int r = ipcx_unix_meet(t);
@@ -220,14 +322,31 @@ static int find_room(struct ipcx_topic *t)
 		u->hurry = true;
 		return r;
 	}
-	if (is_full(t)) {
-		hear_all(u);
-		cut_off_slow(t);
-		free_done(t);
-	}
+	if (is_full(t) || is_short(t, len))
+		look_for_room(t);
 	if (u->head - u->flush == t->o.out_depth)
 		return -EBUSY;
-	return is_full(t) || u->head - u->tail == t->o.out_depth ? -EAGAIN : 0;
+	if (is_full(t) || u->head - u->tail == t->o.out_depth)
+		return -EAGAIN;
+	return is_short(t, len) ? why_short(t, len) : 0;
+}
+
+/* What nobody tells of is tried again in a moment, also by who polls. */
+static void look_soon(struct ipcx_topic *t, bool on)
+{
+	struct itimerspec soon = { .it_value.tv_nsec = on ? IPCX_UNIX_HURRY_NS : 0 };
+	struct epoll_event in = { .events = EPOLLIN };
+	struct ipcx_topic_unix *u = t->sockets;
+
+	if (on && u->timer < 0) {
+		u->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+		if (u->timer >= 0 && epoll_ctl(t->fd, EPOLL_CTL_ADD, u->timer, &in)) {
+			close(u->timer);
+			u->timer = -1;
+		}
+	}
+	if (u->timer >= 0)
+		timerfd_settime(u->timer, 0, &soon, NULL);
 }
 
 /* Who polls is woken by what a subscriber says, while that is waited for. */
@@ -236,20 +355,31 @@ void ipcx_unix_starve(struct ipcx_topic *t, bool on)
 	struct ipcx_topic_unix *u = t->sockets;
 	struct epoll_event ev = { .events = on ? EPOLLIN : 0 };
 
-	if (u->polled && on != u->starved && !epoll_ctl(t->fd, EPOLL_CTL_MOD, u->subs, &ev))
+	if (!u->polled)
+		return;
+	if (on != u->starved && !epoll_ctl(t->fd, EPOLL_CTL_MOD, u->subs, &ev))
 		u->starved = on;
+	look_soon(t, on && u->hurry);
+}
+
+/* Of one that subscribes, too, and does not loan now: what it was woken for is over. */
+void ipcx_unix_hear(struct ipcx_topic *t)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+	uint64_t times;
+
+	if (!(t->flags & IPCX_PUBLISH) || !u->starved)
+		return;
+	look_for_room(t);
+	if (u->timer >= 0 && read(u->timer, &times, sizeof(times)) == sizeof(times))
+		look_soon(t, u->hurry);
 }
 
 static struct ipcx_piece *new_loan(struct ipcx_topic *t, size_t len)
 {
 	struct ipcx_topic_unix *u = t->sockets;
-	struct ipcx_piece *p;
+	struct ipcx_piece *p = ipcx_piece_new(len, len > u->inline_max);
 
-	if (u->bytes + len > t->o.out_bytes_max) {
-		errno = ENOBUFS;
-		return NULL;
-	}
-	p = ipcx_piece_new(len, len > u->inline_max);
 	if (!p)
 		return NULL;
 	p->b->room = len; /* what counts */
@@ -262,7 +392,7 @@ static struct ipcx_piece *new_loan(struct ipcx_topic *t, size_t len)
 int ipcx_unix_loan(struct ipcx_topic *t, size_t len, struct ipcx_msg *m)
 {
 	struct ipcx_piece *p;
-	int r = find_room(t);
+	int r = find_room(t, len);
 
 	ipcx_unix_starve(t, r == -EAGAIN);
 	if (r)
@@ -303,7 +433,7 @@ int ipcx_unix_commit(struct ipcx_topic *t, const struct ipcx_msg *m)
 	h = &p->b->head;
 	if (m->len > h->len)
 		return -EMSGSIZE;
-	if (p->map) {
+	if (p->b->fd >= 0 && m->len) {
 		r = ipcx_piece_seal(p, m->len);
 		if (r)
 			return r;
@@ -326,4 +456,21 @@ int ipcx_unix_cancel(struct ipcx_topic *t, const struct ipcx_msg *m)
 	p->state = IPCX_PIECE_SKIPPED;
 	publish(t);
 	return 0;
+}
+
+/* Before it is closed: what was loaned never comes, and what waits for that goes. */
+void ipcx_unix_pub_end(struct ipcx_topic *t)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+
+	if (!u->sub)
+		return;
+	for (uint64_t pos = u->flush; pos < u->head; pos++)
+		if ((*at(t, pos))->state == IPCX_PIECE_LOANED)
+			(*at(t, pos))->state = IPCX_PIECE_SKIPPED;
+	publish(t);
+	/* there was no room for what these do not get, and it is the last moment to say so */
+	for (int i = 0; i < IPCX_TOPIC_SUBS; i++)
+		if (u->sub[i].fd >= 0 && u->sub[i].pos < u->flush)
+			cut_off(u, &u->sub[i]);
 }

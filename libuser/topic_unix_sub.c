@@ -208,15 +208,28 @@ static void tell_released(struct ipcx_topic *t, struct ipcx_unix_pub *pub)
 		pub->told = oldest;
 }
 
+/* Who is lossy says how many long messages it has taken: only so many may be on their way. */
+static void tell_handed(struct ipcx_unix_pub *pub, const struct ipcx_head *head)
+{
+	char wire[IPCX_FRAME_SIZE];
+
+	if (head->kind != IPCX_FRAME_HANDED)
+		return;
+	ipcx_unix_tell(wire, IPCX_FRAME_SEEN, ++pub->told);
+	ipcx_unix_send(pub->fd, wire, 0, -1);
+}
+
 static void hold(struct ipcx_topic *t, struct ipcx_unix_pub *pub, struct ipcx_piece *p,
 		 struct ipcx_msg *m)
 {
 	struct ipcx_topic_unix *u = t->sockets;
 	const struct ipcx_head *h = &p->b->head;
 
-	if (!pub->begun)
+	if (t->flags & IPCX_LOSSY)
+		tell_handed(pub, h);
+	else if (!pub->begun)
 		pub->told = h->id;
-	else
+	if (pub->begun)
 		u->missed += h->id - pub->nr;
 	pub->begun = true;
 	pub->nr = h->id + 1;
@@ -340,8 +353,10 @@ int ipcx_unix_take(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m)
 	listen_again(u);
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		r = take_untold(u);
-		if (!r && epoll_wait(u->pubs, &ev, 1, 0) != 1)
+		if (!r && epoll_wait(u->pubs, &ev, 1, 0) != 1) {
+			ipcx_unix_hear(t);
 			return -EAGAIN;
+		}
 		if (!r && ev.data.ptr == u)
 			accept_all(u);
 		else if (!r && ev.data.ptr)

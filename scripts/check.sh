@@ -381,6 +381,8 @@ if [ "$kernel" = stock ]; then
 	host topic_shm_long
 	host topic_unix
 	host topic_unix_peer
+	host topic_unix_room
+	host topic_unix_step
 	host topic_unix_kill
 	host queue_shm
 	host queue_shm_kill

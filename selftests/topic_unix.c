@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "topic_unix_util.h"
 
@@ -417,21 +416,6 @@ TEST_F_TIMEOUT(sockets, many_subscribers, 60)
 	ipcx_topic_close(pub);
 }
 
-/* From now on so many more can be opened, up to 3; before it was @limit. */
-static int only_so_many(struct rlimit limit, int more)
-{
-	int fd[4];
-
-	if (setrlimit(RLIMIT_NOFILE, &limit))
-		return -1;
-	for (int i = 0; i <= more; i++)
-		fd[i] = dup(0);
-	limit.rlim_cur = fd[more];
-	for (int i = 0; i <= more; i++)
-		close(fd[i]);
-	return setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /* Where there is no descriptor nothing is lost, and it goes on when there is one. */
 TEST_F(sockets, too_few_descriptors)
 {
@@ -488,6 +472,26 @@ TEST_F(sockets, sealed)
 	EXPECT_EQ('a', ((char *)m.data)[69999]);
 	EXPECT_EQ(SIGSEGV, probe(m.data, true));
 	ASSERT_EQ(0, ipcx_topic_release(sub, &m));
+	ipcx_topic_close(pub);
+	ipcx_topic_close(sub);
+}
+
+/* A loan for a long message, of which nothing was needed, is a message as any other. */
+TEST_F(sockets, long_and_empty)
+{
+	struct ipcx_topic *pub, *sub;
+	struct ipcx_msg m;
+
+	ASSERT_EQ(0, open_topic(&sub, IPCX_SUBSCRIBE));
+	ASSERT_EQ(0, open_topic(&pub, IPCX_PUBLISH));
+	ASSERT_EQ(0, ipcx_topic_loan(pub, 100000, &m, 0));
+	m.len = 0;
+	ASSERT_EQ(0, ipcx_topic_commit(pub, &m));
+	ASSERT_EQ(0, send_nr(pub, 1, 0));
+	ASSERT_EQ(0, ipcx_topic_take(sub, &m, 0));
+	EXPECT_EQ(0, m.len);
+	EXPECT_EQ(0, ipcx_topic_release(sub, &m));
+	EXPECT_EQ(1, recv_nr(sub, 0));
 	ipcx_topic_close(pub);
 	ipcx_topic_close(sub);
 }

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Topics over UNIX sockets: what happens between two system calls of the library, or when one of
+ * them fails. It calls those here, which do first, or instead, what the test says.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "topic_unix_util.h"
+
+#define FAR 100000 /* bytes, too long for a packet */
+
+/* What to do once, before recvmsg() and ppoll(), and behind accept4() */
+static void (*before_recvmsg)(void), (*before_ppoll)(void), (*behind_accept4)(void);
+/* What the next connect() fails with, and how many of sendmsg() fail */
+static int connect_fails, sendmsg_fail;
+/* 2: the next memfd cannot be sealed, and then 1: the next is not made */
+static int memfd_fails;
+
+static struct ipcx_topic *pub, *sub;
+
+static void once(void (**what)(void))
+{
+	void (*f)(void) = *what;
+
+	*what = NULL;
+	if (f)
+		f();
+}
+
+ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	once(&before_recvmsg);
+	return syscall(SYS_recvmsg, fd, msg, flags);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	if (!sendmsg_fail)
+		return syscall(SYS_sendmsg, fd, msg, flags);
+	sendmsg_fail--;
+	errno = ENOBUFS;
+	return -1;
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+	if (!connect_fails)
+		return syscall(SYS_connect, fd, address, len);
+	errno = connect_fails;
+	connect_fails = 0;
+	return -1;
+}
+
+int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+	int r = syscall(SYS_accept4, fd, address, len, flags);
+
+	if (r >= 0)
+		once(&behind_accept4);
+	return r;
+}
+
+int ppoll(struct pollfd *p, nfds_t n, const struct timespec *timeout, const sigset_t *set)
+{
+	int ms = timeout ? timeout->tv_sec * 1000 + timeout->tv_nsec / 1000000 + 1 : -1;
+
+	once(&before_ppoll);
+	return poll(p, n, ms);
+}
+
+int memfd_create(const char *name, unsigned int flags)
+{
+	int fails = memfd_fails;
+
+	memfd_fails -= fails > 0;
+	if (fails == 2)
+		flags &= ~MFD_ALLOW_SEALING;
+	if (fails != 1)
+		return syscall(SYS_memfd_create, name, flags);
+	errno = EMFILE;
+	return -1;
+}
+
+FIXTURE(step)
+{
+	char dir[64], ours[80];
+};
+
+FIXTURE_SETUP(step)
+{
+	ASSERT_TRUE(dir_make(self->dir, self->ours));
+	ASSERT_EQ(0, open_topic(&sub, IPCX_SUBSCRIBE));
+	ASSERT_EQ(0, open_topic(&pub, IPCX_PUBLISH));
+}
+
+FIXTURE_TEARDOWN(step)
+{
+	ipcx_topic_close(pub);
+	ipcx_topic_close(sub);
+	EXPECT_EQ(0, dir_remove(self->dir, self->ours));
+}
+
+static void close_pub(void)
+{
+	ipcx_topic_close(pub);
+	pub = NULL;
+}
+
+/* What was sent comes though its publisher goes just before, without having heard. */
+TEST_F(step, goes_before_it_is_received)
+{
+	static char buf[FAR];
+
+	for (int l = 0; l < 2; l++) {
+		if (!pub)
+			ASSERT_EQ(0, open_topic(&pub, IPCX_PUBLISH));
+		for (int i = 0; i < 3; i++)
+			ASSERT_EQ(0, ipcx_topic_send(pub, buf, l ? FAR : 8, 0));
+		EXPECT_EQ(l ? FAR : 8, ipcx_topic_recv(sub, buf, FAR, 0));
+		before_recvmsg = close_pub;
+		for (int i = 0; i < 2; i++)
+			EXPECT_EQ(l ? FAR : 8, ipcx_topic_recv(sub, buf, FAR, 0));
+		EXPECT_EQ(NULL, pub);
+		EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
+	}
+}
+
+static int taken = -1;
+
+static void take_descriptor(void)
+{
+	taken = dup(0);
+}
+
+/* Another thread gets the last descriptor just before a long message is received. */
+TEST_F(step, last_descriptor)
+{
+	static char buf[FAR];
+	struct rlimit limit;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	ASSERT_EQ(0, send_nr(pub, 1, 0));
+	ASSERT_EQ(1, recv_nr(sub, 0));
+	ASSERT_EQ(0, ipcx_topic_send(pub, buf, FAR, 0));
+	ASSERT_EQ(0, only_so_many(limit, 1));
+	before_recvmsg = take_descriptor;
+	EXPECT_EQ(-EMFILE, ipcx_topic_recv(sub, buf, FAR, 0));
+	EXPECT_LE(0, taken);
+	close(taken);
+	EXPECT_EQ(FAR, ipcx_topic_recv(sub, buf, FAR, 0));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	ASSERT_EQ(0, send_nr(pub, 2, 0));
+	EXPECT_EQ(2, recv_nr(sub, 0));
+}
+
+/* Who is there and cannot be reached is not left out. */
+TEST_F(step, unreachable)
+{
+	static const int why[][2] = { { EACCES, EACCES },
+				      { ENOENT, EACCES },
+				      { ENFILE, EMFILE },
+				      { ENOBUFS, ENOMEM },
+				      { EAGAIN, EAGAIN } };
+
+	for (int i = 0; i < ARRAY_SIZE(why); i++) {
+		ipcx_topic_close(sub);
+		ASSERT_EQ(0, open_topic(&sub, IPCX_SUBSCRIBE));
+		connect_fails = why[i][0];
+		EXPECT_EQ(-why[i][1], send_nr(pub, i, 0));
+		EXPECT_EQ(0, send_nr(pub, i, 0));
+		EXPECT_EQ(i, recv_nr(sub, 0));
+	}
+}
+
+/* Nobody tells when there is room in a backlog, but who polls is told to look. */
+TEST_F(step, polls_for_a_backlog)
+{
+	struct pollfd p = { .fd = ipcx_topic_fd(pub), .events = POLLIN };
+
+	connect_fails = EAGAIN;
+	EXPECT_EQ(-EAGAIN, send_nr(pub, 1, 0));
+	EXPECT_EQ(1, poll(&p, 1, 5000));
+	EXPECT_EQ(0, send_nr(pub, 1, 0));
+	EXPECT_EQ(0, poll(&p, 1, 30));
+	EXPECT_EQ(1, recv_nr(sub, 0));
+}
+
+/* A loan whose commit fails is kept, with its memory. */
+TEST_F(step, commit_again)
+{
+	struct ipcx_msg m, got;
+	char *mine;
+
+	memfd_fails = 2;
+	ASSERT_EQ(0, ipcx_topic_loan(pub, FAR, &m, 0));
+	mine = m.data;
+	memset(mine, 'a', FAR);
+	m.len = 70000;
+	EXPECT_EQ(-EMFILE, ipcx_topic_commit(pub, &m));
+	ASSERT_EQ(mine, m.data);
+	ASSERT_EQ(0, probe(mine + FAR - 1, true));
+	EXPECT_EQ('a', mine[69999]);
+	mine[0] = 'b';
+	memfd_fails = 2;
+	ASSERT_EQ(0, ipcx_topic_cancel(pub, &m));
+	ASSERT_EQ(0, ipcx_topic_loan(pub, FAR, &m, 0));
+	memset(m.data, 'c', FAR);
+	mine = m.data;
+	EXPECT_EQ(-EMFILE, ipcx_topic_commit(pub, &m));
+	mine[0] = 'd';
+	ASSERT_EQ(0, ipcx_topic_commit(pub, &m));
+	ASSERT_EQ(0, ipcx_topic_take(sub, &got, 0));
+	ASSERT_EQ(FAR, got.len);
+	EXPECT_EQ('d', ((char *)got.data)[0]);
+	EXPECT_EQ('c', ((char *)got.data)[FAR - 1]);
+	EXPECT_EQ(0, ipcx_topic_release(sub, &got));
+}
+
+/* What is not sent leaves no loan, which would hold up all behind it. */
+TEST_F(step, send_fails)
+{
+	static char buf[FAR];
+
+	memfd_fails = 2;
+	EXPECT_EQ(-EMFILE, ipcx_topic_send(pub, buf, FAR, 0));
+	for (int i = 0; i < 2 * DEPTH; i++) {
+		ASSERT_EQ(0, send_nr(pub, i, 0));
+		ASSERT_EQ(i, recv_nr(sub, 0));
+	}
+}
+
+/* Who does not get all that was committed, as its publisher goes, is told so. */
+TEST_F(step, held_back_at_the_end)
+{
+	ASSERT_EQ(0, send_nr(pub, 1, 0));
+	sendmsg_fail = 2;
+	ASSERT_EQ(0, send_nr(pub, 2, 0));
+	close_pub();
+	EXPECT_EQ(0, sendmsg_fail);
+	EXPECT_EQ(1, recv_nr(sub, 0));
+	EXPECT_EQ(-EPIPE, recv_nr(sub, 0));
+	EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
+	/* what there is room for goes at the last moment */
+	ASSERT_EQ(0, open_topic(&pub, IPCX_PUBLISH));
+	sendmsg_fail = 1;
+	ASSERT_EQ(0, send_nr(pub, 3, 0));
+	close_pub();
+	EXPECT_EQ(3, recv_nr(sub, 0));
+	EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
+}
+
+static bool drained;
+
+/* As another thread, that hears of all the room and uses a part of it */
+static void drain(void)
+{
+	drained = true;
+	for (int i = 0; i < DEPTH; i++)
+		drained &= recv_nr(sub, 0) == i;
+	drained &= !send_nr(pub, 0, 0);
+}
+
+/* Who goes to sleep finds that another thread has heard of room. */
+TEST_F(step, sleeps_beside_room)
+{
+	int64_t before;
+
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < DEPTH; i++)
+			ASSERT_EQ(0, send_nr(pub, i, 0));
+		before_ppoll = drain;
+		before = now_ns();
+		EXPECT_EQ(0, send_nr(pub, 1, in_ms(10000)));
+		EXPECT_TRUE(drained);
+		EXPECT_GT(5000000000, now_ns() - before);
+		EXPECT_EQ(0, recv_nr(sub, 0));
+		EXPECT_EQ(1, recv_nr(sub, 0));
+	}
+}
+
+static int fork_now[2], forked[2];
+
+static void *fork_once(void *arg)
+{
+	char x;
+
+	if (read(fork_now[0], &x, 1) == 1)
+		*(pid_t *)arg = fork();
+	if (!*(pid_t *)arg) {
+		pause();
+		_exit(0);
+	}
+	if (write(forked[1], "x", 1) != 1)
+		return arg;
+	return NULL;
+}
+
+static void let_fork(void)
+{
+	struct pollfd p = { .fd = forked[0], .events = POLLIN };
+
+	if (write(fork_now[1], "x", 1) == 1)
+		poll(&p, 1, 200); /* it may have to wait for this */
+}
+
+/* A child of another thread keeps no connection that was just accepted, and no memory. */
+TEST_F(step, forks_meanwhile)
+{
+	char path[40], link[100];
+	struct ipcx_msg m;
+	pthread_t thread;
+	int memory = 0;
+	pid_t pid = 0;
+
+	ASSERT_EQ(0, pipe(fork_now) | pipe(forked));
+	ASSERT_EQ(0, ipcx_topic_loan(pub, FAR, &m, 0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, fork_once, &pid));
+	behind_accept4 = let_fork;
+	EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_LT(0, pid);
+	usleep(50000);
+	for (int fd = 0; fd < 64; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		n = readlink(path, link, sizeof(link) - 1);
+		link[n < 0 ? 0 : n] = 0;
+		memory += !!strstr(link, "ipcx-message");
+	}
+	EXPECT_EQ(0, memory);
+	EXPECT_EQ(0, ipcx_topic_cancel(pub, &m));
+	ipcx_topic_close(sub);
+	sub = NULL;
+	for (int i = 0; i < 2 * DEPTH; i++)
+		EXPECT_EQ(0, send_nr(pub, i, 0));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(128 + SIGKILL, exit_status(pid));
+}
+
+TEST_HARNESS_MAIN
