@@ -119,6 +119,7 @@ struct ipcx_topic_attr {
  * -EACCES      the topic's mode does not let you, or not without IPCX_LOSSY; you may not
  *              open /dev/ipcx; over "shm" and "unix" a file is another user's; over "shm" no
  *              member is found
+ * -EADDRINUSE  over "unix": a stranger has put a file in the place of the socket
  * -EDQUOT      your limit on queues and topics, or on bytes, is reached
  * -EEXIST      IPCX_EXCL and there is one already
  * -EFBIG       over "shm": more memory than a file may have

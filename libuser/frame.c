@@ -217,8 +217,7 @@ int ipcx_frame_unpack(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE], uin
 	return r != -EPROTO && h->kind > IPCX_FRAME_ERROR ? -EPROTO : r;
 }
 
-int ipcx_frame_unpack_topic(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE],
-			    uint64_t msg_max)
+int ipcx_frame_unpack_topic(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE], uint64_t msg_max)
 {
 	int r = unpack(h, wire, msg_max);
 

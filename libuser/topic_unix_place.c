@@ -79,6 +79,7 @@ static void reap(const struct ipcx_topic_unix *u, struct table *table)
 	}
 }
 
+/* And has it written down, before the file may go: then nobody would know of them any more. */
 static void reap_all(const struct ipcx_topic_unix *u)
 {
 	struct table table;
