@@ -158,11 +158,11 @@ static int ring_look(struct ipcx_tap_ring *ring, const struct ipcx_pub *pub, u64
 /*
  * Were what was read before this, and @word, of the message in that position? Its cell may be
  * written to again once head is a whole round further, and where there is a lossy subscriber that
- * may want it, the word changes before.
+ * may want it, the word changes before. Head is stored first by the order that x86 keeps.
  */
 static bool still_there(const struct ipcx_pub *pub, u64 pos, u64 word)
 {
-	smp_rmb(); /* G: pairs with F: who saw what came later sees that */
+	smp_rmb(); /* G: pairs with F and M: who saw what came later sees that */
 	return READ_ONCE(cell_of(pub, pos)->word) == word &&
 	       ipcx_pos_ahead(head_of(pub), pos) <= pub->topic->depth;
 }

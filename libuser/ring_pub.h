@@ -271,6 +271,8 @@ static inline void ipcx_pub_advance(struct ipcx_ring_pub *p, uint64_t head)
 {
 	p->head = ipcx_pos_add(head, 1);
 	__atomic_store_n(&p->ring->head, p->head, __ATOMIC_RELAXED);
+	/* [M]: a tap that copies what is written from now on [G] sees it; x86 keeps the order */
+	__atomic_signal_fence(__ATOMIC_RELEASE);
 }
 
 /* The cell gets its number, and is on loan. */

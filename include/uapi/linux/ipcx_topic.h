@@ -57,6 +57,7 @@
  *   H generation := + 1           release        I read of the generation      acquire
  *   J cursor := p + 1             release        K read of a cursor            acquire
  *   L cursor, then attention      compiler only  D
+ *   M head := p + 1, then payload  compiler only  G likewise, then head        acquire fence
  *
  * Everything read from a page of another member is a hint: read once, bounded. One that cannot be
  * is a contradiction, and ends the pair of that ring and that subscriber, nothing else.
