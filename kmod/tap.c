@@ -16,7 +16,7 @@
 
 static size_t record_max(const struct ipcx_tap *tap)
 {
-	return sizeof(*tap->record) + ALIGN(tap->snap, sizeof(u64));
+	return tap->record_size + ALIGN(tap->snap, sizeof(u64));
 }
 
 static void tap_free(struct ipcx_tap *tap)
@@ -41,22 +41,25 @@ static bool tap_over(const struct ipcx_tap *tap)
 	return gone || tap->ops->over(tap);
 }
 
-/* The next record, if that of the last time was handed over. Return: 0 or a negative errno. */
-static int tap_next(struct ipcx_tap *tap)
+/*
+ * The next record, if that of the last time was handed over. @over: nothing new will come, said
+ * before this look. Return: 0 or a negative errno.
+ */
+static int tap_next(struct ipcx_tap *tap, bool over)
 {
 	struct ipcx_tap_record *r = tap->record;
-	bool over;
 	u32 size;
 	int err;
 
 	if (tap->kept)
 		return 0;
-	over = tap_over(tap); /* before the last look */
-	memset(r, 0, sizeof(*r));
+	memset(r, 0, tap->record_size);
 	err = tap->ops->next(tap, r);
+	if (err > 0)
+		return -EAGAIN;
 	if (err)
 		return err == -EAGAIN && over ? -EIDRM : err;
-	size = sizeof(*r) + r->snapped;
+	size = tap->record_size + r->snapped;
 	r->size = ALIGN(size, sizeof(u64));
 	memset((u8 *)r + size, 0, r->size - size);
 	return 0;
@@ -64,11 +67,12 @@ static int tap_next(struct ipcx_tap *tap)
 
 static ssize_t tap_read_some(struct ipcx_tap *tap, char __user *buf, size_t len)
 {
+	bool over = tap_over(tap);
 	size_t done = 0;
 	int err = 0;
 
 	while (!err && len - done >= record_max(tap)) {
-		err = tap_next(tap);
+		err = tap_next(tap, over);
 		if (err)
 			break;
 		tap->kept = copy_to_user(buf + done, tap->record, tap->record->size);
@@ -76,6 +80,8 @@ static ssize_t tap_read_some(struct ipcx_tap *tap, char __user *buf, size_t len)
 			err = -EFAULT;
 		else
 			done += tap->record->size;
+		if (signal_pending(current)) /* messages may come as fast as they are read */
+			break;
 		cond_resched();
 	}
 	return done ?: err;
@@ -165,6 +171,7 @@ static struct ipcx_tap *tap_create(struct file *dev, const struct ipcx_tap_open 
 
 	if (!tap)
 		return ERR_PTR(-ENOMEM);
+	tap->record_size = o->record_size;
 	tap->snap = o->snap;
 	tap->record = kvmalloc(record_max(tap), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!tap->record)
@@ -213,7 +220,9 @@ long ipcx_tap_open(struct file *dev, void __user *arg)
 	struct file *file;
 	int fd, err = ipcx_args_in(&o, sizeof(o), sizeof(o), 0, arg);
 
-	if (!err && (o.__reserved || o.snap > IPCX_TAP_SNAP_MAX))
+	if (!err && (o.record_size < sizeof(struct ipcx_tap_record) || o.record_size > PAGE_SIZE))
+		err = -EINVAL;
+	if (!err && (o.record_size % sizeof(u64) || o.snap > IPCX_TAP_SNAP_MAX))
 		err = -EINVAL;
 	if (!err && o.kind != IPCX_KIND_QUEUE && o.kind != IPCX_KIND_TOPIC)
 		err = -EINVAL;

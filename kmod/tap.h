@@ -12,15 +12,15 @@
 #include "ipcx.h"
 
 #define IPCX_TAP_FOUND 64 /* messages found in one look over the slots of a queue */
-#define IPCX_TAP_COPY (16 * PAGE_SIZE) /* bytes copied while others may wait for that */
+#define IPCX_TAP_COPY PAGE_SIZE /* bytes copied while others may wait for that: of one page */
 
 struct ipcx_tap;
 
 /**
  * struct ipcx_tap_ops - what taps of queues and of topics do differently
  * @begin: nothing was seen yet
- * @next: fill the record, all of it but size, and the bytes behind it. Return: 0, -EAGAIN,
- *	-EINTR
+ * @next: fill the record, all of it but size, and the bytes behind it. Return: 0; -EAGAIN:
+ *	nothing is new; 1: nothing was found, but not all was looked at; -EINTR
  * @over: nothing new will ever come
  * @end: the tap goes
  */
@@ -46,7 +46,7 @@ struct ipcx_tap_found {
  * @map: has no window; its sem is held for read while pages are copied
  * @from: number of the last message when it was opened; later ones count as missed
  * @last: number of the last one shown, or told to be missed
- * @newest: when the slots were looked over: number of the last message, or of the last one found
+ * @through: when the slots were looked over: number of the last message, or of the last one found
  * @n: messages found then
  * @at: how many of these were looked at
  * @found: these, by number
@@ -55,7 +55,7 @@ struct ipcx_tap_queue {
 	struct ipcx_map map;
 	u64 from;
 	u64 last;
-	u64 newest;
+	u64 through;
 	u32 n;
 	u32 at;
 	struct ipcx_tap_found found[IPCX_TAP_FOUND];
@@ -90,10 +90,11 @@ struct ipcx_tap_topic {
  * @ops: of its kind
  * @obj: the object, which has this reference but no user more
  * @net: keeps the namespace alive
+ * @record_size: bytes of a record without the message
  * @snap: bytes of each message to show
  * @reading: bit 0: somebody reads, and has all of this for himself
  * @kept: @record could not be handed over
- * @record: the last one, with room for @snap bytes behind it
+ * @record: the last one, @record_size bytes, with room for @snap bytes behind it
  * @queue: of a queue
  * @topic: of a topic
  */
@@ -101,6 +102,7 @@ struct ipcx_tap {
 	const struct ipcx_tap_ops *ops;
 	struct ipcx_object *obj;
 	struct net *net;
+	u32 record_size;
 	u32 snap;
 	unsigned long reading;
 	bool kept;
@@ -110,6 +112,12 @@ struct ipcx_tap {
 		struct ipcx_tap_topic topic;
 	};
 };
+
+/* Where the bytes of the message go. */
+static inline u8 *ipcx_tap_data(const struct ipcx_tap *tap)
+{
+	return (u8 *)tap->record + tap->record_size;
+}
 
 /* tap.c: the file of a tap */
 

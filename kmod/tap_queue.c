@@ -6,8 +6,8 @@
  *
  * LOCKS: the slots are looked over without; each message found is described under
  * ipcx_queue::lock, and its pages copied under the tap's own ipcx_map::sem, for read, as a fault
- * maps them: a revoker waits for that before a page is freed. Whether they still were of that
- * message is looked at afterwards.
+ * maps them: a revoker waits for that before a page is freed, so that it is held for one page at a
+ * time. Whether they still were of that message is looked at afterwards.
  */
 #include <linux/sched/signal.h>
 
@@ -46,7 +46,7 @@ static void found_add(struct ipcx_tap_queue *t, u64 seq, u32 slot)
 	u32 i = t->n;
 
 	if (i == IPCX_TAP_FOUND) {
-		if (t->found[--i].seq < seq)
+		if (t->found[--i].seq <= seq)
 			return;
 	} else {
 		t->n++;
@@ -70,22 +70,23 @@ static void look_over(struct ipcx_tap *tap)
 	t->n = 0;
 	t->at = 0;
 	spin_lock(&q->lock);
-	t->newest = q->slots.seq;
+	t->through = q->slots.seq;
 	spin_unlock(&q->lock);
-	if (t->newest <= t->last)
+	if (t->through <= t->last)
 		return;
 	for (i = 0; i < q->arena.depth; i++) {
 		const struct ipcx_slot *slot = &q->slots.slot[i];
 		u64 seq = data_race(READ_ONCE(slot->seq)); /* a hint */
 		bool over = data_race(READ_ONCE(slot->state)) == IPCX_SLOT_FREE; /* likewise */
+		bool answer = data_race(READ_ONCE(slot->answers)) == seq; /* likewise */
 
-		if (seq > t->last && seq <= t->newest && (seq > t->from || !over))
+		if (seq > t->last && seq <= t->through && (seq > t->from || !over) && !answer)
 			found_add(t, seq, i);
 		if (i % 1024 == 1023)
 			cond_resched();
 	}
 	if (t->n == IPCX_TAP_FOUND)
-		t->newest = t->found[IPCX_TAP_FOUND - 1].seq;
+		t->through = t->found[IPCX_TAP_FOUND - 1].seq;
 }
 
 /* Under the lock: is message @seq in that slot, and not its answer? */
@@ -143,7 +144,7 @@ static bool describe(struct ipcx_tap *tap, struct ipcx_slot *slot, u64 seq,
 	r->uid = m.d.uid;
 	r->gid = m.d.gid;
 	if (m.d.flags & IPCX_MSG_INLINE)
-		memcpy(r + 1, m.data, r->snapped);
+		memcpy(ipcx_tap_data(tap), m.data, r->snapped);
 	return true;
 }
 
@@ -158,7 +159,7 @@ static bool copy_pages(struct ipcx_tap *tap, struct ipcx_slot *slot, struct ipcx
 		n = min_t(u32, r->snapped - done, IPCX_TAP_COPY);
 		down_read(&tap->queue.map.sem);
 		has = still_has(q, slot, r->seq) &&
-		      ipcx_slot_read(&slot->pg, done, n, (u8 *)(r + 1) + done);
+		      ipcx_slot_read(&slot->pg, done, n, ipcx_tap_data(tap) + done);
 		up_read(&tap->queue.map.sem);
 		if (!has)
 			return false;
@@ -202,10 +203,10 @@ static int queue_next(struct ipcx_tap *tap, struct ipcx_tap_record *r)
 			}
 		}
 		memset(r, 0, sizeof(*r));
-		r->missed = missed_before(t, t->newest + 1);
-		t->last = t->newest;
+		r->missed = missed_before(t, t->through + 1);
+		t->last = t->through;
 	} while (!r->missed && t->n == IPCX_TAP_FOUND);
-	r->seq = t->newest;
+	r->seq = t->through;
 	return r->missed ? 0 : -EAGAIN;
 }
 

@@ -7,14 +7,14 @@
  * passed over.
  *
  * LOCKS: ipcx_topic::mutex keeps a ring and the pages that its windows show, and is let go of
- * after so many bytes or steps. A publisher that is awake does not need it.
+ * after a page or so many steps. Nobody needs it who publishes, takes or releases while awake.
  */
 #include <linux/sched/signal.h>
 
 #include "tap.h"
 #include "topic.h"
 
-#define STEPS_MAX 4096 /* positions looked at under one hold of the mutex */
+#define STEPS_MAX 1024 /* positions looked at under one hold of the mutex */
 #define TRIES_MAX 64 /* messages of a ring that may be overwritten under the tap in one read */
 
 static struct ipcx_topic *topic_of(const struct ipcx_tap *tap)
@@ -56,10 +56,11 @@ static bool word_is(u64 word, u64 pos, u32 state)
 	return word == (pos << 2 | state);
 }
 
-/* Begins behind the newest position that is done with. */
+/* Begins behind the newest position that is done with, if it is not too far back. */
 static void ring_begin(struct ipcx_tap_ring *ring, const struct ipcx_pub *pub)
 {
-	u64 head = head_of(pub), left = ipcx_pub_kept(pub, head), pos, word;
+	u64 head = head_of(pub), pos, word;
+	u64 left = min_t(u64, ipcx_pub_kept(pub, head), STEPS_MAX);
 
 	ring->id = pub->id;
 	for (; left; left--, head = pos_before(head)) {
@@ -195,7 +196,7 @@ static bool copy_all(struct ipcx_tap *tap, u32 index, u64 word, struct ipcx_tap_
 		mutex_lock(&t->mutex);
 		pub = t->pub[index];
 		good = pub && pub->id == ring->id &&
-		       copy_some(pub, ring->pos, r, done, n, (u8 *)(r + 1) + done);
+		       copy_some(pub, ring->pos, r, done, n, ipcx_tap_data(tap) + done);
 		good = good && still_there(pub, ring->pos, word);
 		mutex_unlock(&t->mutex);
 		if (!good)
@@ -260,6 +261,7 @@ static int ring_next(struct ipcx_tap *tap, u32 index, struct ipcx_tap_record *r)
 static int topic_next(struct ipcx_tap *tap, struct ipcx_tap_record *r)
 {
 	u32 i, index, tries;
+	bool more = false;
 	int err;
 
 	for (i = 0; i < IPCX_TOPIC_RINGS; i++) {
@@ -269,13 +271,15 @@ static int topic_next(struct ipcx_tap *tap, struct ipcx_tap_record *r)
 			if (fatal_signal_pending(current))
 				return -EINTR;
 			err = ring_next(tap, index, r);
+			cond_resched();
 		}
+		more |= err > 0;
 		if (err)
 			continue;
 		tap->topic.first = index + 1;
 		return 0;
 	}
-	return -EAGAIN;
+	return more ? 1 : -EAGAIN;
 }
 
 const struct ipcx_tap_ops ipcx_tap_topic_ops = {

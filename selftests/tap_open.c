@@ -9,6 +9,7 @@
 
 #define NAME "tap"
 #define QUEUE IPCX_KIND_QUEUE
+#define RECORD sizeof(struct ipcx_tap_record)
 
 FIXTURE(tap)
 {
@@ -49,7 +50,9 @@ TEST_F(tap, arguments)
 		.name = (uintptr_t)NAME,
 		.name_len = 3,
 		.kind = QUEUE,
+		.record_size = RECORD,
 	};
+	const unsigned int sizes[] = { RECORD - 8, RECORD + 4, 4096 + 8, RECORD + 8, 4096 };
 	struct ipcx_tap_open o = good;
 
 	EXPECT_LE(0, tap_wrong(good));
@@ -57,25 +60,33 @@ TEST_F(tap, arguments)
 	EXPECT_EQ(-EINVAL, tap_wrong(o));
 	o.size = 5000;
 	EXPECT_EQ(-E2BIG, tap_wrong(o));
-	o = good, o.flags = 1;
+	o = good;
+	o.flags = 1;
 	EXPECT_EQ(-EOPNOTSUPP, tap_wrong(o));
-	o = good, o.__reserved = 1;
-	EXPECT_EQ(-EINVAL, tap_wrong(o));
-	o = good, o.snap = IPCX_TAP_SNAP_MAX;
+	for (int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		o = good;
+		o.record_size = sizes[i];
+		EXPECT_EQ(i < 3 ? -EINVAL : 0, tap_wrong(o) < 0 ? tap_wrong(o) : 0);
+	}
+	o = good;
+	o.snap = IPCX_TAP_SNAP_MAX;
 	EXPECT_LE(0, tap_wrong(o));
 	o.snap++;
 	EXPECT_EQ(-EINVAL, tap_wrong(o));
-	o = good, o.kind = IPCX_KIND_REGION;
+	o = good;
+	o.kind = IPCX_KIND_REGION;
 	EXPECT_EQ(-EINVAL, tap_wrong(o));
 	o.kind = 0;
 	EXPECT_EQ(-EINVAL, tap_wrong(o));
 	o.kind = IPCX_KIND_TOPIC;
 	EXPECT_EQ(-EPROTOTYPE, tap_wrong(o));
-	o = good, o.name_len = 0;
+	o = good;
+	o.name_len = 0;
 	EXPECT_EQ(-EINVAL, tap_wrong(o));
 	o.name_len = 2;
 	EXPECT_EQ(-ENOENT, tap_wrong(o));
-	o = good, o.name = 8;
+	o = good;
+	o.name = 8;
 	EXPECT_EQ(-EFAULT, tap_wrong(o));
 	EXPECT_EQ(-EFAULT, device_ioctl(IPCX_IOC_TAP_OPEN, (void *)8));
 }
@@ -105,6 +116,7 @@ TEST_F(tap, open_unwritable)
 		.name = (uintptr_t)NAME,
 		.name_len = 3,
 		.kind = QUEUE,
+		.record_size = RECORD,
 	};
 	ASSERT_EQ(0, mprotect(o, 4096, PROT_READ));
 	EXPECT_EQ(-EFAULT, device_ioctl(IPCX_IOC_TAP_OPEN, o));

@@ -20,6 +20,7 @@ static inline int tap_of(int dev, unsigned int kind, const char *name, unsigned 
 		.name_len = strlen(name),
 		.kind = kind,
 		.snap = snap,
+		.record_size = sizeof(struct ipcx_tap_record),
 	};
 
 	return xioctl(dev, IPCX_IOC_TAP_OPEN, &o);

@@ -182,7 +182,11 @@ static int look_on(struct tap *t)
 
 static int tap_open(struct tap *t, const char *name)
 {
-	struct ipcx_tap_open o = { .size = sizeof(o), .snap = t->snap };
+	struct ipcx_tap_open o = {
+		.size = sizeof(o),
+		.snap = t->snap,
+		.record_size = sizeof(struct ipcx_tap_record),
+	};
 	struct nlattr *attrs[ATTRS];
 	struct answer a;
 	int r = find_object(name, &a), dev;

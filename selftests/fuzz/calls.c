@@ -177,6 +177,7 @@ static void call_tap(struct state *s, const struct call *c)
 		.name_len = name_length(name),
 		.kind = c->arg[1],
 		.snap = c->arg[2],
+		.record_size = sizeof(struct ipcx_tap_record),
 	};
 	fd = spoilt_ioctl(s, s->dev, IPCX_IOC_TAP_OPEN, o, sizeof(*o), c->arg[5]);
 	if (fd <= 0)

@@ -3,10 +3,19 @@
  * Taps of /dev/ipcx: who may administrate looks at the messages of a queue or topic. Growth, and
  * the errors that all ioctls share, are as in <linux/ipcx.h>.
  *
- * Nobody does anything for a tap: it takes no message, holds no slot and makes nobody wait, whether
- * it is read or not. It looks when it is read, and then finds what is still there: messages that
- * wait, that were taken, or that are over while their slot or cell was not used again. So it is a
- * sample, and says exactly how many it missed.
+ * Nobody does anything for a tap: it takes no message and holds no slot, whether it is read or not.
+ * It looks when it is read, and then finds what is still there: messages that wait, that were
+ * taken, or that are over while their slot or cell was not used again. So it is a sample.
+ *
+ * Of a queue it says exactly how many of those it missed that were sent since it was opened. Of a
+ * topic it says how many it missed of each ring that is there when it looks: at least, for what was
+ * in a ring that went meanwhile is not counted (one that nobody subscribes to goes with its
+ * publisher), and as the numbers in the ring have it, which are the publisher's, where messages
+ * that were canceled may count.
+ *
+ * Who gives pages back or copies pinned ones (a loan of another length, a sealed queue, who is
+ * short of bytes), or joins, leaves or sleeps in a topic, may wait while a read copies one page, or
+ * looks at 1024 positions of a ring: for microseconds, unless the reader is preempted just then.
  *
  * read(2) gives whole struct ipcx_tap_record, each with the first bytes of its message behind it,
  * and moves on. It never waits, and neither poll(2) nor epoll tells when to read: do so at times.
@@ -31,10 +40,12 @@
  * @name_len: 1..IPCX_NAME_MAX bytes
  * @kind: IPCX_KIND_QUEUE or IPCX_KIND_TOPIC
  * @snap: bytes of each message to show at most, 0..IPCX_TAP_SNAP_MAX
- * @__reserved: must be 0
+ * @record_size: sizeof(struct ipcx_tap_record) of the caller, a multiple of 8: so far behind the
+ *	beginning of each record is its message; what the kernel does not know of it is 0
  * @out_id: number of the queue or topic
  *
- * It begins with the messages of a queue that wait or are taken; of a topic, with the next. An
+ * It begins with the messages of a queue that wait or are taken at the first read: what was sent
+ * before the tap was opened, and is over by then, is not even missed; of a topic, with the next. An
  * EPHEMERAL object goes with its last end, tapped or not; memory stays until the tap is closed.
  * Needs CAP_SYS_ADMIN over the network namespace when /dev/ipcx was opened, in a user namespace
  * that has owner and group of the object.
@@ -46,10 +57,10 @@
  *	EIDRM         nothing is new, and nothing will be: a queue was removed with
  *		      IPCX_UNLINK_NOW, or the object has neither name nor open end any more
  *	EINTR         the caller is being killed
- *	EINVAL        there is no room for a record with @snap bytes, rounded up to 8, behind it
+ *	EINVAL        there is no room for @record_size and @snap bytes, rounded up to 8
  *
  * Return: the descriptor, close-on-exec, or
- *	EINVAL        kind, snap or name out of range
+ *	EINVAL        kind, snap, record_size or name out of range
  *	EMFILE        too many files open in the process; ENFILE in the system
  *	ENOENT        there is no such name
  *	ENOMEM        no memory, or the memory cgroup's limit is reached
@@ -63,7 +74,7 @@ struct ipcx_tap_open {
 	__u32 name_len;
 	__u32 kind;
 	__u32 snap;
-	__u32 __reserved;
+	__u32 record_size;
 	__aligned_u64 out_id;
 };
 
@@ -81,7 +92,8 @@ enum ipcx_tap_state {
  * @size: bytes up to the next record, a multiple of 8: this, @snapped bytes, zeros
  * @state: enum ipcx_tap_state
  * @seq: number of the message; in a topic, each ring has its own, of 32 bits that wrap
- * @missed: messages, since the last record (in a topic, of this ring), that it did not see
+ * @missed: messages, since the last record (in a topic, of this ring), that it did not see; in a
+ *	topic, where something was overwritten, canceled ones may be among these
  * @len: bytes of the message
  * @tag: the application's word
  * @publisher: in a topic, id of the ring's publisher, as in its directory; in a queue 0

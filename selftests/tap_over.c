@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Taps that come late, whose queue goes, and that go themselves: nobody else notices them.
+ */
+#include "call_util.h"
+#include "tap_util.h"
+
+#include "../kselftest_harness.h"
+
+#define NAME "tap-over"
+#define SNAP (1U << 20)
+#define QUEUE IPCX_KIND_QUEUE
+
+static int errno_of(const struct ipcx_tap_record *r)
+{
+	return r ? 0 : errno;
+}
+
+FIXTURE(tap)
+{
+	struct side s;
+	int fd;
+	long refs;
+};
+
+FIXTURE_SETUP(tap)
+{
+	self->refs = module_refs();
+	memset(&self->s, 0, sizeof(self->s));
+	self->s.e.o.depth = 8;
+	ASSERT_EQ(0, side_open(&self->s, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	self->fd = tap_open(QUEUE, NAME, SNAP);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(tap)
+{
+	end_close(&self->s.e);
+	close(self->fd);
+	EXPECT_EQ(self->refs, module_refs());
+}
+
+static int take_away(struct side *s)
+{
+	struct ipcx_desc d;
+
+	return raw_take(s->e.fd, &d, 0) == 1 ? raw_release(s->e.fd, &d) : -EAGAIN;
+}
+
+/* Of what was there before it, what waits or is held is shown; what is over is not even missed. */
+TEST_F(tap, begins)
+{
+	const struct ipcx_tap_record *r;
+	struct ipcx_desc d;
+	int fd;
+
+	for (int i = 1; i <= 4; i++)
+		ASSERT_EQ(1, raw_send(&self->s.e, 100, i));
+	ASSERT_EQ(1, take_away(&self->s));
+	ASSERT_EQ(1, raw_take(self->s.e.fd, &d, 0));
+	fd = tap_open(QUEUE, NAME, SNAP);
+	for (int i = 2; i <= 4; i++) {
+		r = tap_one(fd, SNAP);
+		ASSERT_NE(NULL, r);
+		EXPECT_EQ(i, r->seq);
+		EXPECT_EQ(0, r->missed);
+		EXPECT_TRUE(tap_all(r, i));
+	}
+	EXPECT_EQ(EAGAIN, errno_of(tap_one(fd, SNAP)));
+	close(fd);
+}
+
+TEST_F(tap, sealed)
+{
+	struct side s = {};
+	int fd;
+
+	ASSERT_EQ(0, side_open(&s, "sealed",
+			       CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL | IPCX_OPEN_SEALED));
+	fd = tap_open(QUEUE, "sealed", SNAP);
+	for (int i = 0; i < 10; i++) {
+		ASSERT_EQ(1, raw_send(&s.e, 9000, i));
+		ASSERT_EQ(1, take_away(&s));
+		EXPECT_TRUE(tap_all(tap_one(fd, SNAP), i));
+	}
+	close(fd);
+	end_close(&s.e);
+}
+
+TEST_F(tap, removed)
+{
+	int fd;
+
+	ASSERT_EQ(1, raw_send(&self->s.e, 10, 'a'));
+	ASSERT_EQ(0, raw_unlink_flags(NAME, IPCX_UNLINK_NOW));
+	EXPECT_TRUE(tap_all(tap_one(self->fd, SNAP), 'a'));
+	EXPECT_EQ(EIDRM, errno_of(tap_one(self->fd, SNAP)));
+	ASSERT_EQ(-ENOENT, tap_open(QUEUE, NAME, 0));
+	/* one that has lost its name, and then its ends */
+	ASSERT_EQ(0, (end_close(&self->s.e), memset(&self->s, 0, sizeof(self->s)),
+		      side_open(&self->s, NAME, CREATE | SENDRECV)));
+	fd = tap_open(QUEUE, NAME, SNAP);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, raw_unlink(NAME));
+	EXPECT_EQ(EAGAIN, errno_of(tap_one(fd, SNAP)));
+	ASSERT_EQ(1, raw_send(&self->s.e, 10, 'b'));
+	end_close(&self->s.e);
+	EXPECT_TRUE(tap_all(tap_one(fd, SNAP), 'b'));
+	EXPECT_EQ(EIDRM, errno_of(tap_one(fd, SNAP)));
+	close(fd);
+	memset(&self->s, 0, sizeof(self->s));
+	ASSERT_EQ(0, side_open(&self->s, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+}
+
+/* It does not keep an ephemeral name. */
+TEST_F(tap, ephemeral)
+{
+	end_close(&self->s.e);
+	EXPECT_EQ(-ENOENT, tap_open(QUEUE, NAME, 0));
+	EXPECT_EQ(EIDRM, errno_of(tap_one(self->fd, SNAP)));
+	memset(&self->s, 0, sizeof(self->s));
+	ASSERT_EQ(0, side_open(&self->s, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+}
+
+/* It is killed while it reads; see the teardown. */
+TEST_F(tap, killed)
+{
+	for (int i = 0; i < 100; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			int fd = tap_open(QUEUE, NAME, SNAP);
+
+			for (;;)
+				tap_one(fd, SNAP);
+		}
+		for (int k = 0; k < 20; k++)
+			ASSERT_EQ(1, raw_send(&self->s.e, 40000, i) == 1 ? take_away(&self->s) : 0);
+		kill(pid, SIGKILL);
+		ASSERT_EQ(128 + SIGKILL, exit_status(pid));
+	}
+}
+
+TEST_HARNESS_MAIN
