@@ -32,7 +32,7 @@ void ipcx_expire_arm(struct ipcx_queue *q, s64 when)
 	bool due;
 
 	lockdep_assert_held(&q->lock);
-	if (when >= q->expire_at)
+	if (when >= q->expire_at || q->over)
 		return;
 	now = ktime_get();
 	first = max(now, q->scan_from);
@@ -195,7 +195,7 @@ bool ipcx_queue_expire(struct ipcx_queue *q)
 	bool any = false;
 
 	spin_lock(&q->lock);
-	if (q->expire_at > s.now) {
+	if (q->expire_at > s.now || q->over) {
 		spin_unlock(&q->lock);
 		return false;
 	}

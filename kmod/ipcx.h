@@ -94,6 +94,8 @@ struct seq_file;
  * @look: tell what is in it and what became of its messages, in zeros
  * @limit: enum ipcx_event_limit, one of its own: what it is; if the kind has any
  * @remove: by IPCX_UNLINK_NOW, if the kind can
+ * @over: it has neither name nor user, and cannot get any again, but perhaps references; if
+ *	something of the kind ends then already
  * @free: the last reference is gone
  */
 struct ipcx_object_ops {
@@ -102,6 +104,7 @@ struct ipcx_object_ops {
 	void (*look)(struct ipcx_object *obj, struct ipcx_object_stat *s);
 	u64 (*limit)(const struct ipcx_object *obj, u32 limit);
 	void (*remove)(struct ipcx_object *obj);
+	void (*over)(struct ipcx_object *obj);
 	void (*free)(struct ipcx_object *obj);
 };
 
@@ -240,7 +243,7 @@ struct ipcx_queue_count {
  * struct ipcx_queue - a queue
  * @obj: its name and its lifetime
  * @lock: protects @slots, @takers, @byte_waiters, @recv_waiters, @senders, @receivers,
- *	@revoked, @count, @removed, @expire_at, @scan_from
+ *	@revoked, @count, @removed, @over, @expire_at, @scan_from
  * @slots: the messages
  * @takers: who sleeps until a message is there, first come first served
  * @byte_waiters: sleeping senders that need more than a slot
@@ -250,6 +253,7 @@ struct ipcx_queue_count {
  * @revoked: endpoints that were revoked and whose file is still open: it may be polled, and then
  *	an exclusive wake-up may end there
  * @removed: by IPCX_UNLINK_NOW
+ * @over: nobody can open it any more: nothing in it ends by itself
  * @count: what became of messages
  * @expire_at: no message or lease ends earlier, host time; KTIME_MAX for never
  * @scan_from: @expire does not run earlier than that, host time
@@ -281,6 +285,7 @@ struct ipcx_queue {
 	u32 receivers;
 	u32 revoked;
 	bool removed;
+	bool over;
 	struct ipcx_queue_count count;
 	s64 expire_at;
 	s64 scan_from;

@@ -341,7 +341,7 @@ void ipcx_object_leave(struct ipcx_object *obj)
 {
 	struct ipcx_net *in = obj->net;
 	struct sk_buff *skb = NULL;
-	bool unlink;
+	bool unlink, over;
 
 	if (READ_ONCE(obj->ephemeral)) /* or it never will be again */
 		skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
@@ -350,7 +350,10 @@ void ipcx_object_leave(struct ipcx_object *obj)
 	unlink = !obj->users && obj->ephemeral && obj->named;
 	if (unlink)
 		remove_name(in, obj, skb, &IPCX_NOBODY);
+	over = !obj->users && !obj->named;
 	mutex_unlock(&in->lock);
+	if (over && obj->ops->over)
+		obj->ops->over(obj);
 	if (unlink)
 		ipcx_object_put(obj);
 	else
@@ -384,16 +387,19 @@ int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
 	struct ipcx_net *in = ipcx_net(net);
 	struct sk_buff *skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
 	struct ipcx_object *obj;
+	bool over = false;
 	int err = 0;
 
 	mutex_lock(&in->lock);
 	obj = lookup(in, name, kind);
-	if (IS_ERR(obj))
+	if (IS_ERR(obj)) {
 		err = PTR_ERR(obj);
-	else if (!ipcx_object_owned(obj, cred))
+	} else if (!ipcx_object_owned(obj, cred)) {
 		err = -EACCES;
-	else
+	} else {
 		remove_name(in, obj, skb, &who);
+		over = !obj->users;
+	}
 	mutex_unlock(&in->lock);
 	if (err) {
 		ipcx_event_unused(skb);
@@ -401,6 +407,8 @@ int ipcx_object_unlink(struct net *net, const struct ipcx_name *name, u32 kind,
 	}
 	if (now)
 		obj->ops->remove(obj);
+	if (over && obj->ops->over)
+		obj->ops->over(obj);
 	ipcx_object_put(obj);
 	return 0;
 }

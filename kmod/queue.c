@@ -71,6 +71,23 @@ static u64 table_bytes(u32 depth)
 	return (u64)depth * sizeof(struct ipcx_slot);
 }
 
+/*
+ * Nobody can open it any more, but a tap may keep it, or the file of an end that was revoked: what
+ * others notice of it ends now. A call of such an end may still look at its dead-letter queue.
+ */
+static void queue_over(struct ipcx_object *obj)
+{
+	struct ipcx_queue *q = container_of(obj, struct ipcx_queue, obj);
+
+	spin_lock(&q->lock);
+	q->over = true;
+	spin_unlock(&q->lock);
+	cancel_delayed_work_sync(&q->expire);
+	if (q->dead_letter)
+		ipcx_object_leave(&q->dead_letter->obj);
+	ipcx_user_uncharge_queue(q->arena.user);
+}
+
 /* Nobody has it open and it has no name: nothing else can be in here. */
 static void queue_free(struct ipcx_object *obj)
 {
@@ -78,10 +95,11 @@ static void queue_free(struct ipcx_object *obj)
 	struct ipcx_arena *a = &q->arena;
 	u32 i;
 
-	cancel_delayed_work_sync(&q->expire);
+	if (!q->over) /* it never had an end, or goes with its namespace */
+		queue_over(obj);
 	ipcx_alerts_free(&q->obj); /* after that, which has something to tell */
 	if (q->dead_letter)
-		ipcx_object_close(&q->dead_letter->obj);
+		ipcx_object_put(&q->dead_letter->obj);
 	for (i = 0; i < a->depth; i++) {
 		struct ipcx_slot *slot = &q->slots.slot[i];
 
@@ -92,7 +110,6 @@ static void queue_free(struct ipcx_object *obj)
 	kvfree(q->slots.slot);
 	ipcx_credits_free(q);
 	ipcx_user_uncharge(a->user, table_bytes(a->depth));
-	ipcx_user_uncharge_queue(a->user);
 	ipcx_user_put(a->user);
 	mem_cgroup_put(a->memcg);
 	kfree(q);
@@ -263,6 +280,7 @@ static const struct ipcx_object_ops queue_ops = {
 	.look = ipcx_queue_look,
 	.limit = queue_limit,
 	.remove = ipcx_queue_remove,
+	.over = queue_over,
 	.free = queue_free,
 };
 

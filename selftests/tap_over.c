@@ -122,6 +122,69 @@ TEST_F(tap, ephemeral)
 	ASSERT_EQ(0, side_open(&self->s, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
 }
 
+static uint32_t queues(void)
+{
+	struct ipcx_info i = { .size = sizeof(i) };
+
+	return device_ioctl(IPCX_IOC_INFO, &i) ? 0 : i.out_user_queues;
+}
+
+static uint64_t queued(struct end *e)
+{
+	struct ipcx_queue_stat st = { .size = sizeof(st) };
+
+	return xioctl(e->fd, IPCX_IOC_QUEUE_STAT, &st) ? -1ULL : st.out_queued;
+}
+
+/*
+ * A queue that nobody can open any more is no queue of its owner's, gives up no message, and does
+ * not keep its dead-letter queue open. @unlinked: it loses its name after its last end
+ */
+static const char *ends_as_without(bool unlinked)
+{
+	static const char name[] = "dead";
+	struct end q = { .o.depth = 4 }, dead = {};
+	struct ipcx_desc d;
+	uint32_t before = queues();
+	const char *wrong = NULL;
+	int fd;
+
+	q.o.dead_letter = (uintptr_t)name;
+	q.o.dead_letter_len = strlen(name);
+	if (end_open(&dead, name, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL) ||
+	    end_open(&q, "mortal", CREATE | SENDRECV | (unlinked ? 0 : IPCX_OPEN_EPHEMERAL)))
+		return "cannot open";
+	fd = tap_open(QUEUE, "mortal", SNAP);
+	if (fd < 0 || raw_loan(q.fd, &d, 10, 0) != 1)
+		return "no tap, or no loan";
+	d.expires = now_ns() + 200000000;
+	if (raw_commit(q.fd, &d) != 1 || queues() != before + 2)
+		return "not sent";
+	end_close(&q);
+	if (unlinked && (queues() != before + 2 || raw_unlink("mortal")))
+		return "gone too early";
+	if (queues() != before + 1)
+		wrong = "still a queue of its owner's";
+	usleep(400000);
+	if (queued(&dead))
+		wrong = "it gave up a message";
+	end_close(&dead);
+	if (!raw_unlink(name))
+		wrong = "its dead-letter queue kept its name";
+	if (queues() != before)
+		wrong = "its dead-letter queue is still one of its owner's";
+	if (!tap_one(fd, SNAP) || errno_of(tap_one(fd, SNAP)) != EIDRM)
+		wrong = "what was there is not shown";
+	close(fd);
+	return wrong;
+}
+
+TEST_F(tap, ends_as_without)
+{
+	EXPECT_STREQ("", ends_as_without(false) ?: "");
+	EXPECT_STREQ("", ends_as_without(true) ?: "");
+}
+
 /* It is killed while it reads; see the teardown. */
 TEST_F(tap, killed)
 {
