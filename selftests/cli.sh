@@ -377,10 +377,26 @@ tapping "$evil" -n 200
 wait "$one"
 check "tap ends with the queue" is $? 4
 check "and has seen all" grep -q '^3 queued' "$dir/seen"
+"$ipcx" create flow --policy drop-oldest
+{ sleep 0.3; "$ipcx" send flow -m late; } &
+check "tap looks once more at its end" shows 'late' "$ipcx" tap flow -W 2s --interval 1m
+yes "$(head -c 50000 /dev/zero | tr '\0' x)" | "$ipcx" send flow &
+flow=$!
+check "tap ends in time while messages flow" \
+	gives 0 sh -c 'timeout 10 "$@" >"$0"' "$dir/seen" "$ipcx" tap flow -W 300ms --snap 64K
+check "and has seen some" grep -q 'xxxx$' "$dir/seen"
+"$ipcx" rm flow --now
+wait "$flow"
 "$ipcx" create tapped --topic
 tapping tapped -n 1 --json
-"$ipcx" pub tapped -m rain
+mkfifo "$dir/line"
+"$ipcx" pub tapped <"$dir/line" & # a ring that nobody reads goes with its publisher
+pub=$!
+exec 3>"$dir/line"
+echo rain >&3
 check "tap of a topic" wait "$one"
+exec 3>&-
+wait "$pub"
 check "shows what is published" grep -q '"seq":0,"state":"published","missed":0,"len":4,.*"ring":0,"publisher":1,"data":"rain"' "$dir/seen"
 "$ipcx" rm tapped
 monitor "$dir/heard" --alerts -C 1

@@ -156,26 +156,25 @@ static int look_on(struct tap *t)
 	size_t room = one > 1 << 18 ? one : 1 << 18;
 	char *buf = malloc(room);
 	int r = CLI_OK;
+	bool last;
 
 	if (!buf)
 		return fail("no memory");
-	while (!r && wants_more(t)) {
+	do {
+		int64_t now = now_ns(), next;
 		ssize_t n = read(t->fd, buf, room);
 
-		if (n > 0) {
+		last = now >= t->deadline;
+		if (n > 0)
 			r = put_records(t, buf, n);
-		} else if (n < 0 && errno == EIDRM) {
-			break;
-		} else if (n < 0 && errno != EAGAIN) {
+		else if (n < 0 && errno == EIDRM)
+			last = true;
+		else if (n < 0 && errno != EAGAIN)
 			r = fail("cannot read the tap: %s", strerror(errno));
-		} else {
-			int64_t next = now_ns() + t->interval;
-
-			if (next > t->deadline)
-				break;
-			sleep_until(next);
-		}
-	}
+		next = t->interval < IPCX_FOREVER - now ? now + t->interval : IPCX_FOREVER;
+		if (!r && !last && wants_more(t) && n <= (ssize_t)(room - one))
+			sleep_until(next < t->deadline ? next : t->deadline);
+	} while (!r && !last && wants_more(t));
 	free(buf);
 	return r;
 }
@@ -280,12 +279,13 @@ const struct command cmd_tap = {
 	"Writes a line for each message until interrupted: its number, where it is (queued, taken, over,\n"
 	"or published), who sent it, how long it is, and what is in it, in hex if it is no text. It\n"
 	"receives nothing, and neither senders nor receivers do anything for it. So it sees what is\n"
-	"still there when it looks, and says how many messages it missed; of a queue it begins\n"
+	"still there when it looks, and says how many messages it missed, but for a topic's whose\n"
+	"publisher came and went between two looks; of a queue it begins\n"
 	"with those that wait or are held. It ends when the queue is removed. You need CAP_SYS_ADMIN.\n"
 	"\n"
 	"  -n, --count COUNT   end after COUNT messages\n"
 	"      --snap BYTES    that much of each message, 0 to 1M; 256\n"
-	"      --interval DUR  from one look to the next when nothing is new: 1ms, 2s; 10ms\n"
+	"      --interval DUR  from one look to the next, unless one shows very much: 1ms, 2s; 10ms\n"
 	"  -W, --timeout DUR   end after so long: 500ms, 2s, 1m. Exit code 4 if less than COUNT,\n"
 	"                      or without it no messages came\n"
 	"\n"
