@@ -53,6 +53,7 @@ static void row_fill(struct row *row, struct nlattr *const attrs[ATTRS])
 	row->queued = attr_or_0(attrs, IPCX_A_OBJECT_QUEUED);
 	row->sent = attr_or_0(attrs, IPCX_A_OBJECT_SENT);
 	row->bytes = attr_or_0(attrs, IPCX_A_OBJECT_SENT_BYTES);
+	row->bytes_known = attrs[IPCX_A_OBJECT_SENT_BYTES];
 	row->done = attr_or_0(attrs, IPCX_A_OBJECT_RELEASED);
 	row->lost = attr_or_0(attrs, IPCX_A_OBJECT_DROPPED_OLDEST) +
 		    attr_or_0(attrs, IPCX_A_OBJECT_DROPPED_NEWEST) +
@@ -79,7 +80,8 @@ static void rates(struct row *row, const struct snapshot *before, int64_t at)
 	if (!old || seconds <= 0)
 		return;
 	row->sent_rate = (row->sent - old->sent) / seconds;
-	row->byte_rate = (row->bytes - old->bytes) / seconds;
+	if (row->bytes_known)
+		row->byte_rate = (row->bytes - old->bytes) / seconds;
 	row->done_rate = (row->done - old->done) / seconds;
 }
 

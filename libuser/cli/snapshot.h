@@ -18,6 +18,7 @@
  * @queued: messages that wait
  * @sent: messages ever
  * @bytes: of these, but those dropped as newest
+ * @bytes_known: the module counts them
  * @done: messages received and released
  * @lost: messages dropped, expired, or given up
  * @send_waiters: threads that wait to send
@@ -35,6 +36,7 @@ struct row {
 	size_t name_len;
 	unsigned int kind, uid;
 	uint64_t depth, queued, sent, bytes, done, lost, send_waiters, recv_waiters;
+	bool bytes_known;
 	double sent_rate, byte_rate, done_rate;
 	size_t object, end, ends;
 };
