@@ -302,7 +302,7 @@ bool ipcx_object_keep(struct ipcx_object *obj)
 
 /**
  * ipcx_object_put() - one frees it a reference less; the last less
- * @obj: the object object; freed with the last
+ * @obj: the object; freed with the last
  */
 void ipcx_object_put(struct ipcx_object *obj)
 {
