@@ -322,8 +322,8 @@ static inline void ipcx_slot_number(struct ipcx_slots *s, struct ipcx_slot *slot
 }
 
 /* BUSY or LOANED -> QUEUED: last of its priority. */
-static __always_inline void ipcx_slot_commit(struct ipcx_slots *s, struct ipcx_slot *slot,
-					     u64 len, u8 prio)
+static __always_inline void ipcx_slot_commit(struct ipcx_slots *s, struct ipcx_slot *slot, u64 len,
+					     u8 prio)
 {
 	ipcx_slot_unhold(s, slot);
 	slot->len = len;
