@@ -154,7 +154,7 @@ alone() {
 # own NAME: does it want a guest for itself? It takes long, or the next would notice
 own() {
 	case $1 in
-	many | event_cost | tap_cost | queue | limit | memcg | leak | fail_nth | fail_slab | *.sh) ;;
+	many | event_cost | tap_cost | netlink_bad | queue | limit | memcg | leak | fail_nth | fail_slab | *.sh) ;;
 	*) alone "$1" ;;
 	esac
 }

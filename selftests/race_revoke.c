@@ -120,10 +120,13 @@ static int asking(void)
 /* The victim's end holds a request of the other's, and has a loan for the reply. */
 static int serving(void)
 {
-	return opened()								 ?:
-		       done(side_send_inline(&o, &db, 4, 'q', IPCX_MSG_REQUEST)) ?:
-		       done(side_take(&v, &da, 0, 0))				 ?:
-		       done(side_loan(&v, &answer, LONG, IPCX_LOAN_REPLY));
+	int r = opened();
+
+	if (!r)
+		r = done(side_send_inline(&o, &db, 4, 'q', IPCX_MSG_REQUEST));
+	if (!r)
+		r = done(side_take(&v, &da, 0, 0));
+	return r ?: done(side_loan(&v, &answer, LONG, IPCX_LOAN_REPLY));
 }
 
 /* Pages of both windows are mapped, of a loan and of a message. */
@@ -309,9 +312,11 @@ static int fork_a(void)
 
 static int forkable(void)
 {
-	return seen_both()					      ?:
-		       madvise(v.e.tx, v.e.o.out_window, MADV_DOFORK) ?:
-		       madvise(v.e.rx, v.e.o.out_window, MADV_DOFORK);
+	int r = seen_both();
+
+	if (!r)
+		r = madvise(v.e.tx, v.e.o.out_window, MADV_DOFORK);
+	return r ?: madvise(v.e.rx, v.e.o.out_window, MADV_DOFORK);
 }
 
 static int remove_a(void)
