@@ -49,13 +49,19 @@ struct tap {
 
 static const char *tap_state_text(unsigned int state)
 {
-	static const char *const texts[] = {
-		[IPCX_TAP_LOST] = "lost",	    [IPCX_TAP_QUEUED] = "queued",
-		[IPCX_TAP_TAKEN] = "taken",	    [IPCX_TAP_OVER] = "over",
-		[IPCX_TAP_PUBLISHED] = "published",
-	};
-
-	return state < ARRAY_SIZE(texts) ? texts[state] : "?";
+	switch (state) {
+	case IPCX_TAP_LOST:
+		return "lost";
+	case IPCX_TAP_QUEUED:
+		return "queued";
+	case IPCX_TAP_TAKEN:
+		return "taken";
+	case IPCX_TAP_OVER:
+		return "over";
+	case IPCX_TAP_PUBLISHED:
+		return "published";
+	}
+	return "?";
 }
 
 /* How much of what is shown is whole: the last character of a text may be cut */
