@@ -79,16 +79,12 @@ static __always_inline ssize_t receive(const struct file *file, int iocb_flags, 
 	if (unlikely(ep->party.gone))
 		err = -ESTALE;
 	if (unlikely(err)) {
-		ipcx_queue_requeue(q, slot);
-	} else {
-		ipcx_queue_released(q, slot);
-		ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
-	}
-	spin_unlock(&q->lock);
-	if (unlikely(err)) {
-		ipcx_queue_given_back(ep);
+		ipcx_queue_give_back(ep, slot);
 		return err;
 	}
+	ipcx_queue_released(q, slot);
+	ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
+	spin_unlock(&q->lock);
 	ipcx_queue_wake_send(q);
 	return len;
 }
@@ -157,8 +153,12 @@ static noinline struct ipcx_slot *wait_inline(struct ipcx_endpoint *ep, u64 len,
 		return ERR_PTR(err);
 	if (likely(!q->removed && !ep->party.gone))
 		return slot;
+	err = q->removed ? -EIDRM : -ESTALE;
 	ipcx_queue_put_slot(q, slot);
-	return ERR_PTR(q->removed ? -EIDRM : -ESTALE);
+	spin_unlock(&q->lock);
+	ipcx_queue_wake_send(q); /* the slot is for others */
+	spin_lock(&q->lock);
+	return ERR_PTR(err);
 }
 
 /* Under the lock: one that is free now, BUSY, or NULL. */
@@ -203,7 +203,6 @@ static __always_inline ssize_t send_inline(const struct file *file, int iocb_fla
 		slot = wait_inline(ep, len, deadline_of(file, iocb_flags));
 		if (IS_ERR(slot)) {
 			spin_unlock(&q->lock);
-			ipcx_queue_wake_send(q); /* it may have had one, which is for others */
 			return PTR_ERR(slot);
 		}
 	}

@@ -425,7 +425,7 @@ bool ipcx_queue_readable(struct ipcx_queue *q, const struct ipcx_party *party);
 bool ipcx_queue_writable(struct ipcx_queue *q, const struct ipcx_credit *credit, u32 npages,
 			 u32 kind);
 void ipcx_waiters_stop(struct ipcx_endpoint *ep);
-void ipcx_queue_given_back(struct ipcx_endpoint *ep);
+void ipcx_queue_give_back(struct ipcx_endpoint *ep, struct ipcx_slot *slot);
 int ipcx_queue_wait_recv(struct ipcx_endpoint *ep, bool lease, u64 len_max, s64 deadline,
 			 struct ipcx_slot **slot);
 int ipcx_queue_wait_send(struct ipcx_endpoint *ep, u32 npages, u32 kind, s64 deadline);

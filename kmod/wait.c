@@ -279,23 +279,32 @@ int ipcx_sleep_until(s64 deadline)
 }
 
 /**
- * ipcx_queue_given_back() - a message that a thread had in its hands is queued again
- * @ep: the thread's; its queue is not locked, since it was locked to queue the message
+ * ipcx_queue_give_back() - a thread does not keep the message that it had in its hands
+ * @ep: the thread's; its queue is locked, and unlocked afterwards
+ * @slot: the message, BUSY; queued again
+ *
+ * If the endpoint was revoked meanwhile, and was the last receiver, a request is over: who revoked
+ * it did not find that. Others in the queue were sent later and wait for the next receiver.
  */
-void ipcx_queue_given_back(struct ipcx_endpoint *ep)
+void ipcx_queue_give_back(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
+	__releases(&ep->q->lock)
 {
-	ipcx_queue_wake_recv(ep->q, 1);
-	/* who revoked the endpoint, and with it the last receiver, did not find this request */
-	if (unlikely(READ_ONCE(ep->party.gone)))
-		ipcx_calls_orphan(ep->q);
+	struct ipcx_queue *q = ep->q;
+	bool over = ep->party.gone && !q->receivers && slot->request;
+
+	if (!over)
+		ipcx_queue_requeue(q, slot);
+	spin_unlock(&q->lock);
+	if (over)
+		ipcx_queue_retire(q, slot, &q->count.withdrawn, IPCX_MSG_OWNERDEAD);
+	else
+		ipcx_queue_wake_recv(q, 1);
 }
 
 /* The taker dies, holds enough or is revoked: as if it had never got the message. */
 static void hand_back(struct ipcx_endpoint *ep, struct ipcx_slot *slot) __must_hold(&ep->q->lock)
 {
-	ipcx_queue_requeue(ep->q, slot);
-	spin_unlock(&ep->q->lock);
-	ipcx_queue_given_back(ep);
+	ipcx_queue_give_back(ep, slot);
 	spin_lock(&ep->q->lock);
 }
 

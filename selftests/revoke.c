@@ -370,12 +370,17 @@ static int open_asker(struct _test_data_revoke *self)
 	return err;
 }
 
-static bool told_of_death(struct side *o)
+/* Of the request that @was: another one, sent later, waits for who comes. */
+static bool told_of_death(struct side *o, const struct ipcx_desc *was)
 {
+	struct ipcx_queue_stat st;
 	struct ipcx_desc d;
 
-	return side_answer(o, &d, in_ms(5000)) == 1 && d.flags & IPCX_MSG_OWNERDEAD &&
-	       raw_release(o->e.fd, &d) == 1 && all_free(o);
+	if (side_answer(o, &d, in_ms(5000)) != 1 || !(d.flags & IPCX_MSG_OWNERDEAD) ||
+	    d.seq != was->seq || raw_release(o->e.fd, &d) != 1)
+		return false;
+	st = stat_of(o);
+	return st.out_queued == 1 && !st.out_answers && st.out_free == o->e.o.out_depth - 1;
 }
 
 /* On one CPU for all: while @on others come to it only when this one sleeps. */
@@ -396,7 +401,7 @@ static int urgent(bool on)
 TEST_F(revoke, last_server_wakes)
 {
 	struct sleep_thread t = {};
-	struct ipcx_desc d;
+	struct ipcx_desc d, later;
 
 	ASSERT_EQ(0, open_asker(self));
 	ASSERT_EQ(0, urgent(false));
@@ -406,10 +411,11 @@ TEST_F(revoke, last_server_wakes)
 	ASSERT_EQ(0, urgent(true));
 	ASSERT_EQ(1, side_send_inline(&self->o, &d, 4, 'q', IPCX_MSG_REQUEST));
 	REVOKE();
+	ASSERT_EQ(1, side_send_inline(&self->o, &later, 4, 'l', IPCX_MSG_REQUEST));
 	ASSERT_EQ(0, urgent(false));
 	pthread_join(t.thread, NULL);
 	EXPECT_EQ(-ESTALE, t.ret);
-	EXPECT_TRUE(told_of_death(&self->o));
+	EXPECT_TRUE(told_of_death(&self->o, &d));
 }
 
 static char *slow_page;
@@ -423,7 +429,7 @@ static int read_slowly(struct side *s)
 TEST_F(revoke, last_server_reads)
 {
 	struct sleep_thread t = {};
-	struct ipcx_desc d;
+	struct ipcx_desc d, later;
 	int hang;
 
 	ASSERT_EQ(0, open_asker(self));
@@ -434,10 +440,11 @@ TEST_F(revoke, last_server_reads)
 	ASSERT_EQ(0, go_to_sleep(&t, &self->v, read_slowly));
 	ASSERT_TRUE(hangs(hang));
 	REVOKE();
+	ASSERT_EQ(1, side_send_inline(&self->o, &later, 4, 'l', IPCX_MSG_REQUEST));
 	EXPECT_EQ(0, hang_no_more(hang, slow_page, 4096));
 	pthread_join(t.thread, NULL);
 	EXPECT_EQ(-ESTALE, t.ret);
-	EXPECT_TRUE(told_of_death(&self->o));
+	EXPECT_TRUE(told_of_death(&self->o, &d));
 	close(hang);
 }
 
