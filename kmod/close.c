@@ -208,9 +208,14 @@ void ipcx_endpoint_close(struct ipcx_endpoint *ep)
 
 	ipcx_arena_detach(&q->arena, &ep->map);
 	if (!endpoint_end(ep, NULL)) {
+		bool unused;
+
 		spin_lock(&q->lock);
 		count_revoked(q, -1);
+		unused = q->over && !q->revoked;
 		spin_unlock(&q->lock);
+		if (unused)
+			ipcx_user_uncharge_queue(q->arena.user);
 	}
 	endpoint_put(ep);
 }

@@ -79,13 +79,17 @@ static void queue_over(struct ipcx_object *obj)
 {
 	struct ipcx_queue *q = container_of(obj, struct ipcx_queue, obj);
 
+	bool unused;
+
 	spin_lock(&q->lock);
 	q->over = true;
+	unused = !q->revoked; /* or it counts until the last such file is closed */
 	spin_unlock(&q->lock);
 	cancel_delayed_work_sync(&q->expire);
 	if (q->dead_letter)
 		ipcx_object_leave(&q->dead_letter->obj);
-	ipcx_user_uncharge_queue(q->arena.user);
+	if (unused)
+		ipcx_user_uncharge_queue(q->arena.user);
 }
 
 /* Nobody has it open and it has no name: nothing else can be in here. */
