@@ -218,11 +218,13 @@ long ipcx_tap_open(struct file *dev, void __user *arg)
 	struct ipcx_name name;
 	struct ipcx_tap *tap;
 	struct file *file;
-	int fd, err = ipcx_args_in(&o, sizeof(o), sizeof(o), 0, arg);
+	int fd, err;
 
-	if (!err && (o.record_size < sizeof(struct ipcx_tap_record) || o.record_size > PAGE_SIZE))
+	err = ipcx_args_in(&o, sizeof(o), offsetofend(struct ipcx_tap_open, out_id), 0, arg);
+	if (!err && (o.record_size < offsetofend(struct ipcx_tap_record, gid) ||
+		     o.record_size > PAGE_SIZE || o.record_size % sizeof(u64)))
 		err = -EINVAL;
-	if (!err && (o.record_size % sizeof(u64) || o.snap > IPCX_TAP_SNAP_MAX))
+	if (!err && o.snap > IPCX_TAP_SNAP_MAX)
 		err = -EINVAL;
 	if (!err && o.kind != IPCX_KIND_QUEUE && o.kind != IPCX_KIND_TOPIC)
 		err = -EINVAL;

@@ -124,7 +124,7 @@ static bool describe(struct ipcx_tap *tap, struct ipcx_slot *slot, u64 seq,
 	struct ipcx_message m;
 	bool has;
 
-	memset(r, 0, sizeof(*r));
+	memset(r, 0, tap->record_size);
 	spin_lock(&q->lock);
 	r->state = state_of(slot);
 	has = slot_has(slot, seq) && (r->state != IPCX_TAP_OVER || seq > tap->queue.from);
@@ -202,7 +202,7 @@ static int queue_next(struct ipcx_tap *tap, struct ipcx_tap_record *r)
 				return 0;
 			}
 		}
-		memset(r, 0, sizeof(*r));
+		memset(r, 0, tap->record_size);
 		r->missed = missed_before(t, t->through + 1);
 		t->last = t->through;
 	} while (!r->missed && t->n == IPCX_TAP_FOUND);
