@@ -266,6 +266,33 @@ static int revoke_as(int family, uint64_t id, int uid, uint64_t caps)
 	return -exit_status(pid);
 }
 
+/* A queue that nobody can open any more counts until the file of its last revoked end is closed. */
+static int still_counts(int family)
+{
+	struct ipcx_info i = { .size = sizeof(i) };
+	struct side mine = {};
+	int fd;
+
+	if (as_user(1002) || side_open(&mine, "mine", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL))
+		return 1;
+	fd = nl_open();
+	if (revoke_end(fd, family, last_end(fd, family, mine.e.o.out_id)))
+		return 2;
+	if (device_ioctl(IPCX_IOC_INFO, &i) || i.out_user_queues != 1)
+		return 3;
+	end_close(&mine.e);
+	return device_ioctl(IPCX_IOC_INFO, &i) || i.out_user_queues ? 4 : 0;
+}
+
+TEST_F(revoke, counts)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(still_counts(self->family));
+	EXPECT_EQ(0, exit_status(pid));
+}
+
 TEST_F(revoke, rights)
 {
 	struct side own = { .e.o.mode = 0600 }, mine = {}, other = { .e.o.mode = 0644 };
