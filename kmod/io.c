@@ -80,11 +80,13 @@ static __always_inline ssize_t receive(const struct file *file, int iocb_flags, 
 		err = -ESTALE;
 	if (unlikely(err)) {
 		ipcx_queue_give_back(ep, slot);
-		return err;
+	} else {
+		ipcx_queue_released(q, slot);
+		ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
 	}
-	ipcx_queue_released(q, slot);
-	ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
 	spin_unlock(&q->lock);
+	if (unlikely(err))
+		return err;
 	ipcx_queue_wake_send(q);
 	return len;
 }
@@ -154,10 +156,7 @@ static noinline struct ipcx_slot *wait_inline(struct ipcx_endpoint *ep, u64 len,
 	if (likely(!q->removed && !ep->party.gone))
 		return slot;
 	err = q->removed ? -EIDRM : -ESTALE;
-	ipcx_queue_put_slot(q, slot);
-	spin_unlock(&q->lock);
-	ipcx_queue_wake_send(q); /* the slot is for others */
-	spin_lock(&q->lock);
+	ipcx_slot_refuse(q, slot);
 	return ERR_PTR(err);
 }
 

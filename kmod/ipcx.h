@@ -530,6 +530,7 @@ bool ipcx_queue_put_message(struct ipcx_queue *q, struct ipcx_slot *slot, u64 le
 int ipcx_slot_get(struct ipcx_endpoint *ep, u64 len, u32 kind, s64 deadline,
 		  struct ipcx_slot **slot);
 void ipcx_slot_release(struct ipcx_queue *q, struct ipcx_slot *slot);
+void ipcx_slot_refuse(struct ipcx_queue *q, struct ipcx_slot *slot);
 int ipcx_slot_send(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len);
 int ipcx_loan_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct ipcx_desc *d);
 int ipcx_message_fetch(struct ipcx_queue *q, struct ipcx_message *m, u64 inline_data);

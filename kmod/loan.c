@@ -21,6 +21,19 @@ void ipcx_slot_release(struct ipcx_queue *q, struct ipcx_slot *slot)
 	ipcx_queue_wake_send(q);
 }
 
+/**
+ * ipcx_slot_refuse() - a slot is not for who got it, and free again
+ * @q: the queue, locked; unlocked for a moment
+ * @slot: the slot, BUSY or LOANED
+ */
+void ipcx_slot_refuse(struct ipcx_queue *q, struct ipcx_slot *slot) __must_hold(&q->lock)
+{
+	ipcx_queue_put_slot(q, slot);
+	spin_unlock(&q->lock);
+	ipcx_queue_wake_send(q);
+	spin_lock(&q->lock);
+}
+
 /* Takes @npages from free slots of the queue. Return: whether there were any. */
 static bool steal_pages(struct ipcx_queue *q, u32 npages)
 {

@@ -52,13 +52,11 @@ static int loan_seal(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 len)
 	spin_lock(&q->lock);
 	ipcx_slot_loan(&q->slots, slot, &ep->party, slot->len);
 	slot->reply = reply;
-	if (likely(!ep->party.gone))
-		return err;
-	ipcx_queue_put_slot(q, slot); /* what the end held went meanwhile */
-	spin_unlock(&q->lock);
-	ipcx_queue_wake_send(q);
-	spin_lock(&q->lock);
-	return -ESTALE;
+	if (unlikely(ep->party.gone)) { /* what the end held went meanwhile */
+		ipcx_slot_refuse(q, slot);
+		err = -ESTALE;
+	}
+	return err;
 }
 
 static __always_inline int loan_may_commit(struct ipcx_endpoint *ep, struct ipcx_slot *slot,

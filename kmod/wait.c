@@ -280,14 +280,14 @@ int ipcx_sleep_until(s64 deadline)
 
 /**
  * ipcx_queue_give_back() - a thread does not keep the message that it had in its hands
- * @ep: the thread's; its queue is locked, and unlocked afterwards
- * @slot: the message, BUSY; queued again
+ * @ep: the thread's; its queue is locked, and unlocked for a moment
+ * @slot: the message, BUSY; queued again, as if it had never been taken
  *
  * If the endpoint was revoked meanwhile, and was the last receiver, a request is over: who revoked
  * it did not find that. Others in the queue were sent later and wait for the next receiver.
  */
 void ipcx_queue_give_back(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
-	__releases(&ep->q->lock)
+	__must_hold(&ep->q->lock)
 {
 	struct ipcx_queue *q = ep->q;
 	bool over = ep->party.gone && !q->receivers && slot->request;
@@ -299,13 +299,7 @@ void ipcx_queue_give_back(struct ipcx_endpoint *ep, struct ipcx_slot *slot)
 		ipcx_queue_retire(q, slot, &q->count.withdrawn, IPCX_MSG_OWNERDEAD);
 	else
 		ipcx_queue_wake_recv(q, 1);
-}
-
-/* The taker dies, holds enough or is revoked: as if it had never got the message. */
-static void hand_back(struct ipcx_endpoint *ep, struct ipcx_slot *slot) __must_hold(&ep->q->lock)
-{
-	ipcx_queue_give_back(ep, slot);
-	spin_lock(&ep->q->lock);
+	spin_lock(&q->lock);
 }
 
 /* Return: whether the time of the message was over when the taker woke: it is given up. */
@@ -404,7 +398,7 @@ int ipcx_queue_wait_recv(struct ipcx_endpoint *ep, bool lease, u64 len_max, s64 
 			return err;
 		err = refuse_handed(ep, lease);
 		if (err) {
-			hand_back(ep, t.slot);
+			ipcx_queue_give_back(ep, t.slot);
 			return err;
 		}
 	} while (handed_late(q, t.slot));

@@ -382,6 +382,7 @@ check "and has seen all" grep -q '^3 queued' "$dir/seen"
 check "tap looks once more at its end" shows 'late' "$ipcx" tap flow -W 2s --interval 1m
 yes "$(head -c 50000 /dev/zero | tr '\0' x)" | "$ipcx" send flow &
 flow=$!
+# shellcheck disable=SC2016 # for that shell
 check "tap ends in time while messages flow" \
 	gives 0 sh -c 'timeout 10 "$@" >"$0"' "$dir/seen" "$ipcx" tap flow -W 300ms --snap 64K
 check "and has seen some" grep -q 'xxxx$' "$dir/seen"

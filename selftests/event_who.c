@@ -122,14 +122,18 @@ TEST_F(lifecycle, in_order)
 TEST(killed_member)
 {
 	const int kinds[] = { KIND(MADE), KIND(OPENED), KIND(CLOSED), KIND(UNLINKED), KIND(GONE) };
-	int fd = nl_listen(IPCX_MCGRP_LIFECYCLE);
-	pid_t pid = fork();
+	int fd = nl_listen(IPCX_MCGRP_LIFECYCLE), open[2];
+	char c;
+	pid_t pid;
 
 	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, pipe(open));
+	pid = fork();
 	if (!pid) {
 		struct member m = {};
 
-		_exit(member_open(&m, NAME, CREATE | PUBLISH | EPHEMERAL) || pause());
+		_exit(member_open(&m, NAME, CREATE | PUBLISH | EPHEMERAL) ||
+		      write(open[1], "o", 1) != 1 || pause());
 	}
 	for (int i = 0; i < 5; i++) {
 		ASSERT_EQ(0, event_next(fd, 10000));
@@ -139,10 +143,14 @@ TEST(killed_member)
 		if (kinds[i] == KIND(CLOSED)) {
 			EXPECT_EQ(pid, EVENT(PID));
 		}
-		if (kinds[i] == KIND(OPENED))
+		if (kinds[i] == KIND(OPENED)) { /* it is told before it has it */
+			ASSERT_EQ(1, read(open[0], &c, 1));
 			kill(pid, SIGKILL);
+		}
 	}
 	waitpid(pid, NULL, 0);
+	close(open[0]);
+	close(open[1]);
 	close(fd);
 }
 

@@ -235,5 +235,7 @@ int main(int argc, char **argv)
 		ksft_test_result(!wrong, "%s, %s: %s, %lu done, %lu refused\n", flips[i].call->name,
 				 flips[i].field, wrong ?: "good", good, bad);
 	}
+	raw_unlink("flip-a");
+	raw_unlink("flip-b");
 	ksft_finished();
 }

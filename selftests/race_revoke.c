@@ -122,10 +122,8 @@ static int serving(void)
 {
 	int r = opened();
 
-	if (!r)
-		r = done(side_send_inline(&o, &db, 4, 'q', IPCX_MSG_REQUEST));
-	if (!r)
-		r = done(side_take(&v, &da, 0, 0));
+	r = r ?: done(side_send_inline(&o, &db, 4, 'q', IPCX_MSG_REQUEST));
+	r = r ?: done(side_take(&v, &da, 0, 0));
 	return r ?: done(side_loan(&v, &answer, LONG, IPCX_LOAN_REPLY));
 }
 
@@ -314,8 +312,7 @@ static int forkable(void)
 {
 	int r = seen_both();
 
-	if (!r)
-		r = madvise(v.e.tx, v.e.o.out_window, MADV_DOFORK);
+	r = r ?: madvise(v.e.tx, v.e.o.out_window, MADV_DOFORK);
 	return r ?: madvise(v.e.rx, v.e.o.out_window, MADV_DOFORK);
 }
 
