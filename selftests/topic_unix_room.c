@@ -83,6 +83,7 @@ TEST_F(room, bytes)
 	ASSERT_EQ(0, ipcx_topic_open(&sub, URI, SUBSCRIBE_LOSSY, NULL));
 	for (int i = 0; i < 10; i++)
 		EXPECT_EQ(0, ipcx_topic_send(pub, buf, FAR, 0));
+	EXPECT_EQ(FAR, ipcx_topic_recv(sub, buf, FAR, 0));
 	ipcx_topic_close(pub);
 	ipcx_topic_close(sub);
 }
