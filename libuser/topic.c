@@ -79,6 +79,15 @@ static int wait_not(struct ipcx_topic *t, struct ipcx_topic_patience *p,
 	return t->ops->call(t, IPCX_IOC_TOPIC_WAIT, arg) ? -errno : 0;
 }
 
+/* Return: 0, or a bare negative errno. */
+static int sleep_until(struct ipcx_topic *t, const struct ipcx_topic_patience *p,
+		       struct ipcx_topic_wait *arg)
+{
+	if (t->ops->wait)
+		return t->ops->wait(t, p);
+	return t->ops->call(t, IPCX_IOC_TOPIC_WAIT, arg) < 0 ? -errno : 0;
+}
+
 /* What was looked for was not there. Return: 0: look again; or a bare negative errno. */
 int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p)
 {
@@ -88,7 +97,7 @@ int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p)
 		.deadline = p->deadline,
 	};
 	int64_t before, after;
-	int err = 0;
+	int r;
 
 	if (p->deadline == IPCX_NOWAIT)
 		return wait_not(t, p, &arg);
@@ -100,15 +109,14 @@ int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p)
 		return 0;
 	}
 	before = now();
-	if (t->ops->call(t, IPCX_IOC_TOPIC_WAIT, &arg) < 0)
-		err = errno;
+	r = sleep_until(t, p, &arg);
 	after = now();
 	/* who has looked that often in vain shares a CPU with whom it waits for, or waits long */
-	adapt(t, p->until, !err && after - before < SHORT_NS && p->looks < LOOKS_MAX);
+	adapt(t, p->until, !r && after - before < SHORT_NS && p->looks < LOOKS_MAX);
 	p->looks = 0;
 	/* a sleep that ends at once, and finds nothing, must not go on and on */
 	p->late = after >= p->deadline;
-	return -err;
+	return r;
 }
 
 /* What was waited for came. */

@@ -117,6 +117,7 @@ struct ipcx_topic_reader {
  * @name: without the transport, "" for a topic without a name
  * @ops: the transport
  * @mem: the file with all that is mapped
+ * @wakes: of a transport without rings: how often there may have been room since; a futex
  * @shm: what the transport "shm" knows, topic_shm.h
  * @sockets: and "unix", topic_unix.h
  */
@@ -158,8 +159,25 @@ struct ipcx_topic {
 	char name[256];
 	const struct ipcx_topic_transport *ops;
 	int mem;
+	uint32_t wakes;
 	struct ipcx_topic_shm *shm;
 	struct ipcx_topic_unix *sockets;
+};
+
+/**
+ * struct ipcx_topic_patience - one wait
+ * @until: IPCX_WAIT_*
+ * @deadline: of it
+ * @looks: so often was looked in vain since it began or slept
+ * @wakes: ipcx_topic.wakes at the last of these looks
+ * @late: the deadline has passed: one more look
+ */
+struct ipcx_topic_patience {
+	uint32_t until;
+	int64_t deadline;
+	unsigned int looks;
+	uint32_t wakes;
+	bool late;
 };
 
 /**
@@ -182,6 +200,7 @@ struct ipcx_topic {
  * @take: receive a message of at most @cap bytes
  * @release: be done with one
  * @missed: how many were
+ * @wait: sleep as IPCX_IOC_TOPIC_WAIT does; alone of these without the handle's lock
  *
  * Those without rings are called with the handle's lock held, of a handle that is closed in this
  * process too, and return a bare negative errno. They fill in HOLDER; the handle's @held and @loan
@@ -203,6 +222,7 @@ struct ipcx_topic_transport {
 	int (*take)(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m);
 	int (*release)(struct ipcx_topic *t, const struct ipcx_msg *m);
 	uint64_t (*missed)(const struct ipcx_topic *t);
+	int (*wait)(struct ipcx_topic *t, const struct ipcx_topic_patience *p);
 };
 
 extern const struct ipcx_topic_transport ipcx_topic_kernel, ipcx_topic_shm, ipcx_topic_unix;
@@ -245,20 +265,6 @@ enum {
 
 /* topic.c */
 void ipcx_topic_finish(struct ipcx_topic *t, unsigned int done, uint32_t whom);
-/**
- * struct ipcx_topic_patience - one wait
- * @until: IPCX_WAIT_*
- * @deadline: of it
- * @looks: so often was looked in vain since it began or slept
- * @late: the deadline has passed: one more look
- */
-struct ipcx_topic_patience {
-	uint32_t until;
-	int64_t deadline;
-	unsigned int looks;
-	bool late;
-};
-
 int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p);
 void ipcx_topic_waited(struct ipcx_topic *t, const struct ipcx_topic_patience *p);
 void ipcx_topic_kick(struct ipcx_topic *t, uint32_t whom);

@@ -243,6 +243,7 @@ ipcx_cold int loan_until(struct ipcx_topic *t, const void *buf, size_t len, stru
 		kick = false;
 		ipcx_lock(&t->lock);
 		r = loan_or_send(t, buf, len, m, &kick);
+		p.wakes = t->wakes;
 		ipcx_unlock(&t->lock);
 		if (kick)
 			ipcx_topic_kick(t, IPCX_KICK_SUBSCRIBERS);

@@ -3,15 +3,20 @@
  * Topics over UNIX sockets: opening, closing, waiting. How it works is in topic_unix.h.
  */
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <linux/time_types.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "copied.h"
 #include "topic_unix.h"
 
+#define MAX_SLEEP_NS INT64_C(1000000000000) /* and then it looks again */
 #define CAPS \
 	(IPCX_CAP_RECLAIM | IPCX_CAP_IDENTITY | IPCX_CAP_WALLS | IPCX_CAP_SEALED | \
 	 IPCX_CAP_MANY_SENDERS | IPCX_CAP_POLL | IPCX_CAP_FAN_OUT)
@@ -202,37 +207,98 @@ static void unix_polled(struct ipcx_topic *t)
 	ipcx_unlock(&t->lock);
 }
 
-/* Until there may be something, or a moment is over in which that is not told */
-static int wait_for(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
+void ipcx_unix_wake(struct ipcx_topic *t)
 {
 	struct ipcx_topic_unix *u = t->sockets;
-	int64_t until = arg->deadline, soon = ipcx_copied_now() + IPCX_UNIX_HURRY_NS;
-	bool room = arg->flags == IPCX_WAIT_ROOM;
-	uint64_t wakes = 0;
+	uint64_t one = 1;
+
+	__atomic_store_n(&t->wakes, t->wakes + 1, __ATOMIC_RELAXED);
+	if (u->followers)
+		syscall(SYS_futex, &t->wakes, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+	if (u->leads && write(u->again, &one, sizeof(one)) != sizeof(one))
+		errno = 0;
+}
+
+/* Waits for what others tell. Then another thread does, and whoever runs first looks first. */
+static int lead(struct ipcx_topic *t, int64_t until)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+	uint64_t count;
+	int r = ipcx_copied_wait(u->subs, POLLIN, u->again, until);
+
+	ipcx_lock(&t->lock);
+	u->leads = false;
+	if (read(u->again, &count, sizeof(count)) != sizeof(count))
+		errno = 0;
+	if (u->followers)
+		ipcx_unix_wake(t);
+	ipcx_unlock(&t->lock);
+	return r;
+}
+
+/* Waits for what this process finds. Return: as ipcx_copied_wait() */
+static int follow(struct ipcx_topic *t, uint32_t wakes, int64_t until)
+{
+	int64_t left = until - ipcx_copied_now();
+	struct __kernel_old_timespec ts; /* that of SYS_futex, whatever libc's is */
+	int err = 0;
+
+	if (left > MAX_SLEEP_NS)
+		left = MAX_SLEEP_NS;
+	ts.tv_sec = left / 1000000000;
+	ts.tv_nsec = left % 1000000000;
+	if (left > 0 && syscall(SYS_futex, &t->wakes, FUTEX_WAIT_PRIVATE, wakes, &ts, NULL, 0))
+		err = errno;
+	ipcx_lock(&t->lock);
+	t->sockets->followers--;
+	ipcx_unlock(&t->lock);
+	return err == EINTR ? -EINTR : 0;
+}
+
+/* Until there may be room. One that was found since this thread looked is not waited for. */
+static int wait_room(struct ipcx_topic *t, uint32_t wakes, int64_t until)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+	bool leads;
+
+	ipcx_lock(&t->lock);
+	leads = !u->leads;
+	if (t->wakes != wakes) {
+		ipcx_unlock(&t->lock);
+		return 0;
+	}
+	if (leads)
+		u->leads = true;
+	else
+		u->followers++;
+	ipcx_unlock(&t->lock);
+	return leads ? lead(t, until) : follow(t, wakes, until);
+}
+
+/* Until there may be something, or a moment is over in which that is not told */
+static int unix_wait(struct ipcx_topic *t, const struct ipcx_topic_patience *p)
+{
+	int64_t until = p->deadline, soon = ipcx_copied_now() + IPCX_UNIX_HURRY_NS;
+	struct ipcx_topic_unix *u = t->sockets;
 	int r;
 
 	ipcx_lock(&t->lock);
-	if ((u->hurry || u->deaf) && soon < until)
+	if ((u->hurry || u->unmet || u->deaf) && soon < until)
 		until = soon;
-	if (room)
-		wakes = ipcx_unix_waits(u);
 	ipcx_unlock(&t->lock);
-	r = ipcx_copied_wait(room ? u->subs : u->pubs, POLLIN, room ? u->again : -1, until);
-	if (room) {
-		ipcx_lock(&t->lock);
-		ipcx_unix_waited(u, wakes);
-		ipcx_unlock(&t->lock);
-	}
+	r = p->until == IPCX_WAIT_ROOM ? wait_room(t, p->wakes, until) :
+					 ipcx_copied_wait(u->pubs, POLLIN, -1, until);
 	return r == -ETIMEDOUT ? 0 : r;
 }
 
+/* What members of the kernel's have, and these have not */
 static int unix_call(struct ipcx_topic *t, unsigned int cmd, void *arg)
 {
-	int r = cmd == IPCX_IOC_TOPIC_WAIT ? wait_for(t, arg) : -EOPNOTSUPP;
-
-	if (r < 0)
-		errno = -r;
-	return r < 0 ? -1 : 0;
+	(void)t;
+	(void)cmd;
+	(void)arg;
+	errno = EOPNOTSUPP;
+	return -1;
 }
 
 static uint64_t unix_missed(const struct ipcx_topic *t)
@@ -255,4 +321,5 @@ const struct ipcx_topic_transport ipcx_topic_unix = {
 	.take = ipcx_unix_take,
 	.release = ipcx_unix_release,
 	.missed = unix_missed,
+	.wait = unix_wait,
 };

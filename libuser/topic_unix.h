@@ -109,12 +109,12 @@ struct ipcx_unix_pub {
  * @generation: of the table, up to which @sub is known
  * @subs: epoll of the connections to subscribers, or -1
  * @starved: @subs is in what the application polls, because a loan failed
- * @hurry: something is to be tried again that nobody tells of
- * @timer: in what the application polls, while @hurry and @starved; or -1
- * @waiting: threads that wait for room
- * @to_wake: of these, that have not looked since @again is readable
- * @wakes: how often it has become so
- * @again: eventfd that they wait for beside @subs
+ * @hurry: something is to be sent again when nobody tells of it
+ * @timer: in what the application polls, while @starved and @hurry or @unmet; or -1
+ * @unmet: somebody could not be connected to, which is tried again, too
+ * @leads: a thread waits for room that subscribers tell of in @subs, or another thread in @again
+ * @followers: threads that wait until the handle's @wakes changes
+ * @again: eventfd
  * @inline_max: longest message without a memfd
  * @nr: of the next message
  * @tail: positions below are done with, those below @flush are sent as far as there is room,
@@ -148,8 +148,8 @@ struct ipcx_topic_unix {
 	int subs;
 	bool starved, hurry;
 	int timer;
-	unsigned int waiting, to_wake;
-	uint64_t wakes;
+	bool unmet, leads;
+	unsigned int followers;
 	int again;
 	size_t inline_max;
 	uint64_t nr, tail, flush, head, bytes, counted, numbers;
@@ -170,6 +170,8 @@ struct ipcx_topic_unix {
 
 /* topic_unix.c: can this be the name of one? Explains. */
 int ipcx_unix_topic_check(const char *name);
+/* There may be room: all threads that have looked before this, or look now, look again. */
+void ipcx_unix_wake(struct ipcx_topic *t);
 
 /* topic_unix_place.c; all but the last two explain their failures */
 int ipcx_unix_find(struct ipcx_topic *t); /* 0: with MUTEX locked; or negative as @open */
@@ -197,10 +199,8 @@ int ipcx_unix_commit(struct ipcx_topic *t, const struct ipcx_msg *m);
 int ipcx_unix_cancel(struct ipcx_topic *t, const struct ipcx_msg *m);
 void ipcx_unix_starve(struct ipcx_topic *t, bool on);
 void ipcx_unix_hear(struct ipcx_topic *t);
-uint64_t ipcx_unix_waits(struct ipcx_topic_unix *u);
-void ipcx_unix_waited(struct ipcx_topic_unix *u, uint64_t wakes);
 void ipcx_unix_pub_end(struct ipcx_topic *t);
-void ipcx_unix_drop_sub(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s);
+void ipcx_unix_drop_sub(struct ipcx_topic *t, struct ipcx_unix_sub *s);
 
 /* topic_unix_sub.c; likewise */
 int ipcx_unix_sub_start(struct ipcx_topic *t);

@@ -384,7 +384,7 @@ int ipcx_unix_meet(struct ipcx_topic *t)
 
 		if (s->id == table.sub[i].id)
 			continue;
-		ipcx_unix_drop_sub(u, s);
+		ipcx_unix_drop_sub(t, s);
 		s->id = 0;
 		if (!table.sub[i].id)
 			continue;

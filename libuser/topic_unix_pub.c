@@ -65,59 +65,30 @@ int ipcx_unix_pub_start(struct ipcx_topic *t)
 	return 0;
 }
 
-void ipcx_unix_drop_sub(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s)
+/* Nobody waits for it any more. */
+void ipcx_unix_drop_sub(struct ipcx_topic *t, struct ipcx_unix_sub *s)
 {
 	if (s->fd < 0)
 		return;
-	epoll_ctl(u->subs, EPOLL_CTL_DEL, s->fd, NULL);
+	epoll_ctl(t->sockets->subs, EPOLL_CTL_DEL, s->fd, NULL);
 	close(s->fd);
 	s->fd = -1;
+	ipcx_unix_wake(t);
 }
 
-static void cut_off(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s)
+static void cut_off(struct ipcx_topic *t, struct ipcx_unix_sub *s)
 {
 	char wire[IPCX_FRAME_SIZE];
 
-	ipcx_unix_tell(wire, IPCX_FRAME_CUT, u->nr);
+	ipcx_unix_tell(wire, IPCX_FRAME_CUT, t->sockets->nr);
 	ipcx_unix_send(s->fd, wire, 0, -1);
-	ipcx_unix_drop_sub(u, s);
-}
-
-/*
- * There may be room: another thread that is about to sleep, or wakes, would not find what was
- * heard already. It is told until each that waits now has looked.
- */
-static void wake_threads(struct ipcx_topic_unix *u)
-{
-	uint64_t one = 1;
-
-	if (!u->waiting || write(u->again, &one, sizeof(one)) != sizeof(one))
-		return;
-	u->wakes++;
-	u->to_wake = u->waiting;
-}
-
-/* With the lock held. Return: to be given to ipcx_unix_waited() after it. */
-uint64_t ipcx_unix_waits(struct ipcx_topic_unix *u)
-{
-	u->waiting++;
-	return u->wakes;
-}
-
-void ipcx_unix_waited(struct ipcx_topic_unix *u, uint64_t wakes)
-{
-	uint64_t count;
-
-	u->waiting--;
-	if (u->wakes != wakes && !--u->to_wake &&
-	    read(u->again, &count, sizeof(count)) != sizeof(count))
-		errno = 0;
+	ipcx_unix_drop_sub(t, s);
 }
 
 /* What makes no sense is not waited for. Return: whether there was something. */
-static bool hear(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s)
+static bool hear(struct ipcx_topic *t, struct ipcx_unix_sub *s)
 {
-	uint64_t max = s->lossy ? s->handed : u->nr;
+	uint64_t max = s->lossy ? s->handed : t->sockets->nr;
 	char wire[IPCX_FRAME_SIZE + 1];
 	struct ipcx_head head;
 	ssize_t n = recv(s->fd, wire, sizeof(wire), MSG_DONTWAIT);
@@ -129,25 +100,25 @@ static bool hear(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s)
 		s->acked = head.id;
 		return true;
 	}
-	ipcx_unix_drop_sub(u, s);
+	ipcx_unix_drop_sub(t, s);
 	return false;
 }
 
-static void hear_all(struct ipcx_topic_unix *u)
+static void hear_all(struct ipcx_topic *t)
 {
 	struct epoll_event ev[EVENTS];
 	int n;
 
 	do {
-		n = epoll_wait(u->subs, ev, EVENTS, 0);
+		n = epoll_wait(t->sockets->subs, ev, EVENTS, 0);
 		for (int i = 0; i < n; i++) {
 			struct ipcx_unix_sub *s = ev[i].data.ptr;
 
-			while (s->fd >= 0 && hear(u, s))
+			while (s->fd >= 0 && hear(t, s))
 				;
 		}
 		if (n > 0)
-			wake_threads(u);
+			ipcx_unix_wake(t);
 	} while (n == EVENTS);
 }
 
@@ -159,7 +130,7 @@ static bool leaves_handed(struct ipcx_topic *t, struct ipcx_unix_sub *s)
 {
 	if (!s->lossy || s->handed - s->acked < t->o.out_depth)
 		return false;
-	while (s->fd >= 0 && hear(t->sockets, s))
+	while (s->fd >= 0 && hear(t, s))
 		;
 	return s->handed - s->acked >= t->o.out_depth;
 }
@@ -175,7 +146,7 @@ static int send_to(struct ipcx_topic *t, struct ipcx_unix_sub *s, const struct i
 		return -EAGAIN;
 	r = ipcx_unix_send(s->fd, b->wire, b->head.chunk, is_long ? b->fd : -1);
 	if (r == -EPIPE)
-		ipcx_unix_drop_sub(t->sockets, s);
+		ipcx_unix_drop_sub(t, s);
 	if (!r && is_long)
 		s->handed++;
 	return r == -EAGAIN ? r : 0;
@@ -215,8 +186,8 @@ static void free_done(struct ipcx_topic *t)
 {
 	struct ipcx_topic_unix *u = t->sockets;
 	uint64_t done = u->flush;
+	bool hurried = u->hurry;
 
-	u->hurry = false;
 	for (int i = 0; i < IPCX_TOPIC_SUBS; i++) {
 		catch_up(t, &u->sub[i]);
 		if (u->sub[i].fd >= 0 && u->sub[i].pos < done)
@@ -230,6 +201,8 @@ static void free_done(struct ipcx_topic *t)
 		*p = NULL;
 	}
 	uncount(t);
+	if (hurried && !u->hurry)
+		ipcx_unix_wake(t);
 }
 
 /* Those of which all before are committed or cancelled get their number, and go. */
@@ -252,7 +225,7 @@ static void publish(struct ipcx_topic *t)
 		ipcx_frame_pack(p->b->wire, h, NULL, false);
 	}
 	free_done(t);
-	wake_threads(u);
+	ipcx_unix_wake(t);
 }
 
 /* What is on loan does not count against it, but there has to be room for it. */
@@ -280,11 +253,11 @@ static bool is_full(const struct ipcx_topic *t)
 
 static void cut_off_slow(struct ipcx_topic *t)
 {
-	struct ipcx_topic_unix *u = t->sockets;
+	struct ipcx_unix_sub *sub = t->sockets->sub;
 
 	for (int i = 0; i < IPCX_TOPIC_SUBS; i++)
-		if (is_slow(t, &u->sub[i]))
-			cut_off(u, &u->sub[i]);
+		if (is_slow(t, &sub[i]))
+			cut_off(t, &sub[i]);
 }
 
 /* What counts against bytes_max: loans, and messages that somebody has not released. */
@@ -307,7 +280,7 @@ static int why_short(const struct ipcx_topic *t, size_t len)
 /* Hears who has released what. */
 static void look_for_room(struct ipcx_topic *t)
 {
-	hear_all(t->sockets);
+	hear_all(t);
 	cut_off_slow(t);
 	free_done(t);
 }
@@ -318,8 +291,11 @@ static int find_room(struct ipcx_topic *t, size_t len)
 	struct ipcx_topic_unix *u = t->sockets;
 	int r = ipcx_unix_meet(t);
 
-	if (r) {
-		u->hurry = true;
+	if (u->unmet && !r)
+		ipcx_unix_wake(t);
+	u->unmet = r;
+	if (r) { /* what others say is over then, or it would wake who waits again and again */
+		look_for_room(t);
 		return r;
 	}
 	if (is_full(t) || is_short(t, len))
@@ -359,7 +335,7 @@ void ipcx_unix_starve(struct ipcx_topic *t, bool on)
 		return;
 	if (on != u->starved && !epoll_ctl(t->fd, EPOLL_CTL_MOD, u->subs, &ev))
 		u->starved = on;
-	look_soon(t, on && u->hurry);
+	look_soon(t, on && (u->hurry || u->unmet));
 }
 
 /* Of one that subscribes, too, and does not loan now: what it was woken for is over. */
@@ -372,7 +348,7 @@ void ipcx_unix_hear(struct ipcx_topic *t)
 		return;
 	look_for_room(t);
 	if (u->timer >= 0 && read(u->timer, &times, sizeof(times)) == sizeof(times))
-		look_soon(t, u->hurry);
+		look_soon(t, u->hurry || u->unmet);
 }
 
 static struct ipcx_piece *new_loan(struct ipcx_topic *t, size_t len)
@@ -472,5 +448,5 @@ void ipcx_unix_pub_end(struct ipcx_topic *t)
 	/* there was no room for what these do not get, and it is the last moment to say so */
 	for (int i = 0; i < IPCX_TOPIC_SUBS; i++)
 		if (u->sub[i].fd >= 0 && u->sub[i].pos < u->flush)
-			cut_off(u, &u->sub[i]);
+			cut_off(t, &u->sub[i]);
 }

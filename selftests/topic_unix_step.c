@@ -12,10 +12,13 @@
 
 #define FAR 100000 /* bytes, too long for a packet */
 
-/* What to do once, before recvmsg() and ppoll(), and behind accept4() */
-static void (*before_recvmsg)(void), (*before_ppoll)(void), (*behind_accept4)(void);
-/* What the next connect() fails with, and how many of sendmsg() fail */
-static int connect_fails, sendmsg_fail;
+/* What to do once, before recvmsg(), ppoll() and clock_gettime(), and behind accept4() */
+static void (*before_recvmsg)(void), (*before_ppoll)(void), (*before_time)(void),
+	(*behind_accept4)(void);
+/* What the next connect() fails with, or all until that is 0, and how many there were */
+static int connect_fails, connect_fails_on, connects;
+/* How many of sendmsg() fail */
+static int sendmsg_fail;
 /* 2: the next memfd cannot be sealed, and then 1: the next is not made */
 static int memfd_fails;
 
@@ -47,11 +50,18 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 int connect(int fd, const struct sockaddr *address, socklen_t len)
 {
-	if (!connect_fails)
+	connects++;
+	errno = connect_fails ?: connect_fails_on;
+	if (!errno)
 		return syscall(SYS_connect, fd, address, len);
-	errno = connect_fails;
 	connect_fails = 0;
 	return -1;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	once(&before_time);
+	return syscall(SYS_clock_gettime, clock, ts);
 }
 
 int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
@@ -279,6 +289,60 @@ TEST_F(step, sleeps_beside_room)
 		EXPECT_EQ(0, recv_nr(sub, 0));
 		EXPECT_EQ(1, recv_nr(sub, 0));
 	}
+}
+
+/* So it does if that was between its look and its sleep. */
+TEST_F(step, room_before_it_sleeps)
+{
+	int64_t before = now_ns(), deadline = in_ms(10000);
+
+	for (int i = 0; i < DEPTH; i++)
+		ASSERT_EQ(0, send_nr(pub, i, 0));
+	before_time = drain;
+	EXPECT_EQ(0, send_nr(pub, 1, deadline));
+	EXPECT_TRUE(drained);
+	EXPECT_GT(5000000000, now_ns() - before);
+	EXPECT_EQ(0, recv_nr(sub, 0));
+	EXPECT_EQ(1, recv_nr(sub, 0));
+}
+
+static void send_first(void)
+{
+	drained = !send_nr(pub, 0, 0);
+}
+
+/* And if another thread has got into the backlog that kept it from sending. */
+TEST_F(step, backlog_before_it_sleeps)
+{
+	int64_t before = now_ns(), deadline = in_ms(10000);
+
+	connect_fails = EAGAIN;
+	before_time = send_first;
+	EXPECT_EQ(0, send_nr(pub, 1, deadline));
+	EXPECT_TRUE(drained);
+	EXPECT_GT(5000000000, now_ns() - before);
+	EXPECT_EQ(0, recv_nr(sub, 0));
+	EXPECT_EQ(1, recv_nr(sub, 0));
+}
+
+/* Who waits for a backlog does not look all the time because of what another says. */
+TEST_F(step, waits_for_a_backlog)
+{
+	struct ipcx_topic *more;
+
+	ASSERT_EQ(0, send_nr(pub, 0, 0));
+	ASSERT_EQ(0, recv_nr(sub, 0));
+	ASSERT_EQ(0, open_topic(&more, IPCX_SUBSCRIBE));
+	connect_fails_on = EAGAIN;
+	connects = 0;
+	EXPECT_EQ(-ETIMEDOUT, send_nr(pub, 1, in_ms(100)));
+	EXPECT_LT(1, connects);
+	EXPECT_GT(30, connects);
+	connect_fails_on = 0;
+	EXPECT_EQ(0, send_nr(pub, 1, 0));
+	EXPECT_EQ(1, recv_nr(sub, 0));
+	EXPECT_EQ(1, recv_nr(more, 0));
+	ipcx_topic_close(more);
 }
 
 static int fork_now[2], forked[2];
