@@ -5,6 +5,10 @@ MAKEFLAGS += --no-print-directory
 
 top := $(CURDIR)
 O := $(top)/build
+include scripts/paths.mk
+$(call one_path,CURDIR O DESTDIR)
+# the same to those that run in another directory
+to := $(abspath $(DESTDIR))
 KERNEL ?= stock
 CACHE := $(or $(IPCX_CACHE),$(HOME)/.cache/ipcx)
 BASELINE ?= selftests/baseline/libipcx.abi
@@ -46,20 +50,21 @@ user:
 	@$(MAKE) -C libuser O=$(O) all
 
 install: ## the library, the command, pages, completions, udev rule, below PREFIX
-	@$(MAKE) -C libuser O=$(O) install
+	@$(MAKE) -C libuser O=$(O) DESTDIR=$(to) install
 
 uninstall: ## take away what install put there
-	@$(MAKE) -C libuser O=$(O) uninstall
+	@$(MAKE) -C libuser O=$(O) DESTDIR=$(to) uninstall
 
 modules_install: module ## the module, to /lib/modules; give KDIR=/lib/modules/$(uname -r)/build
 	@$(MAKE) $(if $(V),,-s) -C $(KDIR) M=$(O)/kbuild/$(variant) \
-		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+		$(if $(to),INSTALL_MOD_PATH=$(to)) modules_install
+	@$(MAKE) -C libuser O=$(O) DESTDIR=$(to) install-load
 
 install-dkms: ## the module's sources, to where dkms builds it for every kernel
-	@$(MAKE) -C libuser O=$(O) install-dkms
+	@$(MAKE) -C libuser O=$(O) DESTDIR=$(to) install-dkms
 
 uninstall-dkms: ## take these away; first: dkms remove ipcx/VERSION --all
-	@$(MAKE) -C libuser O=$(O) uninstall-dkms
+	@$(MAKE) -C libuser O=$(O) DESTDIR=$(to) uninstall-dkms
 
 dist: ## build/ipcx-VERSION.tar.gz, of the last commit, the same whoever makes it
 	@mkdir -p $(O)
@@ -98,4 +103,4 @@ bench-peers: setup ## ns per message against pipe, mq, seqpacket, ZeroMQ, nng an
 	@$(MAKE) -C selftests/peers O=$(O)/peers bench
 
 clean: ## remove build/
-	rm -rf $(O)
+	rm -rf "$(O)"

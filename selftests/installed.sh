@@ -95,13 +95,29 @@ completes() {
 device() {
 	rule=$(grep -h '^KERNEL==' "$root$udevdir"/*.rules) && group=$(expr "$rule" : '.*GROUP="\([a-z]*\)"') &&
 		grep -qx "g $group -" "$root$prefix/lib/sysusers.d/ipcx.conf" &&
-		case $rule in *'MODE="0660"'*) ;; *) false ;; esac &&
-		grep -qx ipcx "$root$prefix/lib/modules-load.d/ipcx.conf"
+		case $rule in *'MODE="0660"'*) ;; *) false ;; esac
 }
+loaded_at_boot() { grep -qx ipcx "$root/usr/local/lib/modules-load.d/ipcx.conf"; }
 # gone: what others have is all there is, and no directory of ours without a file
 gone() {
 	(cd "$root" && find . ! -type d) >"$dir/got"
 	same && ! find "$root" -depth -type d -empty -name '*ipcx*' | grep .
+}
+
+# what make takes for two paths: $dir/my is not its own
+takes_one() {
+	mkdir -p "$dir/my" "$dir/my tree/libuser" && cp "$top/Makefile" "$dir/my tree" &&
+		cp -r "$top/scripts" "$dir/my tree" && cp "$top/libuser/Makefile" "$dir/my tree/libuser" || return 1
+	! make -s -C "$dir/my tree" clean 2>"$dir/log" && [ -d "$dir/my" ] && grep -q 'with a blank' "$dir/log"
+}
+refuses_dkms() {
+	! make_to uninstall-dkms 2>"$dir/log" && grep -q 'dkms remove' "$dir/log" &&
+		[ -f "$root/usr/src/ipcx-$version/dkms.conf" ]
+}
+refuses() { ! make_to "$@" 2>"$dir/log" && grep -q 'choose another' "$dir/log"; }
+relative() {
+	(cd "$dir" && make -s -C "$top" install-dkms DESTDIR="$(realpath -m --relative-to="$top" "$root")") &&
+		[ -f "$root/usr/src/ipcx-$version/dkms.conf" ]
 }
 
 version=$(sed -n 's/^VERSION := //p' "$top/libuser/Makefile")
@@ -132,6 +148,7 @@ for layout in default multiarch; do
 	check "$layout: man finds the pages" pages
 	check "$layout: bash completes" completes
 	check "$layout: who may open the device" device
+	check "$layout: nothing loads a module that is not there" [ ! -e "$root$prefix/lib/modules-load.d" ]
 	cp "$dir/want.left" "$dir/want"
 	check "$layout: uninstall" make_to uninstall
 	check "$layout: nothing is left, and others' files are" gone
@@ -142,10 +159,25 @@ where='' root=$dir/module
 check "modules_install" make_to modules_install 2>"$dir/kbuild.log"
 check "the module is where modprobe looks" test -f \
 	"$root/lib/modules/$(cat "$("$top/scripts/kernel.sh" stock)/version")/extra/ipcx.ko"
+check "which is loaded at boot" loaded_at_boot
 root=$dir/dkms
 check "install-dkms" make_to install-dkms
 check "dkms.conf is there" test -f "$root/usr/src/ipcx-$version/dkms.conf"
+check "it is loaded at boot, too" loaded_at_boot
+mkdir -p "$root/var/lib/dkms/ipcx/$version"
+check "uninstall-dkms waits for dkms" refuses_dkms
+rm -r "${root:?}/var"
 check "uninstall-dkms" make_to uninstall-dkms
 check "nothing is left of it" gone
+root=$dir/relative
+check "a relative DESTDIR" relative
+check "a tree with a blank in its path" takes_one
+root=$dir/never
+for path in "/opt/my tools" /a:b; do
+	check "PREFIX=$path" refuses install-dkms PREFIX="$path"
+done
+check "nothing was made there" [ ! -e "$root" ]
+root="$dir/a b"
+check "DESTDIR with a blank" refuses install-dkms
 echo "1..$n"
 exit $bad
