@@ -26,7 +26,7 @@
  * has released, and they send no more than depth messages beyond; the buffers hold those, so that
  * a commit never waits. At lag_max it is cut off, which is told behind what it has. What does not
  * fit into the buffer of a lossy one is not sent, and it sees by the numbers of messages how many
- * it missed; it only says how many long ones it has taken, of which depth may be on their way.
+ * it missed; it only says how many long ones it has taken, of which few may be on their way.
  * That a peer is dead is told by the end of its socket, which wakes whoever waits for it. Whoever
  * sends what is no frame loses his connection, and nobody else does.
  *
@@ -41,6 +41,7 @@
 
 #define IPCX_UNIX_DEPTH_MAX 256 /* so many short messages fit into the buffer of a socket */
 #define IPCX_UNIX_INLINE_MAX (32u << 10)
+#define IPCX_UNIX_HANDED_MAX 8 /* long ones on their way to who is lossy, and may have stopped */
 #define IPCX_UNIX_HURRY_NS 10000000 /* after that what nobody tells of is tried again */
 
 /**

@@ -128,11 +128,11 @@ static void hear_all(struct ipcx_topic *t)
  */
 static bool leaves_handed(struct ipcx_topic *t, struct ipcx_unix_sub *s)
 {
-	if (!s->lossy || s->handed - s->acked < t->o.out_depth)
+	if (!s->lossy || s->handed - s->acked < IPCX_UNIX_HANDED_MAX)
 		return false;
 	while (s->fd >= 0 && hear(t, s))
 		;
-	return s->handed - s->acked >= t->o.out_depth;
+	return s->handed - s->acked >= IPCX_UNIX_HANDED_MAX;
 }
 
 /* Return: 0, or -EAGAIN: there is no room. */
