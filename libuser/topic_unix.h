@@ -43,6 +43,7 @@
 #define IPCX_UNIX_INLINE_MAX (32u << 10)
 #define IPCX_UNIX_HANDED_MAX 8 /* long ones on their way to who is lossy, and may have stopped */
 #define IPCX_UNIX_HURRY_NS 10000000 /* after that what nobody tells of is tried again */
+#define IPCX_UNIX_STUCK_NS (10 * IPCX_UNIX_HURRY_NS) /* and then given up, if there is a lag_max */
 
 /**
  * struct ipcx_piece - a message that a handle has
@@ -69,14 +70,16 @@ struct ipcx_piece {
  * @fd: the connection, -1 if it is cut off or gone
  * @lossy: it is
  * @pos: position of the next that it gets
- * @handed: of a lossy one: long messages that it was sent
+ * @sent: it was sent those below; a lossy one so many long ones
  * @acked: it has released those below; a lossy one has taken so many long ones
+ * @stuck: since then the next of a reliable one could not be sent, or 0
  */
 struct ipcx_unix_sub {
 	uint64_t id;
 	int fd;
 	bool lossy;
-	uint64_t pos, handed, acked;
+	uint64_t pos, sent, acked;
+	int64_t stuck;
 };
 
 /**

@@ -363,6 +363,7 @@ static int meet(struct ipcx_topic_unix *u, struct ipcx_unix_sub *s, uint64_t id,
 		.fd = fd,
 		.lossy = lossy,
 		.pos = u->flush,
+		.sent = lossy ? 0 : u->nr,
 		.acked = lossy ? 0 : u->nr,
 	};
 	return 0;

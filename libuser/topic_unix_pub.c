@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "copied.h"
 #include "topic_unix.h"
 #include "unix_socket.h"
 
@@ -88,7 +89,6 @@ static void cut_off(struct ipcx_topic *t, struct ipcx_unix_sub *s)
 /* What makes no sense is not waited for. Return: whether there was something. */
 static bool hear(struct ipcx_topic *t, struct ipcx_unix_sub *s)
 {
-	uint64_t max = s->lossy ? s->handed : t->sockets->nr;
 	char wire[IPCX_FRAME_SIZE + 1];
 	struct ipcx_head head;
 	ssize_t n = recv(s->fd, wire, sizeof(wire), MSG_DONTWAIT);
@@ -96,7 +96,7 @@ static bool hear(struct ipcx_topic *t, struct ipcx_unix_sub *s)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (n == IPCX_FRAME_SIZE && !ipcx_frame_unpack_topic(&head, wire, 0) &&
-	    head.kind == IPCX_FRAME_SEEN && head.id > s->acked && head.id <= max) {
+	    head.kind == IPCX_FRAME_SEEN && head.id > s->acked && head.id <= s->sent) {
 		s->acked = head.id;
 		return true;
 	}
@@ -128,11 +128,11 @@ static void hear_all(struct ipcx_topic *t)
  */
 static bool leaves_handed(struct ipcx_topic *t, struct ipcx_unix_sub *s)
 {
-	if (!s->lossy || s->handed - s->acked < IPCX_UNIX_HANDED_MAX)
+	if (!s->lossy || s->sent - s->acked < IPCX_UNIX_HANDED_MAX)
 		return false;
 	while (s->fd >= 0 && hear(t, s))
 		;
-	return s->handed - s->acked >= IPCX_UNIX_HANDED_MAX;
+	return s->sent - s->acked >= IPCX_UNIX_HANDED_MAX;
 }
 
 /* Return: 0, or -EAGAIN: there is no room. */
@@ -147,8 +147,10 @@ static int send_to(struct ipcx_topic *t, struct ipcx_unix_sub *s, const struct i
 	r = ipcx_unix_send(s->fd, b->wire, b->head.chunk, is_long ? b->fd : -1);
 	if (r == -EPIPE)
 		ipcx_unix_drop_sub(t, s);
-	if (!r && is_long)
-		s->handed++;
+	if (!r && s->lossy)
+		s->sent += is_long;
+	else if (!r)
+		s->sent = b->head.id + 1;
 	return r == -EAGAIN ? r : 0;
 }
 
@@ -160,8 +162,14 @@ static void catch_up(struct ipcx_topic *t, struct ipcx_unix_sub *s)
 	for (; s->fd >= 0 && s->pos < u->flush; s->pos++) {
 		const struct ipcx_piece *p = *at(t, s->pos);
 
-		if (p->state == IPCX_PIECE_READY && send_to(t, s, p) && !s->lossy)
+		if (p->state != IPCX_PIECE_READY)
+			continue;
+		if (!send_to(t, s, p)) {
+			s->stuck = 0;
+		} else if (!s->lossy) {
+			s->stuck = s->stuck ? s->stuck : ipcx_copied_now();
 			return;
+		}
 	}
 }
 
@@ -231,8 +239,10 @@ static void publish(struct ipcx_topic *t)
 /* What is on loan does not count against it, but there has to be room for it. */
 static bool is_slow(const struct ipcx_topic *t, const struct ipcx_unix_sub *s)
 {
-	return s->fd >= 0 && !s->lossy && t->o.out_lag_max &&
-	       t->sockets->nr - s->acked >= t->o.out_lag_max;
+	if (s->fd < 0 || s->lossy || !t->o.out_lag_max)
+		return false;
+	return t->sockets->nr - s->acked >= t->o.out_lag_max ||
+	       (s->stuck && ipcx_copied_now() - s->stuck > IPCX_UNIX_STUCK_NS);
 }
 
 static bool is_full(const struct ipcx_topic *t)
@@ -251,13 +261,19 @@ static bool is_full(const struct ipcx_topic *t)
 	return u->hurry;
 }
 
-static void cut_off_slow(struct ipcx_topic *t)
+/* Return: whether there was one. */
+static bool cut_off_slow(struct ipcx_topic *t)
 {
 	struct ipcx_unix_sub *sub = t->sockets->sub;
+	bool any = false;
 
-	for (int i = 0; i < IPCX_TOPIC_SUBS; i++)
-		if (is_slow(t, &sub[i]))
-			cut_off(t, &sub[i]);
+	for (int i = 0; i < IPCX_TOPIC_SUBS; i++) {
+		if (!is_slow(t, &sub[i]))
+			continue;
+		cut_off(t, &sub[i]);
+		any = true;
+	}
+	return any;
 }
 
 /* What counts against bytes_max: loans, and messages that somebody has not released. */
@@ -277,12 +293,13 @@ static int why_short(const struct ipcx_topic *t, size_t len)
 	return loaned + len > t->o.out_bytes_max ? -ENOBUFS : -EAGAIN;
 }
 
-/* Hears who has released what. */
+/* Hears who has released what, and sends what there is room for. */
 static void look_for_room(struct ipcx_topic *t)
 {
 	hear_all(t);
-	cut_off_slow(t);
 	free_done(t);
+	if (cut_off_slow(t))
+		free_done(t);
 }
 
 /* Return: 0, -EAGAIN, -EBUSY, -ENOBUFS, or what keeps it from reaching somebody. */

@@ -366,4 +366,28 @@ TEST_F(peer, bad_subscriber)
 	EXPECT_EQ(nr, recv_nr(self->sub, 0));
 }
 
+/* Nor is one that reads nothing and says that it has released what it could not be sent. */
+TEST_F(peer, releases_unsent)
+{
+	int listener, fd, r;
+	uint64_t nr = 1;
+	bool heard;
+
+	fd = be_subscriber(self, variant->flags, &listener, nr);
+	ASSERT_LE(0, fd);
+	fcntl(fd, F_SETFL, O_NONBLOCK); /* to one that is lossy nobody listens now */
+	do {
+		heard = send_raw(fd, (struct head){ .kind = SEEN, .id = nr + 1 });
+		r = send_nr(self->pub, ++nr, 0);
+	} while (heard && !r && nr < 100000);
+	EXPECT_EQ(0, r);
+	EXPECT_FALSE(heard);
+	close(fd);
+	close(listener);
+	ipcx_topic_close(self->sub);
+	ASSERT_EQ(0, open_topic(&self->sub, IPCX_SUBSCRIBE));
+	ASSERT_EQ(0, send_nr(self->pub, nr, 0));
+	EXPECT_EQ(nr, recv_nr(self->sub, 0));
+}
+
 TEST_HARNESS_MAIN

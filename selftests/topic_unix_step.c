@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "frame_util.h"
 #include "topic_unix_util.h"
 
 #define FAR 100000 /* bytes, too long for a packet */
@@ -17,8 +18,9 @@ static void (*before_recvmsg)(void), (*before_ppoll)(void), (*before_time)(void)
 	(*behind_accept4)(void);
 /* What the next connect() fails with, or all until that is 0, and how many there were */
 static int connect_fails, connect_fails_on, connects;
-/* How many of sendmsg() fail */
+/* How many of sendmsg() fail, and whether all do that are longer than a head */
 static int sendmsg_fail;
+static bool messages_fail;
 /* 2: the next memfd cannot be sealed, and then 1: the next is not made */
 static int memfd_fails;
 
@@ -41,9 +43,9 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	if (!sendmsg_fail)
+	if (!sendmsg_fail && !(messages_fail && msg->msg_iov->iov_len > sizeof(struct head)))
 		return syscall(SYS_sendmsg, fd, msg, flags);
-	sendmsg_fail--;
+	sendmsg_fail -= sendmsg_fail > 0;
 	errno = ENOBUFS;
 	return -1;
 }
@@ -260,6 +262,34 @@ TEST_F(step, held_back_at_the_end)
 	close_pub();
 	EXPECT_EQ(3, recv_nr(sub, 0));
 	EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
+}
+
+/* With lag_max nobody is waited for long, though he is behind by less and there is no room. */
+TEST_F(step, held_back_with_lag_max)
+{
+	IPCX_TOPIC_OPTS(opts, .depth = DEPTH, .lag_max = DEPTH);
+	unsigned int create = IPCX_CREATE | IPCX_EPHEMERAL;
+	struct ipcx_topic *from, *to;
+
+	ASSERT_EQ(0, ipcx_topic_open(&from, "unix:lag", create | IPCX_PUBLISH, &opts));
+	ASSERT_EQ(0, ipcx_topic_open(&to, "unix:lag", IPCX_SUBSCRIBE, NULL));
+	ASSERT_EQ(0, send_nr(from, 0, 0));
+	messages_fail = true;
+	ASSERT_EQ(0, send_nr(from, 1, 0));
+	EXPECT_EQ(-EAGAIN, send_nr(from, 2, 0));
+	usleep(150000);
+	messages_fail = false;
+	EXPECT_EQ(0, send_nr(from, 2, 0)); /* there is room now */
+	messages_fail = true;
+	ASSERT_EQ(0, send_nr(from, 3, 0));
+	EXPECT_EQ(0, send_nr(from, 4, in_ms(5000)));
+	messages_fail = false;
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(i, recv_nr(to, 0));
+	EXPECT_EQ(-EPIPE, recv_nr(to, 0));
+	EXPECT_EQ(-EAGAIN, recv_nr(to, 0));
+	ipcx_topic_close(from);
+	ipcx_topic_close(to);
 }
 
 static bool drained;
