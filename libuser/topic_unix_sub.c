@@ -306,7 +306,8 @@ static int take_from(struct ipcx_topic *t, struct ipcx_unix_pub *pub, size_t cap
 	if (n >= IPCX_FRAME_SIZE && !ipcx_frame_unpack_topic(&head, wire, t->o.out_msg_max) &&
 	    n == IPCX_FRAME_SIZE + (ssize_t)head.chunk) {
 		if (head.kind == IPCX_FRAME_CUT) {
-			u->cut += pub->begun && !(t->flags & IPCX_LOSSY);
+			/* from nothing if there was no message, come or not */
+			u->cut += head.id && !(t->flags & IPCX_LOSSY);
 			drop_pub(u, pub);
 			return 0;
 		}

@@ -264,6 +264,17 @@ TEST_F(step, held_back_at_the_end)
 	EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
 }
 
+/* So is who got nothing at all of one. */
+TEST_F(step, held_back_from_the_first)
+{
+	messages_fail = true;
+	ASSERT_EQ(0, send_nr(pub, 1, 0));
+	close_pub();
+	messages_fail = false;
+	EXPECT_EQ(-EPIPE, recv_nr(sub, 0));
+	EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
+}
+
 /* With lag_max nobody is waited for long, though he is behind by less and there is no room. */
 TEST_F(step, held_back_with_lag_max)
 {
