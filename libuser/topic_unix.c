@@ -283,7 +283,7 @@ static int unix_wait(struct ipcx_topic *t, const struct ipcx_topic_patience *p)
 	int r;
 
 	ipcx_lock(&t->lock);
-	if ((u->hurry || u->unmet || u->deaf) && soon < until)
+	if ((u->hurry || u->unmet || u->deaf || u->untold) && soon < until)
 		until = soon;
 	ipcx_unlock(&t->lock);
 	r = p->until == IPCX_WAIT_ROOM ? wait_room(t, p->wakes, until) :

@@ -90,8 +90,8 @@ struct ipcx_unix_sub {
  * @from: who it is
  * @begun: a message came
  * @nr: of the next message, if @begun
- * @told: up to where it was told that messages are released, or by who is lossy how many long
- *	ones were taken
+ * @released: up to where messages are released, or by who is lossy how many long ones were taken
+ * @told: what it was told of that
  */
 struct ipcx_unix_pub {
 	struct ipcx_unix_pub *next;
@@ -99,7 +99,7 @@ struct ipcx_unix_pub {
 	int fd;
 	struct ipcx_topic_from from;
 	bool begun;
-	uint64_t nr, told;
+	uint64_t nr, released, told;
 };
 
 /**
@@ -135,6 +135,7 @@ struct ipcx_unix_pub {
  * @pubs: epoll of @listener and the connections of publishers, or -1
  * @poke: eventfd in @pubs, for who polls edge-triggered
  * @deaf: there was no descriptor for one more, so @listener is not in @pubs
+ * @untold: a publisher could not be told what is released
  * @pub: publishers
  * @taken: messages
  * @ntaken: their number
@@ -161,7 +162,7 @@ struct ipcx_topic_unix {
 	size_t *len;
 	struct ipcx_unix_sub *sub;
 	int listener, pubs, poke;
-	bool deaf;
+	bool deaf, untold;
 	struct ipcx_unix_pub *pub;
 	struct ipcx_piece *taken;
 	unsigned int ntaken, cut, broken;

@@ -189,34 +189,50 @@ static int receive(const struct ipcx_unix_pub *pub, const struct ipcx_head *head
 	return 0;
 }
 
-/* Up to where it has released; what nobody tells now is told with the next. */
+/* What it cannot be told now is tried again: there may be no next message with which it could. */
+static void tell(struct ipcx_topic_unix *u, struct ipcx_unix_pub *pub)
+{
+	char wire[IPCX_FRAME_SIZE];
+	int r;
+
+	if (pub->released == pub->told)
+		return;
+	ipcx_unix_tell(wire, IPCX_FRAME_SEEN, pub->released);
+	r = ipcx_unix_send(pub->fd, wire, 0, -1);
+	if (!r)
+		pub->told = pub->released;
+	u->untold |= r == -EAGAIN;
+}
+
+static void tell_again(struct ipcx_topic_unix *u)
+{
+	if (!u->untold)
+		return;
+	u->untold = false;
+	for (struct ipcx_unix_pub *pub = u->pub; pub; pub = pub->next)
+		tell(u, pub);
+}
+
+/* Up to where it has released */
 static void tell_released(struct ipcx_topic *t, struct ipcx_unix_pub *pub)
 {
-	const struct ipcx_topic_unix *u = t->sockets;
-	uint64_t oldest = pub->nr;
-	char wire[IPCX_FRAME_SIZE];
+	struct ipcx_topic_unix *u = t->sockets;
 
 	if (t->flags & IPCX_LOSSY || !pub->begun)
 		return;
+	pub->released = pub->nr;
 	for (const struct ipcx_piece *p = u->taken; p; p = p->next)
-		if (p->peer == pub->number && p->b->head.id < oldest)
-			oldest = p->b->head.id;
-	if (oldest == pub->told)
-		return;
-	ipcx_unix_tell(wire, IPCX_FRAME_SEEN, oldest);
-	if (!ipcx_unix_send(pub->fd, wire, 0, -1))
-		pub->told = oldest;
+		if (p->peer == pub->number && p->b->head.id < pub->released)
+			pub->released = p->b->head.id;
+	tell(u, pub);
 }
 
 /* Who is lossy says how many long messages it has taken: only so many may be on their way. */
-static void tell_handed(struct ipcx_unix_pub *pub, const struct ipcx_head *head)
+static void tell_handed(struct ipcx_topic_unix *u, struct ipcx_unix_pub *pub,
+			const struct ipcx_head *head)
 {
-	char wire[IPCX_FRAME_SIZE];
-
-	if (head->kind != IPCX_FRAME_HANDED)
-		return;
-	ipcx_unix_tell(wire, IPCX_FRAME_SEEN, ++pub->told);
-	ipcx_unix_send(pub->fd, wire, 0, -1);
+	pub->released += head->kind == IPCX_FRAME_HANDED;
+	tell(u, pub);
 }
 
 static void hold(struct ipcx_topic *t, struct ipcx_unix_pub *pub, struct ipcx_piece *p,
@@ -226,9 +242,9 @@ static void hold(struct ipcx_topic *t, struct ipcx_unix_pub *pub, struct ipcx_pi
 	const struct ipcx_head *h = &p->b->head;
 
 	if (t->flags & IPCX_LOSSY)
-		tell_handed(pub, h);
+		tell_handed(u, pub, h);
 	else if (!pub->begun)
-		pub->told = h->id;
+		pub->released = pub->told = h->id;
 	if (pub->begun)
 		u->missed += h->id - pub->nr;
 	pub->begun = true;
@@ -307,7 +323,7 @@ static int take_from(struct ipcx_topic *t, struct ipcx_unix_pub *pub, size_t cap
 	    n == IPCX_FRAME_SIZE + (ssize_t)head.chunk) {
 		if (head.kind == IPCX_FRAME_CUT) {
 			/* from nothing if there was no message, come or not */
-			u->cut += head.id && !(t->flags & IPCX_LOSSY);
+			u->cut += (pub->begun || head.id) && !(t->flags & IPCX_LOSSY);
 			drop_pub(u, pub);
 			return 0;
 		}
@@ -355,6 +371,7 @@ int ipcx_unix_take(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m)
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		r = take_untold(u);
 		if (!r && epoll_wait(u->pubs, &ev, 1, 0) != 1) {
+			tell_again(u);
 			ipcx_unix_hear(t);
 			return -EAGAIN;
 		}

@@ -275,6 +275,39 @@ TEST_F(step, held_back_from_the_first)
 	EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
 }
 
+/* What was released is told, though there was no room to tell it then, and nothing more comes. */
+TEST_F(step, released_untold)
+{
+	for (int i = 0; i < DEPTH; i++)
+		ASSERT_EQ(0, send_nr(pub, i, 0));
+	sendmsg_fail = DEPTH;
+	for (int i = 0; i < DEPTH; i++)
+		ASSERT_EQ(i, recv_nr(sub, 0));
+	EXPECT_EQ(0, sendmsg_fail);
+	EXPECT_EQ(-EAGAIN, send_nr(pub, 0, 0));
+	EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
+	EXPECT_EQ(0, send_nr(pub, 0, 0));
+	EXPECT_EQ(0, recv_nr(sub, 0));
+}
+
+/* So is by who is lossy how many long ones it has taken. */
+TEST_F(step, taken_untold)
+{
+	static char buf[FAR];
+
+	ipcx_topic_close(sub);
+	ASSERT_EQ(0, open_topic(&sub, SUBSCRIBE_LOSSY));
+	for (int i = 0; i < DEPTH; i++)
+		ASSERT_EQ(0, ipcx_topic_send(pub, buf, FAR, 0));
+	sendmsg_fail = DEPTH;
+	for (int i = 0; i < DEPTH; i++)
+		ASSERT_EQ(FAR, ipcx_topic_recv(sub, buf, FAR, 0));
+	EXPECT_EQ(0, sendmsg_fail);
+	EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
+	ASSERT_EQ(0, ipcx_topic_send(pub, buf, FAR, 0));
+	EXPECT_EQ(FAR, ipcx_topic_recv(sub, buf, FAR, 0));
+}
+
 /* With lag_max nobody is waited for long, though he is behind by less and there is no room. */
 TEST_F(step, held_back_with_lag_max)
 {
