@@ -427,12 +427,11 @@ static void *fork_once(void *arg)
 
 	if (read(fork_now[0], &x, 1) == 1)
 		*(pid_t *)arg = fork();
-	if (!*(pid_t *)arg) {
-		pause();
-		_exit(0);
-	}
+	/* each says so when it is done */
 	if (write(forked[1], "x", 1) != 1)
 		return arg;
+	while (!*(pid_t *)arg)
+		pause();
 	return NULL;
 }
 
@@ -460,7 +459,8 @@ TEST_F(step, forks_meanwhile)
 	EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	ASSERT_LT(0, pid);
-	usleep(50000);
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(1, read(forked[0], path, 1));
 	for (int fd = 0; fd < 64; fd++) {
 		ssize_t n;
 
