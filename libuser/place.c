@@ -277,6 +277,7 @@ bool ipcx_place_is_there(const struct ipcx_place *p)
 
 int ipcx_place_receive(struct ipcx_place *p, unsigned int flags, mode_t type)
 {
+	const struct ipcx_place want = *p; /* what is read takes its place */
 	int r;
 
 	for (;;) {
@@ -290,7 +291,7 @@ int ipcx_place_receive(struct ipcx_place *p, unsigned int flags, mode_t type)
 		if (ipcx_place_is_there(p))
 			return 0;
 		close(p->fd);
-		p->fd = -1;
+		*p = want;
 	}
 }
 

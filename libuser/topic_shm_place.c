@@ -184,6 +184,7 @@ static int map_table(struct ipcx_topic *t)
 int ipcx_shm_find(struct ipcx_topic *t)
 {
 	struct ipcx_place *p = &t->shm->place;
+	const struct ipcx_place want = *p; /* what is read takes its place */
 	struct ipcx_attrs a;
 	struct stat st;
 	int r;
@@ -201,6 +202,7 @@ int ipcx_shm_find(struct ipcx_topic *t)
 		if (ipcx_place_is_there(p))
 			break;
 		ipcx_place_close(p);
+		*p = want;
 	}
 	r = ipcx_attrs_find(t, p, ipcx_shm_alone(t->shm), &a);
 	if (!r)

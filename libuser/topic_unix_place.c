@@ -133,6 +133,7 @@ int ipcx_unix_find(struct ipcx_topic *t)
 {
 	struct ipcx_topic_unix *u = t->sockets;
 	struct ipcx_place *p = &u->place;
+	const struct ipcx_place want = *p; /* what is read takes its place */
 	struct ipcx_attrs a;
 	struct stat st;
 	int r;
@@ -150,6 +151,7 @@ int ipcx_unix_find(struct ipcx_topic *t)
 		if (ipcx_place_is_there(p))
 			break;
 		ipcx_place_close(p);
+		*p = want;
 	}
 	r = ipcx_attrs_find(t, p, ipcx_unix_alone(u), &a);
 	if (r) {

@@ -5,6 +5,7 @@
  */
 #include <poll.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -13,9 +14,9 @@
 
 #define FAR 100000 /* bytes, too long for a packet */
 
-/* What to do once, before recvmsg(), ppoll() and clock_gettime(), and behind accept4() */
+/* What to do once, before recvmsg(), ppoll() and clock_gettime(), behind accept4() and openat() */
 static void (*before_recvmsg)(void), (*before_ppoll)(void), (*before_time)(void),
-	(*behind_accept4)(void);
+	(*behind_accept4)(void), (*behind_open)(void);
 /* What the next connect() fails with, or all until that is 0, and how many there were */
 static int connect_fails, connect_fails_on, connects;
 /* How many of sendmsg() fail, and whether all do that are longer than a head */
@@ -96,6 +97,19 @@ int memfd_create(const char *name, unsigned int flags)
 	return -1;
 }
 
+int openat(int dir, const char *path, int flags, ...)
+{
+	va_list more;
+	int fd;
+
+	va_start(more, flags);
+	fd = syscall(SYS_openat, dir, path, flags, flags & O_CREAT ? va_arg(more, mode_t) : 0);
+	va_end(more);
+	if (fd >= 0)
+		once(&behind_open);
+	return fd;
+}
+
 FIXTURE(step)
 {
 	char dir[64], ours[80];
@@ -113,6 +127,30 @@ FIXTURE_TEARDOWN(step)
 	ipcx_topic_close(pub);
 	ipcx_topic_close(sub);
 	EXPECT_EQ(0, dir_remove(self->dir, self->ours));
+}
+
+static void unlink_other(void)
+{
+	ipcx_topic_unlink("unix:other");
+}
+
+/* One that is made while another of its name goes is as it was wanted, not as the other one. */
+TEST_F(step, made_while_one_goes)
+{
+	struct ipcx_topic *t;
+	pid_t pid;
+
+	ASSERT_EQ(0, ipcx_topic_open(&t, "unix:other", IPCX_CREATE | IPCX_PUBLISH, NULL));
+	ipcx_topic_close(t);
+	pid = fork();
+	if (!pid) {
+		behind_open = unlink_other;
+		_exit(-ipcx_topic_open(&t, "unix:other",
+				       IPCX_CREATE | IPCX_EPHEMERAL | IPCX_PUBLISH, NULL));
+	}
+	ASSERT_EQ(0, exit_status(pid));
+	/* so it is gone with the last that had it open */
+	EXPECT_EQ(-ENOENT, ipcx_topic_open(&t, "unix:other", IPCX_PUBLISH, NULL));
 }
 
 static void close_pub(void)
