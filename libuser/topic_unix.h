@@ -114,7 +114,8 @@ struct ipcx_unix_pub {
  * @subs: epoll of the connections to subscribers, or -1
  * @starved: @subs is in what the application polls, because a loan failed
  * @hurry: something is to be sent again when nobody tells of it
- * @timer: in what the application polls, while @starved and @hurry or @unmet; or -1
+ * @timer: in what the application polls, or -1
+ * @soon: @timer is set, while @starved and @hurry or @unmet
  * @unmet: somebody could not be connected to, which is tried again, too
  * @leads: a thread waits for room that subscribers tell of in @subs, or another thread in @again
  * @followers: threads that wait until the handle's @wakes changes
@@ -153,7 +154,7 @@ struct ipcx_topic_unix {
 	int subs;
 	bool starved, hurry;
 	int timer;
-	bool unmet, leads;
+	bool soon, unmet, leads;
 	unsigned int followers;
 	int again;
 	size_t inline_max;

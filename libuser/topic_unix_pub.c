@@ -44,24 +44,34 @@ static int find_inline_max(struct ipcx_topic *t)
 	return 0;
 }
 
+static bool get_memory(struct ipcx_topic *t)
+{
+	struct ipcx_topic_unix *u = t->sockets;
+
+	u->ring = calloc(t->o.out_depth, sizeof(*u->ring));
+	u->len = calloc(t->o.out_depth, sizeof(*u->len));
+	u->sub = calloc(IPCX_TOPIC_SUBS, sizeof(*u->sub));
+	for (int i = 0; u->sub && i < IPCX_TOPIC_SUBS; i++)
+		u->sub[i].fd = -1;
+	return u->ring && u->len && u->sub;
+}
+
 int ipcx_unix_pub_start(struct ipcx_topic *t)
 {
-	struct epoll_event none = { 0 };
+	struct epoll_event none = { 0 }, in = { .events = EPOLLIN };
 	struct ipcx_topic_unix *u = t->sockets;
 	int r = find_inline_max(t);
 
 	if (r)
 		return r;
-	u->ring = calloc(t->o.out_depth, sizeof(*u->ring));
-	u->len = calloc(t->o.out_depth, sizeof(*u->len));
-	u->sub = calloc(IPCX_TOPIC_SUBS, sizeof(*u->sub));
-	if (!u->ring || !u->len || !u->sub)
+	if (!get_memory(t))
 		return ipcx_topic_failed(t, ENOMEM, strerror(ENOMEM));
-	for (int i = 0; i < IPCX_TOPIC_SUBS; i++)
-		u->sub[i].fd = -1;
 	u->again = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	u->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	u->subs = epoll_create1(EPOLL_CLOEXEC);
-	if (u->again < 0 || u->subs < 0 || epoll_ctl(t->fd, EPOLL_CTL_ADD, u->subs, &none))
+	if (u->again < 0 || u->timer < 0 || u->subs < 0 ||
+	    epoll_ctl(t->fd, EPOLL_CTL_ADD, u->timer, &in) ||
+	    epoll_ctl(t->fd, EPOLL_CTL_ADD, u->subs, &none))
 		return ipcx_topic_failed(t, errno, strerror(errno));
 	return 0;
 }
@@ -328,18 +338,10 @@ static int find_room(struct ipcx_topic *t, size_t len)
 static void look_soon(struct ipcx_topic *t, bool on)
 {
 	struct itimerspec soon = { .it_value.tv_nsec = on ? IPCX_UNIX_HURRY_NS : 0 };
-	struct epoll_event in = { .events = EPOLLIN };
-	struct ipcx_topic_unix *u = t->sockets;
 
-	if (on && u->timer < 0) {
-		u->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-		if (u->timer >= 0 && epoll_ctl(t->fd, EPOLL_CTL_ADD, u->timer, &in)) {
-			close(u->timer);
-			u->timer = -1;
-		}
-	}
-	if (u->timer >= 0)
-		timerfd_settime(u->timer, 0, &soon, NULL);
+	if (on || t->sockets->soon)
+		timerfd_settime(t->sockets->timer, 0, &soon, NULL);
+	t->sockets->soon = on;
 }
 
 /* Who polls is woken by what a subscriber says, while that is waited for. */
@@ -364,7 +366,7 @@ void ipcx_unix_hear(struct ipcx_topic *t)
 	if (!(t->flags & IPCX_PUBLISH) || !u->starved)
 		return;
 	look_for_room(t);
-	if (u->timer >= 0 && read(u->timer, &times, sizeof(times)) == sizeof(times))
+	if (read(u->timer, &times, sizeof(times)) == sizeof(times))
 		look_soon(t, u->hurry || u->unmet);
 }
 
