@@ -14,6 +14,7 @@
 #include "topic_unix.h"
 #include "unix_socket.h"
 
+#define HANDED_TRIES 3
 #define ROUNDS_MAX 256 /* of one take: who sends what is nothing does not keep it for ever */
 
 static int watch(const struct ipcx_topic_unix *u, int fd, void *what)
@@ -126,9 +127,9 @@ static ssize_t recv_packet(const struct ipcx_unix_pub *pub, struct msghdr *msg, 
 
 /*
  * A descriptor of the one that is handed over with the next packet, which stays where it is: who
- * has no descriptor for it, or no room to map it, loses nothing. -EMFILE or -EPROTO
+ * has no descriptor for it, or no room to map it, loses nothing. -EMFILE, -ENOMEM or -EPROTO
  */
-static int get_handed(const struct ipcx_unix_pub *pub)
+static int peek_handed(const struct ipcx_unix_pub *pub)
 {
 	union {
 		struct cmsghdr align;
@@ -154,6 +155,31 @@ static int get_handed(const struct ipcx_unix_pub *pub)
 		return fd;
 	close(fd);
 	return -EPROTO;
+}
+
+static bool has_descriptor(const struct ipcx_unix_pub *pub)
+{
+	int fd = fcntl(pub->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/*
+ * Likewise. One that does not come though there is a descriptor for it is one that a security
+ * module keeps back, unless another thread has just closed its own, each time.
+ */
+static int get_handed(const struct ipcx_unix_pub *pub)
+{
+	int fd = -EMFILE;
+
+	for (int i = 0; i < HANDED_TRIES && fd == -EMFILE; i++) {
+		fd = peek_handed(pub);
+		if (fd == -EMFILE && !has_descriptor(pub))
+			return fd;
+	}
+	return fd == -EMFILE ? -EPROTO : fd;
 }
 
 static int map_handed(const struct ipcx_unix_pub *pub, struct ipcx_piece *p)

@@ -22,6 +22,8 @@ static int connect_fails, connect_fails_on, connects;
 /* How many of sendmsg() fail, and whether all do that are longer than a head */
 static int sendmsg_fail;
 static bool messages_fail;
+/* Does recvmsg() have none for who calls it? */
+static bool no_descriptors;
 /* 2: the next memfd cannot be sealed, and then 1: the next is not made */
 static int memfd_fails;
 
@@ -39,6 +41,8 @@ static void once(void (**what)(void))
 ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	once(&before_recvmsg);
+	if (no_descriptors) /* as the kernel, where it may not give one */
+		msg->msg_controllen = 0;
 	return syscall(SYS_recvmsg, fd, msg, flags);
 }
 
@@ -204,6 +208,20 @@ TEST_F(step, last_descriptor)
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
 	ASSERT_EQ(0, send_nr(pub, 2, 0));
 	EXPECT_EQ(2, recv_nr(sub, 0));
+}
+
+/* Where there are descriptors, and that of a long message does not come, its publisher is shut out. */
+TEST_F(step, kept_back)
+{
+	static char buf[FAR];
+
+	ASSERT_EQ(0, send_nr(pub, 1, 0));
+	ASSERT_EQ(1, recv_nr(sub, 0));
+	ASSERT_EQ(0, ipcx_topic_send(pub, buf, FAR, 0));
+	no_descriptors = true;
+	EXPECT_EQ(-EPROTO, ipcx_topic_recv(sub, buf, FAR, 0));
+	EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
+	no_descriptors = false;
 }
 
 /* Who is there and cannot be reached is not left out. */
