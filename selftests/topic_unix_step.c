@@ -24,6 +24,8 @@ static int sendmsg_fail;
 static bool messages_fail;
 /* Does recvmsg() have none for who calls it? */
 static bool no_descriptors;
+/* Which of the next calls of calloc() fails, 0 for none */
+static int callocs_left;
 /* 2: the next memfd cannot be sealed, and then 1: the next is not made */
 static int memfd_fails;
 
@@ -114,6 +116,17 @@ int openat(int dir, const char *path, int flags, ...)
 	return fd;
 }
 
+void *__libc_calloc(size_t n, size_t size);
+
+void *calloc(size_t n, size_t size)
+{
+	if (callocs_left && !--callocs_left) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return __libc_calloc(n, size);
+}
+
 FIXTURE(step)
 {
 	char dir[64], ours[80];
@@ -180,6 +193,25 @@ TEST_F(step, goes_before_it_is_received)
 		EXPECT_EQ(NULL, pub);
 		EXPECT_EQ(-EAGAIN, recv_nr(sub, 0));
 	}
+}
+
+/* Whatever there is no memory for, nothing is closed that was not opened for it. */
+TEST_F(step, no_memory)
+{
+	int files = left_in("/proc/self/fd"), n = 0, r;
+	struct ipcx_topic *t;
+
+	do {
+		callocs_left = ++n;
+		r = open_topic(&t, IPCX_PUBLISH);
+		callocs_left = 0;
+		EXPECT_TRUE(!r || r == -ENOMEM);
+		if (!r)
+			ipcx_topic_close(t);
+		EXPECT_EQ(files, left_in("/proc/self/fd")) TH_LOG("allocation %d", n);
+	} while (r && n < 20);
+	EXPECT_LT(3, n);
+	EXPECT_GT(20, n);
 }
 
 static int taken = -1;
