@@ -60,6 +60,6 @@ int ipcx_end_revoke_doit(struct sk_buff *skb, struct genl_info *info)
 		return err;
 	err = ipcx_endpoint_revoke(ep, asker.cred->euid);
 	if (err)
-		GENL_SET_ERR_MSG(info, "it is being closed or revoked at this moment");
+		GENL_SET_ERR_MSG(info, "it is being closed or revoked at this moment; look again");
 	return err;
 }
