@@ -212,6 +212,7 @@ int ipcx_topic_loan(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, int64_
  * Never blocks. Do not touch m->data afterwards.
  *
  * Return: 0, or
+ * -EMFILE    over "unix": a long message's memory is in use, and no descriptor for a copy
  * -EMSGSIZE  len is larger than what was loaned
  * -ENOMEM    over "unix": a long message's memory is in use, and there is none for a copy
  * -EPERM     not a loan of this handle, or already committed
