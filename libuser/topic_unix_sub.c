@@ -267,10 +267,12 @@ static void hold(struct ipcx_topic *t, struct ipcx_unix_pub *pub, struct ipcx_pi
 	struct ipcx_topic_unix *u = t->sockets;
 	const struct ipcx_head *h = &p->b->head;
 
-	if (t->flags & IPCX_LOSSY)
+	if (t->flags & IPCX_LOSSY) {
 		tell_handed(u, pub, h);
-	else if (!pub->begun)
-		pub->released = pub->told = h->id;
+	} else if (!pub->begun) {
+		pub->released = h->id;
+		pub->told = h->id;
+	}
 	if (pub->begun)
 		u->missed += h->id - pub->nr;
 	pub->begun = true;

@@ -242,7 +242,7 @@ TEST_F(step, last_descriptor)
 	EXPECT_EQ(2, recv_nr(sub, 0));
 }
 
-/* Where there are descriptors, and that of a long message does not come, its publisher is shut out. */
+/* If there are descriptors, and that of a long message does not come, its publisher is shut out. */
 TEST_F(step, kept_back)
 {
 	static char buf[FAR];
