@@ -389,6 +389,7 @@ if [ "$kernel" = stock ]; then
 	host queue_shm_step
 	host queue_shm_call
 	host queue_shm_reply
+	run cpp selftests/cpp/cpp.sh
 	run fallback.sh selftests/fallback.sh
 	run record.sh selftests/record.sh
 	run examples.sh selftests/examples.sh

@@ -38,7 +38,7 @@ installed := \
 	fill:$(TOP)/libuser/libipcx.pc.in:$(LIBDIR)/pkgconfig/libipcx.pc \
 	$(foreach f,ipcx-config.cmake ipcx-config-version.cmake, \
 		fill:$(TOP)/libuser/$f.in:$(LIBDIR)/cmake/ipcx/$f) \
-	$(call files,644,$(wildcard $(TOP)/include/*.h),$(INCLUDEDIR)) \
+	$(call files,644,$(wildcard $(TOP)/include/*.h $(TOP)/include/*.hpp),$(INCLUDEDIR)) \
 	$(call files,644,$(wildcard $(TOP)/include/uapi/linux/*.h),$(INCLUDEDIR)/linux) \
 	$(foreach n,1 3 4 7,$(call files,644,$(wildcard $(doc)/man/*.$n),$(MANDIR)/man$n)) \
 	644:$(completion)/ipcx.bash:$(DATADIR)/bash-completion/completions/ipcx \

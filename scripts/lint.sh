@@ -111,8 +111,11 @@ headers() {
 	for h in include/*.h; do
 		gcc -x c -std=c99 -Wpedantic -Werror -fsyntax-only "$h"
 	done
-	for h in include/*.h include/uapi/linux/*.h; do
+	for h in include/*.h include/*.hpp include/uapi/linux/*.h; do
 		g++ -x c++ -std=c++17 -Werror -fsyntax-only -Iinclude/uapi "$h"
+	done
+	for h in include/*.hpp; do
+		g++ -x c++ -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only "$h"
 	done
 }
 
@@ -151,7 +154,7 @@ kernel_doc() {
 clang_format() {
 	local f
 	spaced() { sed -E 's/([^\t ]) *\t[\t ]*/\1 /g' "$1"; }
-	find include kmod libuser selftests Documentation -name '*.[ch]' | sort | while read -r f; do
+	find include kmod libuser selftests Documentation -regex '.*\.\([ch]\|cc\|hpp\)' | sort | while read -r f; do
 		diff -u --label "$f" --label "$f" <(spaced "$f") \
 			<(spaced "$f" | clang-format --style=file --assume-filename="$top/$f") || true
 	done
@@ -233,7 +236,7 @@ codespell() {
 one_place() {
 	grep -l LINUX_VERSION_CODE kmod/* | grep -v compat.h || true
 	grep -ln 'libuser/' kmod/* || true
-	find kmod libuser include selftests scripts -type f \( -name '*.[ch]' -o -name '*.sh' \) -print0 |
+	find kmod libuser include selftests scripts -type f -regex '.*\.\([ch]\|cc\|hpp\|sh\)' -print0 |
 		xargs -0 wc -l | awk '$2 != "total" && $1 > 600 { print $2, "has", $1, "lines, 600 are the limit" }'
 }
 

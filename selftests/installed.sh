@@ -68,10 +68,11 @@ runs() {
 	fi
 	wait "$!" && [ "$(tr -d '\0' <"$dir/out")" = hello ]
 }
-# compiles COMMAND...: each header alone
+# compiles EXTENSION COMMAND...: each header alone
 compiles() {
-	(cd "$root$prefix/include" && find . -name '*.h' | sort) >"$dir/got"
-	(cd "$top/include" && ls ./*.h && cd uapi && ls ./linux/*.h) | sort >"$dir/want"
+	(cd "$root$prefix/include" && find . -name "*.$1" | sort) >"$dir/got"
+	(cd "$top/include" && ls ./*."$1" && cd uapi && find ./linux -name "*.$1") | sort >"$dir/want"
+	shift
 	same || return 1
 	while read -r header; do
 		echo "#include <$header>" | "$@" -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
@@ -143,8 +144,9 @@ for layout in default multiarch; do
 	check "$layout: that runs" runs by-static
 	check "$layout: cmake refuses a newer one" cmake_refuses 0.99
 	check "$layout: cmake refuses another major version" cmake_refuses 1.0
-	check "$layout: headers alone, in C" compiles gcc -x c -std=c99
-	check "$layout: headers alone, in C++" compiles g++ -x c++ -std=c++11
+	check "$layout: headers alone, in C" compiles h gcc -x c -std=c99
+	check "$layout: headers alone, in C++" compiles h g++ -x c++ -std=c++11
+	check "$layout: headers of C++ alone" compiles hpp g++ -x c++ -std=c++17
 	check "$layout: man finds the pages" pages
 	check "$layout: bash completes" completes
 	check "$layout: who may open the device" device

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Slots on loan and messages, of ipcx in C++17. Part of ipcx.hpp.
+ */
+#ifndef IPCX_MESSAGE_HPP
+#define IPCX_MESSAGE_HPP
+
+#include <cstring>
+
+#include "ipcx_base.hpp"
+
+namespace ipcx
+{
+
+class queue;
+class topic;
+
+namespace detail
+{
+
+/* Which functions of C a loan and a message of each kind of object end with */
+template <class H> struct ends;
+
+template <> struct ends<ipcx_queue> {
+	static constexpr auto commit = ipcx_queue_commit;
+	static constexpr auto cancel = ipcx_queue_cancel;
+	static constexpr auto release = ipcx_queue_release;
+	static constexpr auto nack = ipcx_queue_nack;
+};
+
+template <> struct ends<ipcx_topic> {
+	static constexpr auto commit = ipcx_topic_commit;
+	static constexpr auto cancel = ipcx_topic_cancel;
+	static constexpr auto release = ipcx_topic_release;
+};
+
+/* Of so many bytes at @data: is there no room for that much, or is it not aligned? 0 or an errno */
+inline int misfit(const void *data, std::size_t len, std::size_t size, std::size_t align) noexcept
+{
+	if (len < size)
+		return EMSGSIZE;
+	return reinterpret_cast<std::uintptr_t>(data) % align ? EINVAL : 0;
+}
+
+[[noreturn]] inline void raise_misfit(int err, std::size_t len, std::size_t size, std::size_t align)
+{
+	char words[160];
+
+	if (err == EMSGSIZE)
+		std::snprintf(words, sizeof(words),
+			      "%zu bytes are there, and the type that was asked for has %zu", len,
+			      size);
+	else
+		std::snprintf(words, sizeof(words),
+			      "the payload does not lie at a multiple of %zu, as the type that was "
+			      "asked for must; copy<T>() it",
+			      align);
+	raise(err, words);
+}
+
+/* The payload at @data as what C++ calls it, or nullptr. @T may be const. */
+template <class T> T *fitting(void *data, std::size_t len) noexcept
+{
+	return misfit(data, len, sizeof(T), alignof(T)) ? nullptr : static_cast<T *>(data);
+}
+
+template <class T> T &fit(void *data, std::size_t len)
+{
+	int err = misfit(data, len, sizeof(T), alignof(T));
+
+	if (err)
+		raise_misfit(err, len, sizeof(T), alignof(T));
+	return *static_cast<T *>(data);
+}
+
+template <class T> span<T> fit_row(void *data, std::size_t len)
+{
+	int err = len % sizeof(T) ? EMSGSIZE : misfit(data, len, 0, alignof(T));
+
+	if (err)
+		raise_misfit(err, len, sizeof(T), alignof(T));
+	return span<T>(static_cast<T *>(data), len / sizeof(T));
+}
+
+/* What a message and one of a batch can be asked; @D has raw(). */
+template <class D> class readable
+{
+	const ipcx_msg &msg() const noexcept
+	{
+		return *static_cast<const D *>(this)->raw();
+	}
+
+public:
+	const std::byte *data() const noexcept
+	{
+		return static_cast<const std::byte *>(msg().data);
+	}
+
+	std::size_t size() const noexcept
+	{
+		return msg().len;
+	}
+
+	ipcx::bytes bytes() const noexcept
+	{
+		return ipcx::bytes(data(), size());
+	}
+
+	std::string_view text() const noexcept
+	{
+		return std::string_view(static_cast<const char *>(msg().data), size());
+	}
+
+	/**
+	 * as() - the payload where it lies, as an object
+	 *
+	 * Behind the object there may be more. Unless the queue is sealed its sender can still
+	 * write there: do not believe what was checked before, or take a copy().
+	 *
+	 * Throws EMSGSIZE if it is shorter than a T, EINVAL if it is not aligned for one.
+	 */
+	template <class T> const T &as() const
+	{
+		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
+		return fit<const T>(msg().data, size());
+	}
+
+	/* The same, or nullptr */
+	template <class T> const T *try_as() const noexcept
+	{
+		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
+		return fitting<const T>(msg().data, size());
+	}
+
+	/* The payload as objects in a row; throws if it is not a whole number of them */
+	template <class T> span<const T> as_span() const
+	{
+		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
+		return fit_row<const T>(msg().data, size());
+	}
+
+	/* A copy of what as() finds, which need not be aligned */
+	template <class T> T copy() const
+	{
+		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
+		T object;
+
+		if (size() < sizeof(T))
+			raise_misfit(EMSGSIZE, size(), sizeof(T), alignof(T));
+		std::memcpy(&object, msg().data, sizeof(T));
+		return object;
+	}
+
+	std::uint64_t tag() const noexcept
+	{
+		return msg().tag;
+	}
+
+	std::uint64_t seq() const noexcept
+	{
+		return msg().seq;
+	}
+
+	std::uint32_t prio() const noexcept
+	{
+		return msg().prio;
+	}
+
+	/* IPCX_REQUEST, IPCX_POISON, IPCX_EXPIRED, IPCX_CANCELED, IPCX_OWNERDEAD */
+	std::uint32_t flags() const noexcept
+	{
+		return msg().flags;
+	}
+
+	std::uint32_t deliveries() const noexcept
+	{
+		return msg().deliveries;
+	}
+
+	pid_t pid() const noexcept
+	{
+		return msg().pid;
+	}
+
+	uid_t uid() const noexcept
+	{
+		return msg().uid;
+	}
+
+	gid_t gid() const noexcept
+	{
+		return msg().gid;
+	}
+};
+
+/* What a loan and one of a batch can be told; @D has raw(). */
+template <class D> class writable
+{
+	ipcx_msg &msg() noexcept
+	{
+		return *static_cast<D *>(this)->raw();
+	}
+
+public:
+	std::byte *data() noexcept
+	{
+		return static_cast<std::byte *>(msg().data);
+	}
+
+	std::size_t size() const noexcept
+	{
+		return static_cast<const D *>(this)->raw()->len;
+	}
+
+	span<std::byte> bytes() noexcept
+	{
+		return span<std::byte>(data(), size());
+	}
+
+	/* As of a message; what lies there is not defined before it is written. */
+	template <class T> T &as()
+	{
+		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
+		return fit<T>(msg().data, size());
+	}
+
+	template <class T> T *try_as() noexcept
+	{
+		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
+		return fitting<T>(msg().data, size());
+	}
+
+	template <class T> span<T> as_span()
+	{
+		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
+		return fit_row<T>(msg().data, size());
+	}
+
+	/* Makes the message shorter. Throws EMSGSIZE if that would be longer. */
+	void resize(std::size_t size)
+	{
+		if (size > msg().len)
+			raise_misfit(EMSGSIZE, msg().len, size, 1);
+		msg().len = size;
+	}
+
+	/* Writes this at the beginning, and ends the message there. Throws EMSGSIZE. */
+	void write(ipcx::bytes from)
+	{
+		resize(from.size());
+		if (!from.empty())
+			std::memcpy(msg().data, from.data(), from.size());
+	}
+
+	void write(std::string_view from)
+	{
+		write(as_bytes(from));
+	}
+
+	void set_tag(std::uint64_t tag) noexcept
+	{
+		msg().tag = tag;
+	}
+
+	void set_prio(std::uint32_t prio) noexcept
+	{
+		msg().prio = prio;
+	}
+
+	/* IPCX_REQUEST */
+	void set_flags(std::uint32_t flags) noexcept
+	{
+		msg().flags = flags;
+	}
+
+	/* Until when it has to be taken; ipcx::forever, as after a loan: no limit */
+	void set_expires(deadline when) noexcept
+	{
+		msg().expires = when.ns() == IPCX_FOREVER ? 0 : when.ns() ? when.ns() : 1;
+	}
+};
+
+/* One message, or slot on loan, that ends by what @D does, at the latest when this is destroyed. */
+template <class H, class D> class held
+{
+protected:
+	H *h_ = nullptr;
+	ipcx_msg m_{};
+
+	held() = default;
+
+	held(held &&from) noexcept
+		: h_(std::exchange(from.h_, nullptr)), m_(std::exchange(from.m_, ipcx_msg{}))
+	{
+	}
+
+	held &operator=(held &&from) noexcept
+	{
+		if (this != &from) {
+			drop();
+			h_ = std::exchange(from.h_, nullptr);
+			m_ = std::exchange(from.m_, ipcx_msg{});
+		}
+		return *this;
+	}
+
+	~held()
+	{
+		drop();
+	}
+
+	void drop() noexcept
+	{
+		if (h_)
+			D::drop(h_, &m_);
+		h_ = nullptr;
+	}
+
+	/*
+	 * Ends it by a function of C. @keep: if that fails it is held all the same, as a loan
+	 */
+	template <class F> result<void> end(F by, bool keep) noexcept
+	{
+		int r;
+
+		if (!h_)
+			return failure{ EPERM, "nothing is held here, or no more" };
+		r = by(h_, &m_);
+		if (r >= 0 || !keep)
+			h_ = nullptr;
+		return result<void>::of(r);
+	}
+
+	/* @r: what a function of C returned that has filled it unless it failed */
+	int filled(H *h, int r) noexcept
+	{
+		h_ = r < 0 ? nullptr : h;
+		return r;
+	}
+
+public:
+	/* Is there something? Not after a move, nor when it was committed, released and so on. */
+	explicit operator bool() const noexcept
+	{
+		return h_;
+	}
+};
+
+} /* namespace detail */
+
+/**
+ * class basic_loan - an empty slot to write a message into
+ *
+ * Only moved, never copied. If it is not committed its destructor cancels it, without throwing.
+ * The queue or topic must outlive it. ipcx::queue_loan and ipcx::topic_loan are meant.
+ */
+template <class H>
+class basic_loan : public detail::held<H, basic_loan<H>>, public detail::writable<basic_loan<H>>
+{
+	using held = detail::held<H, basic_loan<H>>;
+	using ends = detail::ends<H>;
+	friend held;
+	friend class queue;
+	friend class topic;
+
+	static void drop(H *h, ipcx_msg *m) noexcept
+	{
+		(void)ends::cancel(h, m);
+	}
+
+public:
+	basic_loan() noexcept
+	{
+	}
+
+	/* The struct of C, for functions that have no form here */
+	ipcx_msg *raw() noexcept
+	{
+		return &this->m_;
+	}
+
+	const ipcx_msg *raw() const noexcept
+	{
+		return &this->m_;
+	}
+
+	/* The number of a request that was committed, which its answer has too */
+	std::uint64_t seq() const noexcept
+	{
+		return this->m_.seq;
+	}
+
+	/**
+	 * commit() - send it
+	 *
+	 * When it fails the slot is still on loan. Errors as of ipcx_queue_commit() and
+	 * ipcx_topic_commit().
+	 */
+	void commit()
+	{
+		try_commit().value();
+	}
+
+	result<void> try_commit() noexcept
+	{
+		return this->end(ends::commit, true);
+	}
+
+	/* Gives the slot back. */
+	void cancel() noexcept
+	{
+		held::drop();
+	}
+};
+
+/**
+ * class basic_message - a message, read where it lies
+ *
+ * Only moved, never copied. If it is not released its destructor releases it, without throwing,
+ * also when an exception passes by: who wants it to be delivered again then catches and calls
+ * nack(). The queue or topic must outlive it. ipcx::queue_message and ipcx::topic_message are
+ * meant.
+ */
+template <class H>
+class basic_message : public detail::held<H, basic_message<H>>,
+		      public detail::readable<basic_message<H>>
+{
+	using held = detail::held<H, basic_message<H>>;
+	using ends = detail::ends<H>;
+	friend held;
+	friend class queue;
+	friend class topic;
+
+	static void drop(H *h, ipcx_msg *m) noexcept
+	{
+		(void)ends::release(h, m);
+	}
+
+public:
+	basic_message() noexcept
+	{
+	}
+
+	/* The struct of C, for functions that have no form here */
+	const ipcx_msg *raw() const noexcept
+	{
+		return &this->m_;
+	}
+
+	/**
+	 * release() - be done with it
+	 *
+	 * Whether it succeeds or not, it is held no more. Errors as of ipcx_queue_release() and
+	 * ipcx_topic_release(); ESTALE, the lease had ended, is what a destructor does not tell.
+	 */
+	void release()
+	{
+		try_release().value();
+	}
+
+	result<void> try_release() noexcept
+	{
+		return this->end(ends::release, false);
+	}
+
+	/* Puts it back, to be delivered again; of queues only. As release() else. */
+	void nack()
+	{
+		try_nack().value();
+	}
+
+	result<void> try_nack() noexcept
+	{
+		return this->end(ends::nack, false);
+	}
+};
+
+using queue_loan = basic_loan<ipcx_queue>;
+using queue_message = basic_message<ipcx_queue>;
+using topic_loan = basic_loan<ipcx_topic>;
+using topic_message = basic_message<ipcx_topic>;
+
+} /* namespace ipcx */
+
+#endif /* IPCX_MESSAGE_HPP */

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Regions, of ipcx in C++17. Part of ipcx.hpp.
+ */
+#ifndef IPCX_REGION_HPP
+#define IPCX_REGION_HPP
+
+#include <memory>
+#include <sys/mman.h>
+
+#include "ipcx_message.hpp"
+
+namespace ipcx
+{
+
+/* struct ipcx_region_opts with its size set and all else 0 */
+struct region_opts : ipcx_region_opts {
+	region_opts() noexcept : ipcx_region_opts{}
+	{
+		sz = sizeof(ipcx_region_opts);
+	}
+};
+
+/**
+ * class mapping - a part of a region in the memory of this process
+ *
+ * Only moved, never copied; its destructor unmaps it. It may outlive its region. What others do
+ * there at the same time is for all of them to agree on: use std::atomic and the like.
+ */
+class mapping
+{
+	void *data_ = nullptr;
+	std::size_t size_ = 0;
+
+	friend class region;
+
+public:
+	mapping() = default;
+
+	mapping(mapping &&from) noexcept
+		: data_(std::exchange(from.data_, nullptr)), size_(std::exchange(from.size_, 0))
+	{
+	}
+
+	mapping &operator=(mapping &&from) noexcept
+	{
+		if (this != &from) {
+			unmap();
+			data_ = std::exchange(from.data_, nullptr);
+			size_ = std::exchange(from.size_, 0);
+		}
+		return *this;
+	}
+
+	~mapping()
+	{
+		unmap();
+	}
+
+	void unmap() noexcept
+	{
+		if (data_)
+			(void)munmap(data_, size_);
+		data_ = nullptr;
+		size_ = 0;
+	}
+
+	explicit operator bool() const noexcept
+	{
+		return data_;
+	}
+
+	std::byte *data() const noexcept
+	{
+		return static_cast<std::byte *>(data_);
+	}
+
+	std::size_t size() const noexcept
+	{
+		return size_;
+	}
+
+	span<std::byte> bytes() const noexcept
+	{
+		return span<std::byte>(data(), size());
+	}
+
+	/**
+	 * as() - the object that lies there
+	 *
+	 * @T is const if the mapping cannot be written. New regions are all zero. Throws EMSGSIZE
+	 * if there are fewer bytes, EINVAL if a page is not aligned for it.
+	 */
+	template <class T> T &as() const
+	{
+		static_assert(std::is_standard_layout_v<T> && std::is_trivially_destructible_v<T>,
+			      "a type that means the same to all processes");
+		return detail::fit<T>(data_, size_);
+	}
+
+	/* As many as there is room for */
+	template <class T> span<T> as_span() const
+	{
+		static_assert(std::is_standard_layout_v<T> && std::is_trivially_destructible_v<T>,
+			      "a type that means the same to all processes");
+		return detail::fit_row<T>(data_, size_ - size_ % sizeof(T));
+	}
+};
+
+/**
+ * class region - an open region
+ *
+ * Only moved, never copied; its destructor closes it, and leaves its mappings. What was moved from
+ * may only be assigned to or destroyed.
+ *
+ * Each function is that of C whose name it has behind "ipcx_region_", and throws class error with
+ * the errno that the comment there explains. Those with try_ throw nothing.
+ */
+class region
+{
+	struct closer {
+		void operator()(ipcx_region *r) const noexcept
+		{
+			ipcx_region_close(r);
+		}
+	};
+
+	std::unique_ptr<ipcx_region, closer> r_;
+
+public:
+	region() = default;
+
+	/* Takes over a handle of C. */
+	explicit region(ipcx_region *r) noexcept : r_(r)
+	{
+	}
+
+	/**
+	 * open() - open a region
+	 * @uri: as for ipcx_region_open()
+	 * @flags: IPCX_CREATE, IPCX_EXCL, IPCX_READ, IPCX_WRITE
+	 * @opts: attributes
+	 */
+	static region open(name uri, unsigned int flags, const region_opts &opts = {})
+	{
+		return try_open(uri, flags, opts).value();
+	}
+
+	static result<region> try_open(name uri, unsigned int flags,
+				       const region_opts &opts = {}) noexcept
+	{
+		return result<region>::make([&](region &g) noexcept {
+			ipcx_region *h = nullptr;
+			int r = ipcx_region_open(&h, uri.c_str(), flags, &opts);
+
+			g.r_.reset(h);
+			return r;
+		});
+	}
+
+	static void unlink(name uri)
+	{
+		try_unlink(uri).value();
+	}
+
+	static result<void> try_unlink(name uri) noexcept
+	{
+		return result<void>::of(ipcx_region_unlink(uri.c_str()));
+	}
+
+	void close() noexcept
+	{
+		r_.reset();
+	}
+
+	explicit operator bool() const noexcept
+	{
+		return bool(r_);
+	}
+
+	/* The handle of C, which stays the region's */
+	ipcx_region *get() const noexcept
+	{
+		return r_.get();
+	}
+
+	int fd() const noexcept
+	{
+		return ipcx_region_fd(get());
+	}
+
+	std::uint64_t caps() const noexcept
+	{
+		return ipcx_region_caps(get());
+	}
+
+	std::size_t size() const
+	{
+		return try_size().value();
+	}
+
+	result<std::size_t> try_size() const noexcept
+	{
+		return result<std::size_t>::make([&](std::size_t &n) noexcept {
+			std::int64_t r = ipcx_region_size(get());
+
+			n = r < 0 ? 0 : static_cast<std::size_t>(r);
+			return r;
+		});
+	}
+
+	/**
+	 * map() - map a part of it
+	 * @prot: PROT_READ, PROT_WRITE or both
+	 * @offset: where the part begins, a multiple of the page size
+	 * @len: its length; 0 is up to the end as it is now
+	 */
+	mapping map(int prot, std::size_t offset = 0, std::size_t len = 0)
+	{
+		return try_map(prot, offset, len).value();
+	}
+
+	result<mapping> try_map(int prot, std::size_t offset = 0, std::size_t len = 0) noexcept
+	{
+		return result<mapping>::make([&](mapping &m) noexcept {
+			std::int64_t size = len ? 0 : ipcx_region_size(get());
+
+			if (size < 0)
+				return static_cast<int>(size);
+			/* what has no length then is an error there */
+			if (static_cast<std::size_t>(size) > offset)
+				len = static_cast<std::size_t>(size) - offset;
+			m.data_ = ipcx_region_map(get(), offset, len, prot);
+			m.size_ = m.data_ ? len : 0;
+			return m.data_ ? 0 : -errno;
+		});
+	}
+
+	void resize(std::size_t size)
+	{
+		try_resize(size).value();
+	}
+
+	result<void> try_resize(std::size_t size) noexcept
+	{
+		return result<void>::of(ipcx_region_resize(get(), size));
+	}
+
+	/* IPCX_SEAL_*: forbids that to all, for ever. */
+	void seal(unsigned int seals)
+	{
+		try_seal(seals).value();
+	}
+
+	result<void> try_seal(unsigned int seals) noexcept
+	{
+		return result<void>::of(ipcx_region_seal(get(), seals));
+	}
+};
+
+} /* namespace ipcx */
+
+#endif /* IPCX_REGION_HPP */

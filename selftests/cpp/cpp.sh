@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# include/ipcx.hpp with each compiler and standard, over each transport that is here that has both
+# queues and topics. TAP on stdout.
+# shellcheck disable=SC2317 # the functions are called through check
+top=$(realpath "$(dirname "$0")/../..")
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+export XDG_RUNTIME_DIR="$dir" IPCX_QUIET=1
+unset IPCX_TRANSPORT MAKEFLAGS MAKELEVEL
+# shellcheck source=selftests/tap.sh
+. "$top/selftests/tap.sh"
+
+# all COMMAND...: its tests, as ours; it must have made as many as it planned, and end well
+all() {
+	timeout 300 "$@" >"$dir/tap" 2>"$dir/err"
+	status=$?
+	while read -r line; do
+		case $line in
+		'ok '* | 'not ok '*)
+			n=$((n + 1))
+			said=${line#not }
+			said=${said#ok *[0-9] }
+			case $line in
+			ok*) echo "ok $n $build, $said" ;;
+			*) echo "not ok $n $build, $said"; bad=1 ;;
+			esac
+			;;
+		1..*) ;;
+		*) echo "$line" ;;
+		esac
+	done <"$dir/tap"
+	check "$build, $(basename "$1") $2: all of them, and nothing else is said" \
+		ended "$status" "$(grep -cE '^(not )?ok ' "$dir/tap")"
+}
+ended() { sed 's/^/# /' "$dir/err"; [ "$1" -eq 0 ] && grep -qx "1..$2" "$dir/tap" && [ ! -s "$dir/err" ]; }
+
+transports='shm unix'
+[ ! -c /dev/ipcx ] || transports="$transports kernel"
+for compiler in g++ clang++-14; do
+	for std in c++17 c++20; do
+		# one of the two is looked at closely
+		san=''
+		[ "$compiler $std" != 'g++ c++20' ] && [ "$compiler $std" != 'clang++-14 c++17' ] ||
+			san=address,undefined
+		build="$compiler -std=$std${san:+, sanitizers}"
+		out=$top/build/selftests/cpp/$compiler-$std
+		check "$build: no warning" make -s -C "$top/selftests/cpp" CXX="$compiler" STD="$std" \
+			SAN="$san" O="$out"
+		for transport in $transports; do
+			all "$out/cpp" "$transport"
+			all "$out/no_exceptions" "$transport"
+		done
+	done
+done
+check "nothing is left" [ -z "$(ls -A "$dir/ipcx")" ]
+echo "1..$n"
+exit $bad
