@@ -202,6 +202,7 @@ man_examples() {
 	done
 	gcc -std=gnu11 -Wall -Wextra -Werror -fsyntax-only -Iinclude -Iinclude/uapi \
 		"$dir"/*.c Documentation/examples/*.c
+	g++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Iinclude Documentation/examples/*.cc
 }
 
 # what a test has seen a function fail with, its page names; ipcx.4 has those of the ioctls

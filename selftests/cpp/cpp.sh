@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # include/ipcx.hpp with each compiler and standard, over each transport that is here that has both
-# queues and topics. TAP on stdout.
+# queues and topics; and the examples in C++. TAP on stdout.
 # shellcheck disable=SC2317 # the functions are called through check
 top=$(realpath "$(dirname "$0")/../..")
 dir=$(mktemp -d)
@@ -35,6 +35,15 @@ all() {
 }
 ended() { sed 's/^/# /' "$dir/err"; [ "$1" -eq 0 ] && grep -qx "1..$2" "$dir/tap" && [ ! -s "$dir/err" ]; }
 
+# says EXAMPLE URI TEXT...: each is a line of what it prints
+says() {
+	timeout 60 "$out/$1" "$2" >"$dir/out" 2>"$dir/err" || { sed 's/^/# /' "$dir/err"; return 1; }
+	shift 2
+	for text; do
+		grep -qxF "$text" "$dir/out" || { echo "# it did not print: $text"; return 1; }
+	done
+}
+
 transports='shm unix'
 [ ! -c /dev/ipcx ] || transports="$transports kernel"
 for compiler in g++ clang++-14; do
@@ -52,6 +61,14 @@ for compiler in g++ clang++-14; do
 			all "$out/no_exceptions" "$transport"
 		done
 	done
+done
+for transport in $transports; do
+	check "$transport: worker.cc" says worker "$transport:worker-$$" 'job 1 is done' 'job 2 is done' \
+		'job 3 comes back' 'job 3 is done' 'job 4 comes back' 'job 4 is done'
+	check "$transport: sums.cc" says sums "$transport:sums-$$" 'the sum of 1 to 10 is 55' \
+		'the sum of 1 to 1000 is 500500' 'the sum of 1 to 100000 is 5000050000'
+	check "$transport: news.cc" says news "$transport:news-$$" 'parent: day 1, 19.5 degrees' \
+		'parent: day 3, 17.5 degrees' 'child: day 2, 18.5 degrees'
 done
 check "nothing is left" [ -z "$(ls -A "$dir/ipcx")" ]
 echo "1..$n"
