@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Documentation/examples/files.c over every transport that is here. TAP on stdout.
+# Documentation/examples/files.c over every transport that is here, epoll.c and uring.c over some.
+# TAP on stdout.
 # shellcheck disable=SC2317 # the functions are called through check
 top=$(dirname "$(realpath "$0")")/..
 dir=$(mktemp -d)
@@ -18,8 +19,16 @@ refuses() {
 	[ $? -eq 1 ] && grep -q 'without a reply' "$dir/err"
 }
 
-check "files.c compiles" gcc -Wall -Wextra -Werror -D_GNU_SOURCE -I"$top/include" \
-	"$top/Documentation/examples/files.c" "$top/build/lib/libipcx.a" -pthread -o "$dir/files"
+# lines COMMAND...: what it prints, sorted
+lines() {
+	timeout 60 "$@" >"$dir/got" && is "$(sort "$dir/got" | tr '\n' ,)" "$want"
+}
+is() { [ "$1" = "$2" ] || { echo "# got: $1"; echo "# not: $2"; false; }; }
+
+for example in files epoll uring; do
+	check "$example.c compiles" gcc -Wall -Wextra -Werror -D_GNU_SOURCE -I"$top/include" \
+		"$top/Documentation/examples/$example.c" "$top/build/lib/libipcx.a" -pthread -o "$dir/$example"
+done
 : >"$dir/empty"
 echo hello >"$dir/small"
 head -c 3000000 /dev/urandom >"$dir/large"
@@ -44,6 +53,14 @@ for uri in $uris; do
 	tcp:*) ;;
 	*) check "$short: unlink" "$top/build/bin/ipcx" rm "$uri" ;;
 	esac
+done
+transports='shm unix'
+[ ! -c /dev/ipcx ] || transports="$transports kernel"
+for transport in $transports; do
+	want='queue: a job,queue: end,topic: more,topic: news,'
+	check "$transport: a queue and a topic by epoll" lines "$dir/epoll" "$transport:epoll-$$" "$transport:epolled-$$"
+	want='end,one,one,one,two,two,two,'
+	check "$transport: a queue by io_uring" lines "$dir/uring" "$transport:uring-$$"
 done
 check "nothing is left" [ -z "$(ls -A "$dir/ipcx")" ]
 echo "1..$n"
