@@ -154,7 +154,7 @@ alone() {
 # own NAME: does it want a guest for itself? It takes long, or the next would notice
 own() {
 	case $1 in
-	many | event_cost | tap_cost | netlink_bad | queue | limit | memcg | leak | fail_nth | fail_slab | *.sh) ;;
+	many | event_cost | tap_cost | netlink_bad | queue | limit | memcg | leak | fail_nth | fail_slab | *.sh | *.py) ;;
 	*) alone "$1" ;;
 	esac
 }
@@ -164,7 +164,10 @@ guest() {
 	local dir=$1 t files=() with=() opts
 	shift
 	for t; do
-		[ "${t%.sh}" = "$t" ] && files+=("$out/$t") || files+=("$top/selftests/$t")
+		case $t in
+		*.sh | *.py) files+=("$top/selftests/$t") ;;
+		*) files+=("$out/$t") ;;
+		esac
 	done
 	opts=(--smp "$(cpus "$1")" --timeout $((540 + 60 * $#)) --out "$dir")
 	[ "$kernel" = stock ] || with=(env IPCX_TEST_SCALE=20)
@@ -317,7 +320,7 @@ programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_de
 	inherit fork name owner timens limit memcg leak many uring death kill
 	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_mix topic_death topic_kill region
 	netlink netlink_who netlink_bad event event_limit event_who event_cost tap_open tap_read tap_over tap_topic tap_cost netlink_set revoke revoke_who revoke_lib trace trace_topic trace_storm transport transport_call transport_bulk
-	race race_time race_call race_topic race_region race_event race_tap race_revoke storm flip cli.sh top.sh doctor.sh trace.sh"
+	race race_time race_call race_topic race_region race_event race_tap race_revoke storm flip python.py cli.sh top.sh doctor.sh trace.sh"
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32
 	topic32 topic_abi32 topic_pairs32 topic_durable32 topic_lib32 topic_death32 region32"
 case $kernel in
@@ -391,6 +394,7 @@ if [ "$kernel" = stock ]; then
 	host queue_shm_reply
 	run cpp selftests/cpp/cpp.sh
 	run fallback.sh selftests/fallback.sh
+	run python selftests/python.py
 	run record.sh selftests/record.sh
 	run examples.sh selftests/examples.sh
 	run installed.sh selftests/installed.sh
