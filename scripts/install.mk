@@ -6,6 +6,7 @@
 #   DESTDIR     comes before every path, for packages
 #   PREFIX      /usr/local; below it BINDIR, LIBDIR, INCLUDEDIR, DATADIR, MANDIR, DOCDIR
 #   ZSHDIR      completions of zsh
+#   PYTHONDIR   the package of Python
 #   UDEVDIR     rules of udev; SYSUSERSDIR, MODULESDIR: groups and modules to load at boot
 #   DKMSDIR     the module's sources, where dkms looks for them
 
@@ -17,6 +18,7 @@ DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 DOCDIR ?= $(DATADIR)/doc/ipcx
 ZSHDIR ?= $(DATADIR)/zsh/site-functions
+PYTHONDIR ?= $(PREFIX)/lib/python3/dist-packages
 UDEVDIR ?= $(PREFIX)/lib/udev/rules.d
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 MODULESDIR ?= $(PREFIX)/lib/modules-load.d
@@ -40,6 +42,7 @@ installed := \
 		fill:$(TOP)/libuser/$f.in:$(LIBDIR)/cmake/ipcx/$f) \
 	$(call files,644,$(wildcard $(TOP)/include/*.h $(TOP)/include/*.hpp),$(INCLUDEDIR)) \
 	$(call files,644,$(wildcard $(TOP)/include/uapi/linux/*.h),$(INCLUDEDIR)/linux) \
+	$(call files,644,$(wildcard $(TOP)/libuser/python/ipcx/*.*),$(PYTHONDIR)/ipcx) \
 	$(foreach n,1 3 4 7,$(call files,644,$(wildcard $(doc)/man/*.$n),$(MANDIR)/man$n)) \
 	644:$(completion)/ipcx.bash:$(DATADIR)/bash-completion/completions/ipcx \
 	$(call files,644,$(completion)/_ipcx,$(ZSHDIR)) \
@@ -52,7 +55,7 @@ installed := \
 # comes with the module, or each boot fails to load it
 load := 644:$(TOP)/scripts/install/modules.conf:$(MODULESDIR)/ipcx.conf
 # directories that are ipcx's alone, the innermost first
-installed_dirs := $(LIBDIR)/cmake/ipcx $(DATADIR)/ipcx/trace $(DATADIR)/ipcx $(DOCDIR)/examples $(DOCDIR)
+installed_dirs := $(LIBDIR)/cmake/ipcx $(PYTHONDIR)/ipcx $(DATADIR)/ipcx/trace $(DATADIR)/ipcx $(DOCDIR)/examples $(DOCDIR)
 
 sources := $(patsubst $(TOP)/%,%,$(wildcard $(addprefix $(TOP)/,Kbuild dkms.conf \
 	kmod/*.[ch] include/uapi/linux/*.h)))
@@ -81,6 +84,7 @@ install: all
 	$(Q)$(call put,$(installed))
 
 uninstall:
+	$(Q)rm -rf "$(DESTDIR)$(PYTHONDIR)/ipcx/__pycache__"
 	$(Q)$(call take_away,$(installed) $(load),$(installed_dirs))
 
 install-dkms:

@@ -92,6 +92,12 @@ completes() {
 		COMP_WORDS=(ipcx sen) COMP_CWORD=1 && _ipcx && [ "${COMPREPLY[*]}" = send ]' \
 		"$root$prefix/share/bash-completion/completions/ipcx"
 }
+# Python has the package and finds the library
+imports() {
+	PYTHONPATH="$root$prefix/lib/python3/dist-packages" LD_LIBRARY_PATH="$root$libdir" timeout 20 python3 -Bc \
+		'import ipcx; q = ipcx.Queue.open("shm:py", ipcx.CREATE | ipcx.EPHEMERAL | ipcx.SEND); q.send(b"x")
+import sys; sys.exit(not ipcx.__file__.startswith(sys.argv[1]))' "$root"
+}
 # the rule gives the device to a group that there will be, and to nobody else
 device() {
 	rule=$(grep -h '^KERNEL==' "$root$udevdir"/*.rules) && group=$(expr "$rule" : '.*GROUP="\([a-z]*\)"') &&
@@ -149,6 +155,7 @@ for layout in default multiarch; do
 	check "$layout: headers of C++ alone" compiles hpp g++ -x c++ -std=c++17
 	check "$layout: man finds the pages" pages
 	check "$layout: bash completes" completes
+	check "$layout: Python imports it" imports
 	check "$layout: who may open the device" device
 	check "$layout: nothing loads a module that is not there" [ ! -e "$root$prefix/lib/modules-load.d" ]
 	cp "$dir/want.left" "$dir/want"

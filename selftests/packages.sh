@@ -52,10 +52,12 @@ refuses_old() {
 
 check "make dist" loud unpacked
 check "dpkg-buildpackage without a network" loud build
-check "the packages" [ "$(names)" = "ipcx-dkms ipcx-doc ipcx-tools libipcx-dev libipcx0 " ]
+check "the packages" [ "$(names)" = "ipcx-dkms ipcx-doc ipcx-tools libipcx-dev libipcx0 python3-ipcx " ]
 check "lintian has no remark" loud remarks
 check "they extract" loud extracted
 check "the command runs" loud "$dir/root/usr/bin/ipcx" help
+check "Python imports its package" loud env PYTHONPATH="$dir/root/usr/lib/python3/dist-packages" \
+	LD_LIBRARY_PATH="$dir/root/usr/lib/x86_64-linux-gnu" /usr/bin/python3 -Bc 'import ipcx'
 for kernel in stock backports; do
 	check "dkms builds for $kernel" loud dkms_build $kernel
 done
