@@ -356,9 +356,11 @@ static void *open_and_close(void *stop)
 {
 	struct ipcx_queue *q;
 
-	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED))
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED)) {
 		if (!open_queue(&q, IPCX_RECV))
 			ipcx_queue_close(q);
+		usleep(50); /* or who forks hardly ever gets the lock */
+	}
 	return NULL;
 }
 
