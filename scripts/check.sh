@@ -330,6 +330,7 @@ debug) # the longest first; the kernels built here have no aio, no BPF, and do n
 	programs=${programs/ uring/}
 	programs=${programs/ event_cost/}
 	programs=${programs/ tap_cost/}
+	programs=${programs/ python.py/} # Python itself would take most of its time
 	;;
 kcsan) # where threads meet
 	[ -n "$only" ] || programs="wait wake epoll fdinfo call server_death caller_death
