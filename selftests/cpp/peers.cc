@@ -177,11 +177,12 @@ TEST(a_call_goes_on_until_it_is_given_up)
 	CHECK(q.tx.try_call(l, 10ms).error() == std::errc::timed_out);
 }
 
-TEST(a_server_that_is_killed)
+/* A child that makes a queue, which it has when this returns, takes a message and waits. */
+static pid_t one_that_takes(const std::string &name, const gate &taken)
 {
-	gate opened, taken;
+	gate opened;
 	pid_t pid = child([&] {
-		auto q = ipcx::queue::open(uri("server"), IPCX_CREATE | IPCX_RECV);
+		auto q = ipcx::queue::open(name, IPCX_CREATE | IPCX_RECV);
 
 		opened.open();
 		auto m = q.take(soon);
@@ -191,6 +192,13 @@ TEST(a_server_that_is_killed)
 	});
 
 	opened.wait();
+	return pid;
+}
+
+TEST(a_server_that_is_killed)
+{
+	gate taken;
+	pid_t pid = one_that_takes(uri("server"), taken);
 	auto q = ipcx::queue::open(uri("server"), IPCX_SEND);
 	pid_t killer = child([&] {
 		taken.wait();
@@ -204,18 +212,8 @@ TEST(a_server_that_is_killed)
 
 TEST(a_worker_that_is_killed)
 {
-	gate opened, taken;
-	pid_t pid = child([&] {
-		auto q = ipcx::queue::open(uri("worker"), IPCX_CREATE | IPCX_RECV);
-
-		opened.open();
-		auto m = q.take(soon);
-
-		taken.open();
-		pause();
-	});
-
-	opened.wait();
+	gate taken;
+	pid_t pid = one_that_takes(uri("worker"), taken);
 	auto tx = ipcx::queue::open(uri("worker"), IPCX_SEND);
 	bool comes_back = tx.caps() & IPCX_CAP_REDELIVERY;
 
