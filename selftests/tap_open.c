@@ -2,33 +2,9 @@
 /* Taps are opened: each argument wrong in turn, who may, where names are looked up. */
 #include <sys/resource.h>
 
-#include "call_util.h"
-#include "tap_util.h"
+#include "tap_fixture.h"
 
-#include "../kselftest_harness.h"
-
-#define NAME "tap"
-#define QUEUE IPCX_KIND_QUEUE
 #define RECORD sizeof(struct ipcx_tap_record)
-
-FIXTURE(tap)
-{
-	struct side s;
-	long refs;
-};
-
-FIXTURE_SETUP(tap)
-{
-	self->refs = module_refs();
-	memset(&self->s, 0, sizeof(self->s));
-	ASSERT_EQ(0, side_open(&self->s, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
-}
-
-FIXTURE_TEARDOWN(tap)
-{
-	end_close(&self->s.e);
-	EXPECT_EQ(self->refs, module_refs());
-}
 
 static int tap_wrong(struct ipcx_tap_open o)
 {

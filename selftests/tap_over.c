@@ -2,50 +2,7 @@
 /*
  * Taps that come late, whose queue goes, and that go themselves: nobody else notices them.
  */
-#include "call_util.h"
-#include "tap_util.h"
-
-#include "../kselftest_harness.h"
-
-#define NAME "tap-over"
-#define SNAP (1U << 20)
-#define QUEUE IPCX_KIND_QUEUE
-
-static int errno_of(const struct ipcx_tap_record *r)
-{
-	return r ? 0 : errno;
-}
-
-FIXTURE(tap)
-{
-	struct side s;
-	int fd;
-	long refs;
-};
-
-FIXTURE_SETUP(tap)
-{
-	self->refs = module_refs();
-	memset(&self->s, 0, sizeof(self->s));
-	self->s.e.o.depth = 8;
-	ASSERT_EQ(0, side_open(&self->s, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
-	self->fd = tap_open(QUEUE, NAME, SNAP);
-	ASSERT_LE(0, self->fd);
-}
-
-FIXTURE_TEARDOWN(tap)
-{
-	end_close(&self->s.e);
-	close(self->fd);
-	EXPECT_EQ(self->refs, module_refs());
-}
-
-static int take_away(struct side *s)
-{
-	struct ipcx_desc d;
-
-	return raw_take(s->e.fd, &d, 0) == 1 ? raw_release(s->e.fd, &d) : -EAGAIN;
-}
+#include "tap_fixture.h"
 
 /* Of what was there before it, what waits or is held is shown; what is over is not even missed. */
 TEST_F(tap, begins)

@@ -3,54 +3,14 @@
  * Taps of queues: what is shown and what never is, what is missed and how much, and that
  * nobody else knows of them.
  */
-#include <linux/userfaultfd.h>
-#include <sys/syscall.h>
-#include <sys/resource.h>
-
-#include "call_util.h"
 #include "hang_util.h"
-#include "tap_util.h"
+#include "tap_fixture.h"
 
-#include "../kselftest_harness.h"
-
-#define NAME "tap"
-#define SNAP (1U << 20)
 #define BYTES_SNAP 200000
-#define QUEUE IPCX_KIND_QUEUE
 #define RECORD sizeof(struct ipcx_tap_record)
 
 /* What nobody may see */
 #define SECRET 0x5a
-
-static int errno_of(const struct ipcx_tap_record *r)
-{
-	return r ? 0 : errno;
-}
-
-FIXTURE(tap)
-{
-	struct side s;
-	int fd;
-	long refs;
-};
-
-FIXTURE_SETUP(tap)
-{
-	self->refs = module_refs();
-	memset(&self->s, 0, sizeof(self->s));
-	self->s.e.o.depth = 8;
-	self->s.e.o.msg_max = 2 << 20;
-	ASSERT_EQ(0, side_open(&self->s, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
-	self->fd = tap_open(QUEUE, NAME, SNAP);
-	ASSERT_LE(0, self->fd);
-}
-
-FIXTURE_TEARDOWN(tap)
-{
-	end_close(&self->s.e);
-	close(self->fd);
-	EXPECT_EQ(self->refs, module_refs());
-}
 
 static int send_byte(struct side *s, size_t len, int byte)
 {
@@ -63,13 +23,6 @@ static int send_byte(struct side *s, size_t len, int byte)
 	d.len = len;
 	memset(s->place[d.slot], byte, len);
 	return side_commit(s, &d, IPCX_MSG_INLINE);
-}
-
-static int take_away(struct side *s)
-{
-	struct ipcx_desc d;
-
-	return raw_take(s->e.fd, &d, 0) == 1 ? raw_release(s->e.fd, &d) : -EAGAIN;
 }
 
 TEST_F(tap, read_errors)

@@ -18,11 +18,6 @@ static const struct ipcx_tap_record *next_of(int fd)
 	return tap_one(fd, SNAP);
 }
 
-static int errno_of(const struct ipcx_tap_record *r)
-{
-	return r ? 0 : errno;
-}
-
 FIXTURE(tap_topic)
 {
 	struct member pub;

@@ -67,6 +67,11 @@ static inline const struct ipcx_tap_record *tap_one(int fd, unsigned int snap)
 	return r;
 }
 
+static inline int errno_of(const struct ipcx_tap_record *r)
+{
+	return r ? 0 : errno;
+}
+
 static inline const unsigned char *tap_data(const struct ipcx_tap_record *r)
 {
 	return (const void *)(r + 1);
