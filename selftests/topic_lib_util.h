@@ -3,6 +3,7 @@
 #ifndef TOPIC_LIB_UTIL_H
 #define TOPIC_LIB_UTIL_H
 
+#include <dirent.h>
 #include <ipcx.h>
 #include <linux/ipcx_topic.h>
 
@@ -35,6 +36,20 @@ static inline void names_over(const char *transport)
 {
 	if (transport)
 		setenv("IPCX_TRANSPORT", transport, 1);
+}
+
+/* Return: how many a directory has, or -1. */
+static inline int entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	int n = 0;
+
+	if (!dir)
+		return -1;
+	for (struct dirent *e = readdir(dir); e; e = readdir(dir))
+		n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+	closedir(dir);
+	return n;
 }
 
 /* Messages are numbers. */

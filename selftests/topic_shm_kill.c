@@ -4,15 +4,11 @@
  * that they can reach.
  */
 #include "shm_kill.h"
+#include "topic_kill_util.h"
 
-/* One publisher after the other; the test is their reader, and others read too. */
-struct board {
-	volatile uint64_t life, sent[20001];
-};
-
-static void publish_for_life(struct board *b)
+static void publish_for_life(struct board *b, uint64_t life)
 {
-	struct text text = { .life = b->life };
+	struct text text = { .life = life };
 	struct ipcx_topic *t;
 
 	if (ipcx_topic_open(&t, URI, IPCX_PUBLISH, NULL))
@@ -36,72 +32,28 @@ static void read_for_life(unsigned int flags)
 
 static pid_t start(struct board *b, int what)
 {
-	pid_t pid;
+	uint64_t life = what ? 0 : b->life++;
+	pid_t pid = fork();
 
-	b->life += !what;
-	pid = fork();
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (what)
 		read_for_life(what == 1 ? 0 : IPCX_LOSSY);
-	publish_for_life(b);
+	publish_for_life(b, life);
 	return 0;
 }
 
-/* Reads for a while. Return: whether all was as it has to be. */
-static bool read_until(struct ipcx_topic *t, uint64_t *got, int64_t until)
-{
-	struct text text;
-	int r;
-
-	for (;;) {
-		r = ipcx_topic_recv(t, &text, sizeof(text), until);
-		if (r == -ETIMEDOUT)
-			return true;
-		if (r < 0 || text.nr != got[text.life] || r != length(text.nr)) {
-			fprintf(stderr, "# %d: life %ju, message %ju, not %ju\n", r,
-				(uintmax_t)text.life, (uintmax_t)text.nr,
-				(uintmax_t)(r < 0 ? 0 : got[text.life]));
-			return false;
-		}
-		got[text.life]++;
-	}
-}
-
+/* One publisher after the other, a reliable and a lossy subscriber. */
 TEST_F_TIMEOUT(kill, killed_at_any_moment, 600)
 {
-	struct board *b =
-		mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	static uint64_t got[20001];
+	const struct killing all = { 3, start, length, sizeof(struct text) };
+	struct board *b = new_board();
 	struct ipcx_topic *t;
-	int n = rounds(1000);
-	pid_t pid[3];
 
 	ASSERT_NE(MAP_FAILED, b);
 	ASSERT_EQ(0, open_topic(&t, IPCX_SUBSCRIBE));
-	srandom(n);
-	for (int i = 0; i < 3; i++)
-		pid[i] = start(b, i);
-	for (int i = 0; i < n; i++) {
-		int who = random() % 3;
-
-		ASSERT_TRUE(read_until(t, got, now_ns() + random() % 4000000));
-		kill(pid[who], SIGKILL);
-		ASSERT_EQ(128 + SIGKILL, exit_status(pid[who]));
-		pid[who] = start(b, who);
-	}
-	/* nobody is held up by what was killed */
-	for (int i = 0; i < 1000 && !got[b->life]; i++)
-		ASSERT_TRUE(read_until(t, got, in_ms(10)));
-	EXPECT_LT(0, got[b->life]);
-	for (int i = 0; i < 3; i++) {
-		kill(pid[i], SIGKILL);
-		exit_status(pid[i]);
-	}
-	ASSERT_TRUE(read_until(t, got, in_ms(200)));
-	for (int i = 0; i <= b->life; i++)
-		EXPECT_LE(b->sent[i], got[i]);
+	EXPECT_TRUE(kill_at_random(&all, b, t, rounds(1000)));
 	EXPECT_EQ(-EAGAIN, recv_nr(t, 0));
 	ipcx_topic_close(t);
 	munmap(b, sizeof(*b));
@@ -110,8 +62,7 @@ TEST_F_TIMEOUT(kill, killed_at_any_moment, 600)
 /* All at once, again and again: who comes finds it as new. */
 TEST_F_TIMEOUT(kill, all_killed, 300)
 {
-	struct board *b =
-		mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct board *b = new_board();
 	struct ipcx_topic *t;
 
 	for (int i = 0; i < rounds(100); i++) {
@@ -122,7 +73,7 @@ TEST_F_TIMEOUT(kill, all_killed, 300)
 			if (!pid[j] && open_topic(&t, IPCX_PUBLISH))
 				_exit(1);
 			if (!pid[j] && j < 2)
-				publish_for_life(b);
+				publish_for_life(b, 0);
 			if (!pid[j])
 				read_for_life(0);
 		}

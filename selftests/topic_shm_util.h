@@ -3,7 +3,6 @@
 #ifndef TOPIC_SHM_UTIL_H
 #define TOPIC_SHM_UTIL_H
 
-#include <dirent.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -21,20 +20,6 @@ static inline bool dir_make(char dir[64])
 {
 	strcpy(dir, "/tmp/ipcx-topic-shm-XXXXXX");
 	return mkdtemp(dir) && !setenv("XDG_RUNTIME_DIR", dir, 1);
-}
-
-/* Return: how many there are, or -1. */
-static inline int entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	int n = 0;
-
-	if (!dir)
-		return -1;
-	for (struct dirent *e = readdir(dir); e; e = readdir(dir))
-		n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
-	closedir(dir);
-	return n;
 }
 
 /* Return: how many topics and queues have left something there. */

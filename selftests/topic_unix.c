@@ -50,7 +50,7 @@ TEST_F(sockets, refused)
 	EXPECT_EQ(-EINVAL, ipcx_topic_open(&t, longest, create, NULL));
 	EXPECT_EQ(-ENOENT, ipcx_topic_open(&t, URI, IPCX_SUBSCRIBE, NULL));
 	EXPECT_EQ(-ENOENT, ipcx_topic_unlink(URI));
-	EXPECT_EQ(0, left_in(self->ours));
+	EXPECT_EQ(0, entries(self->ours));
 	EXPECT_EQ(0, open_topic(&t, IPCX_SUBSCRIBE | IPCX_EXCL));
 	EXPECT_EQ(-EOPNOTSUPP, ipcx_topic_forget(t, "d"));
 	EXPECT_EQ(-EPERM, send_nr(t, 1, 0));
@@ -203,7 +203,7 @@ TEST_F(sockets, other_users)
 	EXPECT_EQ(1, recv_nr(own, 0));
 	ipcx_topic_close(t);
 	ipcx_topic_close(own);
-	EXPECT_EQ(1, left_in(self->dir)); /* where names are */
+	EXPECT_EQ(1, entries(self->dir)); /* where names are */
 }
 
 /* Opens, and is killed. Return: whether it did. */
@@ -227,26 +227,26 @@ TEST_F(sockets, left_behind)
 
 	for (int i = 0; i < 3; i++) {
 		ASSERT_TRUE(die_open(i > 1 ? IPCX_PUBLISH : IPCX_SUBSCRIBE, false));
-		EXPECT_EQ(i > 1 ? 1 : 2, left_in(self->ours)); /* the file, and a socket */
+		EXPECT_EQ(i > 1 ? 1 : 2, entries(self->ours)); /* the file, and a socket */
 		if (i) {
 			EXPECT_EQ(-ENOENT, ipcx_topic_open(&t, URI, IPCX_PUBLISH, NULL));
-			EXPECT_EQ(0, left_in(self->ours));
+			EXPECT_EQ(0, entries(self->ours));
 		}
 		ASSERT_EQ(0, open_topic(&t, IPCX_PUBLISH | IPCX_EXCL));
 		ASSERT_EQ(0, open_topic(&sub, IPCX_SUBSCRIBE));
-		EXPECT_EQ(2, left_in(self->ours));
+		EXPECT_EQ(2, entries(self->ours));
 		ASSERT_EQ(0, send_nr(t, 1, 0));
 		EXPECT_EQ(1, recv_nr(sub, 0));
 		ipcx_topic_close(sub);
 		ipcx_topic_close(t);
-		EXPECT_EQ(0, left_in(self->ours));
+		EXPECT_EQ(0, entries(self->ours));
 	}
 	/* a member does so, though the name is gone */
 	ASSERT_EQ(0, open_topic(&t, IPCX_PUBLISH));
 	ASSERT_TRUE(die_open(IPCX_SUBSCRIBE, true));
-	EXPECT_EQ(1, left_in(self->ours));
+	EXPECT_EQ(1, entries(self->ours));
 	ipcx_topic_close(t);
-	EXPECT_EQ(0, left_in(self->ours));
+	EXPECT_EQ(0, entries(self->ours));
 	/* and who takes it away */
 	ASSERT_TRUE(die_open(IPCX_SUBSCRIBE, false));
 	ASSERT_EQ(0, ipcx_topic_unlink(URI));
@@ -424,7 +424,7 @@ TEST_F(sockets, too_few_descriptors)
 {
 	static char far[100000], got[100000];
 	struct ipcx_topic *pub, *sub, *more;
-	int before = left_in("/proc/self/fd");
+	int before = entries("/proc/self/fd");
 	struct rlimit limit;
 
 	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
@@ -452,7 +452,7 @@ TEST_F(sockets, too_few_descriptors)
 	EXPECT_EQ(0, memcmp(far, got, sizeof(got)));
 	ipcx_topic_close(pub);
 	ipcx_topic_close(sub);
-	EXPECT_EQ(before, left_in("/proc/self/fd"));
+	EXPECT_EQ(before, entries("/proc/self/fd"));
 }
 
 /* No message is changed by who sent it: it has no memory of it any more, and gets none. */

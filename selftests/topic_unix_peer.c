@@ -46,7 +46,7 @@ FIXTURE_SETUP(peer)
 	ASSERT_TRUE(find_socket(self->ours, self->path));
 	ASSERT_EQ(0, send_nr(self->pub, 0, 0));
 	ASSERT_EQ(0, recv_nr(self->sub, 0));
-	self->files = left_in("/proc/self/fd");
+	self->files = entries("/proc/self/fd");
 	self->fd = connect_to(self->path);
 	ASSERT_LE(0, self->fd);
 }
@@ -55,7 +55,7 @@ FIXTURE_TEARDOWN(peer)
 {
 	close(self->fd);
 	EXPECT_EQ(-EAGAIN, recv_nr(self->sub, 0));
-	EXPECT_EQ(self->files, left_in("/proc/self/fd"));
+	EXPECT_EQ(self->files, entries("/proc/self/fd"));
 	ipcx_topic_close(self->pub);
 	ipcx_topic_close(self->sub);
 	EXPECT_EQ(0, dir_remove(self->dir, self->ours));

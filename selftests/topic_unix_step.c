@@ -198,7 +198,7 @@ TEST_F(step, goes_before_it_is_received)
 /* Whatever there is no memory for, nothing is closed that was not opened for it. */
 TEST_F(step, no_memory)
 {
-	int files = left_in("/proc/self/fd"), n = 0, r;
+	int files = entries("/proc/self/fd"), n = 0, r;
 	struct ipcx_topic *t;
 
 	do {
@@ -208,7 +208,7 @@ TEST_F(step, no_memory)
 		EXPECT_TRUE(!r || r == -ENOMEM);
 		if (!r)
 			ipcx_topic_close(t);
-		EXPECT_EQ(files, left_in("/proc/self/fd")) TH_LOG("allocation %d", n);
+		EXPECT_EQ(files, entries("/proc/self/fd")) TH_LOG("allocation %d", n);
 	} while (r && n < 20);
 	EXPECT_LT(3, n);
 	EXPECT_GT(20, n);

@@ -16,20 +16,6 @@
 #define URI "unix:topic"
 #define FILE_NAME "..topic.fan"
 
-/* Return: how many names of topics and of their sockets there are, or -1. */
-static inline int left_in(const char *path)
-{
-	DIR *dir = opendir(path);
-	int n = 0;
-
-	if (!dir)
-		return -1;
-	for (struct dirent *e = readdir(dir); e; e = readdir(dir))
-		n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
-	closedir(dir);
-	return n;
-}
-
 /* Makes a directory, and has topics lie in @ours below it. */
 static inline bool dir_make(char dir[64], char ours[80])
 {
@@ -43,7 +29,7 @@ static inline bool dir_make(char dir[64], char ours[80])
 /* Return: how many names were left there. */
 static inline int dir_remove(const char *dir, const char *ours)
 {
-	int left = left_in(ours);
+	int left = entries(ours);
 	char command[100];
 
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
