@@ -192,8 +192,11 @@ guest() {
 
 # gather DIR STATUS NAME...: makes logs and statuses of what a guest left, whose status that was
 gather() {
-	local dir=$1 status=$2 t
+	local dir=$1 status=$2 t running=''
 	shift 2
+	for t; do
+		[ -e "$dir/$t.status" ] || [ "$running" ] || running=$t
+	done
 	for t; do
 		cp "$dir/$t" "$logs/$t" 2>/dev/null || echo "# it was not begun" >"$logs/$t"
 		if [ "$status" -eq 0 ]; then
@@ -201,7 +204,11 @@ gather() {
 			continue
 		fi
 		# what the kernel complained of is a fault of each
-		cat "$dir/guest" >>"$logs/$t"
+		if [ "$t" = "${running:-$t}" ]; then
+			cat "$dir/guest" >>"$logs/$t"
+		else
+			echo "# its guest ended with status $status while $running ran" >>"$logs/$t"
+		fi
 		echo "$status" >"$logs/$t.status"
 	done
 }
@@ -210,7 +217,8 @@ gather() {
 verdict() {
 	local t status seconds
 	for t; do
-		read -r status seconds <"$logs/$t.status"
+		status=125 seconds=0
+		read -r status seconds <"$logs/$t.status" || :
 		count "$t" "$status" "$logs/$t" "$seconds"
 		rm -f "$logs/$t.status"
 	done
@@ -223,7 +231,9 @@ guests() {
 	local -A shared=()
 	[ "$kernel" = stock ] || most=5
 	for t; do
-		! wanted "$t" || todo+=("$t")
+		wanted "$t" || continue
+		todo+=("$t")
+		rm -f "$logs/$t" "$logs/$t.status" # of an earlier run
 	done
 	for t in "${todo[@]}"; do
 		! alone "$t" || continue
@@ -272,7 +282,10 @@ programs_build() {
 guest32() {
 	local dir=$out/32 todo=() names=() t status=0
 	for t in $programs32; do
-		! wanted "$t" || { todo+=("$dir/${t%32}"); names+=("$t"); }
+		wanted "$t" || continue
+		todo+=("$dir/${t%32}")
+		names+=("$t")
+		rm -f "$logs/$t" "$logs/$t.status"
 	done
 	[ ${#todo[@]} -gt 0 ] || return 0
 	rm -rf "$dir/logs"
@@ -347,6 +360,8 @@ checks=$(scripts/lint.sh --list)
 if [ "$kernel" = stock ] && [[ $only != *' '* ]] && grep -qxF "$only" <<<"$checks"; then
 	exec scripts/lint.sh "$only"
 fi
+exec 9>"$logs/lock"
+flock -n 9 || { echo "check: another one runs in this tree" >&2; exit 1; }
 say "kernels, sources"
 source=$(scripts/kernel.sh source) && scripts/kernel.sh "$kernel" >/dev/null || exit 1
 say "build"

@@ -5,27 +5,26 @@
 # IPCX_SUFFIX adds. A test that leaves the module in use has failed: nothing may be left for the next.
 seconds() { cut -d . -f 1 /proc/uptime; }
 refs=/sys/module/ipcx/refcnt
-mkfifo /run/said
 for program; do
 	name=${program##*/}${IPCX_SUFFIX:-}
 	before=$(cat $refs)
 	start=$(seconds)
-	# through a pipe: whoever counts instructions must not wait for the host's disk
-	cat /run/said >"/run/out/$name" &
+	# Through a pipe: whoever counts instructions must not wait for the host's disk. It ends by a
+	# mark, not when the last who has it is gone.
+	mkfifo "/run/$name"
+	exec 3<>"/run/$name"
+	sed -un "/^# end of $name\$/q; p" <"/run/$name" >"/run/out/$name" 3<&- &
 	copier=$!
-	"$program" >/run/said 2>&1
+	"$program" >"/run/$name" 2>&1 3<&-
 	status=$?
+	printf '\n# end of %s\n' "$name" >&3
+	wait $copier
+	exec 3<&-
 	# what is freed by RCU or in a work queue takes a moment
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		[ "$(cat $refs)" = "$before" ] && break
 		sleep 0.3
 	done
-	# all is written, unless somebody in the background holds the pipe
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		[ -e /proc/$copier/exe ] || break
-		sleep 0.1
-	done
-	kill $copier 2>/dev/null
 	left=$(cat $refs)
 	if [ "$left" != "$before" ]; then
 		echo "# the module has $left references, and had $before before" >>"/run/out/$name"
