@@ -14,6 +14,9 @@
 #include "net.h"
 #include "tap.h"
 
+/* When it grows, only what @record_size has of it may be filled. */
+static_assert(sizeof(struct ipcx_tap_record) == offsetofend(struct ipcx_tap_record, gid));
+
 static size_t record_max(const struct ipcx_tap *tap)
 {
 	return tap->record_size + ALIGN(tap->snap, sizeof(u64));

@@ -266,31 +266,48 @@ static int revoke_as(int family, uint64_t id, int uid, uint64_t caps)
 	return -exit_status(pid);
 }
 
-/* A queue that nobody can open any more counts until the file of its last revoked end is closed. */
-static int still_counts(int family)
+/* How many queues count as this user's, or -1 */
+static int queues_of_mine(void)
 {
 	struct ipcx_info i = { .size = sizeof(i) };
-	struct side mine = {};
-	int fd;
 
-	if (as_user(1002) || side_open(&mine, "mine", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL))
-		return 1;
-	fd = nl_open();
-	if (revoke_end(fd, family, last_end(fd, family, mine.e.o.out_id)))
-		return 2;
-	if (device_ioctl(IPCX_IOC_INFO, &i) || i.out_user_queues != 1)
+	return device_ioctl(IPCX_IOC_INFO, &i) ? -1 : i.out_user_queues;
+}
+
+/*
+ * A queue that nobody can open any more counts until the file of its last revoked end is closed.
+ * @flags: IPCX_OPEN_EPHEMERAL, or it has to be unlinked
+ */
+static int still_counts(int family, unsigned int flags)
+{
+	struct side mine[2] = {};
+	int fd = as_user(1002) ? -1 : nl_open();
+
+	for (int i = 0; i < 2; i++)
+		if (side_open(&mine[i], "mine", (i ? 0 : CREATE | flags) | SENDRECV))
+			return 1;
+	for (int i = 0; i < 2; i++)
+		if (revoke_end(fd, family, last_end(fd, family, mine[0].e.o.out_id)))
+			return 2;
+	if (!flags && (queues_of_mine() != 1 || raw_unlink("mine")))
 		return 3;
-	end_close(&mine.e);
-	return device_ioctl(IPCX_IOC_INFO, &i) || i.out_user_queues ? 4 : 0;
+	for (int i = 0; i < 2; i++) {
+		if (queues_of_mine() != 1)
+			return 4 + i;
+		end_close(&mine[i].e);
+	}
+	return queues_of_mine() ? 6 : 0;
 }
 
 TEST_F(revoke, counts)
 {
-	pid_t pid = fork();
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork();
 
-	if (!pid)
-		_exit(still_counts(self->family));
-	EXPECT_EQ(0, exit_status(pid));
+		if (!pid)
+			_exit(still_counts(self->family, i ? IPCX_OPEN_EPHEMERAL : 0));
+		EXPECT_EQ(0, exit_status(pid));
+	}
 }
 
 TEST_F(revoke, rights)
