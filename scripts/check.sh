@@ -45,7 +45,7 @@ only=$*
 out=$top/build/selftests
 logs=$top/build/logs
 rooms=${coverage:-$logs/guest} # each guest has its directory there
-passed=0 failed=0 counted=' '
+passed=0 failed=0 counted=' ' started=()
 mkdir -p "$out" "$logs"
 
 say() { echo "# $*"; }
@@ -83,11 +83,25 @@ count() {
 
 # run NAME COMMAND...: a test on this machine
 run() {
+	wanted "$1" || return 0
+	timed "$@"
+	verdict "$1"
+}
+
+# timed NAME COMMAND...: what it says is in NAME's log, its status and seconds are for verdict()
+timed() {
 	local name=$1 status=0 start=$SECONDS
 	shift
-	wanted "$name" || return 0
+	rm -f "$logs/$name.status"
 	"$@" >"$logs/$name" 2>&1 || status=$?
-	count "$name" "$status" "$logs/$name" $((SECONDS - start))
+	echo "$status $((SECONDS - start))" >"$logs/$name.status"
+}
+
+# start NAME COMMAND...: a test on this machine that takes long and does not care what runs beside
+start() {
+	wanted "$1" || return 0
+	started+=("$1")
+	beside timed "$@"
 }
 
 # tap COMMAND...: what a command says and whether it succeeds, as one test of TAP
@@ -154,15 +168,14 @@ alone() {
 # own NAME: does it want a guest for itself? It takes long, or the next would notice
 own() {
 	case $1 in
-	many | event_cost | tap_cost | netlink_bad | queue | limit | memcg | leak | fail_nth | fail_slab | *.sh | *.py) ;;
-	*) alone "$1" ;;
+	many | netlink_bad | queue | limit | memcg | leak | fail_nth | fail_slab | *.sh | *.py) ;;
+	*) icount "$1" ;;
 	esac
 }
 
-# guest DIR NAME...: kselftest programs, one after the other in one guest; their logs are in DIR
+# guest NAME...: kselftest programs, one after the other in one guest
 guest() {
-	local dir=$1 t files=() with=() opts
-	shift
+	local dir=$rooms/$1 t files=() with=() opts
 	for t; do
 		case $t in
 		*.sh | *.py) files+=("$top/selftests/$t") ;;
@@ -213,7 +226,7 @@ gather() {
 	done
 }
 
-# verdict NAME...: counts what gather() made
+# verdict NAME...: counts what gather() or timed() made
 verdict() {
 	local t status seconds
 	for t; do
@@ -227,44 +240,49 @@ verdict() {
 # guests NAME...: those that are wanted, some in one guest and two guests at a time, and then those
 # for which nothing else should run
 guests() {
-	local t n=0 most=8 todo=()
-	local -A shared=()
+	local t kind most=8 todo=() packs=() moments=()
+	local -A open=()
 	[ "$kernel" = stock ] || most=5
 	for t; do
 		wanted "$t" || continue
 		todo+=("$t")
 		rm -f "$logs/$t" "$logs/$t.status" # of an earlier run
+		kind=$(cpus "$t")
+		! alone "$t" || kind=alone$kind
+		! own "$t" || kind=$t
+		open[$kind]+="$t "
+		[ "$(wc -w <<<"${open[$kind]}")" -eq "$most" ] || [ "$kind" = "$t" ] || continue
+		pack "${open[$kind]}"
+		unset "open[$kind]"
 	done
-	for t in "${todo[@]}"; do
-		! alone "$t" || continue
-		if own "$t"; then
-			beside "$rooms/$t" "$t"
-			continue
-		fi
-		n=$(cpus "$t")
-		shared[$n]+="$t "
+	for kind in "${!open[@]}"; do
+		pack "${open[$kind]}"
+	done
+	for t in "${packs[@]}"; do
 		# shellcheck disable=SC2086 # one word a program
-		set -- ${shared[$n]}
-		[ $# -eq "$most" ] || continue
-		beside "$rooms/$1" "$@"
-		shared[$n]=''
-	done
-	for n in "${!shared[@]}"; do
-		# shellcheck disable=SC2086
-		set -- ${shared[$n]}
-		[ $# -eq 0 ] || beside "$rooms/$1" "$@"
+		beside guest $t
 	done
 	wait
-	for t in "${todo[@]}"; do
-		! alone "$t" || guest "$rooms/$t" "$t"
-		verdict "$t"
+	for t in "${moments[@]}"; do
+		# shellcheck disable=SC2086
+		guest $t
 	done
+	verdict "${todo[@]}"
 }
 
-# beside DIR NAME...: a guest for these, in the background, when there are less than two
+# pack NAMES: that is one more guest
+pack() {
+	if alone "${1%% *}"; then
+		moments+=("$1")
+	else
+		packs+=("$1")
+	fi
+}
+
+# beside COMMAND...: in the background, when less than two are there
 beside() {
 	[ "$(jobs -rp | wc -l)" -lt 2 ] || wait -n
-	guest "$@" &
+	"$@" &
 }
 
 # programs_build: all, or those that are wanted, for 64 bits
@@ -323,9 +341,8 @@ ring() {
 
 # host NAME: a program for a guest, here, where there is no module
 host() {
-	wanted "$1_host" || return 0
 	mkdir -p "$out/run"
-	run "$1_host" env IPCX_QUIET=1 XDG_RUNTIME_DIR="$out/run" "$out/$1"
+	IPCX_QUIET=1 XDG_RUNTIME_DIR="$out/run" "$out/$1"
 }
 
 programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death
@@ -379,43 +396,30 @@ if [ "$kernel" = stock ]; then
 	for t in $checks; do
 		[ -z "$only" ] || ! wanted "$t" || lint "$t"
 	done
-	run slots slots_random
-	run slots_fuzz scripts/fuzz-slots.sh --runs 200000
-	run frame_fuzz scripts/fuzz-frame.sh --runs 200000
+	start queue_shm_step_host host queue_shm_step
+	start topic_shm_step_host host topic_shm_step
+	start cpp selftests/cpp/cpp.sh
+	start python selftests/python.py
+	start ring_model selftests/ring/ring_model.sh
+	start slots slots_random
+	start slots_fuzz scripts/fuzz-slots.sh --runs 200000
+	start frame_fuzz scripts/fuzz-frame.sh --runs 200000
+	start examples.sh selftests/examples.sh
+	start installed.sh selftests/installed.sh
+	# what was unpacked from the archive cannot make it
+	[ ! -e .git ] || start dist.sh selftests/dist.sh
+	wait
+	verdict "${started[@]}"
 	run ring ring ring
 	run ring_tsan ring ring_tsan
-	run ring_model selftests/ring/ring_model.sh
-	host transport
-	host transport_call
-	host transport_bulk
-	host transport_path
-	host transport_peer
-	host transport_mq
-	host topic_lib
-	host topic_death
-	host topic_wake
-	host topic_shm
-	host topic_shm_kill
-	host topic_shm_step
-	host topic_shm_long
-	host topic_unix
-	host topic_unix_peer
-	host topic_unix_room
-	host topic_unix_step
-	host topic_unix_kill
-	host queue_shm
-	host queue_shm_kill
-	host queue_shm_step
-	host queue_shm_call
-	host queue_shm_reply
-	run cpp selftests/cpp/cpp.sh
+	for t in transport transport_call transport_bulk transport_path transport_peer transport_mq \
+		topic_lib topic_death topic_wake topic_shm topic_shm_kill topic_shm_long \
+		topic_unix topic_unix_peer topic_unix_room topic_unix_step topic_unix_kill \
+		queue_shm queue_shm_kill queue_shm_call queue_shm_reply; do
+		run "${t}_host" host "$t"
+	done
 	run fallback.sh selftests/fallback.sh
-	run python selftests/python.py
 	run record.sh selftests/record.sh
-	run examples.sh selftests/examples.sh
-	run installed.sh selftests/installed.sh
-	# what was unpacked from the archive cannot make it
-	[ ! -e .git ] || run dist.sh selftests/dist.sh
 	# two minutes, and packages of its own
 	[ -z "$only" ] || run packages.sh selftests/packages.sh
 fi
