@@ -21,7 +21,7 @@ kodir = $(O)$(if $(filter-out stock,$(variant)),/$(variant))
 KDIR ?= $(shell scripts/kernel.sh $(KERNEL))/build
 
 .PHONY: help setup build module user install uninstall modules_install install-dkms uninstall-dkms dist \
-	lint baseline check check-debug coverage demo bench bench-peers clean
+	html lint baseline check check-debug coverage demo bench bench-peers clean
 
 help: ## this text
 	@echo 'usage: make TARGET'
@@ -71,6 +71,9 @@ dist: ## build/ipcx-VERSION.tar.gz, of the last commit, the same whoever makes i
 	@git -c tar.umask=0022 -c core.autocrlf=false archive --prefix=ipcx-$(version)/ \
 		--output=$(O)/ipcx-$(version).tar HEAD
 	@gzip -9nf $(O)/ipcx-$(version).tar
+
+html: setup ## the documentation as a site, which begins at build/html/index.html
+	@scripts/html.sh
 
 lint: setup ## the checks that run nothing: style, warnings, analysers, interfaces
 	@scripts/lint.sh $(T)

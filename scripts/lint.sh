@@ -26,7 +26,7 @@ usage() {
 # in the order of starting: the longest first
 checks=(coccinelle modules sparse checkpatch headers layout kernel_doc clang_format abidiff
 	shellcheck mandoc man_pages man_examples errnos ioctls codespell one_place own_races test_tables
-	netlink_spec spdx versions)
+	netlink_spec html spdx versions)
 
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 cd "$top"
@@ -222,6 +222,9 @@ errnos() {
 # the header of the netlink family is what its specification says
 netlink_spec() { scripts/netlink-header.py --check; }
 
+# the site: no warning, and no link that leads nowhere
+html() { scripts/html.sh; }
+
 # every ioctl is explained, every one explained exists
 ioctls() {
 	comm -3 <(sed -nE 's/^#define (IPCX_IOC_[A-Z_]+)\s+_IO.*/\1/p' include/uapi/linux/*.h | sort) \
@@ -297,7 +300,7 @@ case ${1:-} in
 	;;
 esac
 
-for tool in abidiff abidw clang-format codespell g++ gcc make mandoc pahole perl shellcheck sparse spatch; do
+for tool in abidiff abidw clang-format codespell g++ gcc make mandoc pahole perl shellcheck sparse spatch sphinx-build; do
 	command -v "$tool" >/dev/null || { echo "lint: $tool is missing; run scripts/setup.sh" >&2; exit 1; }
 done
 stock=$(scripts/kernel.sh stock)

@@ -43,6 +43,8 @@ packages+=" gcc-multilib"
 packages+=" libnl-3-dev libnl-genl-3-dev python3-yaml"
 # static checks: of C, of the headers as C++ sees them, of what is in the binaries, of texts
 packages+=" sparse coccinelle clang-format g++ dwarves abigail-tools shellcheck mandoc codespell"
+# the documentation as a site
+packages+=" python3-sphinx"
 # fuzzing what compiles in user space: libFuzzer is part of clang's run-time library
 packages+=" clang-14 libclang-rt-14-dev"
 # going through all states of a model of the rings
