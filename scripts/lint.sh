@@ -247,7 +247,7 @@ one_place() {
 # each file says its licence; COPYING says it of those that cannot
 spdx() {
 	find . \( -path ./build -o -path ./.git -o -path ./LICENSES -o -path ./debian -o -path ./selftests/bugs \
-		-o -path ./selftests/baseline \) -prune -o -type f ! -name '.checkpatch-*' ! -path './selftests/*.txt' \
+		-o -path ./selftests/baseline \) -prune -o -type f ! -name '.checkpatch-*' ! -path './selftests/*.txt' ! -path '*/examples/*.out' \
 		! -path './selftests/vm/races.*' ! -path ./selftests/settings ! -path ./selftests/config -print |
 		while read -r file; do
 			head -n 3 "$file" | grep -q 'SPDX-License-Identifier' || echo "$file says no licence"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Documentation/examples/files.c over every transport that is here, epoll.c and uring.c over some.
-# TAP on stdout.
+# Documentation/examples/files.c over every transport that is here, epoll.c and uring.c over some,
+# those of the tutorial, which print what stands there. TAP on stdout.
 # shellcheck disable=SC2317 # the functions are called through check
 top=$(dirname "$(realpath "$0")")/..
 dir=$(mktemp -d)
@@ -25,7 +25,18 @@ lines() {
 }
 is() { [ "$1" = "$2" ] || { echo "# got: $1"; echo "# not: $2"; false; }; }
 
-for example in files epoll uring; do
+# prints EXAMPLE COMMAND...: what the tutorial shows of it
+prints() {
+	shown=$top/Documentation/examples/$1.out
+	shift
+	timeout 60 "$@" >"$dir/got" && diff "$shown" "$dir/got" >"$dir/diff" && return
+	sed 's/^/# /' "$dir/diff"
+	return 1
+}
+# who ends first is not always the same
+camera() { prints camera sh -c "'$dir/camera' $1 | sort"; }
+
+for example in files epoll uring pipeline server camera counters; do
 	check "$example.c compiles" gcc -Wall -Wextra -Werror -D_GNU_SOURCE -I"$top/include" \
 		"$top/Documentation/examples/$example.c" "$top/build/lib/libipcx.a" -pthread -o "$dir/$example"
 done
@@ -62,6 +73,24 @@ for transport in $transports; do
 	want='end,one,one,one,two,two,two,'
 	check "$transport: a queue by io_uring" lines "$dir/uring" "$transport:uring-$$"
 done
+for transport in mq fifo; do
+	check "$transport: a pipeline of workers" prints pipeline "$dir/pipeline" "$transport:numbers-$$" "$transport:squares-$$"
+done
+for uri in "mq:upper-$$" unix:upper fifo:upper shm:upper "tcp:127.0.0.1:$port"; do
+	check "${uri%%:*}: a server" prints server "$dir/server" "$uri"
+done
+for transport in shm unix; do
+	check "$transport: a camera" camera "$transport:camera"
+done
+for uri in "shm:counters-$$" "file:$dir/region"; do
+	check "${uri%%:*}: counters in a region" prints counters "$dir/counters" "$uri"
+done
+if [ -c /dev/ipcx ]; then
+	check "kernel: a pipeline of workers" prints pipeline "$dir/pipeline" "numbers-$$" "squares-$$"
+	check "kernel: a server" prints server "$dir/server" "upper-$$"
+	check "kernel: a camera" camera "camera-$$"
+	check "kernel: counters in a region" prints counters "$dir/counters" "counters-$$"
+fi
 check "nothing is left" [ -z "$(ls -A "$dir/ipcx")" ]
 echo "1..$n"
 exit $bad
