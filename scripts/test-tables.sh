@@ -13,7 +13,8 @@ usage() {
 	before. A test is PROGRAM, PROGRAM.TEST, or race.DRILL, or race_time.,
 	race_call., race_topic. and race_revoke.DRILL, with _ for blanks.
 
-	  --check   writes nothing, and says which tests named there do not exist
+	  --check   writes nothing, and says which tests named there, or in Documentation/promises.rst,
+	            do not exist
 
 	Exit status: 0 if every test that is named exists and, without --check, has passed.
 	END
@@ -113,7 +114,10 @@ transports() {
 missing=0
 while read -r test; do
 	there "$test" || { echo "$test: there is no such test"; missing=1; }
-done < <(cut -sf2 selftests/bug_classes.txt selftests/attacks.txt | tr ' ' '\n' | grep -v '^-\?$' | sort -u)
+done < <({
+	cut -sf2 selftests/bug_classes.txt selftests/attacks.txt | tr ' ' '\n' | grep -v '^-\?$'
+	sed -n 's/.*Tests: //p' Documentation/promises.rst | tr -d '`' | tr ' ' '\n'
+} | sort -u)
 [ $missing -eq 0 ] || exit 1
 [ $# -eq 0 ] || exit 0
 
