@@ -6,10 +6,13 @@ set -euo pipefail
 
 usage() {
 	cat <<-'END'
-	usage: scripts/html.sh
+	usage: [KERNEL_DOC=PROGRAM] scripts/html.sh
 
 	Makes build/html of Documentation/, the comments of the public headers and the man pages.
 	Warnings are errors, and so is a link to something that is not there.
+
+	KERNEL_DOC is scripts/kernel-doc of some kernel. Without it that of the sources that
+	scripts/kernel.sh fetches is used; if it is empty, the headers are shown as they are.
 	END
 }
 
@@ -19,7 +22,7 @@ case ${1:-} in
 *) usage >&2; exit 2 ;;
 esac
 cd "$(dirname "$0")/.."
-kernel_doc=$(scripts/kernel.sh source)/scripts/kernel-doc
+kernel_doc=${KERNEL_DOC-$(scripts/kernel.sh source)/scripts/kernel-doc}
 out=$PWD/build/html
 from=$PWD/build/html-from # what is written and what is made, in one directory
 mkdir -p build

@@ -3,7 +3,8 @@
 """
 reference.py KERNEL-DOC DIR: writes the parts of the site that are made, not written, into DIR:
 reference-*.rst from the headers, man-pages.rst from the man pages, errnos.txt from those and from
-the words of libuser/. Runs at the top of the tree.
+the words of libuser/. If KERNEL-DOC is empty the reference is the headers as they are. Runs at the
+top of the tree.
 """
 import os
 import pathlib
@@ -110,6 +111,9 @@ def reference(tool, name, where):
         functions = ()
     for header in headers:
         text = pathlib.Path(header).read_text()
+        if not tool:
+            out += literal(text, "c")
+            continue
         head, parts = head_of(text), list(constants(text))
         include = header.replace("include/uapi/", "").replace("include/", "")
         out += heading(f"<{include}>", "-") if len(headers) > 1 else f"``#include <{include}>``\n\n"
