@@ -161,6 +161,34 @@ TEST_F(tap, order)
 		EXPECT_EQ(i, tap_one(self->fd, SNAP)->seq);
 }
 
+/* More messages wait than are found at one look, and not in the order of their slots. */
+TEST(many)
+{
+	struct side s = { .e.o = { .depth = 200, .msg_max = 64 } };
+	const struct ipcx_tap_record *r;
+	int fd;
+
+	ASSERT_EQ(0, side_open(&s, "tap_many", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	for (int i = 0; i < 50; i++)
+		ASSERT_EQ(1, raw_send(&s.e, 1, i));
+	for (int i = 0; i < 50; i++)
+		ASSERT_EQ(1, take_away(&s));
+	fd = tap_open(QUEUE, "tap_many", SNAP);
+	ASSERT_LE(0, fd);
+	for (int i = 0; i < 150; i++)
+		ASSERT_EQ(1, raw_send(&s.e, 1, i));
+	for (int i = 0; i < 150; i++) {
+		r = tap_one(fd, SNAP);
+		ASSERT_NE(NULL, r);
+		EXPECT_EQ(51 + i, r->seq);
+		EXPECT_EQ(0, r->missed);
+		EXPECT_TRUE(tap_all(r, i));
+	}
+	EXPECT_EQ(NULL, tap_one(fd, SNAP));
+	close(fd);
+	end_close(&s.e);
+}
+
 /* The message is behind a record as long as the reader knows it; what the module does not is 0. */
 TEST_F(tap, record_size)
 {
