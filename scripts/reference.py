@@ -6,6 +6,7 @@ reference-*.rst from the headers, man-pages.rst from the man pages, errnos.txt f
 the words of libuser/. If KERNEL-DOC is empty the reference is the headers as they are. Runs at the
 top of the tree.
 """
+import errno as numbers
 import os
 import pathlib
 import re
@@ -210,30 +211,34 @@ def words():
     return found
 
 
+def section(errno, cause, said):
+    out = f".. _{errno}:\n\n" + heading(errno, "-")
+    number = getattr(numbers, errno)
+    out += f"*{os.strerror(number)}* ({number})\n\n"
+    out += ".. list-table::\n   :header-rows: 1\n   :widths: 62 38\n\n   * - cause\n     - from\n"
+    for text, who in cause.items():
+        who = [f":manpage:`{n}(3)`" for n in dict.fromkeys(who)] or ["an ioctl, :manpage:`ipcx(4)`"]
+        more = f" and {len(who) - 6} more" if len(who) > 7 else ""
+        out += f"   * - {escaped(text)}\n     - {', '.join(who[:6] if more else who)}{more}\n"
+    if said:
+        out += "\nWhat ``ipcx_error()`` says, and to do:\n\n"
+        out += "".join(f"- {escaped(text)}\n" for text in said)
+    return out + "\n"
+
+
 def errnos(where):
-    cause, said, out = causes(), words(), ""
-    for errno in sorted(set(cause) | set(said)):
-        out += f".. _{errno}:\n\n" + heading(errno, "-")
-        try:
-            number = getattr(__import__("errno"), errno)
-            out += f"*{os.strerror(number)}* ({number})\n\n"
-        except AttributeError:
-            sys.exit(f"{errno}: no such errno")
-        if errno in cause:
-            out += ".. list-table::\n   :header-rows: 1\n   :widths: 62 38\n\n   * - cause\n     - from\n"
-            for text, who in cause[errno].items():
-                who = [f":manpage:`{n}(3)`" for n in dict.fromkeys(who)] or ["an ioctl, :manpage:`ipcx(4)`"]
-                more = f" and {len(who) - 6} more" if len(who) > 7 else ""
-                out += f"   * - {escaped(text)}\n     - {', '.join(who[:6] if more else who)}{more}\n"
-            out += "\n"
-        if errno in said:
-            out += "What ``ipcx_error()`` says, and to do:\n\n"
-            out += "".join(f"- {escaped(text)}\n" for text in said[errno]) + "\n"
-    (where / "errnos.txt").write_text(out)
+    cause, said = causes(), words()
+    for errno in sorted(set(said) - set(cause)):
+        sys.exit(f"the library has words for {errno}, but no man page names it")
+    (where / "errnos.txt").write_text("".join(
+        section(errno, cause[errno], said.get(errno, [])) for errno in sorted(cause)))
 
 
 def main():
     tool, where = sys.argv[1], pathlib.Path(sys.argv[2])
+    known = {header for _, headers in HEADERS.values() for header in headers}
+    for header in sorted({*map(str, pathlib.Path("include").rglob("*.h"))} - known):
+        sys.exit(f"{header} is on no page: put it into HEADERS of scripts/reference.py")
     for name in HEADERS:
         reference(tool, name, where)
     man_pages(where)
