@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Has the Python binding what the headers have: functions, layout of structs, values?"""
+"""Has the Python binding what the headers have: functions, layout of structs, values, all of them?"""
 import ctypes
 import glob
 import os
@@ -48,9 +48,16 @@ def layout(_):
     named = set()
     for header in glob.glob(os.path.join(TOP, "include", "*.h")):
         with open(header) as f:
-            named.update(re.findall(r"^(?:#define |\t|enum .*\W)IPCX_([A-Z_]+)(?=[\s,])", f.read(), re.M))
-    missing = {n for n in named if not re.search(r"\bH$|_H$", n)} - set(dir(_lib))
-    assert missing == {"SINGLE_THREAD"}, missing
+            for line in f:
+                if re.match(r"#define |\tIPCX_|enum ", line):
+                    named.update(re.findall(r"\bIPCX_([A-Z_]+)(?=[\s,])", line))
+    named = {n for n in named if not re.search(r"\bH$|_H$", n)}
+    assert named - set(dir(_lib)) == {"SINGLE_THREAD"}, named - set(dir(_lib))
+    # timeouts are seconds, or None
+    missing = named - {"SINGLE_THREAD", "FOREVER", "NOWAIT"} ^ {n for n in ipcx.__all__ if n.isupper()}
+    assert not missing, missing
+    wrong = [n for n in ipcx.__all__ if n.isupper() and getattr(ipcx, n) != getattr(_lib, n)]
+    assert not wrong, wrong
     source = "#include <ipcx.h>\n#include <stdio.h>\nint main(void)\n{\n" + "\n".join(lines) + "\n}\n"
     program = os.path.join(os.environ["XDG_RUNTIME_DIR"], "layout")
     subprocess.run(["gcc", "-xc", "-I" + os.path.join(TOP, "include"), "-o", program, "-"],

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
@@ -23,6 +24,21 @@ FRESH = ipcx.CREATE | ipcx.EXCL
 KERNEL = ["kernel"] if os.path.exists("/dev/ipcx") or os.environ.get("IPCX_MODULE") else []
 
 tests = []
+failed_threads = []
+
+
+def in_thread(args):
+    """What a thread fails with fails its test, too"""
+    told(args.exc_value)
+    failed_threads.append(args.thread)
+
+
+threading.excepthook = in_thread
+
+
+def told(error):
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    print("".join("# " + line for line in "".join(lines).splitlines(True)), end="", flush=True)
 
 
 def test(*transports):
@@ -47,11 +63,12 @@ def fork(function, *arguments):
     pid = os.fork()
     if pid:
         return pid
+    failed_threads.clear()
     try:
         function(*arguments)
-        status = 0
-    except BaseException:
-        sys.stdout.write("".join("# " + line for line in traceback.format_exc().splitlines(True)))
+        status = 1 if failed_threads else 0
+    except BaseException as error:
+        told(error)
         status = 1
     sys.stdout.flush()
     os._exit(status)
@@ -126,11 +143,13 @@ def run(directory):
         path = os.path.join(directory, name)
         uri = transport and f"{transport}:{path if transport == 'file' else name}"
         faulthandler.dump_traceback_later(5 * LONG, exit=True)
+        failed_threads.clear()
         try:
             function(uri)
+            assert not failed_threads, failed_threads
             verdict = "ok"
-        except Exception:
-            print("".join("# " + line for line in traceback.format_exc().splitlines(True)), end="")
+        except Exception as error:
+            told(error)
             verdict, bad = "not ok", 1
             clean(uri)
         print(f"{verdict} {n} {function.__name__}{' ' + transport if transport else ''}", flush=True)
