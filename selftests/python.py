@@ -459,6 +459,32 @@ def forked_children(uri):
     shut(uri, a, b)
 
 
+def children_that_inherit(uri):
+    """Each gives back what it has taken, and nothing of the other's"""
+    both = ipcx.SEND | ipcx.RECV
+    q = ipcx.Queue.open(uri, FRESH | both | ipcx.INHERIT)
+    q.send(b"parent's", LONG)
+    q.send(b"child's", LONG)
+    mine = q.take(LONG)
+
+    def child():
+        nonlocal mine
+        m = q.take(LONG)
+        assert bytes(m.data) == b"child's" and bytes(mine.data) == b"parent's"
+        assert q.stat().leased == 2
+        del m, mine
+        assert q.stat().leased == 1
+    assert ended(fork(child)) == 0
+    with q.take(0) as m:
+        assert bytes(m.data) == b"child's" and m.deliveries == 1
+    q.release(mine)
+    shut(uri, q)
+
+
+if KERNEL:  # no other transport has it
+    test(*KERNEL)(children_that_inherit)
+
+
 @test(*QUEUES)
 def asyncio_queue(uri):
     a, b = pair(uri)

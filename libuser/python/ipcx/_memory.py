@@ -62,10 +62,10 @@ class Handle:
     raise anywhere.
     """
 
-    __slots__ = ("noun", "inherit", "pid", "open")
+    __slots__ = ("noun", "inherit", "open")
 
     def __init__(self, pointer: int, noun: str, shut: Callable[[int], None], inherit: bool) -> None:
-        self.noun, self.inherit, self.pid = noun, inherit, os.getpid()
+        self.noun, self.inherit = noun, inherit
         self.open: Optional[Open] = Open(pointer, shut)
 
     def opened(self) -> Open:

@@ -87,7 +87,8 @@ class Message:
 
     def _hold(self, handle: Handle, write: bool, done: Done, back: Done, data: bool = True) -> Message:
         """It is the caller's now. @done ends it at the end of a with, @back when something fails."""
-        msg, pointer, pid = self._msg, handle.opened().pointer, handle.pid
+        # the copy of it that a forked child has is the parent's to give back
+        msg, pointer, pid = self._msg, handle.opened().pointer, os.getpid()
 
         def end() -> None:
             if os.getpid() == pid:
