@@ -528,6 +528,59 @@ def asyncio_queue(uri):
     shut(uri, a, b)
 
 
+@test(*QUEUES)
+def asyncio_queue_closes(uri):
+    """Who waits is woken, and the descriptor can be that of the next queue at once"""
+    async def woken(waiting):
+        began = time.monotonic()
+        (error,) = await asyncio.wait_for(asyncio.gather(waiting, return_exceptions=True), 10)
+        assert time.monotonic() - began < 9  # not only by the end of the 10 seconds
+        assert isinstance(error, OSError) and error.errno == errno.EBADF, error
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        gc.collect()  # nobody else closes descriptors meanwhile
+        a, b = pair(uri)
+        waiting = asyncio.ensure_future(a.take_async())
+        await asyncio.sleep(0.05)
+        fd = a.fileno()
+        shut(uri, a)
+        c, d = pair(uri)
+        assert c.fileno() == fd
+        loop.call_later(0.1, d.send, b"next")
+        with await c.take_async() as m:
+            assert bytes(m.data) == b"next"
+        await woken(waiting)
+        b.close()
+
+        # a view is there: it closes behind that, but nobody gets any more
+        d.send(b"view")
+        part = c.take(LONG).data[1:]
+        waiting = asyncio.ensure_future(c.take_async())
+        await asyncio.sleep(0.05)
+        try:
+            with c:
+                raise Interrupted
+        except Interrupted:
+            pass
+        await woken(waiting)
+        del part
+        shut(uri, d)
+
+        # another thread closes
+        a, b = pair(uri)
+        waiting = asyncio.ensure_future(a.take_async())
+        await asyncio.sleep(0.05)
+        opened = weakref.ref(a._handle.open)
+        closer = threading.Thread(target=a.close)
+        loop.call_later(0.1, closer.start)
+        await woken(waiting)
+        closer.join()
+        assert not opened()
+        shut(uri, b)
+    asyncio.run(asyncio.wait_for(main(), LONG))
+
+
 EXAMPLES = {
     "worker.py": "sum 1, delivery 1|sum 3, delivery 1|a worker has died, here is the next|"
                  "sum 6, delivery 2|sum 10, delivery 1",

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Type, TypeVar, Union
 
 from ._lib import INHERIT, Msg, Uri, c, check, name_of, unsigned, until, wait
-from ._memory import Handle, ended, kept
+from ._memory import Handle, Open, ended, kept
 from ._message import Done, Message
 
 if TYPE_CHECKING:
@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 
 Data = Union[bytes, bytearray, memoryview]
 O = TypeVar("O", bound="Object")
+C = TypeVar("C", bound="Channel")
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """In this thread?"""
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 class Object:
@@ -70,7 +81,14 @@ class Channel(Object):
     """What queues and topics have in common. Timeouts are seconds; None waits for ever, 0 not at all."""
 
     _back: Done  # gives a message taken back
-    _turns: List[asyncio.Future[None]]
+    _turns: List[asyncio.Future[None]]  # of those who wait in take_async()
+    _watched: Optional[Open]  # what their loop watches the descriptor of, which is open so long
+
+    @classmethod
+    def _open(cls: Type[C], uri: Optional[Uri], flags: int, opts: Any) -> C:
+        self = super()._open(uri, flags, opts)
+        self._turns, self._watched = [], None
+        return self
 
     def close(self) -> None:
         """
@@ -91,15 +109,14 @@ class Channel(Object):
             for message, again in left:
                 message._again(0, *again)
             raise
-        self._handle.let_go()
-        self._next_turn()
+        self._let_go()
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
                  trace: Optional[TracebackType]) -> None:
         try:
             self.close()
         except BufferError:
-            self._handle.let_go()  # it closes with the last view
+            self._let_go()  # it closes with the last view
             if kind is None:
                 raise
 
@@ -188,16 +205,39 @@ class Channel(Object):
                 return self.take(0)
             except BlockingIOError:
                 pass
-            fd = self.fileno()
             turn = loop.create_future()
-            self._turns.append(turn)
-            loop.add_reader(fd, self._next_turn)
+            self._turns.append(turn)  # first: whoever closes the handle from now on finds it
             try:
+                self._watch(loop)
                 await turn
             finally:
                 self._turns.remove(turn)
                 if not self._turns:
-                    loop.remove_reader(fd)
+                    self._unwatch(loop)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        open = self._handle.opened()
+        loop.add_reader(int(self._function("fd")(open.pointer)), self._next_turn)
+        self._watched = open
+
+    def _unwatch(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._watched:
+            loop.remove_reader(int(self._function("fd")(self._watched.pointer)))
+            self._watched = None
+
+    def _let_go(self) -> None:
+        """Those who wait look again. Before the descriptor is closed their loop forgets it."""
+        self._handle.let_go()
+        for turn in self._turns[:1]:
+            loop = turn.get_loop()
+            if loop.is_running() and not _runs_here(loop):
+                loop.call_soon_threadsafe(self._last_turn, loop)
+            else:
+                self._last_turn(loop)
+
+    def _last_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._unwatch(loop)
+        self._next_turn()
 
     def _next_turn(self) -> None:
         for turn in self._turns:

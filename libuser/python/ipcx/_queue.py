@@ -53,9 +53,7 @@ class Queue(Channel):
             require=require, depth=depth, mode=mode, msg_max=msg_max, bytes_max=bytes_max,
             dead_letter=name_of(dead_letter), max_deliveries=max_deliveries, lease_ms=lease_ms,
             policy=policy, leases_max=leases_max, prefetch=prefetch))
-        self = cls._open(uri, flags, opts)
-        self._turns = []
-        return self
+        return cls._open(uri, flags, opts)
 
     @classmethod
     def remove(cls, uri: Uri) -> None:

@@ -20,9 +20,7 @@ class Topic(Channel):
         opts = options(TopicOpts, dict(
             require=require, mode=mode, depth=depth, lag_max=lag_max, history=history, msg_max=msg_max,
             bytes_max=bytes_max, first=first, durable=durable))
-        self = cls._open(uri, flags, opts)
-        self._turns = []
-        return self
+        return cls._open(uri, flags, opts)
 
     def attr(self) -> TopicAttr:
         """What the topic is."""
