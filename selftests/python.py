@@ -362,6 +362,30 @@ def requests(uri):
 
 
 @test(*QUEUES)
+def a_reply_that_fails(uri):
+    """The request is held as before, and so is a loan for the reply"""
+    both = ipcx.SEND | ipcx.RECV
+    a, b = ipcx.Queue.open(uri, FRESH | both), ipcx.Queue.open(uri, ipcx.SEND)
+    put(b, b"what?", flags=ipcx.REQUEST)
+    m = a.take(LONG)
+    if uri.startswith("kernel"):
+        loan = a.loan_reply(m, 4)
+        failing = b"x" * 100  # needs another
+    else:
+        loan = failing = a.loan(4, LONG)
+    for _ in range(2):
+        raises(PermissionError, a.reply, m, failing, code=errno.EPERM)
+        assert bytes(m.data) == b"what?" and len(loan.data) == 4
+    assert a.stat().redelivered == 0 and a.stat().leased == 1
+    a.cancel(loan)
+    a.reply(m, b"x" * 100)
+    with b.answer(LONG) as answer:
+        assert bytes(answer.data) == b"x" * 100
+    assert not _memory.kept
+    shut(uri, a, b)
+
+
+@test(*QUEUES)
 def errors(uri):
     name = uri.split(":", 1)[1]
     raises(FileNotFoundError, ipcx.Queue.open, uri, ipcx.RECV, code=errno.ENOENT, words=name)

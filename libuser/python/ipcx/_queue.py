@@ -211,8 +211,10 @@ class Queue(Channel):
                 raise
             if result < 0:
                 error = failure(-result)
+                # EPERM may be of the reply only, and then the request is held
+                code = 0 if result == -errno.EPERM else -result
                 for message, again in zip(ended, left):
-                    message._again(-result, *again)
+                    message._again(code, *again)
                 raise error
 
     def reply_next(self, request: Optional[Message], reply: Union[Message, Data, None] = None,
