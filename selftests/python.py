@@ -23,7 +23,7 @@ from python_util import (FRESH, KERNEL, LIB, LONG, PYTHON, TOP, Alarm, Interrupt
                          put, raises, shut, test)
 
 import ipcx
-from ipcx import _memory
+from ipcx import _memory, _object
 
 QUEUES = ["shm", "unix", "mq", "fifo"] + KERNEL
 
@@ -236,15 +236,22 @@ def timeouts_and_signals(uri):
 
 @test(*QUEUES)
 def a_handler_that_raises_too_late(uri):
-    """The library has done it, and Python does not have it yet: it is given back"""
+    """The library has done it, and Python does not have it yet: it is given back, or closed"""
     a, b = pair(uri)
+    gc.collect()  # nobody else closes descriptors meanwhile
+    there, handle = len(os.listdir("/proc/self/fd")), _object.Handle
+
+    def raise_it(*_):
+        raise Interrupted
+    _object.Handle = raise_it
+    raises(Interrupted, ipcx.Queue.open, uri, ipcx.SEND)
+    _object.Handle = handle
+    assert len(os.listdir("/proc/self/fd")) == there
     hold, loaned = ipcx.Message._hold, b.stat().loaned
     m = b.loan(1, LONG)
     b.commit(m)
 
     def interrupted(function, *arguments):
-        def raise_it(*_):
-            raise Interrupted
         ipcx.Message._hold = raise_it
         raises(Interrupted, function, *arguments)
         ipcx.Message._hold = hold

@@ -28,15 +28,23 @@ NOWHERE = ctypes.addressof(_nothing)  # where what has no byte lies
 
 
 class Open:
-    """An open handle of the library. Whoever needs its pointer refers to this: its end closes it."""
+    """
+    An open handle of the library, once that has written @where. Whoever needs its pointer refers to
+    this: its end closes it.
+    """
 
-    __slots__ = ("pointer", "shut", "__weakref__")
+    __slots__ = ("where", "shut", "__weakref__")
 
-    def __init__(self, pointer: int, shut: Callable[[int], None]) -> None:
-        self.pointer, self.shut = pointer, shut
+    def __init__(self, shut: Callable[[int], None]) -> None:
+        self.where, self.shut = ctypes.c_void_p(), shut
+
+    @property
+    def pointer(self) -> int:
+        return self.where.value or 0
 
     def __del__(self) -> None:
-        self.shut(self.pointer)
+        if self.pointer:
+            self.shut(self.pointer)
 
 
 class Use:
@@ -64,9 +72,9 @@ class Handle:
 
     __slots__ = ("noun", "inherit", "open")
 
-    def __init__(self, pointer: int, noun: str, shut: Callable[[int], None], inherit: bool) -> None:
+    def __init__(self, open: Open, noun: str, inherit: bool) -> None:
         self.noun, self.inherit = noun, inherit
-        self.open: Optional[Open] = Open(pointer, shut)
+        self.open: Optional[Open] = open
 
     def opened(self) -> Open:
         open = self.open

@@ -39,11 +39,11 @@ class Object:
 
     @classmethod
     def _open(cls: Type[O], uri: Optional[Uri], flags: int, opts: Any) -> O:
-        pointer = ctypes.c_void_p()
-        check(cls._function("open")(ctypes.byref(pointer), name_of(uri), unsigned("flags", flags, 32),
+        open = Open(cls._function("close"))
+        check(cls._function("open")(ctypes.byref(open.where), name_of(uri), unsigned("flags", flags, 32),
                                     ctypes.byref(opts)))
         self = cls.__new__(cls)
-        self._handle = Handle(pointer.value or 0, cls.noun, cls._function("close"), bool(flags & INHERIT))
+        self._handle = Handle(open, cls.noun, bool(flags & INHERIT))
         return self
 
     @classmethod
