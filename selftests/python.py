@@ -262,6 +262,23 @@ def a_handler_that_raises_too_late(uri):
     interrupted(a.take_n, 1, LONG)
     interrupted(a.next, None, LONG)
     assert a.recv(LONG) is not None and a.stat().leased == 0 and a.stat().redelivered == 3
+
+    # Python has it, and nobody is told
+    def hold_and_raise(*arguments):
+        hold(*arguments)
+        raise Interrupted
+    for _ in range(2):
+        b.send(b"next", LONG)
+    m = a.take(LONG)
+    ipcx.Message._hold = hold_and_raise
+    raises(Interrupted, a.next, m, LONG)
+    ipcx.Message._hold = hold
+    raises(ValueError, lambda: m.data)
+    raises(PermissionError, a.release, m, code=errno.EPERM, words="ended")
+    assert not _memory.kept
+    m = a.next(m, LONG)
+    assert m.deliveries == 1 and bytes(m.data) == b"next"
+    a.release(m)
     shut(uri, a, b)
 
 

@@ -129,6 +129,8 @@ class Channel(Object):
                 wait(self._function(verb), pointer, *arguments)
                 return message._hold(self._handle, write, done, message._back)
             except BaseException:
+                if message._memory is not None:
+                    message._leave()
                 message._undo(pointer)
                 raise
 
