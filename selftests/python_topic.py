@@ -104,8 +104,15 @@ def region(uri):
     raises(OSError, r.map, 3 * page, code=errno.EINVAL)
     with ipcx.Region.open(uri, ipcx.READ) as reader:
         raises(OSError, reader.map, write=True, code=errno.EACCES, words="IPCX_WRITE")
+    for bad in dict(offset=-page), dict(len=-1):
+        raises(OverflowError, r.map, **bad)
     r.resize(4 * page)
     assert r.size() == 4 * page
+    r.size = lambda: 3 * page  # as it was a moment ago
+    for offset in 3 * page, 4 * page:
+        raises(OSError, r.map, offset, code=errno.EINVAL)
+    assert len(r.map()) == 3 * page
+    del r.size
     if r.caps() & ipcx.CAP_SEALS:
         r.seal(ipcx.SEAL_SHRINK)
         raises(PermissionError, r.resize, page)

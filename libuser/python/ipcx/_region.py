@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 from typing import Optional
 
@@ -36,8 +37,12 @@ class Region(Object):
         before. If the region becomes smaller, what was cut off is SIGBUS; SEAL_SHRINK prevents that.
         """
         with self._handle.use() as pointer:
-            len = len or self.size() - offset
-            address = c["region_map"](pointer, unsigned("offset", offset), unsigned("len", max(len, 0)),
+            if not len:
+                size = self.size()
+                len = size - unsigned("offset", offset)
+                if len <= 0:  # to the library 0 is up to the end, which may be further on by now
+                    raise OSError(errno.EINVAL, f"the region has {size} bytes, none from {offset} on")
+            address = c["region_map"](pointer, unsigned("offset", offset), unsigned("len", len),
                                       mmap.PROT_READ | (mmap.PROT_WRITE if write else 0))
             if address is None:
                 raise failure(ctypes.get_errno())
