@@ -119,7 +119,9 @@ def views(uri):
     assert not loan.data.readonly and loan.data.format == "B"
     loan.data[:] = b"abcdefgh"
     view, part = loan.data, loan.data[2:4]
-    raises(BufferError, b.commit, loan)
+    raises(BufferError, b.commit, loan, words="take data anew")
+    raises(ValueError, lambda: view[0])
+    assert bytes(loan.data) == b"abcdefgh" and loan.data is loan.data
     raises(BufferError, b.cancel, loan)
     raises(BufferError, b.close)
     assert bytes(part) == b"cd" and bytes(loan.data) == b"abcdefgh"

@@ -145,14 +145,18 @@ class Memory:
         return self.view
 
     def leave(self) -> None:
-        """Nobody can look there afterwards; BufferError if somebody still does: nothing has changed."""
+        """
+        Nobody can look there afterwards. BufferError if somebody still does: it is as before, but what
+        data() has returned may be released, and data() returns another.
+        """
         try:
             if self.view is not None:
                 self.view.release()
             self.base.release()
         except BufferError:
             raise BufferError(
-                "something made of the data, a slice or an array, is still there: let go of that first"
+                "something made of the data, a slice or an array, is still there: let go of that first, "
+                "and take data anew"
             ) from None
         ended(self.kept)
         self.kept.open = None

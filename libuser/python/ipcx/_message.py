@@ -76,7 +76,8 @@ class Message:
         The payload where it lies, without a copy: writable of a loan, read-only of a message taken.
 
         It is released with the message. What was made of it, slices or arrays, has to go before:
-        while it is there the message cannot be released or committed, which is BufferError.
+        while it is there the message cannot be released or committed, which is BufferError; then take
+        data anew, because what it was before may be released.
         """
         if self._memory is None or not self._lies:
             raise ValueError("the message was ended, sent or only looked at: it has no data here")
