@@ -376,6 +376,13 @@ def requests(uri):
     with Alarm(0.3, Interrupted):
         raises(Interrupted, b.call, b"interrupted")
     raises(BlockingIOError, b.answer, 0)
+    given_up = b.loan(4, LONG)
+    raises(BlockingIOError, b.call, given_up, 0)
+    b.cancel(given_up)
+    raises(PermissionError, b.cancel, given_up, code=errno.EPERM, words="ended")
+    gone = b.loan(4, LONG)
+    raises(TimeoutError, b.call, gone, 1e-12)
+    raises(PermissionError, b.cancel, gone, code=errno.EPERM, words="ended")
     try:
         while True:
             a.reply(a.take(0), b"late")

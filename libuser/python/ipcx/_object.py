@@ -156,8 +156,9 @@ class Channel(Object):
         self._end(message, "commit", True)
 
     def cancel(self, message: Message) -> None:
-        """Gives a slot on loan back without sending it."""
-        self._end(message, "cancel", True)
+        """Gives a slot on loan back without sending it; gives up a call of it that goes on."""
+        message._held(self._handle, True)
+        message._end(message._done, self._handle)
 
     def release(self, message: Message) -> None:
         """Is done with a message taken."""

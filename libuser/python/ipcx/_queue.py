@@ -142,7 +142,10 @@ class Queue(Channel):
         Sends a request, a loan or bytes, and waits for its answer, which is to be released.
 
         A loan whose call was interrupted or is not answered yet (BlockingIOError) goes on: call again
-        with it, or end it by the end of its "with". One of bytes is given up then.
+        with it, or end it by cancel() or the end of its "with". One of bytes is given up then.
+
+        A loan that cannot be sent as it is, which is EINVAL, EMSGSIZE or EOPNOTSUPP, is kept. After any
+        other error, TimeoutError among them, it is gone: sent without an answer, or else cancelled.
         """
         deadline = until(timeout)
         if isinstance(request, Message):
