@@ -6,7 +6,7 @@ import ctypes
 import errno
 import os
 from types import TracebackType
-from typing import Any, Callable, Optional, Type
+from typing import Any, Callable, List, Optional, Sequence, Tuple, Type
 
 from ._lib import Msg, failure, set_field
 from ._memory import Handle, Memory
@@ -100,7 +100,7 @@ class Message:
         self._memory = Memory(msg.data, msg.len if data else 0, write, end, handle, self)
         return self
 
-    def _leave(self) -> tuple[Memory, Handle]:
+    def _leave(self) -> Tuple[Memory, Handle]:
         """Nobody can look at its data afterwards. Return: what _again() wants."""
         memory, handle = self._memory, self._handle
         if memory is None or handle is None:
@@ -109,30 +109,21 @@ class Message:
         self._memory = self._handle = None
         return memory, handle
 
-    def _again(self, code: int, memory: Memory, handle: Handle) -> None:
-        """What was to end it has failed with @code: it is held as before."""
-        if code in GONE:
-            with handle.use() as pointer:
-                self._undo(pointer)
-        else:
-            self._memory, self._handle = memory.come_back(), handle
+    def _again(self, memory: Memory, handle: Handle) -> None:
+        """It was not ended: it is held as before."""
+        self._memory, self._handle = memory.come_back(), handle
 
     def _undo(self, pointer: int) -> None:
         """Gives it back if it is held, else does nothing."""
         self._back(pointer, self._ref())
 
     def _end(self, function: Done, handle: Handle) -> None:
-        with handle.use() as pointer:
-            try:
-                again = self._leave()
-                result = function(pointer, self._ref())
-            except BaseException:  # by the handler of a signal, if _leave() was done
-                if self._memory is None:
-                    self._undo(pointer)
-                raise
+        with handle.use() as pointer, Ending([self], pointer) as ending:
+            result = function(pointer, self._ref())
             if result < 0:
                 error = failure(-result)
-                self._again(-result, *again)
+                if error.errno not in GONE:
+                    ending.keep()
                 raise error
 
     def _held(self, by: Handle, loan: bool) -> None:
@@ -161,3 +152,40 @@ class Message:
             self._end(self._back, self._handle)
         except (BufferError, OSError):
             self._memory = self._handle = None  # back it goes when the last view does
+
+
+class Ending:
+    """
+    For a with: what ends messages is called in it, and nobody can look at their data any more. If that
+    fails, or the handler of a signal raises, all are given back that were not ended and not kept.
+    """
+
+    __slots__ = ("messages", "pointer", "left")
+
+    def __init__(self, messages: Sequence[Message], pointer: int) -> None:
+        self.messages, self.pointer = messages, pointer
+        self.left: List[Tuple[Memory, Handle]] = []
+
+    def __enter__(self) -> Ending:
+        try:
+            for message in self.messages:
+                self.left.append(message._leave())
+            return self
+        except BaseException:
+            self.keep()
+            self._undo()
+            raise
+
+    def __exit__(self, kind: Optional[Type[BaseException]], *_: Any) -> None:
+        if kind is not None:
+            self._undo()
+
+    def _undo(self) -> None:
+        for message in self.messages:
+            if message._memory is None:
+                message._undo(self.pointer)
+
+    def keep(self, first: int = 0) -> None:
+        """They are held as before, from the @first on, which counts from 0."""
+        for message, again in list(zip(self.messages, self.left))[first:]:
+            message._again(*again)

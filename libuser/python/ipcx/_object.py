@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional, Type, TypeVar, 
 
 from ._lib import INHERIT, Msg, Uri, c, check, name_of, unsigned, until, wait
 from ._memory import Handle, Open, ended, kept
-from ._message import Done, Message
+from ._message import Done, Ending, Message
 
 if TYPE_CHECKING:
     import asyncio
@@ -107,7 +107,7 @@ class Channel(Object):
                     left.append((message, message._leave()))
         except BufferError:
             for message, again in left:
-                message._again(0, *again)
+                message._again(*again)
             raise
         self._let_go()
 
@@ -171,21 +171,16 @@ class Channel(Object):
         When nothing is taken the old one is released all the same, and the call can be repeated.
         """
         deadline = until(timeout)
+        held = []
         if message is None:
             message = Message()
         elif message._memory is None:
             message._msg = Msg()
         else:
             message._held(self._handle, False)
-        with self._handle.use() as pointer:
-            try:
-                if message._memory is not None:
-                    message._leave()
-                return self._get("next", message, message._ref(), deadline)
-            except BaseException:
-                if message._memory is None:
-                    message._undo(pointer)
-                raise
+            held.append(message)
+        with self._handle.use() as pointer, Ending(held, pointer):
+            return self._get("next", message, message._ref(), deadline)
 
     def send(self, data: Data, timeout: Optional[float] = None) -> None:
         """Sends a copy."""

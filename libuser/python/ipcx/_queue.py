@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import errno
-from typing import Any, Iterable, List, Optional, Tuple, Union
+from typing import Any, Iterable, List, Optional, Union
 
 from ._lib import (BLOCK, Msg, QueueAttr, QueueOpts, QueueStats, Uri, c, check, failure, name_of, options,
                    patient, told, unsigned, until)
-from ._memory import Handle, Memory
-from ._message import Message
+from ._message import GONE, Ending, Message
 from ._object import Channel, Data
 
 BATCH = 64
@@ -26,17 +25,6 @@ def _give_up(pointer: int, request: Any) -> int:
     if c["queue_call"](pointer, request, ctypes.byref(answer), 1) == 0:
         c["queue_release"](pointer, ctypes.byref(answer))
     return 0
-
-
-def _leave_all(messages: List[Message], left: List[Tuple[Memory, Handle]]) -> None:
-    """Nobody can look at the data of any of them afterwards; or nothing has changed."""
-    try:
-        for message in messages:
-            left.append(message._leave())
-    except BaseException:
-        for message, again in zip(messages, left):
-            message._again(0, *again)
-        raise
 
 
 class Queue(Channel):
@@ -110,23 +98,15 @@ class Queue(Channel):
         for message in messages:
             message._held(self._handle, loan)
         msgs = (Msg * len(messages))(*(message._msg for message in messages))
-        left: List[Tuple[Memory, Handle]] = []
-        with self._handle.use() as pointer:
-            _leave_all(messages, left)
-            try:
-                result = int(c[verb](pointer, msgs, len(messages)))
-            except BaseException:
-                for message in messages:
-                    message._undo(pointer)
-                raise
-            error = failure(-result) if result < 0 else None
-            for i, (message, again) in enumerate(zip(messages, left)):
-                if i >= result:
-                    message._again(-result if result < 0 and not i else 0, *again)
-                else:
-                    message._msg.seq = msgs[i].seq
-        if error:
-            raise error
+        with self._handle.use() as pointer, Ending(messages, pointer) as ending:
+            result = int(c[verb](pointer, msgs, len(messages)))
+            if result < 0:  # that is of the first
+                error = failure(-result)
+                ending.keep(1 if error.errno in GONE else 0)
+                raise error
+            for message, msg in zip(messages[:result], msgs):
+                message._msg.seq = msg.seq
+            ending.keep(result)
         return result
 
     def commit_n(self, messages: Iterable[Message]) -> int:
@@ -175,7 +155,7 @@ class Queue(Channel):
             if error.errno in (errno.EAGAIN, errno.EBUSY):
                 request._hold(handle, True, _give_up, _give_up, data=False)
             elif error.errno in NOT_SENT:
-                request._again(0, *again)
+                request._again(*again)
             else:
                 c["queue_cancel"](pointer, request._ref())
             raise error
@@ -203,21 +183,13 @@ class Queue(Channel):
         else:
             copied = bytes(memoryview(b"" if reply is None else reply))
             msg = Msg(data=ctypes.cast(ctypes.c_char_p(copied), ctypes.c_void_p), len=len(copied))
-        left: List[Tuple[Memory, Handle]] = []
-        with self._handle.use() as pointer:
-            _leave_all(ended, left)
-            try:
-                result = c["queue_reply"](pointer, request._ref(), ctypes.byref(msg))
-            except BaseException:
-                for message in ended:
-                    message._undo(pointer)
-                raise
+        with self._handle.use() as pointer, Ending(ended, pointer) as ending:
+            result = c["queue_reply"](pointer, request._ref(), ctypes.byref(msg))
             if result < 0:
                 error = failure(-result)
                 # EPERM may be of the reply only, and then the request is held
-                code = 0 if result == -errno.EPERM else -result
-                for message, again in zip(ended, left):
-                    message._again(code, *again)
+                if error.errno == errno.EPERM or error.errno not in GONE:
+                    ending.keep()
                 raise error
 
     def reply_next(self, request: Optional[Message], reply: Union[Message, Data, None] = None,
