@@ -18,14 +18,9 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
-from ._lib import (
-    BLOCK, CANCELED, CAP_ACCOUNTING, CAP_CALL, CAP_DURABLE, CAP_FAN_OUT, CAP_HISTORY, CAP_IDENTITY,
-    CAP_MANY_RECEIVERS, CAP_MANY_SENDERS, CAP_PERSISTENT, CAP_POLL, CAP_PRIORITY, CAP_RECLAIM,
-    CAP_REDELIVERY, CAP_SEALED, CAP_SEALS, CAP_WALLS, CAP_ZERO_COPY, CREATE, DROP_NEWEST, DROP_OLDEST,
-    EPHEMERAL, EXCL, EXPIRED, FAIL, INHERIT, LISTED_QUEUE, LISTED_REGION, LISTED_TOPIC, LOSSY,
-    OPEN_RELIABLE, OWNERDEAD, POISON, PUBLISH, READ, RECV, REQUEST, SEALED, SEAL_FUTURE_WRITE,
-    SEAL_GROW, SEAL_SEAL, SEAL_SHRINK, SEAL_WRITE, SEND, SUBSCRIBE, WRITE, EACH, Listed, QueueAttr,
-    QueueStats, TopicAttr, c, check)
+from . import _constants
+from ._constants import *  # noqa: F403
+from ._lib import EACH, Listed, QueueAttr, QueueStats, TopicAttr, c, check
 from ._message import Message
 from ._queue import Queue
 from ._region import Region
@@ -33,14 +28,8 @@ from ._topic import Topic
 
 __all__ = [
     "Queue", "Topic", "Region", "Message", "Listed", "QueueAttr", "QueueStats", "TopicAttr", "list",
-    "BLOCK", "CANCELED", "CAP_ACCOUNTING", "CAP_CALL", "CAP_DURABLE", "CAP_FAN_OUT", "CAP_HISTORY",
-    "CAP_IDENTITY", "CAP_MANY_RECEIVERS", "CAP_MANY_SENDERS", "CAP_PERSISTENT", "CAP_POLL",
-    "CAP_PRIORITY", "CAP_RECLAIM", "CAP_REDELIVERY", "CAP_SEALED", "CAP_SEALS", "CAP_WALLS",
-    "CAP_ZERO_COPY", "CREATE", "DROP_NEWEST", "DROP_OLDEST", "EPHEMERAL", "EXCL", "EXPIRED", "FAIL",
-    "INHERIT", "LISTED_QUEUE", "LISTED_REGION", "LISTED_TOPIC", "LOSSY", "OPEN_RELIABLE", "OWNERDEAD",
-    "POISON", "PUBLISH", "READ", "RECV", "REQUEST", "SEALED", "SEAL_FUTURE_WRITE", "SEAL_GROW",
-    "SEAL_SEAL", "SEAL_SHRINK", "SEAL_WRITE", "SEND", "SUBSCRIBE", "WRITE",
 ]
+__all__ += [name for name in dir(_constants) if name.isupper()]
 
 
 def list() -> builtins.list[Listed]:

@@ -6,7 +6,8 @@ import ctypes
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Type, TypeVar, Union
 
-from ._lib import INHERIT, Msg, Uri, c, check, name_of, unsigned, until, wait
+from ._constants import INHERIT
+from ._lib import Msg, Uri, c, check, name_of, unsigned, until, wait
 from ._memory import Handle, Open, ended, kept
 from ._message import Done, Ending, Message
 

@@ -6,8 +6,9 @@ import ctypes
 import errno
 from typing import Any, Iterable, List, Optional, Union
 
-from ._lib import (BLOCK, Msg, QueueAttr, QueueOpts, QueueStats, Uri, c, check, failure, name_of, options,
-                   patient, told, unsigned, until)
+from ._constants import BLOCK
+from ._lib import (Msg, QueueAttr, QueueOpts, QueueStats, Uri, c, check, failure, name_of, options, patient,
+                   told, unsigned, until)
 from ._message import GONE, Ending, Message
 from ._object import Channel, Data
 
