@@ -231,9 +231,9 @@ ioctls() {
 		<(grep -rohE '\<IPCX_IOC_[A-Z_]+' Documentation | sort -u)
 }
 
-# -L: words of mdoc(7), of the kernel and of syzkaller
+# -L: words of mdoc(7), of the kernel, of syzkaller and of Rust
 codespell() {
-	command codespell -L nd,fo,iput,inout ./*.md Makefile Kbuild dkms.conf debian .ci Documentation \
+	command codespell -L nd,fo,iput,inout,crate ./*.md Makefile Kbuild dkms.conf debian .ci Documentation \
 		include kmod libuser scripts selftests
 }
 
@@ -260,6 +260,7 @@ versions() {
 	want=$(sed -n 's/^VERSION := //p' libuser/Makefile)
 	grep -qxF "MODULE_VERSION(\"$want\");" kmod/main.c || echo "kmod/main.c: not $want"
 	grep -qxF "PACKAGE_VERSION=\"$want\"" dkms.conf || echo "dkms.conf: not $want"
+	grep -qxF "version = \"$want\"" libuser/rust/Cargo.toml || echo "libuser/rust/Cargo.toml: not $want"
 	head -n 1 debian/changelog | grep -qF "ipcx ($want) " || echo "debian/changelog: not $want"
 	grep -m 1 '^## ' CHANGELOG.md | grep -qE "^## ${want//./\\.}( |$)" || echo "CHANGELOG.md: not $want"
 }
