@@ -400,6 +400,7 @@ if [ "$kernel" = stock ]; then
 	start topic_shm_step_host host topic_shm_step
 	start cpp selftests/cpp/cpp.sh
 	start python selftests/python.py
+	start rust selftests/rust/rust.sh
 	start ring_model selftests/ring/ring_model.sh
 	start slots slots_random
 	start slots_fuzz scripts/fuzz-slots.sh --runs 200000

@@ -47,6 +47,8 @@ packages+=" sparse coccinelle clang-format g++ dwarves abigail-tools shellcheck 
 packages+=" python3-sphinx"
 # fuzzing what compiles in user space: libFuzzer is part of clang's run-time library
 packages+=" clang-14 libclang-rt-14-dev"
+# the crate of Rust
+packages+=" cargo rustc rustfmt rust-clippy"
 # going through all states of a model of the rings
 packages+=" spin"
 # debug kernels are built once and rebuilt from the compiler cache
