@@ -125,10 +125,11 @@ int ipcx_queue_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx
  * @deadline: how long to wait for the next message
  *
  * One system call for a short reply or a loan. If @request holds nothing, as before
- * the first and after a failure, this only takes.
+ * the first, this only takes. When the reply was sent and nothing is taken @request is
+ * all zero, so that the call can be repeated.
  *
- * Return: as ipcx_queue_reply() while @request is still held afterwards; else the
- * reply was sent, and as ipcx_queue_take().
+ * Return: as ipcx_queue_reply() while @request is still held afterwards; else
+ * as ipcx_queue_take().
  */
 int ipcx_queue_reply_next(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
 			  int64_t deadline);

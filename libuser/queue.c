@@ -398,8 +398,11 @@ static int reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg
 
 	if (r >= 0)
 		return 0;
-	return ipcx_explain(q, request->priv[IPCX_PRIV_HOLDER] ? IPCX_OP_REPLY : IPCX_OP_TAKE, -r,
-			    len);
+	if (request->priv[IPCX_PRIV_HOLDER])
+		return ipcx_explain(q, IPCX_OP_REPLY, -r, len);
+	if (next)
+		memset(request, 0, sizeof(*request));
+	return ipcx_explain(q, IPCX_OP_TAKE, -r, len);
 }
 
 int ipcx_queue_reply(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *m)

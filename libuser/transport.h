@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <string.h>
 
 #include "fork.h"
 #include "internal.h"
@@ -130,8 +129,6 @@ static inline int ipcx_reply_and_take(struct ipcx_queue *q, struct ipcx_msg *req
 	if (r || !next)
 		return r;
 	r = q->ops->take(q, SIZE_MAX, request, 1, deadline);
-	if (r < 0)
-		memset(request, 0, sizeof(*request));
 	return r < 0 ? r : 0;
 }
 

@@ -317,6 +317,33 @@ TEST_F(transport, nacked_answer)
 	EXPECT_EQ(-EAGAIN, ipcx_queue_answer(self->q, &m, IPCX_NOWAIT));
 }
 
+/* After a failure the request tells whether the reply was sent. */
+TEST_F(transport, replies_and_takes)
+{
+	struct ipcx_msg reply = { .data = "yes", .len = 3 }, longer = { .data = "" };
+	struct ipcx_msg none = { 0 }, m;
+
+	NEED(IPCX_CAP_CALL);
+	longer.len = self->msg_max + 1;
+	EXPECT_EQ(-EAGAIN, ipcx_queue_reply_next(self->q, &self->m, &reply, IPCX_NOWAIT));
+	EXPECT_EQ(0, memcmp(&none, &self->m, sizeof(none)));
+	ASSERT_EQ(0, ipcx_queue_loan(self->q, 4, &m, 0));
+	m.flags = IPCX_REQUEST;
+	m.tag = 7;
+	ASSERT_EQ(0, ipcx_queue_commit(self->q, &m));
+	ASSERT_EQ(0, ipcx_queue_reply_next(self->q, &self->m, &reply, in_ms(1000)));
+	m = self->m;
+	EXPECT_EQ(-EMSGSIZE, ipcx_queue_reply_next(self->q, &self->m, &longer, IPCX_NOWAIT));
+	EXPECT_EQ(-EINVAL, ipcx_queue_reply_next(self->q, &self->m, &reply, -1));
+	EXPECT_EQ(0, memcmp(&m, &self->m, sizeof(m)));
+	EXPECT_EQ(-EAGAIN, ipcx_queue_reply_next(self->q, &self->m, &reply, IPCX_NOWAIT));
+	EXPECT_EQ(0, memcmp(&none, &self->m, sizeof(none)));
+	ASSERT_EQ(0, ipcx_queue_answer(self->q, &m, in_ms(1000)));
+	EXPECT_EQ(7, m.tag);
+	EXPECT_EQ(3, m.len);
+	EXPECT_EQ(0, ipcx_queue_release(self->q, &m));
+}
+
 TEST_F(transport, call_expires)
 {
 	struct ipcx_msg reply = { 0 }, m;
