@@ -23,15 +23,33 @@ template <class H> struct ends;
 
 template <> struct ends<ipcx_queue> {
 	static constexpr auto commit = ipcx_queue_commit;
-	static constexpr auto cancel = ipcx_queue_cancel;
 	static constexpr auto release = ipcx_queue_release;
 	static constexpr auto nack = ipcx_queue_nack;
+
+	/* Was it sent by a call that goes on, that is given up; what a server has said is dropped. */
+	static void cancel(ipcx_queue *q, ipcx_msg *m) noexcept
+	{
+		ipcx_msg answer{};
+		int r = ipcx_queue_cancel(q, m);
+
+		if (!r)
+			return;
+		do {
+			r = ipcx_queue_call(q, m, &answer, 1);
+		} while (r == -EINTR);
+		if (!r)
+			(void)ipcx_queue_release(q, &answer);
+	}
 };
 
 template <> struct ends<ipcx_topic> {
 	static constexpr auto commit = ipcx_topic_commit;
-	static constexpr auto cancel = ipcx_topic_cancel;
 	static constexpr auto release = ipcx_topic_release;
+
+	static void cancel(ipcx_topic *t, ipcx_msg *m) noexcept
+	{
+		(void)ipcx_topic_cancel(t, m);
+	}
 };
 
 /* Of so many bytes at @data: is there no room for that much, or is it not aligned? 0 or an errno */
@@ -365,7 +383,7 @@ class basic_loan : public detail::held<H, basic_loan<H>>, public detail::writabl
 
 	static void drop(H *h, ipcx_msg *m) noexcept
 	{
-		(void)ends::cancel(h, m);
+		ends::cancel(h, m);
 	}
 
 public:
@@ -406,7 +424,7 @@ public:
 		return this->end(ends::commit, true);
 	}
 
-	/* Gives the slot back. */
+	/* Gives the slot back; or gives the call up that sent it, and goes on. */
 	void cancel() noexcept
 	{
 		held::drop();

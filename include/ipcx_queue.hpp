@@ -260,9 +260,8 @@ public:
 	 * @until: how long to wait
 	 *
 	 * After EINTR, and EAGAIN of ipcx::nowait, the call goes on: call again with the same
-	 * @request, a deadline that is past to give it up. Without that the answer comes by answer().
-	 * After another failure @request may say that it is on loan though it was sent; to let it go
-	 * is right then, too.
+	 * @request, or let it go to give the call up. After another failure @request may say that
+	 * it is on loan though it was sent; to let it go is right then, too.
 	 */
 	queue_message call(queue_loan &request, deadline until = forever)
 	{

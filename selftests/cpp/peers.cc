@@ -3,6 +3,7 @@
  * Queues between processes: requests and replies, and workers that are killed.
  */
 #include <csignal>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "test.hpp"
@@ -175,6 +176,75 @@ TEST(a_call_goes_on_until_it_is_given_up)
 	CHECK(!l);
 	l = q.tx.loan(1, soon);
 	CHECK(q.tx.try_call(l, 10ms).error() == std::errc::timed_out);
+}
+
+/* A loan with a number to square */
+static ipcx::queue_loan number(ipcx::queue &q, std::int64_t n)
+{
+	auto l = q.loan(sizeof(n), soon);
+
+	l.write(ipcx::bytes_of(n));
+	return l;
+}
+
+/* While there is one signals come all the time, and end what waits. */
+struct signals {
+	signals()
+	{
+		struct sigaction act = {};
+
+		act.sa_handler = [](int) {};
+		CHECK(!sigaction(SIGALRM, &act, nullptr));
+		every(10000);
+	}
+
+	~signals()
+	{
+		every(0);
+		alarm(30);
+	}
+
+	static void every(int usec)
+	{
+		itimerval time = { { 0, usec }, { 0, usec } };
+
+		CHECK(!setitimer(ITIMER_REAL, &time, nullptr));
+	}
+};
+
+/* A signal, or a wait that is none, leaves nothing of a call to who lets its request go. */
+TEST(a_call_is_given_up_with_its_request)
+{
+	ends_of_queue q("given-up");
+
+	for (int i = 0; i < 20; i++) {
+		{
+			auto l = number(q.tx, i);
+
+			if (i & 1) {
+				CHECK(q.tx.try_call(l, ipcx::nowait).timed_out());
+			} else {
+				signals come;
+
+				CHECK_THROWS(EINTR, q.tx.call(l, soon));
+			}
+			/* whether there is an answer to it, or not yet */
+			if (i & 2) {
+				auto m = q.rx.take(soon);
+
+				answer(q.rx, m);
+			}
+		}
+		{
+			signals come;
+
+			CHECK_THROWS(EINTR, q.tx.call(number(q.tx, i), soon));
+		}
+		while (auto m = q.rx.try_take())
+			answer(q.rx, *m);
+		CHECK(q.tx.try_answer().timed_out());
+		CHECK(q.tx.stat().loaned == 0 && q.tx.stat().answers == 0);
+	}
 }
 
 /* A child that makes a queue, which it has when this returns, takes a message and waits. */
