@@ -70,35 +70,33 @@ struct failure {
 	const char *words = nullptr;
 };
 
-/**
- * class result - a value, or the errno why there is none
- *
- * Of the functions try_...(), which throw nothing. True if there is a value, which * and ->
- * reach. value() throws class error if there is none, with the words for the last failure of
- * this thread: call it before anything else of ipcx.
- */
-template <class T> class [[nodiscard]] result
+namespace detail
 {
-	T value_{};
-	int err_ = 0;
 
-	result() = default;
+/* What a result with a value and one without can be asked */
+class outcome
+{
+	int err_;
+	const char *words_;
+
+protected:
+	outcome(failure f) noexcept : err_(f.err), words_(f.words)
+	{
+	}
+
+	/* @r: what a function of C returned */
+	template <class R> void set(R r) noexcept
+	{
+		err_ = r < 0 ? static_cast<int>(-r) : 0;
+	}
+
+	void check() const
+	{
+		if (err_)
+			raise(err_, words_ ? words_ : ipcx_error());
+	}
 
 public:
-	result(failure f) noexcept : err_(f.err)
-	{
-	}
-
-	/* @fill gets the value to fill in, and returns what a function of C did. */
-	template <class F> static result make(F &&fill) noexcept
-	{
-		result r;
-		auto n = fill(r.value_);
-
-		r.err_ = n < 0 ? static_cast<int>(-n) : 0;
-		return r;
-	}
-
 	explicit operator bool() const noexcept
 	{
 		return !err_;
@@ -113,6 +111,34 @@ public:
 	bool timed_out() const noexcept
 	{
 		return err_ == EAGAIN || err_ == ETIMEDOUT;
+	}
+};
+
+} /* namespace detail */
+
+/**
+ * class result - a value, or the errno why there is none
+ *
+ * Of the functions try_...(), which throw nothing. True if there is a value, which * and ->
+ * reach; else error() says why. value() throws class error if there is none, with the words for
+ * the last failure of this thread: call it before anything else of ipcx.
+ */
+template <class T> class [[nodiscard]] result : public detail::outcome
+{
+	T value_{};
+
+public:
+	result(failure f) noexcept : outcome(f)
+	{
+	}
+
+	/* @fill gets the value to fill in, and returns what a function of C did. */
+	template <class F> static result make(F &&fill) noexcept
+	{
+		result r = failure{ 0 };
+
+		r.set(fill(r.value_));
+		return r;
 	}
 
 	T &operator*() &noexcept
@@ -132,27 +158,22 @@ public:
 
 	T &value() &
 	{
-		if (err_)
-			detail::raise(err_);
+		check();
 		return value_;
 	}
 
 	T value() &&
 	{
-		if (err_)
-			detail::raise(err_);
+		check();
 		return std::move(value_);
 	}
 };
 
 /* The same for what has no value. */
-template <> class [[nodiscard]] result<void>
+template <> class [[nodiscard]] result<void> : public detail::outcome
 {
-	int err_;
-	const char *words_;
-
 public:
-	result(failure f) noexcept : err_(f.err), words_(f.words)
+	result(failure f) noexcept : outcome(f)
 	{
 	}
 
@@ -162,25 +183,9 @@ public:
 		return failure{ r < 0 ? -r : 0 };
 	}
 
-	explicit operator bool() const noexcept
-	{
-		return !err_;
-	}
-
-	std::error_code error() const noexcept
-	{
-		return std::error_code(err_, std::generic_category());
-	}
-
-	bool timed_out() const noexcept
-	{
-		return err_ == EAGAIN || err_ == ETIMEDOUT;
-	}
-
 	void value() const
 	{
-		if (err_)
-			detail::raise(err_, words_ ? words_ : ipcx_error());
+		check();
 	}
 };
 
@@ -206,8 +211,8 @@ class deadline
 	}
 
 public:
-	/* As in C: nanoseconds of CLOCK_MONOTONIC, IPCX_NOWAIT, IPCX_FOREVER */
-	explicit constexpr deadline(std::int64_t ns) noexcept : ns_(ns)
+	/* As in C: nanoseconds of CLOCK_MONOTONIC, IPCX_NOWAIT, IPCX_FOREVER; negative is past */
+	explicit constexpr deadline(std::int64_t ns) noexcept : ns_(ns < 0 ? 1 : ns)
 	{
 	}
 

@@ -222,14 +222,16 @@ public:
 
 	result<mapping> try_map(int prot, std::size_t offset = 0, std::size_t len = 0) noexcept
 	{
-		return result<mapping>::make([&](mapping &m) noexcept {
-			std::int64_t size = len ? 0 : ipcx_region_size(get());
+		if (!len) {
+			auto end = try_size();
 
-			if (size < 0)
-				return static_cast<int>(size);
-			/* what has no length then is an error there */
-			if (static_cast<std::size_t>(size) > offset)
-				len = static_cast<std::size_t>(size) - offset;
+			if (!end)
+				return failure{ end.error().value() };
+			if (*end <= offset)
+				return failure{ EINVAL, "the region ends before the offset" };
+			len = *end - offset;
+		}
+		return result<mapping>::make([&](mapping &m) noexcept {
 			m.data_ = ipcx_region_map(get(), offset, len, prot);
 			m.size_ = m.data_ ? len : 0;
 			return m.data_ ? 0 : -errno;

@@ -247,6 +247,33 @@ TEST(regions)
 	ipcx::region::unlink(region_uri("region"));
 }
 
+/* A mapping is as long as it says, whatever becomes of the region meanwhile. */
+TEST(regions_that_grow)
+{
+	auto r = ipcx::region::open(region_uri("grow"), IPCX_CREATE | IPCX_READ | IPCX_WRITE);
+	int there = 0, not_there = 0;
+
+	r.resize(4096);
+	CHECK_THROWS(EINVAL, r.map(PROT_READ, 4096));
+	pid_t pid = child([] {
+		auto same = ipcx::region::open(region_uri("grow"), IPCX_READ | IPCX_WRITE);
+
+		for (;;) {
+			same.resize(8192);
+			same.resize(4096);
+		}
+	});
+
+	while (there < 2000 || not_there < 2000) {
+		auto m = r.try_map(PROT_READ, 4096);
+
+		CHECK(m ? m->size() == 4096 : m.error() == std::errc::invalid_argument);
+		m ? there++ : not_there++;
+	}
+	CHECK(!kill(pid, SIGKILL) && ends(pid, SIGKILL));
+	ipcx::region::unlink(region_uri("grow"));
+}
+
 /* @addr is mapped, as msync(2) says */
 static bool mapped(void *addr)
 {

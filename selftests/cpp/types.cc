@@ -44,6 +44,7 @@ TEST(deadlines)
 	CHECK(ns >= before + 500000000 && ns <= now() + 500000000);
 	/* a part of a nanosecond is waited for */
 	CHECK(ipcx::deadline(std::chrono::duration<double>(1e-12)).ns() > before);
+	CHECK(ipcx::deadline(7).ns() == 7 && ipcx::deadline(-1).ns() == 1);
 	CHECK(ipcx::deadline(steady_clock::time_point(7ns)).ns() == 7);
 	CHECK(ipcx::deadline(steady_clock::time_point(0ns)).ns() == 1);
 	CHECK(ipcx::deadline(steady_clock::time_point(-5s)).ns() == 1);
@@ -102,6 +103,7 @@ TEST(results)
 	CHECK(!nothing && nothing.timed_out() && nothing.error() == std::errc::timed_out);
 	CHECK(ipcx::result<void>::of(3) && !ipcx::result<void>(ipcx::failure{ EPERM }).timed_out());
 	(void)ipcx::queue::try_open("cpp/no", IPCX_SEND);
+	none = ipcx::failure{ EAGAIN, "words of its own" };
 	CHECK_THROWS(EAGAIN, none.value());
 	CHECK_THROWS(ETIMEDOUT, (nothing.value(), 0));
 }
