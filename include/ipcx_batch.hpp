@@ -102,15 +102,23 @@ protected:
 		return r;
 	}
 
-	/* Ends some, the first ones, by a function of C, which returns how many. */
+	void pass(unsigned int n) noexcept
+	{
+		first_ += n;
+		n_ -= n;
+	}
+
+	/*
+	 * Ends some, the first ones, by a function of C, which returns how many. One that fails as
+	 * its lease has ended is held no more.
+	 */
 	template <class F> result<unsigned int> finish(F by) noexcept
 	{
 		return result<unsigned int>::make([&](unsigned int &n) noexcept {
 			int r = n_ ? by(q_, m_ + first_, n_) : 0;
 
 			n = r < 0 ? 0 : static_cast<unsigned int>(r);
-			first_ += n;
-			n_ -= n;
+			pass(r == -ESTALE ? 1 : n);
 			return r;
 		});
 	}
@@ -241,7 +249,8 @@ public:
 	 * release() - be done with them
 	 *
 	 * Returns how many were released; the others are still held, and are the first ones then.
-	 * Throws, as ipcx_queue_release_n(), when there was none.
+	 * Throws, as ipcx_queue_release_n(), when there was none. ESTALE says that the lease of the
+	 * first had ended, which is held no more: call it again for the others.
 	 */
 	unsigned int release()
 	{

@@ -331,7 +331,15 @@ protected:
 	{
 		if (h_)
 			D::drop(h_, &m_);
+		over();
+	}
+
+	/* What it was has no payload any more; its number and the like can still be asked for. */
+	void over() noexcept
+	{
 		h_ = nullptr;
+		m_.data = nullptr;
+		m_.len = 0;
 	}
 
 	/*
@@ -345,14 +353,16 @@ protected:
 			return failure{ EPERM, "nothing is held here, or no more" };
 		r = by(h_, &m_);
 		if (r >= 0 || !keep)
-			h_ = nullptr;
+			over();
 		return result<void>::of(r);
 	}
 
 	/* @r: what a function of C returned that has filled it unless it failed */
 	int filled(H *h, int r) noexcept
 	{
-		h_ = r < 0 ? nullptr : h;
+		h_ = h;
+		if (r < 0)
+			over();
 		return r;
 	}
 

@@ -279,7 +279,7 @@ public:
 			int r = ipcx_queue_call(get(), &request.m_, &m.m_, until.ns());
 
 			if (!r)
-				request.h_ = nullptr;
+				request.over();
 			return m.filled(get(), r);
 		});
 	}
@@ -338,8 +338,10 @@ public:
 	{
 		int r = ipcx_queue_reply(get(), &request.m_, &with.m_);
 
-		if (!r)
-			request.h_ = with.h_ = nullptr;
+		if (!r) {
+			request.over();
+			with.over();
+		}
 		return result<void>::of(r);
 	}
 
@@ -349,7 +351,7 @@ public:
 		int r = ipcx_queue_reply(get(), &request.m_, &m);
 
 		if (!r)
-			request.h_ = nullptr;
+			request.over();
 		return result<void>::of(r);
 	}
 
@@ -364,8 +366,8 @@ public:
 	 * @with: what is copied
 	 * @until: how long to wait for the next message
 	 *
-	 * After a failure call it again with the same arguments: what was sent is not sent again.
-	 * @request may say that it holds something then though it does not.
+	 * After a failure call it again with the same arguments: what was sent is not sent again,
+	 * and @request holds nothing then.
 	 */
 	void reply_next(queue_message &request, bytes with, deadline until = forever)
 	{
@@ -382,6 +384,8 @@ public:
 		r = ipcx_queue_reply_next(get(), &request.m_, &m, until.ns());
 		if (!r)
 			request.h_ = get();
+		else if (!request.seq()) /* all zero; messages are counted from 1 */
+			request.over();
 		return result<void>::of(r);
 	}
 

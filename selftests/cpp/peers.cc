@@ -129,11 +129,19 @@ TEST(reply_next_answers_and_takes)
 		with = i + 1;
 	}
 	/* the reply goes out though nothing more comes, and the next call only takes */
-	CHECK(q.try_reply_next(m, ipcx::bytes_of(with), 10ms).timed_out());
+	CHECK(q.try_reply_next(m, ipcx::bytes_of(with), 10ms).timed_out() && !m);
+	CHECK_THROWS(EMSGSIZE, m.as<char>());
 	CHECK(ends(pid));
-	CHECK(q.try_reply_next(m, ipcx::bytes_of(with), 10ms).timed_out());
-	m = ipcx::queue_message();
+	CHECK(q.try_reply_next(m, ipcx::bytes_of(with), 10ms).timed_out() && !m);
 	CHECK(q.stat().leased == 0);
+	/* what is no request is held still */
+	auto tx = ipcx::queue::open(uri("next"), IPCX_SEND);
+
+	tx.send("no request", soon);
+	q.next(m, soon);
+	CHECK(q.try_reply_next(m, ipcx::bytes_of(with), 10ms).error() ==
+	      std::errc::invalid_argument);
+	CHECK(m && m.text() == "no request");
 	ipcx::queue::unlink(uri("next"));
 }
 

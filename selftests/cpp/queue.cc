@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 #include <poll.h>
+#include <unistd.h>
 #include <vector>
 
 #include "test.hpp"
@@ -182,6 +183,85 @@ TEST(what_is_moved_is_there_once)
 		CHECK(q.rx.stat().leased == 20);
 	}
 	CHECK(q.rx.stat().leased == 0);
+}
+
+/* What was let go is not read: it has no payload, but still a number. */
+TEST(what_is_over_has_no_payload)
+{
+	ends_of_queue q("over");
+	auto l = q.tx.loan(sizeof(point), soon);
+
+	l.set_flags(IPCX_REQUEST);
+	l.commit();
+	CHECK(!l.try_as<char>() && l.bytes().empty() && !l.data() && l.seq());
+	l = q.tx.loan(sizeof(point), soon);
+	l.cancel();
+	CHECK_THROWS(EMSGSIZE, l.as<char>());
+	CHECK_THROWS(EMSGSIZE, (l.write("x"), 0));
+
+	auto m = q.rx.take(soon);
+	std::uint64_t seq = m.seq();
+
+	m.release();
+	CHECK(seq && m.seq() == seq && !m.data() && m.text().empty() && m.bytes().empty());
+	CHECK(!m.try_as<char>() && m.as_span<char>().empty());
+	CHECK_THROWS(EMSGSIZE, m.as<char>());
+	CHECK_THROWS(EMSGSIZE, m.copy<char>());
+	q.tx.send("again", soon);
+	m = q.rx.take(soon);
+	CHECK(m.text() == "again");
+	m.nack();
+	CHECK(m.text().empty());
+	q.rx.next(m, soon);
+	CHECK(m.text() == "again" && q.rx.try_next(m).timed_out() && m.text().empty());
+}
+
+/* What was taken from a queue whose leases end at once is another's soon. */
+TEST(what_was_held_for_too_long)
+{
+	ipcx::queue_opts opts;
+
+	opts.lease_ms = 1;
+	const unsigned int flags = IPCX_CREATE | IPCX_SEND | IPCX_RECV;
+	auto opened = ipcx::queue::try_open(uri("lease"), flags, opts);
+
+	if (opened.error() == std::errc::operation_not_supported)
+		return;
+	ipcx::queue q = std::move(opened.value());
+	auto wait = [&q] {
+		while (q.stat().leased)
+			usleep(1000);
+	};
+
+	q.send("one", soon);
+	auto m = q.take(soon);
+
+	wait();
+	CHECK(m.text() == "one");
+	CHECK_THROWS(ESTALE, (m.release(), 0));
+	CHECK(!m && m.text().empty());
+
+	/* of a batch each says so, and then it is no more in the way of the others */
+	q.send("two", soon);
+	auto b = q.take_n<2>(soon);
+
+	wait();
+	CHECK_THROWS(ESTALE, b.release());
+	CHECK(b.size() == 1 && b[0].text() == "two");
+	CHECK_THROWS(ESTALE, b.release());
+	CHECK(b.empty() && b.release() == 0);
+	ipcx::queue::unlink(uri("lease"));
+}
+
+TEST(a_deadline_that_makes_no_sense_is_past)
+{
+	ends_of_queue q("negative");
+
+	q.tx.send("held", soon);
+	auto m = q.rx.take(soon);
+
+	CHECK(q.rx.try_next(m, ipcx::deadline(-1)).timed_out() && !m);
+	CHECK(q.rx.stat().leased == 0 && q.rx.stat().released == 1);
 }
 
 TEST(nack_delivers_again)
