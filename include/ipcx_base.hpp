@@ -362,6 +362,19 @@ public:
 	}
 };
 
+namespace detail
+{
+
+/* A struct of C with its size set and all else 0 */
+template <class C> struct sized : C {
+	sized() noexcept : C{}
+	{
+		this->sz = sizeof(C);
+	}
+};
+
+} /* namespace detail */
+
 } /* namespace ipcx */
 
 #endif /* IPCX_BASE_HPP */

@@ -13,15 +13,29 @@ namespace ipcx
 {
 
 class queue;
-class topic;
 
 namespace detail
 {
 
-/* Which functions of C a loan and a message of each kind of object end with */
-template <class H> struct ends;
+template <class D, class H> class channel;
 
-template <> struct ends<ipcx_queue> {
+/* What is done in C with each kind of object */
+template <class H> struct functions;
+
+template <> struct functions<ipcx_queue> {
+	using opts = ipcx_queue_opts;
+	using attributes = struct ipcx_queue_attr;
+	static constexpr auto open = ipcx_queue_open;
+	static constexpr auto unlink = ipcx_queue_unlink;
+	static constexpr auto close = ipcx_queue_close;
+	static constexpr auto fd = ipcx_queue_fd;
+	static constexpr auto caps = ipcx_queue_caps;
+	static constexpr auto attr = ipcx_queue_attr;
+	static constexpr auto loan = ipcx_queue_loan;
+	static constexpr auto take = ipcx_queue_take;
+	static constexpr auto next = ipcx_queue_next;
+	static constexpr auto send = ipcx_queue_send;
+	static constexpr auto recv = ipcx_queue_recv;
 	static constexpr auto commit = ipcx_queue_commit;
 	static constexpr auto release = ipcx_queue_release;
 	static constexpr auto nack = ipcx_queue_nack;
@@ -42,7 +56,20 @@ template <> struct ends<ipcx_queue> {
 	}
 };
 
-template <> struct ends<ipcx_topic> {
+template <> struct functions<ipcx_topic> {
+	using opts = ipcx_topic_opts;
+	using attributes = struct ipcx_topic_attr;
+	static constexpr auto open = ipcx_topic_open;
+	static constexpr auto unlink = ipcx_topic_unlink;
+	static constexpr auto close = ipcx_topic_close;
+	static constexpr auto fd = ipcx_topic_fd;
+	static constexpr auto caps = ipcx_topic_caps;
+	static constexpr auto attr = ipcx_topic_attr;
+	static constexpr auto loan = ipcx_topic_loan;
+	static constexpr auto take = ipcx_topic_take;
+	static constexpr auto next = ipcx_topic_next;
+	static constexpr auto send = ipcx_topic_send;
+	static constexpr auto recv = ipcx_topic_recv;
 	static constexpr auto commit = ipcx_topic_commit;
 	static constexpr auto release = ipcx_topic_release;
 
@@ -75,6 +102,14 @@ inline int misfit(const void *data, std::size_t len, std::size_t size, std::size
 			      align);
 	raise(err, words);
 }
+
+/* A type of which the bytes are all */
+template <class T> struct plain_type {
+	static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
+	using type = T;
+};
+
+template <class T> using plain = typename plain_type<T>::type;
 
 /* The payload at @data as what C++ calls it, or nullptr. @T may be const. */
 template <class T> T *fitting(void *data, std::size_t len) noexcept
@@ -139,29 +174,25 @@ public:
 	 */
 	template <class T> const T &as() const
 	{
-		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
-		return fit<const T>(msg().data, size());
+		return fit<const plain<T>>(msg().data, size());
 	}
 
 	/* The same, or nullptr */
 	template <class T> const T *try_as() const noexcept
 	{
-		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
-		return fitting<const T>(msg().data, size());
+		return fitting<const plain<T>>(msg().data, size());
 	}
 
 	/* The payload as objects in a row; throws if it is not a whole number of them */
 	template <class T> span<const T> as_span() const
 	{
-		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
-		return fit_row<const T>(msg().data, size());
+		return fit_row<const plain<T>>(msg().data, size());
 	}
 
 	/* A copy of what as() finds, which need not be aligned */
 	template <class T> T copy() const
 	{
-		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
-		T object;
+		plain<T> object;
 
 		if (size() < sizeof(T))
 			raise_misfit(EMSGSIZE, size(), sizeof(T), alignof(T));
@@ -238,20 +269,17 @@ public:
 	/* As of a message; what lies there is not defined before it is written. */
 	template <class T> T &as()
 	{
-		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
-		return fit<T>(msg().data, size());
+		return fit<plain<T>>(msg().data, size());
 	}
 
 	template <class T> T *try_as() noexcept
 	{
-		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
-		return fitting<T>(msg().data, size());
+		return fitting<plain<T>>(msg().data, size());
 	}
 
 	template <class T> span<T> as_span()
 	{
-		static_assert(std::is_trivially_copyable_v<T>, "other processes know only bytes");
-		return fit_row<T>(msg().data, size());
+		return fit_row<plain<T>>(msg().data, size());
 	}
 
 	/* Makes the message shorter. Throws EMSGSIZE if that would be longer. */
@@ -386,14 +414,14 @@ template <class H>
 class basic_loan : public detail::held<H, basic_loan<H>>, public detail::writable<basic_loan<H>>
 {
 	using held = detail::held<H, basic_loan<H>>;
-	using ends = detail::ends<H>;
+	using c = detail::functions<H>;
 	friend held;
 	friend class queue;
-	friend class topic;
+	template <class, class> friend class detail::channel;
 
 	static void drop(H *h, ipcx_msg *m) noexcept
 	{
-		ends::cancel(h, m);
+		c::cancel(h, m);
 	}
 
 public:
@@ -431,7 +459,7 @@ public:
 
 	result<void> try_commit() noexcept
 	{
-		return this->end(ends::commit, true);
+		return this->end(c::commit, true);
 	}
 
 	/* Gives the slot back; or gives the call up that sent it, and goes on. */
@@ -454,14 +482,14 @@ class basic_message : public detail::held<H, basic_message<H>>,
 		      public detail::readable<basic_message<H>>
 {
 	using held = detail::held<H, basic_message<H>>;
-	using ends = detail::ends<H>;
+	using c = detail::functions<H>;
 	friend held;
 	friend class queue;
-	friend class topic;
+	template <class, class> friend class detail::channel;
 
 	static void drop(H *h, ipcx_msg *m) noexcept
 	{
-		(void)ends::release(h, m);
+		(void)c::release(h, m);
 	}
 
 public:
@@ -488,7 +516,7 @@ public:
 
 	result<void> try_release() noexcept
 	{
-		return this->end(ends::release, false);
+		return this->end(c::release, false);
 	}
 
 	/* Puts it back, to be delivered again; of queues only. As release() else. */
@@ -499,7 +527,7 @@ public:
 
 	result<void> try_nack() noexcept
 	{
-		return this->end(ends::nack, false);
+		return this->end(c::nack, false);
 	}
 };
 

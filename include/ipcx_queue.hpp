@@ -5,20 +5,14 @@
 #ifndef IPCX_QUEUE_HPP
 #define IPCX_QUEUE_HPP
 
-#include <memory>
-
 #include "ipcx_batch.hpp"
+#include "ipcx_channel.hpp"
 
 namespace ipcx
 {
 
 /* struct ipcx_queue_opts with its size set and all else 0 */
-struct queue_opts : ipcx_queue_opts {
-	queue_opts() noexcept : ipcx_queue_opts{}
-	{
-		sz = sizeof(ipcx_queue_opts);
-	}
-};
+using queue_opts = detail::sized<ipcx_queue_opts>;
 
 /**
  * class queue - an open queue
@@ -28,59 +22,13 @@ struct queue_opts : ipcx_queue_opts {
  *
  * Each function is that of C whose name it has behind "ipcx_queue_", and throws class error with
  * the errno that the comment there explains. Those with try_ throw nothing, and do not wait if no
- * deadline is given.
+ * deadline is given. Those that a topic has too are in ipcx_channel.hpp: open(), unlink(), close(),
+ * fd(), caps(), attr(), loan(), take(), next(), send(), recv().
  */
-class queue
+class queue : public detail::channel<queue, ipcx_queue>
 {
-	struct closer {
-		void operator()(ipcx_queue *q) const noexcept
-		{
-			ipcx_queue_close(q);
-		}
-	};
-
-	std::unique_ptr<ipcx_queue, closer> q_;
-
 public:
-	queue() = default;
-
-	/* Takes over a handle of C. */
-	explicit queue(ipcx_queue *q) noexcept : q_(q)
-	{
-	}
-
-	/**
-	 * open() - open a queue
-	 * @uri: as for ipcx_queue_open()
-	 * @flags: IPCX_CREATE, IPCX_SEND, IPCX_RECV and so on
-	 * @opts: attributes
-	 */
-	static queue open(name uri, unsigned int flags, const queue_opts &opts = {})
-	{
-		return try_open(uri, flags, opts).value();
-	}
-
-	static result<queue> try_open(name uri, unsigned int flags,
-				      const queue_opts &opts = {}) noexcept
-	{
-		return result<queue>::make([&](queue &q) noexcept {
-			ipcx_queue *h = nullptr;
-			int r = ipcx_queue_open(&h, uri.c_str(), flags, &opts);
-
-			q.q_.reset(h);
-			return r;
-		});
-	}
-
-	static void unlink(name uri)
-	{
-		try_unlink(uri).value();
-	}
-
-	static result<void> try_unlink(name uri) noexcept
-	{
-		return result<void>::of(ipcx_queue_unlink(uri.c_str()));
-	}
+	using channel::channel;
 
 	static void remove(name uri)
 	{
@@ -92,74 +40,12 @@ public:
 		return result<void>::of(ipcx_queue_remove(uri.c_str()));
 	}
 
-	/* Its loans and messages must be gone. */
-	void close() noexcept
-	{
-		q_.reset();
-	}
-
-	explicit operator bool() const noexcept
-	{
-		return bool(q_);
-	}
-
-	/* The handle of C, which stays the queue's */
-	ipcx_queue *get() const noexcept
-	{
-		return q_.get();
-	}
-
-	/* To poll: readable when a take would succeed, see ipcx_queue_fd(). Do not close it. */
-	int fd() const noexcept
-	{
-		return ipcx_queue_fd(get());
-	}
-
-	std::uint64_t caps() const noexcept
-	{
-		return ipcx_queue_caps(get());
-	}
-
-	struct ipcx_queue_attr attr() const
-	{
-		struct ipcx_queue_attr a = {};
-
-		a.sz = sizeof(a);
-		result<void>::of(ipcx_queue_attr(get(), &a)).value();
-		return a;
-	}
-
 	ipcx_queue_stats stat() const
 	{
-		ipcx_queue_stats s{};
+		detail::sized<ipcx_queue_stats> s;
 
-		s.sz = sizeof(s);
 		result<void>::of(ipcx_queue_stat(get(), &s)).value();
 		return s;
-	}
-
-	queue_loan loan(std::size_t len, deadline until = forever)
-	{
-		return try_loan(len, until).value();
-	}
-
-	result<queue_loan> try_loan(std::size_t len, deadline until = nowait) noexcept
-	{
-		return result<queue_loan>::make([&](queue_loan &l) noexcept {
-			return l.filled(get(), ipcx_queue_loan(get(), len, &l.m_, until.ns()));
-		});
-	}
-
-	queue_message take(deadline until = forever)
-	{
-		return try_take(until).value();
-	}
-
-	result<queue_message> try_take(deadline until = nowait) noexcept
-	{
-		return result<queue_message>::make([&](queue_message &m) noexcept {
-			return m.filled(get(), ipcx_queue_take(get(), &m.m_, until.ns()));
-		});
 	}
 
 	/* The head of the next message, without its payload, which stays where it is */
@@ -172,20 +58,6 @@ public:
 	{
 		return result<ipcx_msg>::make(
 			[&](ipcx_msg &m) noexcept { return ipcx_queue_peek(get(), &m); });
-	}
-
-	/* Releases what @m holds, if anything, and takes the next into it, in one system call. */
-	void next(queue_message &m, deadline until = forever)
-	{
-		try_next(m, until).value();
-	}
-
-	result<void> try_next(queue_message &m, deadline until = nowait) noexcept
-	{
-		/* not held, or held by another queue: that is all zero to this one */
-		if (m.h_ != get())
-			m = queue_message();
-		return result<void>::of(m.filled(get(), ipcx_queue_next(get(), &m.m_, until.ns())));
 	}
 
 	/* Up to @N slots of @len bytes each; the first is waited for. */
@@ -213,44 +85,6 @@ public:
 	{
 		return result<message_batch<N>>::make([&](message_batch<N> &b) noexcept {
 			return b.filled(get(), ipcx_queue_take_n(get(), b.m_, N, until.ns()));
-		});
-	}
-
-	/* Sends a copy, which for up to 64 bytes is cheaper than a loan. */
-	void send(bytes from, deadline until = forever)
-	{
-		try_send(from, until).value();
-	}
-
-	void send(std::string_view from, deadline until = forever)
-	{
-		try_send(from, until).value();
-	}
-
-	result<void> try_send(bytes from, deadline until = nowait) noexcept
-	{
-		return result<void>::of(
-			ipcx_queue_send(get(), from.data(), from.size(), until.ns()));
-	}
-
-	result<void> try_send(std::string_view from, deadline until = nowait) noexcept
-	{
-		return try_send(as_bytes(from), until);
-	}
-
-	/* Receives a copy. Returns the length of the message. */
-	std::size_t recv(span<std::byte> to, deadline until = forever)
-	{
-		return try_recv(to, until).value();
-	}
-
-	result<std::size_t> try_recv(span<std::byte> to, deadline until = nowait) noexcept
-	{
-		return result<std::size_t>::make([&](std::size_t &len) noexcept {
-			ssize_t r = ipcx_queue_recv(get(), to.data(), to.size(), until.ns());
-
-			len = r < 0 ? 0 : static_cast<std::size_t>(r);
-			return r;
 		});
 	}
 

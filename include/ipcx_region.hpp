@@ -5,21 +5,29 @@
 #ifndef IPCX_REGION_HPP
 #define IPCX_REGION_HPP
 
-#include <memory>
 #include <sys/mman.h>
 
-#include "ipcx_message.hpp"
+#include "ipcx_channel.hpp"
 
 namespace ipcx
 {
 
-/* struct ipcx_region_opts with its size set and all else 0 */
-struct region_opts : ipcx_region_opts {
-	region_opts() noexcept : ipcx_region_opts{}
-	{
-		sz = sizeof(ipcx_region_opts);
-	}
+namespace detail
+{
+
+template <> struct functions<ipcx_region> {
+	using opts = ipcx_region_opts;
+	static constexpr auto open = ipcx_region_open;
+	static constexpr auto unlink = ipcx_region_unlink;
+	static constexpr auto close = ipcx_region_close;
+	static constexpr auto fd = ipcx_region_fd;
+	static constexpr auto caps = ipcx_region_caps;
 };
+
+} /* namespace detail */
+
+/* struct ipcx_region_opts with its size set and all else 0 */
+using region_opts = detail::sized<ipcx_region_opts>;
 
 /**
  * class mapping - a part of a region in the memory of this process
@@ -114,85 +122,13 @@ public:
  * may only be assigned to or destroyed.
  *
  * Each function is that of C whose name it has behind "ipcx_region_", and throws class error with
- * the errno that the comment there explains. Those with try_ throw nothing.
+ * the errno that the comment there explains. Those with try_ throw nothing. open(), unlink(),
+ * close(), fd() and caps() are in ipcx_channel.hpp.
  */
-class region
+class region : public detail::handle<region, ipcx_region>
 {
-	struct closer {
-		void operator()(ipcx_region *r) const noexcept
-		{
-			ipcx_region_close(r);
-		}
-	};
-
-	std::unique_ptr<ipcx_region, closer> r_;
-
 public:
-	region() = default;
-
-	/* Takes over a handle of C. */
-	explicit region(ipcx_region *r) noexcept : r_(r)
-	{
-	}
-
-	/**
-	 * open() - open a region
-	 * @uri: as for ipcx_region_open()
-	 * @flags: IPCX_CREATE, IPCX_EXCL, IPCX_READ, IPCX_WRITE
-	 * @opts: attributes
-	 */
-	static region open(name uri, unsigned int flags, const region_opts &opts = {})
-	{
-		return try_open(uri, flags, opts).value();
-	}
-
-	static result<region> try_open(name uri, unsigned int flags,
-				       const region_opts &opts = {}) noexcept
-	{
-		return result<region>::make([&](region &g) noexcept {
-			ipcx_region *h = nullptr;
-			int r = ipcx_region_open(&h, uri.c_str(), flags, &opts);
-
-			g.r_.reset(h);
-			return r;
-		});
-	}
-
-	static void unlink(name uri)
-	{
-		try_unlink(uri).value();
-	}
-
-	static result<void> try_unlink(name uri) noexcept
-	{
-		return result<void>::of(ipcx_region_unlink(uri.c_str()));
-	}
-
-	void close() noexcept
-	{
-		r_.reset();
-	}
-
-	explicit operator bool() const noexcept
-	{
-		return bool(r_);
-	}
-
-	/* The handle of C, which stays the region's */
-	ipcx_region *get() const noexcept
-	{
-		return r_.get();
-	}
-
-	int fd() const noexcept
-	{
-		return ipcx_region_fd(get());
-	}
-
-	std::uint64_t caps() const noexcept
-	{
-		return ipcx_region_caps(get());
-	}
+	using handle::handle;
 
 	std::size_t size() const
 	{
@@ -228,7 +164,7 @@ public:
 			if (!end)
 				return failure{ end.error().value() };
 			if (*end <= offset)
-				return failure{ EINVAL, "the region ends before the offset" };
+				return failure{ EINVAL, "the region has nothing at this offset" };
 			len = *end - offset;
 		}
 		return result<mapping>::make([&](mapping &m) noexcept {
