@@ -13,6 +13,7 @@
  *
  * On the way of a message no memory is allocated, but for an exception. It works with
  * -fno-exceptions too: what would throw says why on stderr and aborts, so use try_...() there.
+ * Parts of one program may be built with and without, but hand each other no objects of ipcx.
  */
 #ifndef IPCX_HPP
 #define IPCX_HPP

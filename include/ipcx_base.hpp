@@ -24,7 +24,19 @@
 
 #include "ipcx.h"
 
+/*
+ * Functions that throw and those that abort have different names to the linker, so that a program
+ * may have both: what it was built from with exceptions, and what without.
+ */
+#if defined(__cpp_exceptions)
+#define IPCX_FAILURES thrown
+#else
+#define IPCX_FAILURES aborting
+#endif
+
 namespace ipcx
+{
+inline namespace IPCX_FAILURES
 {
 
 /**
@@ -375,6 +387,7 @@ template <class C> struct sized : C {
 
 } /* namespace detail */
 
+} /* namespace IPCX_FAILURES */
 } /* namespace ipcx */
 
 #endif /* IPCX_BASE_HPP */

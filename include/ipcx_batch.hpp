@@ -9,6 +9,8 @@
 
 namespace ipcx
 {
+inline namespace IPCX_FAILURES
+{
 
 /* One slot of a loan_batch, which ends with that */
 class batch_loan : public detail::writable<batch_loan>
@@ -263,6 +265,7 @@ public:
 	}
 };
 
+} /* namespace IPCX_FAILURES */
 } /* namespace ipcx */
 
 #endif /* IPCX_BATCH_HPP */

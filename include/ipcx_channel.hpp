@@ -11,6 +11,8 @@
 
 namespace ipcx
 {
+inline namespace IPCX_FAILURES
+{
 namespace detail
 {
 
@@ -198,6 +200,7 @@ public:
 };
 
 } /* namespace detail */
+} /* namespace IPCX_FAILURES */
 } /* namespace ipcx */
 
 #endif /* IPCX_CHANNEL_HPP */

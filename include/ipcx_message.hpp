@@ -11,6 +11,8 @@
 
 namespace ipcx
 {
+inline namespace IPCX_FAILURES
+{
 
 class queue;
 
@@ -536,6 +538,7 @@ using queue_message = basic_message<ipcx_queue>;
 using topic_loan = basic_loan<ipcx_topic>;
 using topic_message = basic_message<ipcx_topic>;
 
+} /* namespace IPCX_FAILURES */
 } /* namespace ipcx */
 
 #endif /* IPCX_MESSAGE_HPP */

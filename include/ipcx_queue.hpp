@@ -10,6 +10,8 @@
 
 namespace ipcx
 {
+inline namespace IPCX_FAILURES
+{
 
 /* struct ipcx_queue_opts with its size set and all else 0 */
 using queue_opts = detail::sized<ipcx_queue_opts>;
@@ -235,6 +237,7 @@ private:
 	}
 };
 
+} /* namespace IPCX_FAILURES */
 } /* namespace ipcx */
 
 #endif /* IPCX_QUEUE_HPP */

@@ -11,6 +11,8 @@
 
 namespace ipcx
 {
+inline namespace IPCX_FAILURES
+{
 
 namespace detail
 {
@@ -196,6 +198,7 @@ public:
 	}
 };
 
+} /* namespace IPCX_FAILURES */
 } /* namespace ipcx */
 
 #endif /* IPCX_REGION_HPP */

@@ -9,6 +9,8 @@
 
 namespace ipcx
 {
+inline namespace IPCX_FAILURES
+{
 
 /* struct ipcx_topic_opts with its size set and all else 0 */
 using topic_opts = detail::sized<ipcx_topic_opts>;
@@ -47,6 +49,7 @@ public:
 	}
 };
 
+} /* namespace IPCX_FAILURES */
 } /* namespace ipcx */
 
 #endif /* IPCX_TOPIC_HPP */

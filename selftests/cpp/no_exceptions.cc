@@ -12,6 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* In exceptions.cc */
+bool throws(const std::string &uri);
+
 static int n, bad;
 
 static void check(const char *what, bool good)
@@ -65,6 +68,7 @@ int main(int argc, char **argv)
 		check("it was released", rx->stat().leased == 0 && rx->stat().released == 1);
 		check("an error is a result", rx->try_take().timed_out());
 		check("what would throw aborts", aborts());
+		check("what is built with exceptions throws", throws("pigeon:x"));
 	}
 	(void)ipcx::queue::try_unlink(uri);
 	std::printf("1..%d\n", n);
