@@ -71,6 +71,11 @@ std::string region_uri(const char *name)
 	return t + ":cpp-" + name + "-" + std::to_string(tester);
 }
 
+unsigned int spares()
+{
+	return transport == "kernel";
+}
+
 pid_t fork_or_fail()
 {
 	pid_t pid;

@@ -50,6 +50,9 @@ std::string uri(const char *name);
 /* The same for regions, which there are not over all */
 std::string region_uri(const char *name);
 
+/* Slots that a sender who has sent keeps on loan for its next message */
+unsigned int spares();
+
 /* How often memory was asked for by new */
 extern unsigned long news;
 

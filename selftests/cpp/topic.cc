@@ -118,7 +118,7 @@ TEST(handles_close_themselves)
 	{
 		auto q = ipcx::queue::open(uri("gone"), make | IPCX_RECV);
 		auto t = ipcx::topic::open(uri("gone-topic"), make | IPCX_PUBLISH);
-		auto r = ipcx::region::open(region_uri("gone"), IPCX_CREATE | IPCX_READ);
+		auto r = ipcx::region::open(region_uri("gone-region"), IPCX_CREATE | IPCX_READ);
 
 		CHECK(ipcx::queue::try_open(uri("gone"), IPCX_SEND));
 		CHECK(ipcx::topic::try_open(uri("gone-topic"), IPCX_PUBLISH));
@@ -130,7 +130,7 @@ TEST(handles_close_themselves)
 	CHECK(ipcx::topic::try_open(uri("gone-topic"), IPCX_PUBLISH).error() ==
 	      std::errc::no_such_file_or_directory);
 	CHECK(fcntl(fd, F_GETFD) < 0);
-	ipcx::region::unlink(region_uri("gone"));
+	ipcx::region::unlink(region_uri("gone-region"));
 }
 
 TEST(copies_of_topics)
