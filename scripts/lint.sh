@@ -188,7 +188,7 @@ man_pages() {
 
 # the programs in the pages and in examples/ compile
 man_examples() {
-	local dir=$out/man_examples page
+	local dir=$out/man_examples page loops
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	find Documentation/man -type f -name 'ipcx*.[34]' | while read -r page; do
@@ -200,7 +200,8 @@ man_examples() {
 			file { gsub(/\\e/, "\\"); print >file }
 			END { if (!n) print base ": no program" }' "$page"
 	done
-	gcc -std=gnu11 -Wall -Wextra -Werror -fsyntax-only -Iinclude -Iinclude/uapi \
+	read -ra loops <<<"$(pkg-config --cflags libuv libsystemd glib-2.0)"
+	gcc -std=gnu11 -Wall -Wextra -Werror -fsyntax-only -Iinclude -Iinclude/uapi "${loops[@]}" \
 		"$dir"/*.c Documentation/examples/*.c
 	g++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Iinclude Documentation/examples/*.cc
 }

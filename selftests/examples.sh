@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Documentation/examples/files.c over every transport that is here, epoll.c and uring.c over some,
+# Documentation/examples/files.c over every transport that is here, those with loops over some,
 # those of the tutorial, which print what stands there. TAP on stdout.
 # shellcheck disable=SC2317 # the functions are called through check
 top=$(dirname "$(realpath "$0")")/..
@@ -36,9 +36,16 @@ prints() {
 # who ends first is not always the same
 camera() { prints camera sh -c "'$dir/camera' $1 | sort"; }
 
-for example in files epoll uring pipeline server camera counters; do
-	check "$example.c compiles" gcc -Wall -Wextra -Werror -D_GNU_SOURCE -I"$top/include" \
-		"$top/Documentation/examples/$example.c" "$top/build/lib/libipcx.a" -pthread -o "$dir/$example"
+# compiles EXAMPLE [PACKAGE]
+compiles() {
+	# shellcheck disable=SC2046 # words
+	gcc -Wall -Wextra -Werror -D_GNU_SOURCE -I"$top/include" "$top/Documentation/examples/$1.c" \
+		"$top/build/lib/libipcx.a" ${2:+$(pkg-config --cflags --libs "$2")} -pthread -o "$dir/$1"
+}
+
+for example in files epoll uring pipeline server camera counters 'libuv libuv' 'sd-event libsystemd' 'glib glib-2.0'; do
+	# shellcheck disable=SC2086
+	check "${example% *}.c compiles" compiles $example
 done
 : >"$dir/empty"
 echo hello >"$dir/small"
@@ -69,7 +76,9 @@ transports='shm unix'
 [ ! -c /dev/ipcx ] || transports="$transports kernel"
 for transport in $transports; do
 	want='queue: a job,queue: end,topic: more,topic: news,'
-	check "$transport: a queue and a topic by epoll" lines "$dir/epoll" "$transport:epoll-$$" "$transport:epolled-$$"
+	for loop in epoll libuv sd-event glib; do
+		check "$transport: a queue and a topic by $loop" lines "$dir/$loop" "$transport:$loop-$$" "$transport:$loop-topic-$$"
+	done
 	want='end,one,one,one,two,two,two,'
 	check "$transport: a queue by io_uring" lines "$dir/uring" "$transport:uring-$$"
 done
