@@ -347,7 +347,7 @@ host() {
 
 programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death
 	answer inline io policy credit leases expire dead_letter remove sealed wait spare wake epoll map
-	inherit fork name owner timens limit memcg leak many uring death kill
+	inherit fdstore fork name owner timens limit memcg leak many uring death kill
 	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_mix topic_death topic_kill region
 	netlink netlink_who netlink_bad event event_limit event_who event_cost tap_open tap_read tap_over tap_topic tap_cost netlink_set revoke revoke_who revoke_lib trace trace_topic trace_storm transport transport_call transport_bulk
 	race race_time race_call race_topic race_region race_event race_tap race_revoke storm flip rust_kernel python.py cli.sh top.sh doctor.sh trace.sh"
