@@ -55,8 +55,8 @@ packages+=" spin"
 packages+=" ccache"
 # programs that use the installed library; pages are found by man
 packages+=" cmake man-db"
-# loops of examples
-packages+=" libuv1-dev libsystemd-dev libglib2.0-dev"
+# examples: loops, a container
+packages+=" libuv1-dev libsystemd-dev libglib2.0-dev bubblewrap"
 # make dist
 packages+=" git"
 # scripts for tracepoints
