@@ -421,8 +421,9 @@ if [ "$kernel" = stock ]; then
 	done
 	run fallback.sh selftests/fallback.sh
 	run record.sh selftests/record.sh
-	# two minutes, and packages of its own
+	# minutes, and packages of their own
 	[ -z "$only" ] || run packages.sh selftests/packages.sh
+	[ -z "$only" ] || run clean_root.sh selftests/clean_root.sh
 fi
 # shellcheck disable=SC2086 # one word a program
 guests $programs

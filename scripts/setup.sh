@@ -22,7 +22,7 @@ more=
 case ${1:-} in
 '') ;;
 --peers) more=" libzmq3-dev libnng-dev iceoryx libiceoryx-posh-dev libiceoryx-binding-c-dev" ;;
---packages) more=" debhelper dh-dkms dh-python dkms dpkg-dev lintian" ;;
+--packages) more=" debhelper debootstrap dh-dkms dh-python dkms dpkg-dev lintian" ;;
 -h | --help) usage; exit ;;
 *) usage >&2; exit 2 ;;
 esac

@@ -9,18 +9,9 @@ trap 'rm -rf "$dir"' EXIT
 unset MAKEFLAGS MAKELEVEL
 # shellcheck source=selftests/tap.sh
 . "$top/selftests/tap.sh"
+# shellcheck source=selftests/packages_util.sh
+. "$top/selftests/packages_util.sh"
 
-version=$(sed -n 's/^VERSION := //p' "$top/libuser/Makefile")
-# loud COMMAND...: what it says, if it fails
-loud() { "$@" >"$dir/log" 2>&1 || { sed 's/^/# /' "$dir/log" | tail -n 40; return 1; }; }
-unpacked() {
-	make -s -C "$top" dist O="$dir" && mkdir "$dir/ipcx" &&
-		tar -C "$dir/ipcx" --strip-components 1 -xzf "$dir/ipcx-$version.tar.gz"
-}
-# build: where no network is
-build() {
-	cd "$dir/ipcx" && unshare --net --map-current-user -- dpkg-buildpackage -us -uc -b
-}
 names() {
 	(cd "$dir" && ls ./*.deb) | sed -n 's,^\./\([a-z0-9-]*\)_.*,\1,p' | grep -v dbgsym | tr '\n' ' '
 }
