@@ -37,6 +37,7 @@ installed := \
 	link:libipcx.so.$(VERSION):$(LIBDIR)/$(SONAME) \
 	link:$(SONAME):$(LIBDIR)/libipcx.so \
 	$(call files,644,$(O)/lib/libipcx.a,$(LIBDIR)) \
+	$(call files,644,$(O)/lib/libipcx-mq.so,$(LIBDIR)/ipcx) \
 	fill:$(TOP)/libuser/libipcx.pc.in:$(LIBDIR)/pkgconfig/libipcx.pc \
 	$(foreach f,ipcx-config.cmake ipcx-config-version.cmake, \
 		fill:$(TOP)/libuser/$f.in:$(LIBDIR)/cmake/ipcx/$f) \
@@ -55,7 +56,7 @@ installed := \
 # comes with the module, or each boot fails to load it
 load := 644:$(TOP)/scripts/install/modules.conf:$(MODULESDIR)/ipcx.conf
 # directories that are ipcx's alone, the innermost first
-installed_dirs := $(LIBDIR)/cmake/ipcx $(PYTHONDIR)/ipcx $(DATADIR)/ipcx/trace $(DATADIR)/ipcx $(DOCDIR)/examples $(DOCDIR)
+installed_dirs := $(LIBDIR)/cmake/ipcx $(LIBDIR)/ipcx $(PYTHONDIR)/ipcx $(DATADIR)/ipcx/trace $(DATADIR)/ipcx $(DOCDIR)/examples $(DOCDIR)
 
 sources := $(patsubst $(TOP)/%,%,$(wildcard $(addprefix $(TOP)/,Kbuild dkms.conf \
 	kmod/*.[ch] include/uapi/linux/*.h)))

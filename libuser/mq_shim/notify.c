@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * mq_notify(): a thread for each registration watches the queue.
+ *
+ * One process at a time is registered with a queue: it has a socket bound to a name that says which
+ * queue it is, which is gone with the process.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "shim.h"
+
+/**
+ * struct watch - a registration
+ * @next: of this process, under mq_shim_lock
+ * @end: the queue, in use by this
+ * @event: what is to be done
+ * @mask: signals that the caller has blocked
+ * @bound: the socket that makes it the only one
+ * @set: what its thread waits for: the queue, and @stop
+ * @stop: told when it is taken away
+ * @arrived: messages that had come to the queue at the last look
+ * @taken: by mq_notify_forget()
+ * @done: its thread does not use it any more
+ */
+struct watch {
+	struct watch *next;
+	struct mq_end *end;
+	struct sigevent event;
+	sigset_t mask;
+	int bound, set, stop;
+	uint64_t arrived;
+	bool taken, done;
+};
+
+static struct watch *watches;
+static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
+
+static void free_watch(struct watch *w)
+{
+	if (w->bound >= 0)
+		close(w->bound);
+	if (w->set >= 0)
+		close(w->set);
+	if (w->stop >= 0)
+		close(w->stop);
+	free(w);
+}
+
+/* Under mq_shim_lock */
+static void unlist(struct watch *w)
+{
+	struct watch **p = &watches;
+
+	while (*p != w)
+		p = &(*p)->next;
+	*p = w->next;
+}
+
+/* The threads are not in the child, nor is the process registered. */
+void mq_notify_forked(void)
+{
+	while (watches) {
+		struct watch *w = watches;
+
+		watches = w->next;
+		/* never the last use: that would close, for which it is too early here */
+		__atomic_sub_fetch(&w->end->users, 1, __ATOMIC_ACQ_REL);
+		free_watch(w);
+	}
+	pthread_cond_init(&finished, NULL);
+}
+
+void mq_notify_forget(const struct mq_end *e)
+{
+	struct watch *w;
+
+	pthread_mutex_lock(&mq_shim_lock);
+	for (w = watches; w && w->end->attr.id != e->attr.id; w = w->next)
+		;
+	if (w) {
+		unlist(w);
+		w->taken = true;
+		eventfd_write(w->stop, 1);
+		while (!w->done)
+			pthread_cond_wait(&finished, &mq_shim_lock);
+	}
+	pthread_mutex_unlock(&mq_shim_lock);
+	if (w) {
+		mq_end_put(w->end);
+		free_watch(w);
+	}
+}
+
+/* How many came since the last look, or were put back; unknown where others' are not counted */
+static uint64_t news(struct watch *w, const struct ipcx_queue_stats *stats)
+{
+	uint64_t arrived = stats->sent + stats->redelivered, n = arrived - w->arrived;
+
+	w->arrived = arrived;
+	return w->end->shared ? n : UINT64_MAX;
+}
+
+/* Was it empty since the last look, and is it not so now? Then all that is there has come since. */
+static bool look(struct watch *w)
+{
+	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
+
+	if (ipcx_queue_stat(w->end->q, &stats))
+		return false;
+	return stats.queued <= news(w, &stats) && stats.queued;
+}
+
+static void send_signal(const struct sigevent *event, const struct ipcx_msg *m)
+{
+	siginfo_t info;
+
+	memset(&info, 0, sizeof(info));
+	info.si_signo = event->sigev_signo;
+	info.si_code = SI_MESGQ;
+	info.si_pid = m->pid;
+	info.si_uid = m->uid;
+	info.si_value = event->sigev_value;
+	syscall(SYS_rt_sigqueueinfo, getpid(), event->sigev_signo, &info);
+}
+
+static void tell(const struct sigevent *event, const sigset_t *mask, const struct ipcx_msg *m)
+{
+	if (event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo) {
+		send_signal(event, m);
+	} else if (event->sigev_notify == SIGEV_THREAD) {
+		pthread_sigmask(SIG_SETMASK, mask, NULL);
+		event->sigev_notify_function(event->sigev_value);
+	}
+}
+
+static void *watch(void *arg)
+{
+	struct ipcx_msg m = { 0 };
+	struct watch *w = arg;
+	struct sigevent event = w->event;
+	struct epoll_event ev;
+	sigset_t mask;
+	bool taken;
+
+	pthread_detach(pthread_self());
+	do {
+		if (epoll_wait(w->set, &ev, 1, -1) == 1 && ev.data.fd == w->stop)
+			break;
+	} while (!look(w));
+	ipcx_queue_peek(w->end->q, &m);
+	pthread_mutex_lock(&mq_shim_lock);
+	mask = w->mask;
+	taken = w->taken;
+	w->done = true;
+	if (!taken)
+		unlist(w);
+	pthread_cond_broadcast(&finished);
+	pthread_mutex_unlock(&mq_shim_lock);
+	if (taken)
+		return NULL;
+	mq_end_put(w->end);
+	free_watch(w);
+	tell(&event, &mask, &m);
+	return NULL;
+}
+
+/* Return: the socket, or a negative errno: EBUSY if there is one. */
+static int bind_queue(uint64_t id)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), len;
+
+	if (fd < 0)
+		return -errno;
+	len = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "ipcx-mq-notify-%llu",
+		       (unsigned long long)id);
+	if (!bind(fd, (struct sockaddr *)&name, offsetof(struct sockaddr_un, sun_path) + 1 + len))
+		return fd;
+	len = errno == EADDRINUSE ? -EBUSY : -errno;
+	close(fd);
+	return len;
+}
+
+static int prepare(struct watch *w)
+{
+	struct epoll_event queue = { .events = EPOLLIN | EPOLLET, .data.fd = -1 };
+	struct epoll_event stop = { .events = EPOLLIN }, old;
+	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
+	int r;
+
+	w->bound = bind_queue(w->end->attr.id);
+	if (w->bound < 0)
+		return w->bound;
+	w->stop = eventfd(0, EFD_CLOEXEC);
+	w->set = epoll_create1(EPOLL_CLOEXEC);
+	stop.data.fd = w->stop;
+	if (w->stop < 0 || w->set < 0 || epoll_ctl(w->set, EPOLL_CTL_ADD, w->stop, &stop) ||
+	    epoll_ctl(w->set, EPOLL_CTL_ADD, ipcx_queue_fd(w->end->q), &queue))
+		return -errno;
+	epoll_wait(w->set, &old, 1, 0); /* what is there already is none */
+	r = ipcx_queue_stat(w->end->q, &stats);
+	if (!r)
+		news(w, &stats);
+	return r;
+}
+
+/* The program's signals are not for it. */
+static int start(struct watch *w)
+{
+	pthread_attr_t *attr = NULL;
+	pthread_t thread;
+	sigset_t none, old;
+	int r;
+
+	if (w->event.sigev_notify == SIGEV_THREAD)
+		attr = w->event.sigev_notify_attributes;
+	sigfillset(&none);
+	pthread_sigmask(SIG_SETMASK, &none, &old);
+	pthread_mutex_lock(&mq_shim_lock);
+	w->mask = old;
+	r = -pthread_create(&thread, attr, watch, w);
+	if (!r) {
+		w->next = watches;
+		watches = w;
+	}
+	pthread_mutex_unlock(&mq_shim_lock);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return r;
+}
+
+/* Uses @e from now on, if it does not fail. */
+static int add_watch(struct mq_end *e, const struct sigevent *event)
+{
+	struct watch *w = malloc(sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct watch){ .end = e, .event = *event, .bound = -1, .set = -1, .stop = -1 };
+	r = prepare(w);
+	if (!r)
+		r = start(w);
+	if (r)
+		free_watch(w);
+	return r;
+}
+
+static int check_event(const struct sigevent *event)
+{
+	switch (event->sigev_notify) {
+	case SIGEV_SIGNAL:
+		return event->sigev_signo < 0 || event->sigev_signo > SIGRTMAX ? -EINVAL : 0;
+	case SIGEV_NONE:
+	case SIGEV_THREAD:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+EXPORT int mq_notify(mqd_t fd, const struct sigevent *event)
+{
+	int r = event ? check_event(event) : 0;
+	struct mq_end *e = NULL;
+
+	if (!r) {
+		e = mq_end_get(fd);
+		r = e ? 0 : -EBADF;
+	}
+	if (!r && event)
+		r = e->flags & IPCX_RECV ? add_watch(e, event) : -EBADF;
+	else if (!r)
+		mq_notify_forget(e);
+	if (e && (r || !event))
+		mq_end_put(e);
+	if (!r)
+		return 0;
+	errno = -r;
+	return -1;
+}

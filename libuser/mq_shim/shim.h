@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * libipcx-mq.so: POSIX message queues of a program that is loaded with it are queues of ipcx.
+ */
+#ifndef IPCX_MQ_SHIM_H
+#define IPCX_MQ_SHIM_H
+
+#include <limits.h>
+#include <mqueue.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+#include <ipcx.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define MQ_URI (NAME_MAX + 8) /* bytes of "kernel:NAME" */
+
+/**
+ * struct mq_end - an open queue
+ * @users: descriptors, and calls under way; with the last it is closed
+ * @q: its handle, NULL: this one is not used
+ * @own: what this process sends and receives by, once it has forked, see mq_end_queue()
+ * @next: of all there are, which are never freed
+ * @attr: what the queue is
+ * @fd: of the handle, which the program does not know; -1 in a child that has it no more
+ * @flags: IPCX_SEND, IPCX_RECV
+ * @nonblock: O_NONBLOCK, if it is not shared
+ * @forked: other processes may have @q, too
+ * @shared: what forks and duplicates have in common is in the open file: over the kernel
+ * @uri: what ipcx calls it
+ *
+ * The program's descriptors are duplicates of @fd.
+ */
+struct mq_end {
+	unsigned int users;
+	struct ipcx_queue *q, *own;
+	struct mq_end *next;
+	struct ipcx_queue_attr attr;
+	int fd;
+	unsigned int flags;
+	bool nonblock, forked, shared;
+	char uri[MQ_URI];
+};
+
+/* Protects what is not atomic. Neither held while a handle is opened or closed, nor across fork. */
+extern pthread_mutex_t mq_shim_lock;
+
+/* Return: a new descriptor of it, or a negative errno: then @q is closed. */
+int mq_end_add(struct ipcx_queue *q, const char *uri, unsigned int flags, bool shared,
+	       bool nonblock);
+struct mq_end *mq_end_get(int fd);
+void mq_end_put(struct mq_end *e);
+struct ipcx_queue *mq_end_queue(struct mq_end *e);
+bool mq_end_nonblock(const struct mq_end *e);
+
+/* This process is not told of the queue any more. */
+void mq_notify_forget(const struct mq_end *e);
+void mq_notify_forked(void);
+
+/* The system's own; what libipcx.a calls is linked to these, see --wrap in the Makefile. */
+mqd_t __wrap_mq_open(const char *name, int oflag, ...);
+mqd_t __wrap___mq_open_2(const char *name, int oflag);
+int __wrap_mq_send(mqd_t q, const char *buf, size_t len, unsigned int prio);
+ssize_t __wrap_mq_receive(mqd_t q, char *buf, size_t len, unsigned int *prio);
+int __wrap_mq_getattr(mqd_t q, struct mq_attr *attr);
+int __wrap_mq_unlink(const char *name);
+
+#if __LONG_WIDTH__ == 32
+/* What programs of 32 bits call whose times have 64 */
+struct time64 {
+	int64_t sec;
+	int32_t nsec, pad;
+};
+
+int __mq_timedsend_time64(mqd_t fd, const char *buf, size_t len, unsigned int prio,
+			  const struct time64 *at);
+ssize_t __mq_timedreceive_time64(mqd_t fd, char *buf, size_t cap, unsigned int *prio,
+				 const struct time64 *at);
+#endif
+
+#endif /* IPCX_MQ_SHIM_H */
