@@ -134,7 +134,7 @@ cpus() {
 	*/answer | */call | */server_death | */caller_death | */death | */epoll | */fdinfo | */flip | \
 		*/fork | */kill | */held_back | */prefetch | */queue | */race | */race_* | */sealed | \
 		*/storm | */tap_read | */tap_topic | */topic | */topic_lib | */topic_error | */topic_wake | */topic_mix | */topic_death | \
-		*/topic_kill | */trace_storm | */wait)
+		*/topic_kill | */trace_storm | */wait | */mq_shim.sh)
 		echo 2
 		;;
 	*) echo 1 ;;
@@ -289,7 +289,7 @@ beside() {
 programs_build() {
 	local t todo=()
 	for t in $only; do
-		t=${t%_host}
+		t=${t%_host} t=${t%.sh}
 		[ ! -e "selftests/$t.c" ] && [ "$t" != rust_kernel ] || todo+=("$out/$t")
 	done
 	[ -z "$only" ] || [ ${#todo[@]} -gt 0 ] || return 0
@@ -350,7 +350,7 @@ programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_de
 	inherit fdstore fork name owner timens limit memcg leak many uring death kill
 	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_mix topic_death topic_kill region
 	netlink netlink_who netlink_bad event event_limit event_who event_cost tap_open tap_read tap_over tap_topic tap_cost netlink_set revoke revoke_who revoke_lib trace trace_topic trace_storm transport transport_call transport_bulk
-	race race_time race_call race_topic race_region race_event race_tap race_revoke storm flip rust_kernel python.py cli.sh top.sh container.sh doctor.sh trace.sh"
+	race race_time race_call race_topic race_region race_event race_tap race_revoke storm flip rust_kernel python.py cli.sh mq_shim.sh top.sh container.sh doctor.sh trace.sh"
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32
 	topic32 topic_abi32 topic_pairs32 topic_durable32 topic_lib32 topic_death32 region32"
 case $kernel in
@@ -360,6 +360,7 @@ debug) # the longest first; the kernels built here have no aio, no BPF, and do n
 	programs=${programs/ uring/}
 	programs=${programs/ event_cost/}
 	programs=${programs/ tap_cost/}
+	programs=${programs/ mq_shim.sh/} # the library's share is not for this kernel
 	programs=${programs/ rust_kernel python.py/} # the same calls, and Python itself would take most of its time
 	;;
 kcsan) # where threads meet
@@ -420,6 +421,7 @@ if [ "$kernel" = stock ]; then
 		run "${t}_host" host "$t"
 	done
 	run fallback.sh selftests/fallback.sh
+	run mq_shim_host selftests/mq_shim.sh
 	run record.sh selftests/record.sh
 	# minutes, and packages of their own
 	[ -z "$only" ] || run packages.sh selftests/packages.sh

@@ -59,6 +59,8 @@ packages+=" cmake man-db"
 packages+=" libuv1-dev libsystemd-dev libglib2.0-dev bubblewrap"
 # make dist
 packages+=" git"
+# programs of POSIX message queues, for libipcx-mq.so
+packages+=" stress-ng rt-tests"
 # scripts for tracepoints
 packages+=" bpftrace"
 # putting bugs in on purpose

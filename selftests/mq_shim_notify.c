@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* mq_notify(), see mq_shim_util.h. */
+#include <pthread.h>
+#include <sys/prctl.h>
+
+#include "mq_shim_util.h"
+
+#define SIGNAL SIGRTMIN
+
+static struct sigevent by_signal(int value)
+{
+	return (struct sigevent){
+		.sigev_notify = SIGEV_SIGNAL,
+		.sigev_signo = SIGNAL,
+		.sigev_value.sival_int = value,
+	};
+}
+
+/* Return: whether the signal came in time */
+static bool told(int ms, siginfo_t *info)
+{
+	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * MS };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGNAL);
+	return sigtimedwait(&set, info, &ts) == SIGNAL;
+}
+
+static void block(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGNAL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+TEST_F(mq, signal)
+{
+	struct sigevent ev = by_signal(7);
+	siginfo_t info;
+
+	block();
+	ASSERT_EQ(0, mq_notify(self->q, &ev));
+	FAILS(EBUSY, mq_notify(self->q, &ev));
+	ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+	ASSERT_TRUE(told(5000, &info));
+	EXPECT_EQ(SI_MESGQ, info.si_code);
+	EXPECT_EQ(7, info.si_value.sival_int);
+	if (whole()) {
+		EXPECT_EQ(getpid(), info.si_pid);
+		EXPECT_EQ(getuid(), info.si_uid);
+	}
+	/* once */
+	ASSERT_EQ(1, drain(self->q, self->buf));
+	ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+	EXPECT_FALSE(told(100, &info));
+	ASSERT_EQ(1, drain(self->q, self->buf));
+	/* and again */
+	for (int i = 0; i < 100; i++) {
+		ASSERT_EQ(0, mq_notify(self->q, &ev));
+		ASSERT_EQ(0, mq_send(self->q, "x", 1, i & 1));
+		ASSERT_TRUE(told(5000, &info));
+		ASSERT_EQ(1, drain(self->q, self->buf));
+	}
+}
+
+/* Only when it has been empty, and only if it still is not */
+TEST_F(mq, when)
+{
+	struct sigevent ev = by_signal(1);
+	siginfo_t info;
+
+	block();
+	ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+	ASSERT_EQ(0, mq_notify(self->q, &ev));
+	EXPECT_FALSE(told(50, &info));
+	if (whole()) {
+		ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+		EXPECT_FALSE(told(50, &info));
+	}
+	drain(self->q, self->buf);
+	EXPECT_FALSE(told(50, &info));
+	ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+	EXPECT_TRUE(told(5000, &info));
+}
+
+static void *receive_one(void *arg)
+{
+	char buf[SIZE];
+
+	return (void *)(intptr_t)mq_receive(((fix *)arg)->q, buf, SIZE, NULL);
+}
+
+/* Who waits gets the message, and nobody is told. */
+TEST_F(mq, somebody_waits)
+{
+	struct sigevent ev = by_signal(1);
+	siginfo_t info;
+	pthread_t t;
+	void *r;
+
+	if (!whole())
+		SKIP(return, "needs a queue that hands over to who waits");
+	block();
+	ASSERT_EQ(0, mq_notify(self->q, &ev));
+	ASSERT_EQ(0, pthread_create(&t, NULL, receive_one, self));
+	usleep(100000);
+	ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+	pthread_join(t, &r);
+	EXPECT_EQ((void *)1, r);
+	EXPECT_FALSE(told(100, &info));
+	ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+	EXPECT_TRUE(told(5000, &info));
+}
+
+TEST_F(mq, taken_away)
+{
+	struct sigevent ev = by_signal(1), none = { .sigev_notify = SIGEV_NONE };
+	struct sigevent bad = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = 1000 };
+	siginfo_t info;
+
+	block();
+	FAILS(EINVAL, mq_notify(self->q, &bad));
+	bad.sigev_notify = 99;
+	FAILS(EINVAL, mq_notify(self->q, &bad));
+	EXPECT_EQ(0, mq_notify(self->q, NULL));
+	ASSERT_EQ(0, mq_notify(self->q, &ev));
+	EXPECT_EQ(0, mq_notify(self->q, NULL));
+	/* nothing is told, but nobody else either */
+	ASSERT_EQ(0, mq_notify(self->q, &none));
+	FAILS(EBUSY, mq_notify(self->q, &ev));
+	ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+	EXPECT_FALSE(told(100, &info));
+	drain(self->q, self->buf);
+	ASSERT_EQ(0, mq_notify(self->q, &ev));
+	if (is_over("shm"))
+		return;
+	/* closing it does so too */
+	mq_close(self->q);
+	self->q = open_queue(O_RDWR);
+	ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+	EXPECT_FALSE(told(100, &info));
+	ASSERT_EQ(0, mq_notify(self->q, &ev));
+}
+
+/* One process is told: as long as it lives, and not a child of it. */
+TEST_F(mq, processes)
+{
+	struct sigevent ev = by_signal(1);
+	siginfo_t info;
+	int pipes[2], status;
+	pid_t pid, child;
+	char c = 0;
+
+	if (is_over("shm"))
+		SKIP(return, "needs several receivers");
+	block();
+	ASSERT_EQ(0, pipe(pipes));
+	pid = fork();
+	if (!pid) {
+		mqd_t q = open_queue(O_RDWR);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		c = !mq_notify(q, &ev);
+		/* a child that outlives it changes nothing */
+		if (!fork()) {
+			write(pipes[1], &c, 1);
+			sleep(2);
+			_exit(0);
+		}
+		pause();
+	}
+	ASSERT_EQ(1, read(pipes[0], &c, 1));
+	EXPECT_EQ(1, c);
+	FAILS(EBUSY, mq_notify(self->q, &ev));
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	ASSERT_EQ(0, mq_notify(self->q, &ev));
+	child = fork();
+	if (!child) {
+		mqd_t q = open_queue(O_RDWR);
+
+		mq_notify(q, NULL);
+		mq_close(q);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+	EXPECT_TRUE(told(5000, &info));
+}
+
+static int calls, received;
+static fix *the;
+
+/* As programs do: registers again, then takes all there are. */
+static void by_thread(union sigval value)
+{
+	struct sigevent ev = {
+		.sigev_notify = SIGEV_THREAD,
+		.sigev_notify_function = by_thread,
+		.sigev_value = value,
+	};
+	char buf[SIZE];
+
+	mq_notify(the->q, &ev);
+	while (mq_receive(the->q, buf, SIZE, NULL) >= 0)
+		__atomic_add_fetch(&received, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&calls, value.sival_int, __ATOMIC_SEQ_CST);
+}
+
+TEST_F(mq, thread)
+{
+	struct mq_attr attr = { .mq_flags = O_NONBLOCK };
+	int n = 500;
+
+	the = self;
+	ASSERT_EQ(0, mq_setattr(self->q, &attr, NULL));
+	by_thread((union sigval){ .sival_int = 1 });
+	for (int i = 0; i < n; i++) {
+		while (mq_send(self->q, "x", 1, 0))
+			usleep(100);
+		if (i % 50 == 0)
+			usleep(5000);
+	}
+	for (int i = 0; i < 500 && __atomic_load_n(&received, __ATOMIC_SEQ_CST) < n; i++)
+		usleep(10000);
+	EXPECT_EQ(n, __atomic_load_n(&received, __ATOMIC_SEQ_CST));
+	EXPECT_LT(1, __atomic_load_n(&calls, __ATOMIC_SEQ_CST));
+}
+
+TEST_HARNESS_MAIN
