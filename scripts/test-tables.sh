@@ -34,7 +34,7 @@ there() {
 	case $1 in
 	race.* | race_time.* | race_call.* | race_topic.* | race_revoke.*) grep -qF "\"$test\"" < <(tr ' ' _ <"selftests/$program.c") ;;
 	*.*) grep -qE "^TEST(_[A-Z_]+)?\((\w+, )?${test}[,)]" "selftests/$program.c" ;;
-	*) grep -qE "(run |^programs32=.*)\<$program\>" scripts/check.sh ||
+	*) grep -qE "((run|start) |^programs32=.*)\<$program\>" scripts/check.sh ||
 		grep -qwF -- "$program" < <(scripts/check.sh --list && scripts/check.sh --debug --list) ||
 		grep -qxF "$program" < <(scripts/lint.sh --list) ;;
 	esac
