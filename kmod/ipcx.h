@@ -120,6 +120,7 @@ struct ipcx_object_ops {
  * @gid: group
  * @mode: 0..0777
  * @ephemeral: goes with its last user, protected by ipcx_net::lock
+ * @taps: open taps, protected by ipcx_net::lock
  * @node: in ipcx_net::names while @named
  * @named: protected by ipcx_net::lock
  * @users: endpoints, protected by ipcx_net::lock
@@ -135,6 +136,7 @@ struct ipcx_object {
 	kgid_t gid;
 	umode_t mode;
 	bool ephemeral;
+	u32 taps;
 
 	struct rhash_head node;
 	bool named;

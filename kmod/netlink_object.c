@@ -45,6 +45,7 @@ static const struct {
 	{ IPCX_A_OBJECT_LEASES_MAX, AT(leases_max), QUEUE },
 	{ IPCX_A_OBJECT_DEAD_LETTER, AT(dead_letter), QUEUE },
 	{ IPCX_A_OBJECT_SENT_BYTES, AT(sent_bytes), QUEUE },
+	{ IPCX_A_OBJECT_TAPS, AT(taps), QUEUE | TOPIC },
 };
 
 static int numbers_put(struct sk_buff *skb, struct ipcx_object *obj)
@@ -53,6 +54,7 @@ static int numbers_put(struct sk_buff *skb, struct ipcx_object *obj)
 	u32 i;
 
 	obj->ops->look(obj, &s);
+	s.taps = obj->taps;
 	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
 		const u64 *number = (void *)&s + numbers[i].offset;
 

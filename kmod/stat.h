@@ -29,6 +29,7 @@
  * @lease_ms: likewise
  * @leases_max: likewise
  * @dead_letter: number of the dead-letter queue, 0 for none
+ * @taps: open taps
  */
 struct ipcx_object_stat {
 	u64 depth;
@@ -53,6 +54,7 @@ struct ipcx_object_stat {
 	u64 lease_ms;
 	u64 leases_max;
 	u64 dead_letter;
+	u64 taps;
 };
 
 void ipcx_queue_look(struct ipcx_object *obj, struct ipcx_object_stat *s);

@@ -24,9 +24,13 @@ static size_t record_max(const struct ipcx_tap *tap)
 
 static void tap_free(struct ipcx_tap *tap)
 {
+	struct ipcx_object *obj = tap->obj;
 	struct net *net = tap->net;
 
-	ipcx_object_put(tap->obj);
+	mutex_lock(&obj->net->lock);
+	obj->taps--;
+	mutex_unlock(&obj->net->lock);
+	ipcx_object_put(obj);
 	kvfree(tap->record);
 	kfree(tap);
 	put_net(net);
@@ -143,6 +147,13 @@ static bool may_tap(const struct ipcx_object *obj)
 	return kuid_has_mapping(ns, obj->uid) && kgid_has_mapping(ns, obj->gid);
 }
 
+/* Under ipcx_net::lock */
+static void object_tap(struct ipcx_object *obj)
+{
+	refcount_inc(&obj->refs);
+	obj->taps++;
+}
+
 /* Return: the object, to be given to ipcx_object_put(); -EPERM, -ENOENT, -EPROTOTYPE. */
 static struct ipcx_object *tap_find(const struct file *dev, const struct ipcx_name *name, u32 kind)
 {
@@ -160,7 +171,7 @@ static struct ipcx_object *tap_find(const struct file *dev, const struct ipcx_na
 	else if (!may_tap(obj))
 		obj = ERR_PTR(-EPERM);
 	else
-		refcount_inc(&obj->refs);
+		object_tap(obj);
 	mutex_unlock(&in->lock);
 	return obj;
 }

@@ -2,6 +2,7 @@
 /* Taps are opened: each argument wrong in turn, who may, where names are looked up. */
 #include <sys/resource.h>
 
+#include "netlink_util.h"
 #include "tap_fixture.h"
 
 #define RECORD sizeof(struct ipcx_tap_record)
@@ -81,6 +82,17 @@ TEST_F(tap, no_descriptor)
 	close(dev);
 }
 
+/* How many taps netlink tells of an object, or of none a negative errno. */
+static int taps_of(const char *name)
+{
+	int fd = nl_open(), err = get_object(fd, nl_family(fd), name);
+
+	close(fd);
+	if (!err && !seen.has[0][IPCX_A_OBJECT_TAPS])
+		err = -ENODATA;
+	return err ? err : seen.v[0][IPCX_A_OBJECT_TAPS];
+}
+
 /* The reply cannot be written: nothing is left, see the teardown. */
 TEST_F(tap, open_unwritable)
 {
@@ -96,6 +108,7 @@ TEST_F(tap, open_unwritable)
 	};
 	ASSERT_EQ(0, mprotect(o, 4096, PROT_READ));
 	EXPECT_EQ(-EFAULT, device_ioctl(IPCX_IOC_TAP_OPEN, o));
+	EXPECT_EQ(1, taps_of(NAME));
 	munmap(o, 4096);
 }
 
@@ -172,6 +185,36 @@ TEST_F(tap, namespaces)
 	if (!pid)
 		_exit(unshare(CLONE_NEWNET) || tap_open(QUEUE, NAME, 0) != -ENOENT);
 	EXPECT_EQ(0, exit_status(pid));
+}
+
+/* Netlink tells how many there are: neither those that were closed, nor those that failed. */
+TEST_F(tap, counted)
+{
+	struct member m = { .o.depth = 16 };
+	int fd[2], null = open("/dev/null", O_RDWR);
+
+	EXPECT_EQ(1, taps_of(NAME));
+	fd[0] = tap_open(QUEUE, NAME, SNAP);
+	ASSERT_LE(0, fd[0]);
+	fd[1] = dup(fd[0]);
+	EXPECT_EQ(2, taps_of(NAME));
+	EXPECT_EQ(-EPROTOTYPE, tap_open(IPCX_KIND_TOPIC, NAME, SNAP));
+	EXPECT_EQ(2, taps_of(NAME));
+	close(fd[0]);
+	EXPECT_EQ(2, taps_of(NAME));
+	close(fd[1]);
+	EXPECT_EQ(1, taps_of(NAME));
+	close(self->fd);
+	EXPECT_EQ(0, taps_of(NAME));
+	self->fd = null;
+	ASSERT_EQ(0, member_open(&m, "tap-topic", CREATE | PUBLISH | SUBSCRIBE | EPHEMERAL));
+	EXPECT_EQ(0, taps_of("tap-topic"));
+	fd[0] = tap_open(IPCX_KIND_TOPIC, "tap-topic", 0);
+	ASSERT_LE(0, fd[0]);
+	EXPECT_EQ(1, taps_of("tap-topic"));
+	close(fd[0]);
+	EXPECT_EQ(0, taps_of("tap-topic"));
+	member_close(&m);
 }
 
 TEST_HARNESS_MAIN

@@ -60,6 +60,7 @@ static const struct metric object_metrics[] = {
 	GAUGE(OBJECT_REQUESTS, "requests", "Slots that are kept free for replies."),
 	WAITERS(SEND_WAITERS, "send"),
 	WAITERS(RECV_WAITERS, "receive"),
+	GAUGE(OBJECT_TAPS, "taps", "Open taps."),
 	GAUGE(OBJECT_DEPTH, "depth", "Slots of a queue, cells of each ring of a topic."),
 	GAUGE(OBJECT_SENDERS, "senders", "Open ends that may send, publishers of a topic."),
 	GAUGE(OBJECT_RECEIVERS, "receivers",

@@ -165,6 +165,7 @@ enum ipcx_event_exit {
  * @IPCX_A_OBJECT_DEAD_LETTER: number of the queue that gets what is given up, 0 for none (u64)
  * @IPCX_A_OBJECT_SENT_BYTES: bytes of all messages ever sent, but those that were dropped as newest
  *	(u64)
+ * @IPCX_A_OBJECT_TAPS: open taps (u64)
  */
 enum ipcx_object_attr {
 	IPCX_A_OBJECT_PAD = 1,
@@ -204,10 +205,11 @@ enum ipcx_object_attr {
 	IPCX_A_OBJECT_LEASE_MS,
 	IPCX_A_OBJECT_LEASES_MAX,
 	IPCX_A_OBJECT_DEAD_LETTER,
-	IPCX_A_OBJECT_SENT_BYTES
+	IPCX_A_OBJECT_SENT_BYTES,
+	IPCX_A_OBJECT_TAPS
 };
 
-#define IPCX_A_OBJECT_MAX	IPCX_A_OBJECT_SENT_BYTES
+#define IPCX_A_OBJECT_MAX	IPCX_A_OBJECT_TAPS
 
 /**
  * enum ipcx_end_attr - an open end of a queue or a topic
