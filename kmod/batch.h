@@ -273,6 +273,21 @@ static inline void __user *ipcx_inline_place(u64 base, u32 index)
 	return u64_to_user_ptr(base + (u64)index * IPCX_INLINE_MAX);
 }
 
+/* stat.c: what is not said here of ages */
+void ipcx_queue_aged(struct ipcx_queue *q, u32 ticks, int n);
+
+/*
+ * Under the queue's lock: a message that waited for @ticks was taken; so it counts, or with @n
+ * of -1 does not any more.
+ */
+static __always_inline void ipcx_queue_age(struct ipcx_queue *q, u32 ticks, int n)
+{
+	if (likely(!ticks))
+		q->ages[IPCX_AGE_NOW] += n;
+	else
+		ipcx_queue_aged(q, ticks, n);
+}
+
 /* Under the queue's lock: BUSY or LEASED -> QUEUED, as if it had never been taken. */
 static inline void ipcx_queue_requeue(struct ipcx_queue *q, struct ipcx_slot *slot)
 {
@@ -355,9 +370,12 @@ static __always_inline int ipcx_queue_next(struct ipcx_endpoint *ep, bool lease,
 	if (unlikely(ep->party.gone))
 		return -ESTALE;
 	err = ipcx_queue_next_for(ep->q, lease ? &ep->party : NULL, len_max, slot);
-	if (likely(!err))
-		trace_ipcx_queue_take(ep->q, *slot);
-	return err;
+	if (unlikely(err))
+		return err;
+	if (lease)
+		ipcx_queue_age(ep->q, (*slot)->since - (*slot)->sent, 1);
+	trace_ipcx_queue_take(ep->q, *slot);
+	return 0;
 }
 
 /* Under the queue's lock: BUSY, LOANED or LEASED -> FREE. */

@@ -81,6 +81,7 @@ static __always_inline ssize_t receive(const struct file *file, int iocb_flags, 
 	if (unlikely(err)) {
 		ipcx_queue_give_back(ep, slot);
 	} else {
+		ipcx_queue_age(q, (u32)jiffies - slot->sent, 1);
 		ipcx_queue_released(q, slot);
 		ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
 	}

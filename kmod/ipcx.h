@@ -22,7 +22,9 @@
 #include <linux/atomic.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/list.h>
+#include <linux/log2.h>
 #include <linux/mutex.h>
 #include <linux/pid_namespace.h>
 #include <linux/refcount.h>
@@ -241,11 +243,18 @@ struct ipcx_queue_count {
 	u64 withdrawn;
 };
 
+/*
+ * Ages of messages are counted by powers of two: number k is those of more than half of 2^k ms
+ * and at most 2^k ms, but the last all that are older. An age is rounded up to clock ticks.
+ */
+#define IPCX_AGES 20
+#define IPCX_AGE_NOW order_base_2(DIV_ROUND_UP(MSEC_PER_SEC, HZ)) /* sent in this tick */
+
 /**
  * struct ipcx_queue - a queue
  * @obj: its name and its lifetime
  * @lock: protects @slots, @takers, @byte_waiters, @recv_waiters, @senders, @receivers,
- *	@revoked, @count, @removed, @over, @expire_at, @scan_from
+ *	@revoked, @count, @ages, @age_ticks, @removed, @over, @expire_at, @scan_from
  * @slots: the messages
  * @takers: who sleeps until a message is there, first come first served
  * @byte_waiters: sleeping senders that need more than a slot
@@ -257,6 +266,8 @@ struct ipcx_queue_count {
  * @removed: by IPCX_UNLINK_NOW
  * @over: nobody can open it any more: nothing in it ends by itself
  * @count: what became of messages
+ * @ages: how old messages were when they were taken, how many of each age
+ * @age_ticks: sum of these ages, in jiffies
  * @expire_at: no message or lease ends earlier, host time; KTIME_MAX for never
  * @scan_from: @expire does not run earlier than that, host time
  * @expire: runs then
@@ -289,6 +300,8 @@ struct ipcx_queue {
 	bool removed;
 	bool over;
 	struct ipcx_queue_count count;
+	u64 ages[IPCX_AGES];
+	u64 age_ticks;
 	s64 expire_at;
 	s64 scan_from;
 

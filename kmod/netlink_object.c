@@ -45,6 +45,8 @@ static const struct {
 	{ IPCX_A_OBJECT_LEASES_MAX, AT(leases_max), QUEUE },
 	{ IPCX_A_OBJECT_DEAD_LETTER, AT(dead_letter), QUEUE },
 	{ IPCX_A_OBJECT_SENT_BYTES, AT(sent_bytes), QUEUE },
+	{ IPCX_A_OBJECT_AGES_SUM_MS, AT(ages_sum_ms), QUEUE },
+	{ IPCX_A_OBJECT_OLDEST_MS, AT(oldest_ms), QUEUE },
 	{ IPCX_A_OBJECT_TAPS, AT(taps), QUEUE | TOPIC },
 };
 
@@ -62,6 +64,8 @@ static int numbers_put(struct sk_buff *skb, struct ipcx_object *obj)
 		    nla_put_u64_64bit(skb, numbers[i].attr, *number, IPCX_A_OBJECT_PAD))
 			return -EMSGSIZE;
 	}
+	if (obj->ops->kind == IPCX_KIND_QUEUE)
+		return nla_put(skb, IPCX_A_OBJECT_AGES, sizeof(s.ages), s.ages);
 	return 0;
 }
 

@@ -89,6 +89,7 @@ struct ipcx_late {
  * @credit: whose use of it counts; NULL if nobody's
  * @pg: its pages
  * @len: LOANED: bytes loaned; QUEUED, LEASED: bytes of the message
+ * @sent: when the message was queued first, low half of jiffies
  * @tag: the application's word
  * @seq: number of the message, also when that is over; 0 from the grab for another one on
  * @state: enum ipcx_slot_state
@@ -123,7 +124,8 @@ struct ipcx_slot {
 	struct hlist_head late;
 	struct ipcx_credit *credit;
 	struct ipcx_slot_pages pg;
-	u64 len;
+	u32 len;
+	u32 sent;
 	u64 tag;
 	u64 seq;
 	u8 state;

@@ -329,6 +329,7 @@ static __always_inline void ipcx_slot_commit(struct ipcx_slots *s, struct ipcx_s
 	slot->len = len;
 	slot->prio = prio;
 	slot->deliveries = 0;
+	slot->sent = jiffies;
 	s->bytes += len;
 	ipcx_slot_number(s, slot);
 	ipcx_list_add(&slot->queued, &s->fifo[prio]);

@@ -1,7 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is in a queue and what became of its messages, in numbers. */
-#include "copy.h"
+#include <linux/jiffies.h>
+#include <linux/log2.h>
+
+#include "batch.h"
 #include "stat.h"
+
+/* Under the lock: how long the message waits that was sent first, 0 if there is none. */
+static u64 oldest_ms(const struct ipcx_slots *s)
+{
+	u32 prios, now = jiffies, ticks = 0;
+
+	for (prios = s->prios; prios; prios &= prios - 1) {
+		const struct list_head *fifo = &s->fifo[ffs(prios) - 1];
+
+		/* in order of seq, so none behind it was sent before */
+		ticks = max(ticks, now - list_first_entry(fifo, struct ipcx_slot, queued)->sent);
+	}
+	return s->prios ? jiffies64_to_msecs((u64)ticks + 1) : 0;
+}
 
 /**
  * ipcx_queue_look() - look at a queue
@@ -27,6 +44,9 @@ void ipcx_queue_look(struct ipcx_object *obj, struct ipcx_object_stat *s)
 	s->sent = q->slots.seq;
 	s->sent_bytes = q->slots.bytes;
 	s->count = q->count;
+	memcpy(s->ages, q->ages, sizeof(s->ages));
+	s->ages_sum_ms = jiffies64_to_msecs(q->age_ticks);
+	s->oldest_ms = oldest_ms(&q->slots);
 	spin_unlock(&q->lock);
 	s->depth = q->arena.depth;
 	s->msg_max = q->msg_max;
@@ -37,6 +57,24 @@ void ipcx_queue_look(struct ipcx_object *obj, struct ipcx_object_stat *s)
 	s->lease_ms = q->lease_ms;
 	s->leases_max = q->leases_max;
 	s->dead_letter = q->dead_letter ? q->dead_letter->obj.id : 0;
+}
+
+/* Whoever waited longer is counted among the oldest, whatever a tick is. */
+#define TICKS_MAX BIT(IPCX_AGES)
+
+/**
+ * ipcx_queue_aged() - ipcx_queue_age() of a message that was not sent in this tick
+ * @q: see there
+ * @ticks: see there
+ * @n: see there
+ */
+void ipcx_queue_aged(struct ipcx_queue *q, u32 ticks, int n)
+{
+	u32 ms = jiffies_to_msecs(min_t(u32, ticks, TICKS_MAX) + 1);
+
+	lockdep_assert_held(&q->lock);
+	q->ages[min_t(u32, order_base_2(ms), IPCX_AGES - 1)] += n;
+	q->age_ticks += (s64)ticks * n;
 }
 
 /**

@@ -29,6 +29,9 @@
  * @lease_ms: likewise
  * @leases_max: likewise
  * @dead_letter: number of the dead-letter queue, 0 for none
+ * @ages: see struct ipcx_queue
+ * @ages_sum_ms: their sum in ms
+ * @oldest_ms: age of the oldest message that is queued, rounded up to clock ticks; 0 if none is
  * @taps: open taps
  */
 struct ipcx_object_stat {
@@ -54,6 +57,9 @@ struct ipcx_object_stat {
 	u64 lease_ms;
 	u64 leases_max;
 	u64 dead_letter;
+	u64 ages[IPCX_AGES];
+	u64 ages_sum_ms;
+	u64 oldest_ms;
 	u64 taps;
 };
 

@@ -27,7 +27,7 @@ KEYS = {
     'definition': {'name', 'type', 'doc', 'entries', 'value-start'},
     'entry': {'name', 'doc', 'value'},
     'attribute set': {'name', 'doc', 'attributes'},
-    'attribute': {'name', 'type', 'doc', 'enum', 'checks'},
+    'attribute': {'name', 'type', 'sub-type', 'doc', 'enum', 'checks'},
     'checks': {'min', 'max', 'min-len', 'max-len'},
     'operations': {'list'},
     'operation': {'name', 'doc', 'attribute-set', 'do', 'dump', 'event', 'mcgrp'},
@@ -55,6 +55,8 @@ def check_attribute(where, attr, enums):
     known('checks', attr.get('checks', {}))
     if attr['type'] not in TYPES:
         raise SpecError(f'{where} {attr["name"]}: unknown type {attr["type"]}')
+    if attr.get('sub-type', 'u64') not in TYPES:
+        raise SpecError(f'{where} {attr["name"]}: unknown type {attr["sub-type"]}')
     if 'enum' in attr and attr['enum'] not in enums:
         raise SpecError(f'{where} {attr["name"]}: there is no enum {attr["enum"]}')
     if attr['type'] != 'pad' and 'doc' not in attr:
@@ -106,8 +108,9 @@ def enum(tag, doc, entries):
     """@entries: (name, value or None, doc)"""
     lines = ['/**', f' * enum {tag} - {doc}']
     for name, _, text in entries:
-        lines += textwrap.wrap(f'@{name}: {text}', 100, initial_indent=' * ', subsequent_indent=' *\t',
-                               tabsize=8, expand_tabs=False)
+        lines += [line.replace(' *      ', ' *\t', 1)
+                  for line in textwrap.wrap(f'@{name}: {text}', 100, initial_indent=' * ',
+                                            subsequent_indent=' *      ')]
     names = [f'{name}{"" if value is None else f" = {value}"}' for name, value, _ in entries]
     short = f'enum {tag} {{ {", ".join(names)} }};'
     if len(short) <= 100:

@@ -18,7 +18,7 @@ static void check_slot(const struct ipcx_slot *x)
 	must(m->state != IPCX_SLOT_FREE || !m->late);
 	if (m->tag)
 		must(x->tag == m->tag && x->seq == m->seq && x->prio == m->prio &&
-		     x->deliveries == m->deliveries);
+		     x->deliveries == m->deliveries && x->sent == m->sent);
 }
 
 static void check_counts(void)

@@ -71,6 +71,7 @@ static void failed(const char *what, int line);
  * @seq: of that message
  * @prio: likewise
  * @deliveries: likewise
+ * @sent: when it was sent first
  * @late: how many overdue leases there are on it
  * @caller: who waits for the answer to the request in it, or whose the answer in it is
  * @request: it is to be answered, or on loan for such a message
@@ -86,6 +87,7 @@ struct shadow {
 	u64 seq;
 	u8 prio;
 	u32 deliveries;
+	u32 sent;
 	u32 late;
 	struct ipcx_party *caller;
 	bool request;
@@ -209,6 +211,7 @@ static void commit(struct ipcx_slot *x, u64 len, u8 prio)
 	struct shadow *m = shadow_of(x);
 
 	x->tag = ++sent;
+	m->sent = ++jiffies;
 	ipcx_slot_commit(&s, x, len, prio);
 	m->tag = sent;
 	m->seq = sent;

@@ -165,6 +165,11 @@ enum ipcx_event_exit {
  * @IPCX_A_OBJECT_DEAD_LETTER: number of the queue that gets what is given up, 0 for none (u64)
  * @IPCX_A_OBJECT_SENT_BYTES: bytes of all messages ever sent, but those that were dropped as newest
  *	(u64)
+ * @IPCX_A_OBJECT_AGES: how old messages were when they were taken; number k, from 0, is how many of
+ *	them were at most 2^k ms old but older than those counted before, the last number how many
+ *	were older still (binary)
+ * @IPCX_A_OBJECT_AGES_SUM_MS: sum of these ages (u64)
+ * @IPCX_A_OBJECT_OLDEST_MS: age of the oldest message that waits, 0 if none does (u64)
  * @IPCX_A_OBJECT_TAPS: open taps (u64)
  */
 enum ipcx_object_attr {
@@ -206,6 +211,9 @@ enum ipcx_object_attr {
 	IPCX_A_OBJECT_LEASES_MAX,
 	IPCX_A_OBJECT_DEAD_LETTER,
 	IPCX_A_OBJECT_SENT_BYTES,
+	IPCX_A_OBJECT_AGES,
+	IPCX_A_OBJECT_AGES_SUM_MS,
+	IPCX_A_OBJECT_OLDEST_MS,
 	IPCX_A_OBJECT_TAPS
 };
 
