@@ -58,7 +58,7 @@ check "queues and topics, no regions" lines 'len(a) == 5 and o["news"]["kind"] =
 	"$ipcx" top --once --json -d 10ms
 "$ipcx" ls --json >"$dir/ls"
 check "every number is that of ls" lines 'all(o[k["name"]][m] == k[m] for k in map(json.loads, open("'"$dir"'/ls"))
-	if k["kind"] != "region" for m in k)' "$ipcx" top --once --json -d 10ms
+	if k["kind"] != "region" for m in k if m != "oldest_ms")' "$ipcx" top --once --json -d 10ms
 check "what nobody sends to is not fast" lines 'o["jobs"]["sent_per_s"] == 0 and o["jobs"]["done_per_s"] == 0' \
 	"$ipcx" top --once --json -d 10ms
 check "topics have no rate" lines 'o["news"]["sent_per_s"] is None and o["news"]["bytes_per_s"] is None' "$ipcx" top --once --json -d 10ms
@@ -67,6 +67,43 @@ check "two seconds, eight messages, a byte each" lines '3 < o["a\x1b[31m\nb\"c\x
 	all(j["bytes_per_s"] == j["sent_per_s"] for j in a if j["sent_per_s"])' "$ipcx" top --once --json -d 2
 wait
 
+"$ipcx" create aged --depth 16
+seq 6 | "$ipcx" send aged
+sleep 1.1
+"$ipcx" recv aged -n 2 >/dev/null
+check "ages are those of what was taken" lines 'sum(o["aged"]["ages_ms"].values()) == 2 and
+	min(map(int, o["aged"]["ages_ms"])) > 1000 and o["aged"]["oldest_ms"] > 1000 and
+	o["aged"]["ages_sum_ms"] > 2000 and o["aged"]["taps"] == 0 and o["small"]["ages_ms"] == {} and
+	"ages_ms" not in o["news"] and "oldest_ms" not in o["news"] and o["news"]["taps"] == 0 and
+	all(j["age_p50_at_most_ms"] is j["age_p99_at_most_ms"] is None for j in a)' "$ipcx" top --once --json -d 10ms
+"$ipcx" recv aged -n 2 >/dev/null
+(sleep 1; seq 5 | "$ipcx" send aged; "$ipcx" recv aged -n 7 >/dev/null) &
+check "and p50 and p99 of those between the looks" lines '
+	sum(o["aged"]["ages_ms"].values()) == 11 and o["aged"]["released"] == 11 and o["aged"]["oldest_ms"] == 0 and
+	o["aged"]["age_p50_at_most_ms"] < 1000 < o["aged"]["age_p99_at_most_ms"]' "$ipcx" top aged --once --json -d 4
+wait
+check "as text, on a wide line" sh -c "'$ipcx' top aged --once -d 10ms | grep -q 'P50<=  P99<= OLDEST'"
+check "show tells them, too" sh -c "'$ipcx' show aged | grep -q '^ages_ms .* <= .* ms; p50 <= .* ms, p99 <= .* ms\$'"
+"$ipcx" metrics >"$dir/aged"
+# histogram FILE: of what show wrote last, how many were not older than each bound
+histogram() {
+	python3 - "$1" "$dir/out" <<-'END'
+		import json, re, sys
+		ages = json.load(open(sys.argv[2]))["ages_ms"]
+		n, last = 0, -1
+		for line in open(sys.argv[1]):
+		    m = re.fullmatch(r'ipcx_queue_age_seconds_bucket{.*name="aged",le="(.*)"} (.*)\n', line)
+		    if m:
+		        le, v = float(m[1]), int(m[2])
+		        assert le > last and v == sum(k for b, k in ages.items() if float(b) <= le * 1000), line
+		        n, last = n + 1, le
+		assert n == 20 and v == 11 and last == float("inf")
+	END
+}
+check "and as JSON" gives 0 "$ipcx" show aged --json
+check "the histogram is cumulative" histogram "$dir/aged"
+check "and has a count" grep -qx 'ipcx_queue_age_seconds_count{.*name="aged"} 11' "$dir/aged"
+"$ipcx" rm aged
 "$ipcx" sub news >/dev/null &
 sub=$!
 cp "$ipcx" "$dir/$(printf 'x\033[1m')"
@@ -167,7 +204,7 @@ prometheus() {
 	python3 - "$1" <<-'END'
 		import re, sys
 		label = r'[a-zA-Z_]+="(?:[^"\\\n]|\\["\\n])*"'
-		sample = re.compile(r'([a-z_]+)\{' + label + '(?:,' + label + r')*\} [0-9]+')
+		sample = re.compile(r'([a-z_]+)\{' + label + '(?:,' + label + r')*\} [0-9]+(?:\.[0-9]{3})?')
 		done, seen, now, kind = set(), set(), None, None
 		text = open(sys.argv[1], newline="").read()
 		assert text.endswith("\n")
@@ -179,9 +216,13 @@ prometheus() {
 		    elif line.startswith("# TYPE "):
 		        assert kind is None and line.split()[2] == now
 		        kind = line.split()[3]
-		        assert kind == ("counter" if now.endswith("_total") else "gauge")
+		        assert kind == ("counter" if now.endswith("_total") else
+		                        "histogram" if now == "ipcx_queue_age_seconds" else "gauge")
 		    else:
-		        assert kind and sample.fullmatch(line).group(1) == now, line
+		        name = sample.fullmatch(line).group(1)
+		        assert name == now if kind != "histogram" else name in {
+		            now + "_bucket", now + "_count", now + "_sum"}, line
+		        assert kind, line
 		        key = line.rsplit(" ", 1)[0]
 		        assert key not in seen, key
 		        seen.add(key)

@@ -8,6 +8,7 @@
 
 #include <linux/ipcx.h>
 
+#include "ages.h"
 #include "netlink.h"
 #include "util.h"
 
@@ -158,6 +159,7 @@ void json_fields(const struct field *f, size_t n, struct nlattr *const attrs[ATT
 	for (size_t i = 0; i < n; i++) {
 		const struct nlattr *a = attrs[f[i].attr];
 		const char *text;
+		struct ages ages;
 		char buf[8];
 		uint64_t v;
 
@@ -170,6 +172,12 @@ void json_fields(const struct field *f, size_t n, struct nlattr *const attrs[ATT
 				json_member(stdout, f[i].key, nla_data(a), nla_len(a));
 			else
 				printf("\"%s\":null", f[i].key);
+			continue;
+		}
+		if (f[i].form == FORM_AGES) {
+			ages_get(attrs, &ages);
+			printf("\"%s\":", f[i].key);
+			json_ages(&ages);
 			continue;
 		}
 		attr_number(attrs, f[i].attr, &v);
@@ -186,8 +194,16 @@ void put_fields(const struct field *f, size_t n, struct nlattr *const attrs[ATTR
 	for (size_t i = 0; i < n; i++) {
 		char buf[8], size[SIZE_TEXT];
 		const char *text;
+		struct ages ages;
 		uint64_t v;
 
+		if (f[i].form == FORM_AGES) {
+			if (!ages_get(attrs, &ages))
+				continue;
+			printf("%-18s ", f[i].key);
+			put_ages(&ages);
+			continue;
+		}
 		if (f[i].form == FORM_NAME || !attr_number(attrs, f[i].attr, &v))
 			continue;
 		text = value_text(f[i].form, v, buf);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "netlink.h"
+#include "ages.h"
 #include "util.h"
 
 /**
@@ -78,6 +78,9 @@ static const struct metric limit_metrics[] = {
 
 /* clang-format on */
 
+#define AGE "ipcx_queue_age_seconds"
+#define OLDEST "ipcx_queue_oldest_age_seconds"
+
 /* A value in quotes. It has no control characters, as people look at this too. */
 static void put_label(FILE *f, const void *bytes, size_t len)
 {
@@ -137,6 +140,11 @@ static void put_sample(FILE *f, const struct metric *m, struct nlattr *const att
 	fprintf(f, json ? ",\"value\":%llu}\n" : "} %llu\n", (unsigned long long)v);
 }
 
+static void put_head(FILE *f, const char *name, const char *type, const char *help)
+{
+	fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
 static void put_metrics(FILE *f, const struct metric *m, size_t n, const struct answer *a,
 			bool object, bool json)
 {
@@ -146,12 +154,72 @@ static void put_metrics(FILE *f, const struct metric *m, size_t n, const struct 
 		bool counter = strstr(m[i].name, "_total");
 
 		if (!json && (!i || strcmp(m[i].name, m[i - 1].name)))
-			fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", m[i].name, m[i].help, m[i].name,
-				counter ? "counter" : "gauge");
+			put_head(f, m[i].name, counter ? "counter" : "gauge", m[i].help);
 		for (size_t k = 0; k < a->n; k++) {
 			answer_attrs(a, k, attrs);
 			put_sample(f, &m[i], attrs, object, json);
 		}
+	}
+}
+
+/* A number of an object, with one more label if @le is not NULL */
+static void put_value(FILE *f, struct nlattr *const attrs[ATTRS], bool json, const char *name,
+		      const char *le, const char *value)
+{
+	fprintf(f, json ? "{\"metric\":\"%s\"," : "%s{", name);
+	put_which(f, attrs, true, json);
+	if (le)
+		fprintf(f, json ? ",\"le\":\"%s\"" : ",le=\"%s\"", le);
+	fprintf(f, json ? ",\"value\":%s}\n" : "} %s\n", value);
+}
+
+static const char *seconds_text(char text[32], uint64_t ms)
+{
+	snprintf(text, 32, "%llu.%03llu", (unsigned long long)ms / 1000,
+		 (unsigned long long)ms % 1000);
+	return text;
+}
+
+/* How old messages of a queue were when they were taken: buckets hold all that are not older */
+static void put_ages_of(FILE *f, struct nlattr *const attrs[ATTRS], bool json)
+{
+	char le[32], value[32];
+	uint64_t taken = 0;
+	struct ages a;
+
+	if (!ages_get(attrs, &a))
+		return;
+	for (unsigned int i = 0; i < a.groups; i++) {
+		uint64_t bound = ages_bound(&a, i);
+
+		taken += a.n[i];
+		snprintf(value, sizeof(value), "%llu", (unsigned long long)taken);
+		put_value(f, attrs, json, AGE "_bucket",
+			  bound == AGE_BEYOND ? "+Inf" : seconds_text(le, bound), value);
+	}
+	put_value(f, attrs, json, AGE "_count", NULL, value);
+	seconds_text(value, attr_or_0(attrs, IPCX_A_OBJECT_AGES_SUM_MS));
+	put_value(f, attrs, json, AGE "_sum", NULL, value);
+}
+
+static void put_ages_metrics(FILE *f, const struct answer *objects, bool json)
+{
+	struct nlattr *attrs[ATTRS];
+	char value[32];
+	uint64_t ms;
+
+	if (!json)
+		put_head(f, AGE, "histogram", "How old messages were when they were taken.");
+	for (size_t i = 0; i < objects->n; i++) {
+		answer_attrs(objects, i, attrs);
+		put_ages_of(f, attrs, json);
+	}
+	if (!json)
+		put_head(f, OLDEST, "gauge", "Age of the message that waits longest, or 0.");
+	for (size_t i = 0; i < objects->n; i++) {
+		answer_attrs(objects, i, attrs);
+		if (attr_number(attrs, IPCX_A_OBJECT_OLDEST_MS, &ms))
+			put_value(f, attrs, json, OLDEST, NULL, seconds_text(value, ms));
 	}
 }
 
@@ -165,6 +233,7 @@ int metrics_write(FILE *f, bool json)
 	r = nl_ask(IPCX_CMD_LIMIT_GET, true, 0, NULL, 0, &limits, &err);
 	if (!r) {
 		put_metrics(f, object_metrics, ARRAY_SIZE(object_metrics), &objects, true, json);
+		put_ages_metrics(f, &objects, json);
 		put_metrics(f, limit_metrics, ARRAY_SIZE(limit_metrics), &limits, false, json);
 		answer_free(&limits);
 	}

@@ -31,7 +31,8 @@ enum form {
 	FORM_POLICY,
 	FORM_EVENT,
 	FORM_EXIT,
-	FORM_LIMIT
+	FORM_LIMIT,
+	FORM_AGES
 };
 
 /**

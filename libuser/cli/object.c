@@ -59,6 +59,9 @@ static const struct field object_fields[] = {
 	{ IPCX_A_OBJECT_REDELIVERED, "redelivered", FORM_NUMBER },
 	{ IPCX_A_OBJECT_DEAD_LETTERED, "dead_lettered", FORM_NUMBER },
 	{ IPCX_A_OBJECT_DEAD_LETTER_FAILED, "dead_letter_failed", FORM_NUMBER },
+	{ IPCX_A_OBJECT_AGES, "ages_ms", FORM_AGES },
+	{ IPCX_A_OBJECT_AGES_SUM_MS, "ages_sum_ms", FORM_NUMBER },
+	{ IPCX_A_OBJECT_OLDEST_MS, "oldest_ms", FORM_NUMBER },
 	{ IPCX_A_OBJECT_TAPS, "taps", FORM_NUMBER },
 	{ IPCX_A_OBJECT_NAME, "name", FORM_NAME },
 };

@@ -59,6 +59,8 @@ static void row_fill(struct row *row, struct nlattr *const attrs[ATTRS])
 		    attr_or_0(attrs, IPCX_A_OBJECT_DROPPED_NEWEST) +
 		    attr_or_0(attrs, IPCX_A_OBJECT_EXPIRED) +
 		    attr_or_0(attrs, IPCX_A_OBJECT_POISON);
+	row->oldest_ms = attr_or_0(attrs, IPCX_A_OBJECT_OLDEST_MS);
+	ages_get(attrs, &row->ages);
 	row->send_waiters = attr_or_0(attrs, IPCX_A_OBJECT_SEND_WAITERS);
 	row->recv_waiters = attr_or_0(attrs, IPCX_A_OBJECT_RECV_WAITERS);
 	if (attrs[IPCX_A_OBJECT_NAME]) {
@@ -70,6 +72,7 @@ static void row_fill(struct row *row, struct nlattr *const attrs[ATTRS])
 static void rates(struct row *row, const struct snapshot *before, int64_t at)
 {
 	const struct row *old = NULL;
+	struct ages taken = row->ages;
 	double seconds = (at - before->at) / 1e9;
 
 	row->sent_rate = NAN;
@@ -83,6 +86,9 @@ static void rates(struct row *row, const struct snapshot *before, int64_t at)
 	if (row->bytes_known)
 		row->byte_rate = (row->bytes - old->bytes) / seconds;
 	row->done_rate = (row->done - old->done) / seconds;
+	ages_since(&taken, &old->ages);
+	row->p50 = ages_percentile(&taken, 50);
+	row->p99 = ages_percentile(&taken, 99);
 }
 
 static void fill_rows(struct snapshot *s, const struct snapshot *before)

@@ -5,6 +5,7 @@
 #ifndef IPCX_CLI_SNAPSHOT_H
 #define IPCX_CLI_SNAPSHOT_H
 
+#include "ages.h"
 #include "netlink.h"
 
 /**
@@ -23,6 +24,10 @@
  * @lost: messages dropped, expired, or given up
  * @send_waiters: threads that wait to send
  * @recv_waiters: threads that wait to receive
+ * @oldest_ms: age of the oldest of those that wait, 0 if there is none
+ * @ages: of all that were taken
+ * @p50: half of those taken since the other moment were not older, in ms, see ages_percentile()
+ * @p99: likewise 99 per cent
  * @sent_rate: messages a second, NAN if there is nothing to compare with
  * @byte_rate: likewise, bytes a second
  * @done_rate: likewise, messages
@@ -36,6 +41,8 @@ struct row {
 	size_t name_len;
 	unsigned int kind, uid;
 	uint64_t depth, queued, sent, bytes, done, lost, send_waiters, recv_waiters;
+	uint64_t oldest_ms, p50, p99;
+	struct ages ages;
 	bool bytes_known;
 	double sent_rate, byte_rate, done_rate;
 	size_t object, end, ends;

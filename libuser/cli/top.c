@@ -55,6 +55,8 @@ static void json_row(const struct top *t, const struct row *row)
 	json_rate("sent_per_s", row->sent_rate);
 	json_rate("bytes_per_s", row->byte_rate);
 	json_rate("done_per_s", row->done_rate);
+	json_age("age_p50_at_most_ms", row->p50);
+	json_age("age_p99_at_most_ms", row->p99);
 	printf(",\"owner\":");
 	json_string(stdout, user_text(row->uid), strlen(user_text(row->uid)));
 	printf(",\"ends\":[");
@@ -175,7 +177,9 @@ const struct command cmd_top = {
 	"Shows queues and topics, all that you may see or those named. IN/s and OUT/s are messages\n"
 	"a second that were sent, and that were received and are done, since the look before; B/s,\n"
 	"on lines of at least 100 columns, bytes a second of those that were sent; a dash\n"
-	"where that is not known: the module does not see the messages of topics. FULL and QUEUED are\n"
+	"where that is not known: the module does not see the messages of topics. On lines of at least\n"
+	"120 columns P50 and P99 are ages: half, or 99 per cent, of the messages taken since the look\n"
+	"before were not older, and OLDEST is that of the message that waits longest. FULL and QUEUED are\n"
 	"messages that wait, LOST those ever dropped, expired or given up, WAIT threads that\n"
 	"sleep until they can send or receive. OPENED BY is the processes that opened an end: >\n"
 	"sends, < receives, = does both; 0 if it is gone or cannot be seen from here.\n"

@@ -27,6 +27,8 @@ static const char enter[] = "\033[?1049h\033[?25l\033[?7l",
 static const char help[] = "s sort by the next column   / filter by name   p pause   q quit\n"
 			   "\n"
 			   "IN/s OUT/s  messages a second, sent and done; - where not known\n"
+			   "P50 P99     half, 99 of 100 taken were not older; from 120 columns on\n"
+			   "OLDEST      how long a message waits now, at most; likewise\n"
 			   "FULL QUEUED messages that wait\n"
 			   "LOST        messages dropped, expired or given up, since it was made\n"
 			   "WAIT        threads that sleep until they can send or receive\n"

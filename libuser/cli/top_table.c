@@ -14,6 +14,8 @@
 #define FIXED 52 /* columns before the name, without the next */
 #define BYTES 7 /* of bytes a second, where the line has WIDE columns */
 #define WIDE 100
+#define AGES 21 /* of three ages, where it has WIDER */
+#define WIDER 120
 #define BAR 8
 #define NAME_WIDTH 40 /* at most */
 
@@ -47,6 +49,26 @@ static void put_short(FILE *f, int width, double v)
 	char buf[8];
 
 	fprintf(f, "%*s", width, short_text(buf, v));
+}
+
+/* In at most six characters, never less than it is; a dash if there is none */
+static void put_age(FILE *f, const struct row *row, uint64_t ms)
+{
+	bool beyond = ms == AGE_BEYOND;
+	char text[32];
+
+	if (beyond)
+		ms = ages_bound(&row->ages, row->ages.groups - 2);
+	if (!ms)
+		strcpy(text, "-");
+	else if (ms < 10000)
+		snprintf(text, sizeof(text), "%s%llums", beyond ? ">" : "", (unsigned long long)ms);
+	else if (ms < 10000000)
+		snprintf(text, sizeof(text), "%s%llus", beyond ? ">" : "",
+			 (unsigned long long)(beyond ? ms : ms + 999) / 1000);
+	else
+		snprintf(text, sizeof(text), "%lluh", (unsigned long long)(ms + 3599999) / 3600000);
+	fprintf(f, "%7s", text);
 }
 
 static void put_bar(FILE *f, const struct row *row, bool color)
@@ -87,7 +109,7 @@ static void put_ends(FILE *f, const struct top *t, const struct row *row, int wi
 
 static int fixed(int width)
 {
-	return width < WIDE ? FIXED : FIXED + BYTES;
+	return FIXED + (width < WIDE ? 0 : BYTES) + (width < WIDER ? 0 : AGES);
 }
 
 /* The rest of a line: names have half of it, and no more than they need on a wide one */
@@ -101,10 +123,11 @@ static int name_width(int width)
 void put_titles(FILE *f, int width)
 {
 	int name = name_width(width);
-	char line[FIXED + BYTES + NAME_WIDTH + 16];
+	char line[FIXED + BYTES + AGES + NAME_WIDTH + 16];
 
-	snprintf(line, sizeof(line), "%6s%7s%*s  %-*s%7s%6s%6s %-8s %-*s %s", "IN/s", "OUT/s",
-		 width < WIDE ? 0 : BYTES, width < WIDE ? "" : "B/s", BAR, "FULL", "QUEUED", "LOST",
+	snprintf(line, sizeof(line), "%6s%7s%*s%s  %-*s%7s%6s%6s %-8s %-*s %s", "IN/s", "OUT/s",
+		 width < WIDE ? 0 : BYTES, width < WIDE ? "" : "B/s",
+		 width < WIDER ? "" : "  P50<=  P99<= OLDEST", BAR, "FULL", "QUEUED", "LOST",
 		 "WAIT", "OWNER", name, "NAME", "OPENED BY");
 	put_columns(f, line, strlen(line), width);
 }
@@ -120,6 +143,11 @@ void put_row(FILE *f, const struct top *t, const struct row *row, int width)
 	put_short(f, 7, row->done_rate);
 	if (width >= WIDE)
 		put_short(f, BYTES, row->byte_rate);
+	if (width >= WIDER) {
+		put_age(f, row, row->p50);
+		put_age(f, row, row->p99);
+		put_age(f, row, row->oldest_ms);
+	}
 	fputs("  ", f);
 	if (queue)
 		put_bar(f, row, t->color);
