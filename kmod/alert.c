@@ -7,6 +7,10 @@
  *
  * Work that is to run holds the module: when that goes, and with it the family, all is told.
  *
+ * Of messages that are dropped there may be a flood, so they are not counted again: their note has
+ * what the queue had counted when the first of them was, and is changed under the queue's lock, as
+ * that count is. Whoever drops one more from the same cause only looks at it.
+ *
  * LOCKS: ipcx_alerts::lock is a leaf, for the notes; the rest is of event.c. A note of what could
  * not be made is written and taken under ipcx_net::lock, too, so that it has the right name.
  */
@@ -114,16 +118,50 @@ static struct ipcx_refused *last_refused(struct ipcx_net *in, u32 limit)
 	return &in->last_refused[limit - IPCX_REFUSED_FIRST];
 }
 
+/* Return: the note, with its pids; there is none any more. */
+static struct ipcx_event note_take(struct ipcx_alerts *a, u32 i)
+{
+	struct ipcx_event e;
+
+	spin_lock(&a->lock);
+	e = a->note[i];
+	a->note[i] = (struct ipcx_event){};
+	spin_unlock(&a->lock);
+	return e;
+}
+
+/* Under the queue's lock: how many messages it has dropped in that way. */
+static u64 dropped(const struct ipcx_queue *q, u32 kind)
+{
+	lockdep_assert_held(&q->lock);
+	return kind == IPCX_EVENT_KIND_DROPPED_OLDEST ? q->count.dropped_oldest :
+							q->count.dropped_newest;
+}
+
+static bool is_dropped(u32 kind)
+{
+	return kind == IPCX_EVENT_KIND_DROPPED_OLDEST || kind == IPCX_EVENT_KIND_DROPPED_NEWEST;
+}
+
+static struct ipcx_event dropped_take(struct ipcx_alerts *a, u32 i)
+{
+	struct ipcx_queue *q = container_of(a->obj, struct ipcx_queue, obj);
+	struct ipcx_event e;
+
+	spin_lock(&q->lock);
+	e = note_take(a, i);
+	e.count = dropped(q, e.kind) - e.count + 1;
+	spin_unlock(&q->lock);
+	return e;
+}
+
 static void note_send(struct ipcx_alerts *a, u32 i, struct sk_buff *skb)
 {
 	struct ipcx_net *in = a->obj->net;
 	struct ipcx_event e;
 
 	mutex_lock(&in->lock);
-	spin_lock(&a->lock);
-	e = a->note[i]; /* with its pids */
-	a->note[i] = (struct ipcx_event){};
-	spin_unlock(&a->lock);
+	e = is_dropped(FIRST + i) ? dropped_take(a, i) : note_take(a, i);
 	if (a->obj == &in->refused) {
 		in->refused.name = last_refused(in, e.limit)->name;
 		in->refused.ops = last_refused(in, e.limit)->ops;
@@ -225,14 +263,14 @@ void ipcx_alert(struct ipcx_object *obj, const struct ipcx_event *e)
 
 /* Apart, so that a flood does without its stack. */
 static noinline void alert_first(struct ipcx_object *obj, u32 kind, u32 limit,
-				 const struct ipcx_culprit *who, bool dead_lettered)
+				 const struct ipcx_culprit *who, bool dead_lettered, u64 count)
 {
 	ipcx_alert(obj, &(struct ipcx_event){
 				.kind = kind,
 				.limit = limit,
 				.dead_lettered = dead_lettered,
 				.who = *who,
-				.count = 1,
+				.count = count,
 			});
 }
 
@@ -241,7 +279,7 @@ static void alert_one(struct ipcx_object *obj, u32 kind, u32 limit, const struct
 		      bool dead_lettered)
 {
 	if (!note_again(obj->alerts, kind, limit, who, dead_lettered))
-		alert_first(obj, kind, limit, who, dead_lettered);
+		alert_first(obj, kind, limit, who, dead_lettered, 1);
 }
 
 /**
@@ -271,20 +309,47 @@ void ipcx_alert_refused(struct ipcx_object *obj, u32 limit, struct ipcx_culprit 
 		ipcx_alert_one(obj, IPCX_EVENT_KIND_REFUSED, limit, &who, false);
 }
 
+/* Under the lock: one more message was dropped and counted; see the head. */
+static __always_inline void alert_dropped(struct ipcx_queue *q, u32 kind, u32 limit,
+					  const struct ipcx_end *end)
+{
+	const struct ipcx_culprit who = end ? ipcx_culprit_user(end) : IPCX_NOBODY;
+	struct ipcx_event *n = &q->obj.alerts->note[kind - FIRST];
+
+	lockdep_assert_held(&q->lock);
+	if (unlikely(!n->count)) {
+		alert_first(&q->obj, kind, limit, &who, false, dropped(q, kind));
+	} else if (unlikely(n->who.end != who.end || n->who.pid != who.pid || n->limit != limit)) {
+		pid_set(&n->who.pid, who.pid);
+		n->who = who;
+		n->limit = limit;
+	}
+}
+
 /**
- * ipcx_alert_dropped() - a message will be dropped for lack of room
- * @q: its queue, locked
+ * ipcx_alert_dropped_oldest() - a message was dropped to make room
+ * @q: its queue, locked, which has counted it
+ * @limit: of which there was too little
+ * @end: of who needs it, or NULL for the kernel
+ */
+void ipcx_alert_dropped_oldest(struct ipcx_queue *q, u32 limit, const struct ipcx_end *end)
+{
+	if (ipcx_event_wanted(q->obj.net, IPCX_GROUP_ALERTS))
+		alert_dropped(q, IPCX_EVENT_KIND_DROPPED_OLDEST, limit, end);
+}
+
+/**
+ * ipcx_alert_dropped_newest() - a message was dropped for lack of room
+ * @q: its queue, locked, which has counted it
  * @slot: the message, which still has its slot
  * @end: of its sender, or NULL for the kernel
  */
-void ipcx_alert_dropped(struct ipcx_queue *q, const struct ipcx_slot *slot,
-			const struct ipcx_end *end)
+void ipcx_alert_dropped_newest(struct ipcx_queue *q, const struct ipcx_slot *slot,
+			       const struct ipcx_end *end)
 {
-	const struct ipcx_culprit who = end ? ipcx_culprit_user(end) : IPCX_NOBODY;
-
 	if (ipcx_event_wanted(q->obj.net, IPCX_GROUP_ALERTS))
-		alert_one(&q->obj, IPCX_EVENT_KIND_DROPPED_NEWEST,
-			  ipcx_queue_lacks(q, slot->credit, 0), &who, false);
+		alert_dropped(q, IPCX_EVENT_KIND_DROPPED_NEWEST,
+			      ipcx_queue_lacks(q, slot->credit, 0), end);
 }
 
 /* Which limit on a user stopped a new object? If both, that on objects, which is asked first. */

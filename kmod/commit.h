@@ -19,7 +19,7 @@ static __always_inline bool ipcx_put_message(struct ipcx_queue *q, struct ipcx_s
 			ipcx_slot_number(&q->slots, slot);
 			q->count.dropped_newest++;
 			trace_ipcx_queue_drop(q, slot, IPCX_DROP_NEWEST);
-			ipcx_alert_dropped(q, slot, end);
+			ipcx_alert_dropped_newest(q, slot, end);
 			ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
 			return false;
 		}

@@ -68,8 +68,9 @@ void ipcx_alert(struct ipcx_object *obj, const struct ipcx_event *e);
 void ipcx_alert_one(struct ipcx_object *obj, u32 kind, u32 limit, const struct ipcx_culprit *who,
 		    bool dead_lettered);
 void ipcx_alert_refused(struct ipcx_object *obj, u32 limit, struct ipcx_culprit who);
-void ipcx_alert_dropped(struct ipcx_queue *q, const struct ipcx_slot *slot,
-			const struct ipcx_end *end);
+void ipcx_alert_dropped_oldest(struct ipcx_queue *q, u32 limit, const struct ipcx_end *end);
+void ipcx_alert_dropped_newest(struct ipcx_queue *q, const struct ipcx_slot *slot,
+			       const struct ipcx_end *end);
 void ipcx_alert_uncreated(struct file *dev, const struct ipcx_name *name,
 			  const struct ipcx_object_ops *ops, int err);
 

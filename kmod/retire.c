@@ -99,18 +99,21 @@ void ipcx_queue_retire(struct ipcx_queue *q, struct ipcx_slot *slot, u64 *count,
 static bool drop_oldest(struct ipcx_queue *q, struct ipcx_endpoint *ep, u32 npages, u32 lacks)
 {
 	const struct ipcx_credit *credit = ep ? ep->party.credit : NULL;
-	const struct ipcx_culprit who = ep ? ipcx_culprit_user(&ep->end) : IPCX_NOBODY;
 	struct ipcx_slot *slot;
 
 	spin_lock(&q->lock);
 	slot = ipcx_queue_can_drop(q, credit, npages);
-	if (slot)
+	if (slot) {
 		ipcx_slot_take(&q->slots, slot, NULL);
+		q->count.dropped_oldest++;
+		trace_ipcx_queue_drop(q, slot, IPCX_DROP_OLDEST);
+		ipcx_alert_dropped_oldest(q, lacks, ep ? &ep->end : NULL);
+		ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
+	}
 	spin_unlock(&q->lock);
 	if (!slot)
 		return false;
-	ipcx_queue_retire(q, slot, &q->count.dropped_oldest, IPCX_MSG_CANCELED);
-	ipcx_alert_one(&q->obj, IPCX_EVENT_KIND_DROPPED_OLDEST, lacks, &who, false);
+	ipcx_queue_wake_send(q);
 	return true;
 }
 

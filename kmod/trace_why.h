@@ -41,7 +41,7 @@ static inline enum ipcx_message_why ipcx_retire_why(u16 flag)
 		return IPCX_DROP_EXPIRED;
 	if (flag & IPCX_MSG_POISON)
 		return IPCX_DROP_POISON;
-	return flag & IPCX_MSG_OWNERDEAD ? IPCX_DROP_ORPHAN : IPCX_DROP_OLDEST;
+	return IPCX_DROP_ORPHAN;
 }
 
 /* @err: what the subscriber is told, -EPIPE or -EPROTO */

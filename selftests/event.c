@@ -360,6 +360,31 @@ TEST_F(alert, refused)
 	end_close(&wait);
 }
 
+/* Refusals likewise are summed up, with the cause of the last. */
+TEST_F(alert, two_refused)
+{
+	struct end e = { .o = { .depth = 2, .policy = IPCX_POLICY_FAIL } }, f = {};
+	uint64_t first, sum = 0;
+	struct ipcx_desc d;
+
+	ASSERT_EQ(0, end_open(&e, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(0, end_open(&f, NAME, IPCX_OPEN_SEND));
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(1, raw_send(&e, 10, i));
+	ASSERT_EQ(-EAGAIN, raw_loan(e.fd, &d, 10, in_ms(10000)));
+	ASSERT_EQ(0, event_next(self->fd, 10000));
+	first = EVENT(END);
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(-EAGAIN, raw_loan(e.fd, &d, 10, in_ms(10000)));
+	ASSERT_EQ(-EAGAIN, raw_loan(f.fd, &d, 10, in_ms(10000)));
+	for (; sum < 4; sum += EVENT(COUNT))
+		ASSERT_EQ(0, event_next(self->fd, 10000));
+	EXPECT_EQ(4, sum);
+	EXPECT_LT(first, EVENT(END));
+	end_close(&e);
+	end_close(&f);
+}
+
 static int send_until(const struct end *e, int64_t expires)
 {
 	struct ipcx_desc d;

@@ -162,7 +162,7 @@ TEST(message_drops_another)
 	struct end e = { .o.policy = IPCX_POLICY_DROP_OLDEST };
 
 	ASSERT_EQ(0, end_open(&e, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
-	EXPECT_TRUE(as_without(&e, drops, 4, "message that drops another"));
+	EXPECT_TRUE(as_without(&e, drops, 2, "message that drops another"));
 	end_close(&e);
 }
 
@@ -172,7 +172,7 @@ TEST(message_of_two_drops_another)
 
 	ASSERT_EQ(0, end_open(&e[0], NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
 	ASSERT_EQ(0, end_open(&e[1], NAME, IPCX_OPEN_SEND));
-	EXPECT_TRUE(as_without(e, drops_in_turn, 4, "message of two in turn that drops another"));
+	EXPECT_TRUE(as_without(e, drops_in_turn, 2, "message of two in turn that drops another"));
 	end_close(&e[0]);
 	end_close(&e[1]);
 }
@@ -182,7 +182,7 @@ TEST(message_is_dropped)
 	struct end e = { .o.policy = IPCX_POLICY_DROP_NEWEST };
 
 	ASSERT_EQ(0, end_open(&e, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
-	EXPECT_TRUE(as_without(&e, drops, 4, "message that is dropped"));
+	EXPECT_TRUE(as_without(&e, drops, 2, "message that is dropped"));
 	end_close(&e);
 }
 
