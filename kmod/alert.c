@@ -9,7 +9,8 @@
  *
  * Of messages that are dropped there may be a flood, so they are not counted again: their note has
  * what the queue had counted when the first of them was, and is changed under the queue's lock, as
- * that count is. Whoever drops one more from the same cause only looks at it.
+ * that count is. Whoever drops one more from the same cause only looks at it. So what is told is
+ * how many were dropped since the first that was noted, also while nobody listened in between.
  *
  * LOCKS: ipcx_alerts::lock is a leaf, for the notes; the rest is of event.c. A note of what could
  * not be made is written and taken under ipcx_net::lock, too, so that it has the right name.

@@ -274,18 +274,18 @@ static inline void __user *ipcx_inline_place(u64 base, u32 index)
 }
 
 /* stat.c: what is not said here of ages */
-void ipcx_queue_aged(struct ipcx_queue *q, u32 ticks, int n);
+void ipcx_queue_aged(struct ipcx_queue *q, u32 ticks);
 
 /*
- * Under the queue's lock: a message that waited for @ticks was taken; so it counts, or with @n
- * of -1 does not any more.
+ * Under the queue's lock: a message that waited for @ticks was taken. That counts also if it cannot
+ * be told to who took it: counts never become less.
  */
-static __always_inline void ipcx_queue_age(struct ipcx_queue *q, u32 ticks, int n)
+static __always_inline void ipcx_queue_age(struct ipcx_queue *q, u32 ticks)
 {
 	if (likely(!ticks))
-		q->ages[IPCX_AGE_NOW] += n;
+		q->ages[IPCX_AGE_NOW]++;
 	else
-		ipcx_queue_aged(q, ticks, n);
+		ipcx_queue_aged(q, ticks);
 }
 
 /* Under the queue's lock: BUSY or LEASED -> QUEUED, as if it had never been taken. */
@@ -373,7 +373,7 @@ static __always_inline int ipcx_queue_next(struct ipcx_endpoint *ep, bool lease,
 	if (unlikely(err))
 		return err;
 	if (lease)
-		ipcx_queue_age(ep->q, (*slot)->since - (*slot)->sent, 1);
+		ipcx_queue_age(ep->q, (*slot)->since - (*slot)->sent);
 	trace_ipcx_queue_take(ep->q, *slot);
 	return 0;
 }

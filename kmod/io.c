@@ -62,6 +62,7 @@ static __always_inline ssize_t receive(const struct file *file, int iocb_flags, 
 	struct ipcx_endpoint *ep = file->private_data;
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
+	u32 taken;
 	u64 len;
 	int err;
 
@@ -70,6 +71,7 @@ static __always_inline ssize_t receive(const struct file *file, int iocb_flags, 
 	err = read_next(file, iocb_flags, len_max, &slot);
 	if (err)
 		return err;
+	taken = jiffies;
 	len = slot->len;
 	if (!message_out(slot, buf, to))
 		err = -EFAULT;
@@ -81,7 +83,7 @@ static __always_inline ssize_t receive(const struct file *file, int iocb_flags, 
 	if (unlikely(err)) {
 		ipcx_queue_give_back(ep, slot);
 	} else {
-		ipcx_queue_age(q, (u32)jiffies - slot->sent, 1);
+		ipcx_queue_age(q, taken - slot->sent);
 		ipcx_queue_released(q, slot);
 		ipcx_queue_end_message(q, slot, IPCX_MSG_CANCELED);
 	}

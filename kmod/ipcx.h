@@ -42,6 +42,7 @@
 
 #define IPCX_DEPTH_MAX 65536U
 #define IPCX_MSG_MAX BIT_ULL(30)
+static_assert(IPCX_MSG_MAX <= U32_MAX); /* ipcx_slot::len */
 
 /* user.c: what each user may have */
 
@@ -244,8 +245,9 @@ struct ipcx_queue_count {
 };
 
 /*
- * Ages of messages are counted by powers of two: number k is those of more than half of 2^k ms
- * and at most 2^k ms, but the last all that are older. An age is rounded up to clock ticks.
+ * Ages of messages are counted by powers of two: number k is those of at most 2^k ms that are not
+ * counted before, the last all that are older. An age is rounded up to clock ticks first, so that
+ * all of less than a tick have the number of a tick.
  */
 #define IPCX_AGES 20
 #define IPCX_AGE_NOW order_base_2(DIV_ROUND_UP(MSEC_PER_SEC, HZ)) /* sent in this tick */

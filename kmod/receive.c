@@ -351,12 +351,10 @@ void ipcx_untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
 
 	spin_lock(&q->lock);
 	if (!ipcx_release_check(ep, slot, d->seq)) { /* else another thread was faster */
-		if (unlikely(slot->reply)) {
+		if (unlikely(slot->reply))
 			ipcx_answer_put_back(ep, slot);
-		} else {
-			ipcx_queue_age(q, slot->since - slot->sent, -1);
+		else
 			ipcx_queue_requeue(q, slot);
-		}
 	}
 	spin_unlock(&q->lock);
 	ipcx_queue_wake_recv(q, 1);

@@ -17,7 +17,8 @@ static u64 oldest_ms(const struct ipcx_slots *s)
 		/* in order of seq, so none behind it was sent before */
 		ticks = max(ticks, now - list_first_entry(fifo, struct ipcx_slot, queued)->sent);
 	}
-	return s->prios ? jiffies64_to_msecs((u64)ticks + 1) : 0;
+	/* that function rounds down where a tick is no number of ms */
+	return s->prios ? jiffies64_to_msecs((u64)ticks + 1) + !!(MSEC_PER_SEC % HZ) : 0;
 }
 
 /**
@@ -66,15 +67,14 @@ void ipcx_queue_look(struct ipcx_object *obj, struct ipcx_object_stat *s)
  * ipcx_queue_aged() - ipcx_queue_age() of a message that was not sent in this tick
  * @q: see there
  * @ticks: see there
- * @n: see there
  */
-void ipcx_queue_aged(struct ipcx_queue *q, u32 ticks, int n)
+void ipcx_queue_aged(struct ipcx_queue *q, u32 ticks)
 {
 	u32 ms = jiffies_to_msecs(min_t(u32, ticks, TICKS_MAX) + 1);
 
 	lockdep_assert_held(&q->lock);
-	q->ages[min_t(u32, order_base_2(ms), IPCX_AGES - 1)] += n;
-	q->age_ticks += (s64)ticks * n;
+	q->ages[min_t(u32, order_base_2(ms), IPCX_AGES - 1)]++;
+	q->age_ticks += ticks;
 }
 
 /**

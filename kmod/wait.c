@@ -404,7 +404,7 @@ int ipcx_queue_wait_recv(struct ipcx_endpoint *ep, bool lease, u64 len_max, s64 
 	} while (handed_late(q, t.slot));
 	if (lease) {
 		ipcx_slot_lease(&q->slots, t.slot, &ep->party);
-		ipcx_queue_age(q, t.slot->since - t.slot->sent, 1);
+		ipcx_queue_age(q, t.slot->since - t.slot->sent);
 		if (q->lease_ms)
 			ipcx_lease_begin(q, t.slot);
 	}

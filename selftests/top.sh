@@ -80,7 +80,7 @@ check "ages are those of what was taken" lines 'sum(o["aged"]["ages_ms"].values(
 (sleep 1; seq 5 | "$ipcx" send aged; "$ipcx" recv aged -n 7 >/dev/null) &
 check "and p50 and p99 of those between the looks" lines '
 	sum(o["aged"]["ages_ms"].values()) == 11 and o["aged"]["released"] == 11 and o["aged"]["oldest_ms"] == 0 and
-	o["aged"]["age_p50_at_most_ms"] < 1000 < o["aged"]["age_p99_at_most_ms"]' "$ipcx" top aged --once --json -d 4
+	o["aged"]["age_p50_at_most_ms"] < o["aged"]["age_p99_at_most_ms"] > 1000' "$ipcx" top aged --once --json -d 4
 wait
 check "as text, on a wide line" sh -c "'$ipcx' top aged --once -d 10ms | grep -q 'P50<=  P99<= OLDEST'"
 check "show tells them, too" sh -c "'$ipcx' show aged | grep -q '^ages_ms .* <= .* ms; p50 <= .* ms, p99 <= .* ms\$'"

@@ -16,10 +16,12 @@ bool ages_get(struct nlattr *const attrs[ATTRS], struct ages *a)
 	if (!attr)
 		return false;
 	a->groups = nla_len(attr) / sizeof(a->n[0]);
-	if (a->groups > AGES_MAX)
-		a->groups = AGES_MAX;
+	if (a->groups < 2 || a->groups > AGES_MAX) { /* of another module */
+		a->groups = 0;
+		return false;
+	}
 	memcpy(a->n, nla_data(attr), a->groups * sizeof(a->n[0]));
-	return a->groups;
+	return true;
 }
 
 uint64_t ages_taken(const struct ages *a)
@@ -33,9 +35,8 @@ uint64_t ages_taken(const struct ages *a)
 
 void ages_since(struct ages *a, const struct ages *before)
 {
-	/* one that could not be told to who took it counts no more: that is no message less */
 	for (unsigned int i = 0; i < a->groups; i++)
-		a->n[i] -= before->n[i] < a->n[i] ? before->n[i] : a->n[i];
+		a->n[i] -= before->n[i];
 }
 
 uint64_t ages_bound(const struct ages *a, unsigned int group)
@@ -86,7 +87,7 @@ void put_ages(const struct ages *a)
 {
 	const char *comma = "";
 
-	if (a->groups < 2 || !ages_taken(a)) {
+	if (!ages_taken(a)) {
 		puts("-");
 		return;
 	}

@@ -166,8 +166,8 @@ enum ipcx_event_exit {
  * @IPCX_A_OBJECT_SENT_BYTES: bytes of all messages ever sent, but those that were dropped as newest
  *	(u64)
  * @IPCX_A_OBJECT_AGES: how old messages were when they were taken; number k, from 0, is how many of
- *	them were at most 2^k ms old but older than those counted before, the last number how many
- *	were older still (binary)
+ *	them were at most 2^k ms old and not counted before, the last number how many were older
+ *	still; younger than a tick of the clock is a tick; 8 bytes each, aligned to 4 (binary)
  * @IPCX_A_OBJECT_AGES_SUM_MS: sum of these ages (u64)
  * @IPCX_A_OBJECT_OLDEST_MS: age of the oldest message that waits, 0 if none does (u64)
  * @IPCX_A_OBJECT_TAPS: open taps (u64)
