@@ -11,15 +11,16 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../transport.h"
 #include "shim.h"
 
 #define FDS 65536
 
 static struct mq_end *by_fd[FDS];
-static struct mq_end hidden; /* stands for descriptors that the program does not know */
 static struct mq_end *all;
 static pid_t owner; /* a child of vfork() has this memory too, and other descriptors */
 
@@ -58,17 +59,43 @@ static struct mq_end *put_at(int fd, struct mq_end *e)
 	return __atomic_exchange_n(&by_fd[fd], e, __ATOMIC_ACQ_REL);
 }
 
+/* Stands in the table for a descriptor of @e that the program does not know: no pointer is odd. */
+static struct mq_end *hidden(const struct mq_end *e)
+{
+	return (struct mq_end *)((uintptr_t)e | 1);
+}
+
+static bool is_hidden(const struct mq_end *e)
+{
+	return (uintptr_t)e & 1;
+}
+
+void mq_fd_hide(int fd, const struct mq_end *e)
+{
+	if (fd < FDS)
+		put_at(fd, hidden(e));
+}
+
+bool mq_fd_show(int fd, const struct mq_end *e)
+{
+	struct mq_end *expected = hidden(e);
+
+	return fd >= 0 && fd < FDS &&
+	       __atomic_compare_exchange_n(&by_fd[fd], &expected, NULL, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
+}
+
 /* The library closes there, after this, what cannot be inherited. */
 static void in_child(void)
 {
 	owner = getpid();
 	for (struct mq_end *e = all; e; e = e->next) {
 		if (e->own && e->own != e->q)
-			put_at(ipcx_queue_fd(e->own), NULL);
+			mq_fd_show(ipcx_queue_fd(e->own), e);
 		e->own = NULL;
 		if (!e->q || e->shared)
 			continue;
-		put_at(e->fd, NULL);
+		mq_fd_show(e->fd, e);
 		e->fd = -1;
 	}
 	mq_notify_forked();
@@ -77,7 +104,7 @@ static void in_child(void)
 
 #define FIND(name) (real.name = (__typeof__(real.name))dlsym(RTLD_NEXT, #name))
 
-static __attribute__((constructor)) void load(void)
+static void load(void)
 {
 	FIND(close);
 	FIND(close_range);
@@ -95,6 +122,16 @@ static __attribute__((constructor)) void load(void)
 	owner = getpid();
 	pthread_atfork(before_fork, after_fork, in_child);
 }
+
+/* Before main(), but constructors of the program's libraries may be earlier. */
+__attribute__((constructor)) void mq_shim_start(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, load);
+}
+
+#define REAL(name) (mq_shim_start(), real.name)
 
 static struct mq_end *end_at(int fd)
 {
@@ -118,7 +155,7 @@ struct mq_end *mq_end_get(int fd)
 
 	for (;;) {
 		e = end_at(fd);
-		if (!e || e == &hidden)
+		if (!e || is_hidden(e))
 			return NULL;
 		if (!add_user(e))
 			continue;
@@ -128,25 +165,48 @@ struct mq_end *mq_end_get(int fd)
 	}
 }
 
-static void close_own(struct ipcx_queue *q)
+static ino_t ino_of(int fd)
 {
-	put_at(ipcx_queue_fd(q), NULL);
+	struct stat st;
+
+	return fstat(fd, &st) ? 0 : st.st_ino;
+}
+
+/* What was closed in a way that is not seen here has a number that may be of another file now. */
+static void close_handle(struct mq_end *e, struct ipcx_queue *q, int fd, ino_t ino)
+{
+	if (fd >= 0 && (!mq_fd_show(fd, e) || ino_of(fd) != ino)) {
+		if (!e->shared) /* it has more descriptors, and those are not known */
+			return;
+		q->fd = -1;
+	}
 	ipcx_queue_close(q);
+}
+
+static void close_own(struct mq_end *e)
+{
+	struct ipcx_queue *own;
+
+	if (!e->own)
+		return;
+	pthread_mutex_lock(&mq_shim_lock);
+	own = __atomic_exchange_n(&e->own, NULL, __ATOMIC_ACQ_REL);
+	pthread_mutex_unlock(&mq_shim_lock);
+	if (own && own != e->q)
+		close_handle(e, own, ipcx_queue_fd(own), e->own_ino);
 }
 
 void mq_end_put(struct mq_end *e)
 {
-	int saved = errno;
+	int saved = errno, state;
 
 	if (__atomic_sub_fetch(&e->users, 1, __ATOMIC_ACQ_REL))
 		return;
-	if (e->own && e->own != e->q)
-		close_own(e->own);
-	e->own = NULL;
-	if (e->fd >= 0)
-		put_at(e->fd, NULL);
-	ipcx_queue_close(e->q);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	close_own(e);
+	close_handle(e, e->q, e->fd, e->ino);
 	__atomic_store_n(&e->q, NULL, __ATOMIC_RELEASE);
+	pthread_setcancelstate(state, NULL);
 	errno = saved;
 }
 
@@ -159,12 +219,26 @@ static struct ipcx_queue *open_own(const struct mq_end *e)
 	if (ipcx_queue_open(&q, e->uri, e->flags, NULL))
 		return NULL;
 	ipcx_queue_attr(q, &attr);
-	if (attr.id == e->attr.id && ipcx_queue_fd(q) < FDS) {
-		put_at(ipcx_queue_fd(q), &hidden);
+	if (attr.id == e->attr.id && ipcx_queue_fd(q) < FDS)
 		return q;
-	}
 	ipcx_queue_close(q);
 	return NULL;
+}
+
+/* Return: what all threads use, @own or one that was earlier. */
+static struct ipcx_queue *set_own(struct mq_end *e, struct ipcx_queue *own)
+{
+	struct ipcx_queue *first;
+
+	pthread_mutex_lock(&mq_shim_lock);
+	first = e->own ?: own;
+	if (!e->own && own != e->q) {
+		e->own_ino = ino_of(ipcx_queue_fd(own));
+		mq_fd_hide(ipcx_queue_fd(own), e);
+	}
+	__atomic_store_n(&e->own, first, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&mq_shim_lock);
+	return first;
 }
 
 /*
@@ -173,19 +247,20 @@ static struct ipcx_queue *open_own(const struct mq_end *e)
  */
 struct ipcx_queue *mq_end_queue(struct mq_end *e)
 {
-	struct ipcx_queue *own = __atomic_load_n(&e->own, __ATOMIC_ACQUIRE), *none = NULL;
+	struct ipcx_queue *own = __atomic_load_n(&e->own, __ATOMIC_ACQUIRE), *first;
+	int state;
 
 	if (!e->forked || !e->shared)
 		return e->q;
 	if (own)
 		return own;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	own = open_own(e) ?: e->q;
-	if (__atomic_compare_exchange_n(&e->own, &none, own, false, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE))
-		return own;
-	if (own != e->q)
-		close_own(own);
-	return none;
+	first = set_own(e, own);
+	if (own != first && own != e->q)
+		ipcx_queue_close(own);
+	pthread_setcancelstate(state, NULL);
+	return first;
 }
 
 bool mq_end_nonblock(const struct mq_end *e)
@@ -193,11 +268,11 @@ bool mq_end_nonblock(const struct mq_end *e)
 	return e->shared ? fcntl(e->fd, F_GETFL) & O_NONBLOCK : e->nonblock;
 }
 
-static struct mq_end *new_end(struct ipcx_queue *q)
+/* Return: one that is not used, under mq_shim_lock */
+static struct mq_end *new_end(void)
 {
 	struct mq_end *e;
 
-	pthread_mutex_lock(&mq_shim_lock);
 	for (e = all; e && __atomic_load_n(&e->q, __ATOMIC_ACQUIRE); e = e->next)
 		;
 	if (!e) {
@@ -207,9 +282,6 @@ static struct mq_end *new_end(struct ipcx_queue *q)
 			all = e;
 		}
 	}
-	if (e)
-		e->q = q;
-	pthread_mutex_unlock(&mq_shim_lock);
 	return e;
 }
 
@@ -218,40 +290,56 @@ static void set_end(int fd, struct mq_end *e)
 {
 	struct mq_end *old = put_at(fd, e);
 
-	if (old && old != &hidden)
+	if (old && !is_hidden(old))
 		mq_end_put(old);
+}
+
+static void fill_end(struct mq_end *e, struct ipcx_queue *q, const char *uri, unsigned int flags,
+		     bool shared, bool nonblock)
+{
+	e->attr = (struct ipcx_queue_attr){ .sz = sizeof(e->attr) };
+	ipcx_queue_attr(q, &e->attr);
+	e->fd = ipcx_queue_fd(q);
+	e->ino = ino_of(e->fd);
+	strcpy(e->uri, uri);
+	e->flags = flags;
+	e->forked = false;
+	e->shared = shared;
+	e->nonblock = nonblock;
+	__atomic_store_n(&e->users, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&e->q, q, __ATOMIC_RELEASE);
+	mq_fd_hide(e->fd, e);
 }
 
 int mq_end_add(struct ipcx_queue *q, const char *uri, unsigned int flags, bool shared,
 	       bool nonblock)
 {
 	int own = ipcx_queue_fd(q), fd = fcntl(own, F_DUPFD_CLOEXEC, 0), r = 0;
-	struct mq_end *e;
+	struct mq_end *e = NULL;
 
 	if (fd < 0)
 		r = -errno;
 	else if (fd >= FDS || own >= FDS)
 		r = -EMFILE;
-	e = r ? NULL : new_end(q);
+	if (!r) {
+		set_end(own, NULL);
+		set_end(fd, NULL);
+		pthread_mutex_lock(&mq_shim_lock);
+		e = new_end();
+		if (e) {
+			fill_end(e, q, uri, flags, shared, nonblock);
+			put_at(fd, e);
+		}
+		pthread_mutex_unlock(&mq_shim_lock);
+	}
 	if (!e) {
 		if (fd >= 0)
 			close(fd);
 		ipcx_queue_close(q);
 		return r ? r : -ENOMEM;
 	}
-	e->attr = (struct ipcx_queue_attr){ .sz = sizeof(e->attr) };
-	ipcx_queue_attr(q, &e->attr);
-	e->fd = own;
-	strcpy(e->uri, uri);
-	e->flags = flags;
-	e->forked = false;
-	e->shared = shared;
-	e->nonblock = nonblock;
 	if (shared && nonblock)
 		fcntl(own, F_SETFL, fcntl(own, F_GETFL) | O_NONBLOCK);
-	__atomic_store_n(&e->users, 1, __ATOMIC_RELEASE);
-	set_end(own, &hidden);
-	set_end(fd, e);
 	return fd;
 }
 
@@ -266,23 +354,31 @@ static int system_close(int fd)
 	return real.close ? real.close(fd) : (int)syscall(SYS_close, fd);
 }
 
-EXPORT int close(int fd)
+static int close_end(int fd, const struct mq_end *known)
 {
-	struct mq_end *e = end_at(fd);
-	int r;
+	struct mq_end *e;
+	int r, state;
 
-	if (!e || !ours())
-		return system_close(fd);
-	if (e == &hidden) {
-		errno = EBADF;
-		return -1;
-	}
-	mq_notify_forget(e);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	mq_notify_forget(known);
 	e = put_at(fd, NULL);
 	r = system_close(fd);
 	if (e)
 		mq_end_put(e);
+	pthread_setcancelstate(state, NULL);
 	return r;
+}
+
+EXPORT int close(int fd)
+{
+	struct mq_end *e = end_at(fd);
+
+	if (!e || !ours())
+		return system_close(fd);
+	if (!is_hidden(e))
+		return close_end(fd, e);
+	errno = EBADF;
+	return -1;
 }
 
 EXPORT int mq_close(mqd_t q)
@@ -295,22 +391,50 @@ static void close_ends(unsigned int first, unsigned int last)
 	for (unsigned int fd = first; fd <= last && fd < FDS; fd++) {
 		struct mq_end *e = end_at(fd);
 
-		if (e && e != &hidden && ours())
+		if (e && !is_hidden(e) && ours())
 			close(fd);
 	}
 }
 
+/* Return: the first that the program does not know, from @fd on; above @last if there is none */
+static unsigned int next_hidden(unsigned int fd, unsigned int last)
+{
+	while (fd <= last && fd < FDS && !(is_hidden(end_at(fd)) && ours()))
+		fd++;
+	return fd;
+}
+
+/* Closes those before the last one that the program does not know. Return: the first after that */
+static unsigned int close_between(unsigned int first, unsigned int last, int flags)
+{
+	unsigned int fd;
+
+	while ((fd = next_hidden(first, last)) <= last && fd < FDS) {
+		if (fd > first && REAL(close_range)(first, fd - 1, flags))
+			while (first < fd)
+				system_close(first++);
+		first = fd + 1;
+	}
+	return first;
+}
+
+/* No descriptor has the highest number: with it the system says what it thinks of @flags. */
 EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 {
-	if (!flags)
-		close_ends(first, last);
-	return real.close_range(first, last, flags);
+	if (first > last || flags & CLOSE_RANGE_CLOEXEC)
+		return REAL(close_range)(first, last, flags);
+	if (REAL(close_range)(UINT_MAX, UINT_MAX, flags))
+		return -1;
+	close_ends(first, last);
+	first = close_between(first, last, flags);
+	return first > last ? 0 : REAL(close_range)(first, last, flags);
 }
 
 EXPORT void closefrom(int first)
 {
-	close_ends(first < 0 ? 0 : first, FDS);
-	real.closefrom(first);
+	first = first < 0 ? 0 : first;
+	close_ends(first, FDS);
+	REAL(closefrom)(close_between(first, FDS, 0));
 }
 
 static int was_duplicated(int fd, int to)
@@ -320,19 +444,28 @@ static int was_duplicated(int fd, int to)
 	return to;
 }
 
+/* Nothing else can be put where the program does not know of a descriptor. */
+static bool is_taken(int fd, int to)
+{
+	if (fd == to || !is_hidden(end_at(to)) || !ours())
+		return false;
+	errno = EBUSY;
+	return true;
+}
+
 EXPORT int dup(int fd)
 {
-	return was_duplicated(fd, real.dup(fd));
+	return was_duplicated(fd, REAL(dup)(fd));
 }
 
 EXPORT int dup2(int fd, int to)
 {
-	return was_duplicated(fd, real.dup2(fd, to));
+	return is_taken(fd, to) ? -1 : was_duplicated(fd, REAL(dup2)(fd, to));
 }
 
 EXPORT int dup3(int fd, int to, int flags)
 {
-	return was_duplicated(fd, real.dup3(fd, to, flags));
+	return is_taken(fd, to) ? -1 : was_duplicated(fd, REAL(dup3)(fd, to, flags));
 }
 
 /* A program that looks at the descriptor itself must not take a message by that. */
@@ -340,7 +473,7 @@ static bool not_read(int fd)
 {
 	struct mq_end *e = end_at(fd);
 
-	return e && e != &hidden;
+	return e && !is_hidden(e);
 }
 
 EXPORT ssize_t read(int fd, void *buf, size_t n)
@@ -354,7 +487,13 @@ EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
 
 EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
 {
-	return not_read(fd) ? 0 : real.read_chk(fd, buf, n, room);
+	return not_read(fd) ? 0 : REAL(read_chk)(fd, buf, n, room);
+}
+
+/* The number is the library's, whatever the table says of one that was closed unseen. */
+int __wrap_close(int fd)
+{
+	return system_close(fd);
 }
 
 mqd_t __wrap_mq_open(const char *name, int oflag, ...)
@@ -367,30 +506,30 @@ mqd_t __wrap_mq_open(const char *name, int oflag, ...)
 	mode = oflag & O_CREAT ? va_arg(ap, mode_t) : 0;
 	attr = oflag & O_CREAT ? va_arg(ap, struct mq_attr *) : NULL;
 	va_end(ap);
-	return real.mq_open(name, oflag, mode, attr);
+	return REAL(mq_open)(name, oflag, mode, attr);
 }
 
 mqd_t __wrap___mq_open_2(const char *name, int oflag)
 {
-	return real.mq_open(name, oflag);
+	return REAL(mq_open)(name, oflag);
 }
 
 int __wrap_mq_send(mqd_t q, const char *buf, size_t len, unsigned int prio)
 {
-	return real.mq_send(q, buf, len, prio);
+	return REAL(mq_send)(q, buf, len, prio);
 }
 
 ssize_t __wrap_mq_receive(mqd_t q, char *buf, size_t len, unsigned int *prio)
 {
-	return real.mq_receive(q, buf, len, prio);
+	return REAL(mq_receive)(q, buf, len, prio);
 }
 
 int __wrap_mq_getattr(mqd_t q, struct mq_attr *attr)
 {
-	return real.mq_getattr(q, attr);
+	return REAL(mq_getattr)(q, attr);
 }
 
 int __wrap_mq_unlink(const char *name)
 {
-	return real.mq_unlink(name);
+	return REAL(mq_unlink)(name);
 }

@@ -152,6 +152,19 @@ static mqd_t open_end(const char *name, int oflag, mode_t mode, const struct mq_
 	return r < 0 ? fail(r) : r;
 }
 
+/* A thread that is cancelled in there would keep locks. */
+static mqd_t open_whole(const char *name, int oflag, mode_t mode, const struct mq_attr *attr)
+{
+	int state;
+	mqd_t q;
+
+	mq_shim_start();
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	q = open_end(name, oflag, mode, attr);
+	pthread_setcancelstate(state, NULL);
+	return q;
+}
+
 EXPORT mqd_t mq_open(const char *name, int oflag, ...)
 {
 	struct mq_attr *attr = NULL;
@@ -164,7 +177,7 @@ EXPORT mqd_t mq_open(const char *name, int oflag, ...)
 		attr = va_arg(ap, struct mq_attr *);
 	}
 	va_end(ap);
-	return open_end(name, oflag, mode, attr);
+	return open_whole(name, oflag, mode, attr);
 }
 
 /* What programs that are compiled with _FORTIFY_SOURCE call */
@@ -174,7 +187,7 @@ EXPORT mqd_t __mq_open_2(const char *name, int oflag)
 {
 	if (oflag & O_CREAT)
 		abort();
-	return open_end(name, oflag, 0, NULL);
+	return open_whole(name, oflag, 0, NULL);
 }
 
 EXPORT int mq_unlink(const char *name)

@@ -9,6 +9,7 @@
 #include <mqueue.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include <ipcx.h>
 
@@ -19,6 +20,8 @@
  * struct mq_end - an open queue
  * @users: descriptors, and calls under way; with the last it is closed
  * @q: its handle, NULL: this one is not used
+ * @ino: of the file that @q has at @fd
+ * @own_ino: and of that of @own
  * @own: what this process sends and receives by, once it has forked, see mq_end_queue()
  * @next: of all there are, which are never freed
  * @attr: what the queue is
@@ -37,6 +40,7 @@ struct mq_end {
 	struct mq_end *next;
 	struct ipcx_queue_attr attr;
 	int fd;
+	ino_t ino, own_ino;
 	unsigned int flags;
 	bool nonblock, forked, shared;
 	char uri[MQ_URI];
@@ -44,6 +48,13 @@ struct mq_end {
 
 /* Protects what is not atomic. Neither held while a handle is opened or closed, nor across fork. */
 extern pthread_mutex_t mq_shim_lock;
+
+/* Finds the functions that these here stand before; to be called before there is a queue. */
+void mq_shim_start(void);
+
+/* A descriptor that is used for @e, and that the program does not know: it cannot close it. */
+void mq_fd_hide(int fd, const struct mq_end *e);
+bool mq_fd_show(int fd, const struct mq_end *e); /* Return: whether it was hidden still */
 
 /* Return: a new descriptor of it, or a negative errno: then @q is closed. */
 int mq_end_add(struct ipcx_queue *q, const char *uri, unsigned int flags, bool shared,
@@ -58,6 +69,7 @@ void mq_notify_forget(const struct mq_end *e);
 void mq_notify_forked(void);
 
 /* The system's own; what libipcx.a calls is linked to these, see --wrap in the Makefile. */
+int __wrap_close(int fd);
 mqd_t __wrap_mq_open(const char *name, int oflag, ...);
 mqd_t __wrap___mq_open_2(const char *name, int oflag);
 int __wrap_mq_send(mqd_t q, const char *buf, size_t len, unsigned int prio);
