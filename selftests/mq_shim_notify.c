@@ -145,6 +145,31 @@ TEST_F(mq, taken_away)
 	ASSERT_EQ(0, mq_notify(self->q, &ev));
 }
 
+/* What the program does not know it cannot close. */
+TEST_F(mq, closed_in_bulk)
+{
+	struct sigevent ev = by_signal(1);
+	siginfo_t info;
+
+	if (!whole())
+		SKIP(return, "needs descriptors that are all known");
+	block();
+	for (int how = 0; how < 2; how++) {
+		ASSERT_EQ(0, mq_notify(self->q, &ev));
+		if (how) {
+			closefrom(self->q + 1);
+		} else {
+			for (int fd = self->q + 1; fd < 1024; fd++)
+				close(fd);
+		}
+		ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+		EXPECT_TRUE(told(5000, &info));
+		EXPECT_EQ(1, drain(self->q, self->buf));
+	}
+	ASSERT_EQ(0, mq_notify(self->q, &ev));
+	EXPECT_EQ(0, mq_notify(self->q, NULL));
+}
+
 /* One process is told: as long as it lives, and not a child of it. */
 TEST_F(mq, processes)
 {

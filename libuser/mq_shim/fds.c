@@ -70,10 +70,20 @@ static bool is_hidden(const struct mq_end *e)
 	return (uintptr_t)e & 1;
 }
 
-void mq_fd_hide(int fd, const struct mq_end *e)
+/* What was there before was closed in a way that is not seen here. */
+static void set_end(int fd, struct mq_end *e)
+{
+	struct mq_end *old = put_at(fd, e);
+
+	if (old && !is_hidden(old))
+		mq_end_put(old);
+}
+
+bool mq_fd_hide(int fd, const struct mq_end *e)
 {
 	if (fd < FDS)
-		put_at(fd, hidden(e));
+		set_end(fd, hidden(e));
+	return fd < FDS;
 }
 
 bool mq_fd_show(int fd, const struct mq_end *e)
@@ -219,8 +229,10 @@ static struct ipcx_queue *open_own(const struct mq_end *e)
 	if (ipcx_queue_open(&q, e->uri, e->flags, NULL))
 		return NULL;
 	ipcx_queue_attr(q, &attr);
-	if (attr.id == e->attr.id && ipcx_queue_fd(q) < FDS)
+	if (attr.id == e->attr.id && ipcx_queue_fd(q) < FDS) {
+		set_end(ipcx_queue_fd(q), NULL);
 		return q;
+	}
 	ipcx_queue_close(q);
 	return NULL;
 }
@@ -234,7 +246,7 @@ static struct ipcx_queue *set_own(struct mq_end *e, struct ipcx_queue *own)
 	first = e->own ?: own;
 	if (!e->own && own != e->q) {
 		e->own_ino = ino_of(ipcx_queue_fd(own));
-		mq_fd_hide(ipcx_queue_fd(own), e);
+		put_at(ipcx_queue_fd(own), hidden(e));
 	}
 	__atomic_store_n(&e->own, first, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&mq_shim_lock);
@@ -285,15 +297,6 @@ static struct mq_end *new_end(void)
 	return e;
 }
 
-/* What was there before was closed in a way that is not seen here. */
-static void set_end(int fd, struct mq_end *e)
-{
-	struct mq_end *old = put_at(fd, e);
-
-	if (old && !is_hidden(old))
-		mq_end_put(old);
-}
-
 static void fill_end(struct mq_end *e, struct ipcx_queue *q, const char *uri, unsigned int flags,
 		     bool shared, bool nonblock)
 {
@@ -308,7 +311,7 @@ static void fill_end(struct mq_end *e, struct ipcx_queue *q, const char *uri, un
 	e->nonblock = nonblock;
 	__atomic_store_n(&e->users, 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&e->q, q, __ATOMIC_RELEASE);
-	mq_fd_hide(e->fd, e);
+	put_at(e->fd, hidden(e));
 }
 
 int mq_end_add(struct ipcx_queue *q, const char *uri, unsigned int flags, bool shared,

@@ -45,15 +45,39 @@ struct watch {
 static struct watch *watches;
 static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
 
+/* One that was closed in a way that is not seen is another's now. */
+static void close_hidden(int fd, const struct mq_end *e)
+{
+	if (mq_fd_show(fd, e))
+		close(fd);
+}
+
+/* Before its end is put */
 static void free_watch(struct watch *w)
 {
-	if (w->bound >= 0)
-		close(w->bound);
-	if (w->set >= 0)
-		close(w->set);
-	if (w->stop >= 0)
-		close(w->stop);
+	close_hidden(w->bound, w->end);
+	close_hidden(w->set, w->end);
+	close_hidden(w->stop, w->end);
 	free(w);
+}
+
+/* Return: @fd, which the program cannot close then, or a negative errno */
+static int hide(int fd, const struct mq_end *e)
+{
+	if (fd < 0)
+		return -errno;
+	if (mq_fd_hide(fd, e))
+		return fd;
+	close(fd);
+	return -EMFILE;
+}
+
+static void end_watch(struct watch *w)
+{
+	struct mq_end *e = w->end;
+
+	free_watch(w);
+	mq_end_put(e);
 }
 
 /* Under mq_shim_lock */
@@ -72,10 +96,12 @@ void mq_notify_forked(void)
 	while (watches) {
 		struct watch *w = watches;
 
+		struct mq_end *e = w->end;
+
 		watches = w->next;
-		/* never the last use: that would close, for which it is too early here */
-		__atomic_sub_fetch(&w->end->users, 1, __ATOMIC_ACQ_REL);
 		free_watch(w);
+		/* never the last use: that would close, for which it is too early here */
+		__atomic_sub_fetch(&e->users, 1, __ATOMIC_ACQ_REL);
 	}
 	pthread_cond_init(&finished, NULL);
 }
@@ -95,10 +121,8 @@ void mq_notify_forget(const struct mq_end *e)
 			pthread_cond_wait(&finished, &mq_shim_lock);
 	}
 	pthread_mutex_unlock(&mq_shim_lock);
-	if (w) {
-		mq_end_put(w->end);
-		free_watch(w);
-	}
+	if (w)
+		end_watch(w);
 }
 
 /* How many came since the last look, or were put back; unknown where others' are not counted */
@@ -143,20 +167,30 @@ static void tell(const struct sigevent *event, const sigset_t *mask, const struc
 	}
 }
 
+/* Return: whether there is something to tell: not if it is taken away, or cannot wait any more. */
+static bool wait_for_news(struct watch *w)
+{
+	struct epoll_event ev;
+	int n;
+
+	do {
+		n = epoll_wait(w->set, &ev, 1, -1);
+		if ((n < 0 && errno != EINTR) || (n == 1 && ev.data.fd == w->stop))
+			return false;
+	} while (!look(w));
+	return true;
+}
+
 static void *watch(void *arg)
 {
 	struct ipcx_msg m = { 0 };
 	struct watch *w = arg;
 	struct sigevent event = w->event;
-	struct epoll_event ev;
 	sigset_t mask;
-	bool taken;
+	bool taken, tells;
 
 	pthread_detach(pthread_self());
-	do {
-		if (epoll_wait(w->set, &ev, 1, -1) == 1 && ev.data.fd == w->stop)
-			break;
-	} while (!look(w));
+	tells = wait_for_news(w);
 	ipcx_queue_peek(w->end->q, &m);
 	pthread_mutex_lock(&mq_shim_lock);
 	mask = w->mask;
@@ -168,9 +202,9 @@ static void *watch(void *arg)
 	pthread_mutex_unlock(&mq_shim_lock);
 	if (taken)
 		return NULL;
-	mq_end_put(w->end);
-	free_watch(w);
-	tell(&event, &mask, &m);
+	end_watch(w);
+	if (tells)
+		tell(&event, &mask, &m);
 	return NULL;
 }
 
@@ -198,13 +232,17 @@ static int prepare(struct watch *w)
 	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
 	int r;
 
-	w->bound = bind_queue(w->end->attr.id);
-	if (w->bound < 0)
-		return w->bound;
-	w->stop = eventfd(0, EFD_CLOEXEC);
-	w->set = epoll_create1(EPOLL_CLOEXEC);
+	r = bind_queue(w->end->attr.id);
+	if (r < 0)
+		return r;
+	w->bound = hide(r, w->end);
+	w->stop = hide(eventfd(0, EFD_CLOEXEC), w->end);
+	w->set = hide(epoll_create1(EPOLL_CLOEXEC), w->end);
+	r = w->bound < 0 ? w->bound : w->stop < 0 ? w->stop : w->set;
+	if (r < 0)
+		return r;
 	stop.data.fd = w->stop;
-	if (w->stop < 0 || w->set < 0 || epoll_ctl(w->set, EPOLL_CTL_ADD, w->stop, &stop) ||
+	if (epoll_ctl(w->set, EPOLL_CTL_ADD, w->stop, &stop) ||
 	    epoll_ctl(w->set, EPOLL_CTL_ADD, ipcx_queue_fd(w->end->q), &queue))
 		return -errno;
 	epoll_wait(w->set, &old, 1, 0); /* what is there already is none */
@@ -270,9 +308,10 @@ static int check_event(const struct sigevent *event)
 
 EXPORT int mq_notify(mqd_t fd, const struct sigevent *event)
 {
-	int r = event ? check_event(event) : 0;
+	int r = event ? check_event(event) : 0, state;
 	struct mq_end *e = NULL;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	if (!r) {
 		e = mq_end_get(fd);
 		r = e ? 0 : -EBADF;
@@ -283,6 +322,7 @@ EXPORT int mq_notify(mqd_t fd, const struct sigevent *event)
 		mq_notify_forget(e);
 	if (e && (r || !event))
 		mq_end_put(e);
+	pthread_setcancelstate(state, NULL);
 	if (!r)
 		return 0;
 	errno = -r;

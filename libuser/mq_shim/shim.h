@@ -53,7 +53,7 @@ extern pthread_mutex_t mq_shim_lock;
 void mq_shim_start(void);
 
 /* A descriptor that is used for @e, and that the program does not know: it cannot close it. */
-void mq_fd_hide(int fd, const struct mq_end *e);
+bool mq_fd_hide(int fd, const struct mq_end *e); /* Return: not if its number is too high */
 bool mq_fd_show(int fd, const struct mq_end *e); /* Return: whether it was hidden still */
 
 /* Return: a new descriptor of it, or a negative errno: then @q is closed. */
