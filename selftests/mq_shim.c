@@ -188,6 +188,7 @@ TEST_F(mq, nonblocking)
 TEST_F(mq, times)
 {
 	struct timespec bad[] = { { 0, 1000 * MS }, { 0, -1 }, { -1, 0 } };
+	const struct timespec *volatile never = NULL;
 	unsigned int prio;
 	int64_t before;
 
@@ -216,6 +217,8 @@ TEST_F(mq, times)
 	/* further away than a clock counts */
 	bad[0] = (struct timespec){ .tv_sec = INT64_MAX };
 	EXPECT_EQ(1, mq_timedreceive(self->q, self->buf, SIZE, NULL, &bad[0]));
+	EXPECT_EQ(0, mq_timedsend(self->q, "x", 1, 0, never));
+	EXPECT_EQ(1, mq_timedreceive(self->q, self->buf, SIZE, NULL, never));
 }
 
 static void *send_later(void *arg)

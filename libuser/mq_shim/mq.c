@@ -49,8 +49,8 @@ static int fail(int r)
 /* Reading it by umask() would change it for a moment, for other threads too. */
 static mode_t umask_now(void)
 {
-	FILE *f = fopen("/proc/self/status", "re");
-	mode_t mask = 022;
+	FILE *f = fopen("/proc/thread-self/status", "re");
+	mode_t mask = 077;
 	char line[256];
 
 	while (f && fgets(line, sizeof(line), f))
@@ -190,13 +190,32 @@ EXPORT mqd_t __mq_open_2(const char *name, int oflag)
 	return open_whole(name, oflag, 0, NULL);
 }
 
+/* Only where mq_open() looks: the library would try all transports that need no module. */
+static int unlink_uri(const char *name, char uri[MQ_URI])
+{
+	const char *chosen = secure_getenv("IPCX_TRANSPORT");
+	int r;
+
+	if (chosen && *chosen)
+		return ipcx_queue_unlink(uri);
+	sprintf(uri, "kernel:%s", name + 1);
+	r = ipcx_queue_unlink(uri);
+	if (r != -ENODEV || strchr(name, ':'))
+		return r;
+	sprintf(uri, "mq:%s", name + 1);
+	return ipcx_queue_unlink(uri);
+}
+
 EXPORT int mq_unlink(const char *name)
 {
 	char uri[MQ_URI];
-	int r = uri_of(name, uri);
+	int r = uri_of(name, uri), state;
 
+	mq_shim_start();
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	if (!r)
-		r = ipcx_queue_unlink(uri);
+		r = unlink_uri(name, uri);
+	pthread_setcancelstate(state, NULL);
 	return r ? fail(r) : 0;
 }
 
@@ -405,28 +424,41 @@ static ssize_t receive_at(mqd_t fd, char *buf, size_t cap, unsigned int *prio, i
 	return r ? fail(r) : receive_until(fd, buf, cap, prio, deadline);
 }
 
+/* Without a time they wait for ever, though <mqueue.h> tells the compiler that there is one. */
+static const struct timespec *or_null(const struct timespec *at)
+{
+	__asm__("" : "+r"(at));
+	return at;
+}
+
 EXPORT int mq_timedsend(mqd_t fd, const char *buf, size_t len, unsigned int prio,
 			const struct timespec *at)
 {
-	return send_at(fd, buf, len, prio, at->tv_sec, at->tv_nsec);
+	at = or_null(at);
+	return at ? send_at(fd, buf, len, prio, at->tv_sec, at->tv_nsec) :
+		    mq_send(fd, buf, len, prio);
 }
 
 EXPORT ssize_t mq_timedreceive(mqd_t fd, char *restrict buf, size_t cap,
 			       unsigned int *restrict prio, const struct timespec *restrict at)
 {
-	return receive_at(fd, buf, cap, prio, at->tv_sec, at->tv_nsec);
+	const struct timespec *end = or_null(at);
+
+	return end ? receive_at(fd, buf, cap, prio, end->tv_sec, end->tv_nsec) :
+		     mq_receive(fd, buf, cap, prio);
 }
 
 #if __LONG_WIDTH__ == 32
 EXPORT int __mq_timedsend_time64(mqd_t fd, const char *buf, size_t len, unsigned int prio,
 				 const struct time64 *at)
 {
-	return send_at(fd, buf, len, prio, at->sec, at->nsec);
+	return at ? send_at(fd, buf, len, prio, at->sec, at->nsec) : mq_send(fd, buf, len, prio);
 }
 
 EXPORT ssize_t __mq_timedreceive_time64(mqd_t fd, char *buf, size_t cap, unsigned int *prio,
 					const struct time64 *at)
 {
-	return receive_at(fd, buf, cap, prio, at->sec, at->nsec);
+	return at ? receive_at(fd, buf, cap, prio, at->sec, at->nsec) :
+		    mq_receive(fd, buf, cap, prio);
 }
 #endif
