@@ -62,11 +62,20 @@ empty() { ! grep -E ' (mq-|syncmsg|testmsg)' /proc/net/ipcx; }
 
 kinds="system mq shm"
 [ ! -c /dev/ipcx ] || kinds="system kernel"
+# what mq_unlink() does not find is not another transport's queue of that name
+socket=$dir/ipcx/ipcx-there-is-none.sock
+timeout 300 "$build/bin/ipcx" recv -c unix:ipcx-there-is-none >/dev/null &
+other_queue=$!
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	[ -S "$socket" ] || sleep 0.2
+done
 for kind in $kinds; do
-	for t in mq_shim mq_shim_notify mq_shim_kill; do
+	for t in mq_shim mq_shim_fds mq_shim_notify mq_shim_kill; do
 		program "$kind" "$t"
 	done
 done
+check "a queue of another transport is not unlinked" test -S "$socket"
+kill "$other_queue"
 if [ -c /dev/ipcx ]; then
 	check "stress-ng --mq" seen mq- over kernel env IPCX_MQ_PRIO_CLAMP=1 \
 		timeout 100 stress-ng --mq 2 --mq-ops 12000 --verify --metrics-brief
