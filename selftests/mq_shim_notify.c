@@ -145,11 +145,12 @@ TEST_F(mq, taken_away)
 	ASSERT_EQ(0, mq_notify(self->q, &ev));
 }
 
-/* What the program does not know it cannot close. */
+/* What the program does not know it cannot close, and nothing of another file is closed for it. */
 TEST_F(mq, closed_in_bulk)
 {
 	struct sigevent ev = by_signal(1);
 	siginfo_t info;
+	int file[8];
 
 	if (!whole())
 		SKIP(return, "needs descriptors that are all known");
@@ -162,9 +163,16 @@ TEST_F(mq, closed_in_bulk)
 			for (int fd = self->q + 1; fd < 1024; fd++)
 				close(fd);
 		}
+		for (int i = 0; i < 8; i++) {
+			file[i] = open("/dev/null", O_RDWR);
+			ASSERT_LE(0, file[i]);
+		}
 		ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
 		EXPECT_TRUE(told(5000, &info));
 		EXPECT_EQ(1, drain(self->q, self->buf));
+		for (int i = 0; i < 8; i++) {
+			EXPECT_EQ(0, close(file[i]));
+		}
 	}
 	ASSERT_EQ(0, mq_notify(self->q, &ev));
 	EXPECT_EQ(0, mq_notify(self->q, NULL));
