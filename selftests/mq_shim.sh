@@ -49,7 +49,7 @@ seen() {
 	while kill -0 "$pid" 2>/dev/null; do
 		grep -qE " $queue" /proc/net/ipcx && found=1
 		[ -z "$(ls /dev/mqueue)" ] || other=1
-		sleep 0.1
+		sleep 0.02
 	done
 	wait "$pid"
 	status=$?
