@@ -8,6 +8,8 @@
 #
 #   docker run --device /dev/ipcx --group-add "$(getent group ipcx | cut -d: -f3)" --network host ...
 #
+# It is no sandbox: COMMAND may read all files that you may.
+#
 # Names are those of the network namespace. With --unshare-net, or without "--network host", the
 # container has names of its own: who is in it meets only others that are in it.
 net=
