@@ -6,8 +6,10 @@
  *   cc camera.c -o camera $(pkg-config --cflags --libs libipcx) && ./camera
  */
 #include <ipcx.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +21,18 @@ static int fail(const char *what)
 {
 	fprintf(stderr, "camera: %s: %s\n", what, ipcx_error());
 	return 1;
+}
+
+/* Forks; the child ends when its parent does. */
+static pid_t child(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent))
+		_exit(1);
+	if (pid < 0)
+		perror("camera: fork");
+	return pid;
 }
 
 /* Takes frames until one is empty; tells when it subscribes, and when it has the first. */
@@ -72,30 +86,47 @@ static int both(int told)
 	return read(told, &byte, 1) == 1 && read(told, &byte, 1) == 1;
 }
 
-int main(int argc, char **argv)
+/* Starts who watches @name, and publishes for them. */
+static int film(struct ipcx_topic *t, const char *name)
 {
-	IPCX_TOPIC_OPTS(opts, .depth = 16, .msg_max = SIZE);
-	const char *name = argc > 1 ? argv[1] : "camera";
-	int status, bad = 0, told[2];
-	struct ipcx_topic *t;
+	pid_t recorder, screen;
+	int told[2];
 
-	if (pipe(told) ||
-	    ipcx_topic_open(&t, name, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_PUBLISH, &opts))
-		return fail("open");
-	if (fork() == 0)
+	if (pipe(told)) {
+		perror("camera: pipe");
+		return 1;
+	}
+	recorder = child();
+	if (recorder == 0)
 		_exit(watch(name, 0, told[1], 0));
-	if (fork() == 0)
+	screen = child();
+	if (screen == 0)
 		_exit(watch(name, IPCX_LOSSY, told[1], 20000000));
+	if (recorder < 0 || screen < 0)
+		return 1;
+	close(told[1]); /* so a read ends when both have gone */
 	/* What was missed before the first frame that one took does not count. */
 	if (!both(told[0]) || publish(t, SIZE, 1) || !both(told[0]))
 		return 1;
 	for (int n = 2; n <= FRAMES; n++)
 		if (publish(t, SIZE, n))
 			return 1;
-	if (publish(t, 0, 0))
-		return 1;
-	while (wait(&status) > 0)
-		bad |= status;
+	return publish(t, 0, 0);
+}
+
+int main(int argc, char **argv)
+{
+	IPCX_TOPIC_OPTS(opts, .depth = 16, .msg_max = SIZE);
+	const char *name = argc > 1 ? argv[1] : "camera";
+	const unsigned int new = IPCX_CREATE | IPCX_EXCL | IPCX_EPHEMERAL;
+	struct ipcx_topic *t;
+	int status, bad;
+
+	if (ipcx_topic_open(&t, name, new | IPCX_PUBLISH, &opts))
+		return fail("open");
+	bad = film(t, name);
+	while (!bad && wait(&status) > 0)
+		bad = status != 0;
 	ipcx_topic_close(t);
-	return bad != 0;
+	return bad;
 }

@@ -7,8 +7,10 @@
 #include <ctype.h>
 #include <errno.h>
 #include <ipcx.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +18,18 @@ static int fail(const char *what)
 {
 	fprintf(stderr, "server: %s: %s\n", what, ipcx_error());
 	return 1;
+}
+
+/* Forks; the child ends when its parent does. */
+static pid_t child(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent))
+		_exit(1);
+	if (pid < 0)
+		perror("server: fork");
+	return pid;
 }
 
 /* Answers until it is told to end; refuses what is no text. */
@@ -71,26 +85,37 @@ static int ask(struct ipcx_queue *q, const char *text)
 	return ipcx_queue_release(q, &reply) ? fail("release") : 0;
 }
 
-int main(int argc, char **argv)
+static int ask_all(struct ipcx_queue *q)
 {
-	const char *name = argc > 1 ? argv[1] : "upper";
 	struct ipcx_msg m = { 0 }, none = { 0 };
-	struct ipcx_queue *q;
 	char much[100] = "";
-	int status = 1;
 
 	memset(much, 'x', sizeof(much) - 1);
-	if (ipcx_queue_open(&q, name, IPCX_CREATE | IPCX_EPHEMERAL | IPCX_SEND, NULL))
-		return fail("open");
-	if (fork() == 0)
-		_exit(serve(name));
 	if (ask(q, "hello") || ask(q, "world") || ask(q, much))
 		return 1;
 	if (ipcx_queue_loan(q, 0, &m, IPCX_FOREVER))
 		return fail("loan");
-	if (ipcx_queue_call(q, &m, &none, IPCX_FOREVER) == -ECANCELED)
-		printf("the server ends\n");
-	wait(&status);
+	if (ipcx_queue_call(q, &m, &none, IPCX_FOREVER) != -ECANCELED)
+		return fail("end");
+	printf("the server ends\n");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "upper";
+	struct ipcx_queue *q;
+	int bad, status = 1;
+	pid_t pid;
+
+	if (ipcx_queue_open(&q, name, IPCX_CREATE | IPCX_EXCL | IPCX_EPHEMERAL | IPCX_SEND, NULL))
+		return fail("open");
+	pid = child();
+	if (pid == 0)
+		_exit(serve(name));
+	bad = pid < 0 || ask_all(q);
+	if (!bad)
+		wait(&status);
 	ipcx_queue_close(q);
-	return status != 0;
+	return bad || status;
 }
