@@ -51,25 +51,29 @@ static int count(const char *name, int me)
 	return 0;
 }
 
-int main(int argc, char **argv)
+/* Has all of them count, and waits until they have. */
+static int count_all(const char *name)
 {
-	IPCX_REGION_OPTS(opts, .size = sizeof(struct counters));
-	const char *name = argc > 1 ? argv[1] : "counters";
-	const struct counters *c;
-	struct ipcx_region *r;
 	int status, bad = 0;
 
-	if (ipcx_region_open(&r, name, IPCX_CREATE | IPCX_READ | IPCX_WRITE, &opts))
-		return fail("open");
-	/* With the module nobody can make it smaller from now on, which would be SIGBUS for all. */
-	if (ipcx_region_caps(r) & IPCX_CAP_SEALS && ipcx_region_seal(r, IPCX_SEAL_SHRINK))
-		return fail("seal");
-	for (int i = 0; i < PROCESSES; i++)
-		if (fork() == 0)
+	for (int i = 0; i < PROCESSES; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
 			_exit(count(name, i));
+		if (pid < 0)
+			perror("counters: fork");
+		bad |= pid < 0;
+	}
 	while (wait(&status) > 0)
 		bad |= status;
-	c = map(name, IPCX_READ, PROT_READ);
+	return bad;
+}
+
+static int show(const char *name)
+{
+	const struct counters *c = map(name, IPCX_READ, PROT_READ);
+
 	if (!c)
 		return fail("map");
 	for (int i = 0; i < PROCESSES; i++)
@@ -77,7 +81,24 @@ int main(int argc, char **argv)
 	printf("all together to %u\n", atomic_load(&c->all));
 	if (!map(name, IPCX_READ, PROT_READ | PROT_WRITE) && errno == EACCES)
 		printf("who may only read cannot map it to write\n");
-	ipcx_region_unlink(name);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	IPCX_REGION_OPTS(opts, .size = sizeof(struct counters));
+	const char *name = argc > 1 ? argv[1] : "counters";
+	struct ipcx_region *r;
+	int bad;
+
+	if (ipcx_region_open(&r, name, IPCX_CREATE | IPCX_EXCL | IPCX_READ | IPCX_WRITE, &opts))
+		return fail("open");
+	/* With the module nobody can make it smaller from now on, which would be SIGBUS for all. */
+	if (ipcx_region_caps(r) & IPCX_CAP_SEALS && ipcx_region_seal(r, IPCX_SEAL_SHRINK))
+		bad = fail("seal");
+	else
+		bad = count_all(name) || show(name);
+	ipcx_region_unlink(name); /* it is ours: with IPCX_EXCL nobody had made it before */
 	ipcx_region_close(r);
-	return bad != 0;
+	return bad;
 }
