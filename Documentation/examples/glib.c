@@ -73,24 +73,29 @@ static gboolean send_next(void *unused)
 
 int main(int argc, char **argv)
 {
-	const char *queue = argc > 2 ? argv[1] : "jobs", *topic = argc > 2 ? argv[2] : "news";
+	const char *queue = argc > 2 ? argv[1] : "glib-jobs";
+	const char *topic = argc > 2 ? argv[2] : "glib-news";
+	const unsigned int new = IPCX_CREATE | IPCX_EXCL | IPCX_EPHEMERAL;
+	guint on_queue, on_topic, timer;
 
-	if (ipcx_queue_open(&jobs, queue, IPCX_CREATE | IPCX_RECV, NULL) ||
+	if (ipcx_queue_open(&jobs, queue, new | IPCX_RECV, NULL) ||
 	    ipcx_queue_open(&sender, queue, IPCX_SEND, NULL) ||
-	    ipcx_topic_open(&news, topic, IPCX_CREATE | IPCX_SUBSCRIBE | IPCX_PUBLISH, NULL)) {
+	    ipcx_topic_open(&news, topic, new | IPCX_SUBSCRIBE | IPCX_PUBLISH, NULL)) {
 		fail("open");
 		return 1;
 	}
-	g_unix_fd_add(ipcx_queue_fd(jobs), G_IO_IN, read_queue, NULL);
-	g_unix_fd_add(ipcx_topic_fd(news), G_IO_IN, read_topic, NULL);
-	g_timeout_add(50, send_next, NULL);
+	on_queue = g_unix_fd_add(ipcx_queue_fd(jobs), G_IO_IN, read_queue, NULL);
+	on_topic = g_unix_fd_add(ipcx_topic_fd(news), G_IO_IN, read_topic, NULL);
+	timer = g_timeout_add(50, send_next, NULL);
 	/* once before the first sleep, too: something may be there already */
 	read_topic(-1, 0, NULL);
 	read_queue(-1, 0, NULL);
 	while (status < 0)
 		g_main_context_iteration(NULL, TRUE);
-	ipcx_queue_unlink(queue);
-	ipcx_topic_unlink(topic);
+	/* the loop lets go of the descriptors before they are closed */
+	g_source_remove(on_queue);
+	g_source_remove(on_topic);
+	g_source_remove(timer);
 	ipcx_queue_close(sender);
 	ipcx_queue_close(jobs);
 	ipcx_topic_close(news);

@@ -73,15 +73,17 @@ static void send_next(uv_timer_t *timer)
 
 int main(int argc, char **argv)
 {
-	const char *queue = argc > 2 ? argv[1] : "jobs", *topic = argc > 2 ? argv[2] : "news";
+	const char *queue = argc > 2 ? argv[1] : "libuv-jobs";
+	const char *topic = argc > 2 ? argv[2] : "libuv-news";
+	const unsigned int new = IPCX_CREATE | IPCX_EXCL | IPCX_EPHEMERAL;
 	uv_loop_t *loop = uv_default_loop();
 	uv_poll_t on_queue, on_topic;
 	uv_timer_t timer;
 	int r;
 
-	if (ipcx_queue_open(&jobs, queue, IPCX_CREATE | IPCX_RECV, NULL) ||
+	if (ipcx_queue_open(&jobs, queue, new | IPCX_RECV, NULL) ||
 	    ipcx_queue_open(&sender, queue, IPCX_SEND, NULL) ||
-	    ipcx_topic_open(&news, topic, IPCX_CREATE | IPCX_SUBSCRIBE | IPCX_PUBLISH, NULL))
+	    ipcx_topic_open(&news, topic, new | IPCX_SUBSCRIBE | IPCX_PUBLISH, NULL))
 		return fail("open", ipcx_error());
 	/* it makes both O_NONBLOCK, which counts for read(2) and write(2) only */
 	r = uv_poll_init(loop, &on_queue, ipcx_queue_fd(jobs)) ?:
@@ -96,8 +98,12 @@ int main(int argc, char **argv)
 	read_topic(&on_topic, 0, 0);
 	read_queue(&on_queue, 0, 0);
 	uv_run(loop, UV_RUN_DEFAULT);
-	ipcx_queue_unlink(queue);
-	ipcx_topic_unlink(topic);
+	/* the loop lets go of the descriptors before they are closed */
+	uv_close((uv_handle_t *)&on_queue, NULL);
+	uv_close((uv_handle_t *)&on_topic, NULL);
+	uv_close((uv_handle_t *)&timer, NULL);
+	uv_run(loop, UV_RUN_DEFAULT);
+	uv_loop_close(loop);
 	ipcx_queue_close(sender);
 	ipcx_queue_close(jobs);
 	ipcx_topic_close(news);

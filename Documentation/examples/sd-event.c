@@ -70,13 +70,15 @@ static int send_next(sd_event_source *timer, uint64_t usec, void *loop)
 
 int main(int argc, char **argv)
 {
-	const char *queue = argc > 2 ? argv[1] : "jobs", *topic = argc > 2 ? argv[2] : "news";
+	const char *queue = argc > 2 ? argv[1] : "sd-event-jobs";
+	const char *topic = argc > 2 ? argv[2] : "sd-event-news";
+	const unsigned int new = IPCX_CREATE | IPCX_EXCL | IPCX_EPHEMERAL;
 	sd_event *loop;
 	int r;
 
-	if (ipcx_queue_open(&jobs, queue, IPCX_CREATE | IPCX_RECV, NULL) ||
+	if (ipcx_queue_open(&jobs, queue, new | IPCX_RECV, NULL) ||
 	    ipcx_queue_open(&sender, queue, IPCX_SEND, NULL) ||
-	    ipcx_topic_open(&news, topic, IPCX_CREATE | IPCX_SUBSCRIBE | IPCX_PUBLISH, NULL))
+	    ipcx_topic_open(&news, topic, new | IPCX_SUBSCRIBE | IPCX_PUBLISH, NULL))
 		return fail("open", ipcx_error());
 	r = sd_event_new(&loop);
 	if (!r)
@@ -92,9 +94,7 @@ int main(int argc, char **argv)
 	read_topic(NULL, -1, 0, loop);
 	read_queue(NULL, -1, 0, loop);
 	r = sd_event_loop(loop);
-	sd_event_unref(loop);
-	ipcx_queue_unlink(queue);
-	ipcx_topic_unlink(topic);
+	sd_event_unref(loop); /* lets go of the descriptors before they are closed */
 	ipcx_queue_close(sender);
 	ipcx_queue_close(jobs);
 	ipcx_topic_close(news);
