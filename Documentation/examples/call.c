@@ -57,11 +57,17 @@ int main(void)
 	struct ipcx_msg reply = { 0 };
 	struct ipcx_queue *q;
 	int status = 1, err = 0;
+	pid_t pid;
 
 	if (ipcx_queue_open(&q, "sums", IPCX_CREATE | IPCX_SEND | IPCX_EPHEMERAL, NULL))
 		return fail("open");
-	if (fork() == 0)
+	pid = fork();
+	if (pid == 0)
 		_exit(server());
+	if (pid < 0) {
+		perror("call: fork");
+		err = 1;
+	}
 	for (int n = 10; !err && n <= 100000; n *= 100)
 		err = ask(q, n, &reply);
 	ipcx_queue_remove("sums");

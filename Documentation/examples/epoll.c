@@ -88,20 +88,24 @@ static int sender(const char *queue, const char *topic)
 
 int main(int argc, char **argv)
 {
-	const char *queue = argc > 2 ? argv[1] : "jobs", *topic = argc > 2 ? argv[2] : "news";
+	const char *queue = argc > 2 ? argv[1] : "epoll-jobs";
+	const char *topic = argc > 2 ? argv[2] : "epoll-news";
+	const unsigned int new = IPCX_CREATE | IPCX_EXCL | IPCX_EPHEMERAL;
 	struct ipcx_queue *q;
 	struct ipcx_topic *t;
 	int r, status = 1;
+	pid_t pid;
 
-	if (ipcx_queue_open(&q, queue, IPCX_CREATE | IPCX_RECV, NULL) ||
-	    ipcx_topic_open(&t, topic, IPCX_CREATE | IPCX_SUBSCRIBE, NULL))
+	if (ipcx_queue_open(&q, queue, new | IPCX_RECV, NULL) ||
+	    ipcx_topic_open(&t, topic, new | IPCX_SUBSCRIBE, NULL))
 		return fail("open");
-	if (!fork())
+	pid = fork();
+	if (!pid)
 		_exit(sender(queue, topic));
-	r = loop(q, t);
+	if (pid < 0)
+		perror("epoll: fork");
+	r = pid < 0 || loop(q, t);
 	wait(&status);
-	ipcx_queue_unlink(queue);
-	ipcx_topic_unlink(topic);
 	ipcx_queue_close(q);
 	ipcx_topic_close(t);
 	return r || status;

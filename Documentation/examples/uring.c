@@ -133,17 +133,19 @@ static int sender(const char *uri)
 
 int main(int argc, char **argv)
 {
-	const char *uri = argc > 1 ? argv[1] : "jobs";
+	const char *uri = argc > 1 ? argv[1] : "uring-jobs";
+	const unsigned int new = IPCX_CREATE | IPCX_EXCL | IPCX_EPHEMERAL;
 	struct ipcx_queue *q;
 	int r, status = 1;
+	pid_t pid;
 
-	if (ipcx_queue_open(&q, uri, IPCX_CREATE | IPCX_RECV, NULL))
+	if (ipcx_queue_open(&q, uri, new | IPCX_RECV, NULL))
 		return fail("open", ipcx_error());
-	if (!fork())
+	pid = fork();
+	if (!pid)
 		_exit(sender(uri));
-	r = loop(q);
+	r = pid < 0 ? fail("fork", strerror(errno)) : loop(q);
 	wait(&status);
-	ipcx_queue_unlink(uri);
 	ipcx_queue_close(q);
 	return r || status;
 }
