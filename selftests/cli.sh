@@ -132,8 +132,12 @@ check "serve names it" grep -q '"false" ended with status 1' "$dir/serve.err"
 "$ipcx" rm calls --now
 wait
 "$ipcx" create calls
+check "who looks ends no call" sh -c "
+	'$ipcx' call calls -m x --timeout 2s 2>/dev/null & i=0
+	until '$ipcx' stat calls --json | grep -q '\"queued\":1,' || [ \$((i += 1)) -gt 100 ]; do sleep 0.1; done
+	'$ipcx' stat calls >/dev/null; wait \$!; [ \$? -eq 4 ]"
 check "nobody answers" says 4 'no answer at the deadline' "$ipcx" call calls -m x --timeout 50ms
-check "the request was withdrawn" json 'j["withdrawn"] == 1 and j["queued"] == 0 and j["requests"] == 0 and j["answers"] == 0' \
+check "the request was withdrawn" json 'j["withdrawn"] == 2 and j["queued"] == 0 and j["requests"] == 0 and j["answers"] == 0' \
 	"$ipcx" stat calls --json
 serve /nowhere/at/all
 server=$!

@@ -430,11 +430,13 @@ struct listed {
 	struct ipcx_listed last;
 };
 
-/* What is negative does not end the list. */
+/* What is negative does not end the list. Regions lie elsewhere, and may be somebody's. */
 static int note(const struct ipcx_listed *o, void *arg)
 {
 	struct listed *l = arg;
 
+	if (o->kind == IPCX_LISTED_REGION)
+		return -1;
 	l->last = *o;
 	return ++l->n == l->stop ? 77 : -1;
 }

@@ -121,15 +121,18 @@ static void put_attributes(const struct ipcx_queue *q)
 	putchar('\n');
 }
 
-/* One of the two rights will do; receiving is tried first, a sender more makes a difference. */
+/*
+ * One of the two rights will do. Sending is tried first: with the last receiver the requests go for
+ * which nobody was there yet, and most transports have one receiver only.
+ */
 static int open_any(struct ipcx_queue **q, const char *name, unsigned int *right)
 {
 	int r;
 
-	*right = IPCX_RECV;
+	*right = IPCX_SEND;
 	r = ipcx_queue_open(q, name, *right, NULL);
 	if (r == -EACCES) {
-		*right = IPCX_SEND;
+		*right = IPCX_RECV;
 		r = ipcx_queue_open(q, name, *right, NULL);
 	}
 	if (r == -EACCES)
