@@ -194,9 +194,9 @@ TEST_F(expire, later_then_earlier)
 /* One that was taken in time and comes back late is late. */
 TEST_F(expire, comes_back_late)
 {
-	ASSERT_EQ(0, send_until(1, in_ms(400)));
+	ASSERT_EQ(0, send_until(1, in_ms(150)));
 	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
-	usleep(420000);
+	usleep(170000);
 	ASSERT_EQ(0, ipcx_queue_nack(self->q, &self->m));
 	ASSERT_EQ(-EAGAIN, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
 	ASSERT_TRUE(until(self->s.expired == 1));
