@@ -39,6 +39,16 @@ for transport in '' mq unix unix-stream fifo shm; do
 	fi
 	check "${transport:-no transport}: rm" ipcx rm "$queue"
 done
+transport=unix
+ipcx recv "looked-$$" -c -n 1 >"$dir/out" 2>/dev/null &
+receiver=$!
+i=0
+until ipcx stat "looked-$$" >"$dir/stat" 2>/dev/null || [ $((i += 1)) -gt 100 ]; do sleep 0.1; done
+check "stat: no number beside a receiver is below 0" sh -c "grep -q '^senders .* 0 ' '$dir/stat' && ! grep -q 1844674 '$dir/stat'"
+ipcx send "looked-$$" -m x
+wait "$receiver"
+check "and it takes nothing" is "$(cat "$dir/out")" x
+check "stat: rm" ipcx rm "looked-$$"
 transport=
 ipcx sub "topic-$$" -c -n 2 --timeout 15s >"$dir/out" 2>"$dir/err" &
 receiver=$!

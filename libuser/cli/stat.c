@@ -160,8 +160,9 @@ static int look(struct ipcx_queue *q, const char *name, unsigned int own, bool j
 
 	if (r)
 		return fail_ipcx(r);
-	s.receivers -= own == IPCX_RECV;
-	s.senders -= own == IPCX_SEND;
+	/* which most transports do not count */
+	s.receivers -= own == IPCX_RECV && s.receivers;
+	s.senders -= own == IPCX_SEND && s.senders;
 	if (!json) {
 		put_attributes(q);
 		put_counts(&s, false);
