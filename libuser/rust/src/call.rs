@@ -12,6 +12,9 @@ use crate::{ffi, Loan, Message, Queue};
 
 type Failed<'a> = Kept<Pending<'a>>;
 
+/// Of the kernel: its slots are for replies too. Over shm these are memory of the heap.
+const REPLY_MAPPED: u64 = ffi::IPCX_CAP_ZERO_COPY | ffi::IPCX_CAP_IDENTITY;
+
 impl Queue {
     /// Sends a request and waits for its answer.
     ///
@@ -118,7 +121,7 @@ impl<'a> Message<'a> {
         check(unsafe {
             ffi::ipcx_queue_loan_reply(self.of.as_ptr(), &self.head.0, len, &mut head.0)
         })?;
-        Ok(Loan { of: self.of, head })
+        Ok(Loan::new(self.of, head, REPLY_MAPPED))
     }
 
     /// Answers the request with a copy, and releases it. When that fails nothing was sent.

@@ -22,7 +22,7 @@ pub trait Ends {
     unsafe fn cancel(&self, m: &mut ffi::ipcx_msg) -> c_int;
     unsafe fn release(&self, m: &mut ffi::ipcx_msg) -> c_int;
     unsafe fn next(&self, m: &mut ffi::ipcx_msg, deadline: i64) -> c_int;
-    fn seals(&self) -> bool;
+    fn capable(&self) -> u64;
 }
 
 /// What has messages: a [`Queue`] or a [`Topic`](crate::Topic)
@@ -131,8 +131,8 @@ impl fmt::Debug for Head {
 
 /// An empty slot to write a message into
 ///
-/// It is the bytes of the slot, as a `[u8]`. What lies there before it is written is not defined.
-/// One that is dropped is cancelled.
+/// It is the bytes of the slot, as a `[u8]`. Before it is written it has zeros where the transport
+/// copies, else what was in the slot. One that is dropped is cancelled.
 #[must_use = "a loan that is dropped is cancelled"]
 #[derive(Debug)]
 pub struct Loan<'a, C: Channel = Queue> {
@@ -141,6 +141,16 @@ pub struct Loan<'a, C: Channel = Queue> {
 }
 
 impl<'a, C: Channel> Loan<'a, C> {
+    /// `maps`: where those that have these capabilities get it from is mapped. Else it is memory of
+    /// the heap, which C leaves as it is: this must not be read before it is written, nor sent.
+    pub(crate) fn new(of: &'a C, head: Head, maps: u64) -> Loan<'a, C> {
+        if of.capable() & maps != maps {
+            // SAFETY: so many bytes are there to be written
+            unsafe { head.data().as_ptr().write_bytes(0, head.len()) };
+        }
+        Loan { of, head }
+    }
+
     /// Makes the message shorter; longer than it is it stays.
     pub fn truncate(&mut self, len: usize) {
         self.head.0.len = self.head.0.len.min(len);
@@ -227,8 +237,9 @@ pub struct Message<'a, C: Channel = Queue> {
 impl<'a, C: Channel> Message<'a, C> {
     /// The payload where it lies, if nobody can change it
     pub fn bytes(&self) -> Option<&[u8]> {
+        let sealed = self.of.capable() & ffi::IPCX_CAP_SEALED != 0;
         // SAFETY: nobody can change it, which is what that capability says
-        self.of.seals().then(|| unsafe { self.bytes_unchecked() })
+        sealed.then(|| unsafe { self.bytes_unchecked() })
     }
 
     /// The payload where it lies

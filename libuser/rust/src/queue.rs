@@ -158,7 +158,7 @@ impl Queue {
         let ns = deadline.into().ns();
         // SAFETY: the handle is open, the struct is filled
         check(unsafe { ffi::ipcx_queue_loan(self.as_ptr(), len, &mut head.0, ns) })?;
-        Ok(Loan { of: self, head })
+        Ok(Loan::new(self, head, ffi::IPCX_CAP_ZERO_COPY))
     }
 
     /// The next message
@@ -205,7 +205,8 @@ impl Queue {
         let heads = batch(n, |m, n| unsafe {
             ffi::ipcx_queue_loan_n(self.as_ptr(), len, m, n, ns)
         })?;
-        Ok(heads.map(|head| Loan { of: self, head }).collect())
+        let loan = |head| Loan::new(self, head, ffi::IPCX_CAP_ZERO_COPY);
+        Ok(heads.map(loan).collect())
     }
 
     /// Up to `n` messages, 1..64; the first is waited for.
@@ -321,8 +322,8 @@ impl Ends for Queue {
         ffi::ipcx_queue_next(self.as_ptr(), m, deadline)
     }
 
-    fn seals(&self) -> bool {
-        self.caps() & ffi::IPCX_CAP_SEALED != 0
+    fn capable(&self) -> u64 {
+        self.caps()
     }
 }
 

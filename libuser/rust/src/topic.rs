@@ -130,7 +130,7 @@ impl Topic {
         let ns = deadline.into().ns();
         // SAFETY: the handle is open, the struct is filled
         check(unsafe { ffi::ipcx_topic_loan(self.as_ptr(), len, &mut head.0, ns) })?;
-        Ok(Loan { of: self, head })
+        Ok(Loan::new(self, head, ffi::IPCX_CAP_ZERO_COPY))
     }
 
     /// The next message. `EPIPE` and `EPROTO` come once for a publisher, and do not end the
@@ -190,8 +190,8 @@ impl Ends for Topic {
         ffi::ipcx_topic_next(self.as_ptr(), m, deadline)
     }
 
-    fn seals(&self) -> bool {
-        self.caps() & ffi::IPCX_CAP_SEALED != 0
+    fn capable(&self) -> u64 {
+        self.caps()
     }
 }
 

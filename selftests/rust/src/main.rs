@@ -30,6 +30,7 @@ const TESTS: &[Test] = &[
     ("a sender is killed", peers::sender_is_killed, QUEUES),
     ("a server is killed", peers::server_is_killed, REDELIVER),
     ("loans", messages::loans, QUEUES),
+    ("loans are clear", messages::cleared, QUEUES),
     ("messages", messages::messages, QUEUES),
     ("a panic releases", messages::panics, QUEUES),
     ("sealed or not", messages::sealed, QUEUES),

@@ -55,6 +55,39 @@ pub fn loans(uri: &str) {
     assert!(m.is_empty() && m.to_vec().is_empty() && m.contents().is_empty());
 }
 
+/// Where a loan is memory of the heap nothing is seen of what was there before.
+pub fn cleared(uri: &str) {
+    let (rx, tx) = pair(uri);
+    let zero_copy = rx.caps() & ipcx::CAP_ZERO_COPY != 0;
+    let kernel = zero_copy && rx.caps() & ipcx::CAP_IDENTITY != 0;
+    // what is allocated first after something of its size was freed is that, most likely
+    let clear = |mut l: ipcx::Loan<'_>| {
+        let found = l.iter().all(|b| *b == 0);
+        l.fill(0xa5);
+        found
+    };
+
+    for len in [24, 200, 900, 3000] {
+        for _ in 0..3 {
+            assert!(clear(tx.loan(len, LONG).unwrap()) || zero_copy);
+            let several = tx.loan_n(len, 2, LONG).unwrap();
+            assert!(several.into_iter().map(clear).all(|c| c) || zero_copy);
+        }
+        put(&tx, &vec![0xa5; len]);
+        drop(rx.take(LONG).unwrap());
+        assert!(clear(tx.loan(len, LONG).unwrap()) || zero_copy);
+
+        tx.loan(8, LONG).unwrap().commit_request().unwrap();
+        let m = rx.take(LONG).unwrap();
+        for _ in 0..3 {
+            assert!(clear(m.loan_reply(len).unwrap()) || kernel);
+        }
+        m.reply(b"").unwrap();
+        drop(tx.answer(LONG).unwrap());
+    }
+    assert!(idle(&rx, &tx));
+}
+
 pub fn messages(uri: &str) {
     let (rx, tx) = pair(uri);
     let leased = || rx.stat().unwrap().leased;
