@@ -106,8 +106,14 @@ impl Drop for Pending<'_> {
         if unsafe { ffi::ipcx_queue_cancel(of.as_ptr(), &mut self.head.0) } == 0 {
             return;
         }
-        // a call whose time is over is given up; its answer may have been faster
-        if let Ok(head) = self.ask(of, PAST) {
+        // a call whose time is over is given up, if no signal comes; its answer may have been faster
+        let answer = loop {
+            match self.ask(of, PAST) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => (),
+                answer => break answer,
+            }
+        };
+        if let Ok(head) = answer {
             drop(Message { of, head });
         }
     }

@@ -38,6 +38,7 @@ const TESTS: &[Test] = &[
     ("requests", requests::requests, QUEUES),
     ("replies fail", requests::replies_fail, QUEUES),
     ("calls go on", requests::calls_go_on, QUEUES),
+    ("signals come", requests::interrupted, QUEUES),
     ("reply_next", requests::reply_next, QUEUES),
     ("errors", handles::errors, QUEUES),
     ("deadlines", handles::deadlines, QUEUES),

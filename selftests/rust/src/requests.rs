@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Requests and replies.
 
+use std::os::raw::{c_int, c_long};
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use ipcx::{Loan, Message, Queue};
 
@@ -127,6 +131,81 @@ pub fn calls_go_on(uri: &str) {
     let mut l = request(&tx, 12);
     l.set_prio(99);
     fails(EINVAL, tx.call(l, LONG));
+    assert!(idle(&rx, &tx));
+}
+
+/// While there is one signals come all the time, and end what waits.
+struct Signals;
+
+static SEEN: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn seen(_: c_int) {
+    SEEN.fetch_add(1, Ordering::Relaxed);
+}
+
+extern "C" {
+    fn signal(number: c_int, handler: extern "C" fn(c_int)) -> usize;
+    fn siginterrupt(number: c_int, flag: c_int) -> c_int;
+    fn setitimer(which: c_int, new: *const [c_long; 4], old: *mut [c_long; 4]) -> c_int;
+}
+
+impl Signals {
+    fn come() -> Signals {
+        // SAFETY: the handler counts, and nothing else
+        unsafe {
+            assert_ne!(signal(SIGALRM, seen), usize::MAX);
+            assert_eq!(siginterrupt(SIGALRM, 1), 0);
+        }
+        Signals::every(100);
+        Signals
+    }
+
+    fn every(us: c_long) {
+        // SAFETY: these are two times, of seconds and microseconds
+        unsafe { assert_eq!(setitimer(0, &[0, us, 0, us], ptr::null_mut()), 0) }
+    }
+
+    /// Waits for one, and then some time, another each time.
+    fn one_is_near(n: u64) {
+        let before = SEEN.load(Ordering::Relaxed);
+        while SEEN.load(Ordering::Relaxed) == before {}
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_micros(60 + n % 40) {}
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        Signals::every(0);
+    }
+}
+
+/// A call that a signal ended goes on, and is given up when dropped though more of them come.
+pub fn interrupted(uri: &str) {
+    let (rx, tx) = pair(uri);
+
+    for n in 0..300 {
+        let pending = if n % 30 == 0 {
+            let r = request(&tx, n);
+            let _signals = Signals::come();
+            let kept = tx.call(r, LONG).unwrap_err();
+            assert_eq!(kept.error.errno(), EINTR);
+            kept
+        } else {
+            tx.call(request(&tx, n), ipcx::NOWAIT).unwrap_err()
+        };
+        assert!(pending.held.is_some());
+        {
+            let _signals = Signals::come();
+            Signals::one_is_near(n);
+            drop(pending);
+        }
+        assert_eq!(tx.stat().unwrap().requests, 0);
+        while let Ok(m) = rx.take(ipcx::NOWAIT) {
+            let _nobody_asks = m.reply(b"late");
+        }
+    }
+    fails(EAGAIN, tx.answer(ipcx::NOWAIT));
     assert!(idle(&rx, &tx));
 }
 

@@ -15,6 +15,7 @@ pub const FRESH: u32 = ipcx::CREATE | ipcx::EXCL;
 
 pub const EPERM: i32 = 1;
 pub const ENOENT: i32 = 2;
+pub const EINTR: i32 = 4;
 pub const EAGAIN: i32 = 11;
 pub const EEXIST: i32 = 17;
 pub const EINVAL: i32 = 22;
@@ -22,6 +23,8 @@ pub const EMSGSIZE: i32 = 90;
 pub const ETIMEDOUT: i32 = 110;
 pub const ECANCELED: i32 = 125;
 pub const EOWNERDEAD: i32 = 130;
+
+pub const SIGALRM: i32 = 14;
 
 /// A queue that goes with the test, and both its ends
 pub fn pair(uri: &str) -> (Queue, Queue) {
