@@ -30,6 +30,7 @@ pub trait Channel: Ends {}
 
 /// What is known of a message beside its payload
 #[derive(Clone)]
+#[repr(transparent)]
 pub struct Head(pub(crate) ffi::ipcx_msg);
 
 // SAFETY: nothing here looks where its pointer points to.
@@ -308,10 +309,11 @@ impl<'a, C: Channel> Message<'a, C> {
     /// Releases it and takes the next, in one system call. When there is none until the deadline
     /// it is released all the same.
     pub fn next(self, deadline: impl Into<Deadline>) -> Result<Message<'a, C>> {
+        let ns = deadline.into().ns(); // which may panic, and then it is released
         let mut m = ManuallyDrop::new(self);
         let of = m.of;
         // SAFETY: as above; what it holds then is the next
-        check(unsafe { of.next(&mut m.head.0, deadline.into().ns()) })?;
+        check(unsafe { of.next(&mut m.head.0, ns) })?;
         Ok(ManuallyDrop::into_inner(m))
     }
 

@@ -252,17 +252,17 @@ impl Queue {
     }
 }
 
-/// What a function of C fills: at most `n` structs
+/// What a function of C fills: at most `n` structs, of which [`Head`] is one
 fn batch(
     n: usize,
     fill: impl FnOnce(*mut ffi::ipcx_msg, c_uint) -> c_int,
 ) -> Result<impl Iterator<Item = Head>> {
-    // C says what is wrong with a number that is too large, and fills none
-    let mut m = vec![Head::empty(); n.min(BATCH)];
-    let got = check(fill(
-        m.as_mut_ptr().cast(),
-        n.try_into().unwrap_or(c_uint::MAX),
-    ))?;
+    if n > BATCH {
+        let words = format!("{n} at a time: there are 1..{BATCH}");
+        return Err(Error::new(EINVAL, &words));
+    }
+    let mut m = vec![Head::empty(); n];
+    let got = check(fill(m.as_mut_ptr().cast(), n as c_uint))?;
     m.truncate(got as usize);
     Ok(m.into_iter())
 }

@@ -147,6 +147,17 @@ pub fn panics(uri: &str) {
     };
     assert!(panic::catch_unwind(AssertUnwindSafe(work)).is_err());
     fails(EAGAIN, rx.take(ipcx::NOWAIT));
+
+    // also where the deadline of the next is worked out
+    struct Never;
+    impl From<Never> for ipcx::Deadline {
+        fn from(_: Never) -> ipcx::Deadline {
+            panic!("wanted")
+        }
+    }
+    tx.send(b"job", LONG).unwrap();
+    let work = || rx.take(LONG).unwrap().next(Never).map(drop);
+    assert!(panic::catch_unwind(AssertUnwindSafe(work)).is_err());
     assert!(idle(&rx, &tx));
 }
 
@@ -209,6 +220,7 @@ pub fn batches(uri: &str) {
     fails(EAGAIN, rx.take_n(64, ipcx::NOWAIT));
     fails(EINVAL, rx.take_n(65, ipcx::NOWAIT));
     fails(EINVAL, rx.take_n(usize::MAX, ipcx::NOWAIT));
+    fails(EINVAL, tx.loan_n(1, 65, ipcx::NOWAIT));
     fails(EINVAL, tx.loan_n(1, 0, ipcx::NOWAIT));
     fails(EPERM, tx.release_n(&mut got));
     assert_eq!((got.len(), got[0].to_vec()), (4, vec![0; 10]));
