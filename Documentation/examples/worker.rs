@@ -39,7 +39,7 @@ fn main() -> io::Result<()> {
 
         job[..4].copy_from_slice(&number.to_ne_bytes());
         job[4..].fill(0);
-        job.commit().map_err(ipcx::Error::from)?;
+        job.commit()?;
     }
     jobs.send(b"", Duration::from_secs(10))?;
     loop {

@@ -65,6 +65,8 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// It has the words, so its `raw_os_error()` is None: the errno is that of the [`Error`] which
+/// `get_ref()` gives, as a `dyn std::error::Error` to be downcast.
 impl From<Error> for io::Error {
     fn from(e: Error) -> io::Error {
         io::Error::new(e.kind(), e)
@@ -99,6 +101,12 @@ impl<T> fmt::Display for Kept<T> {
 impl<T> From<Kept<T>> for Error {
     fn from(k: Kept<T>) -> Error {
         k.error
+    }
+}
+
+impl<T> From<Kept<T>> for io::Error {
+    fn from(k: Kept<T>) -> io::Error {
+        k.error.into()
     }
 }
 

@@ -21,6 +21,8 @@ pub fn errors(uri: &str) {
     let e = io::Error::from(e);
     assert_eq!(e.kind(), io::ErrorKind::NotFound);
     assert!(e.to_string().contains(bare));
+    let inner = e.get_ref().unwrap().downcast_ref::<Error>().unwrap();
+    assert_eq!(inner.errno(), ENOENT);
 
     fails(EINVAL, Queue::open(uri, 0));
     fails(
