@@ -2,7 +2,8 @@
 //! The library as it is in C: `ipcx.h`, by hand.
 //!
 //! For what has no form in the other modules. `selftests/rust/layout.py` compares all of it with
-//! the headers.
+//! the headers. Where a struct of C ends in bytes that have no name they are `__padding` here, so
+//! that they are 0: the library may take them for an option that it does not know.
 #![allow(non_camel_case_types)]
 
 use std::os::raw::{c_char, c_int, c_uint, c_void};
@@ -116,6 +117,7 @@ pub struct ipcx_queue_opts {
     pub policy: c_uint,
     pub leases_max: u32,
     pub prefetch: u32,
+    pub __padding: u32,
 }
 
 /// What a queue is
@@ -136,6 +138,7 @@ pub struct ipcx_queue_attr {
     pub lease_ms: u32,
     pub flags: u32,
     pub leases_max: u32,
+    pub __padding: u32,
 }
 
 /// What is in a queue, and what became of its messages
@@ -206,6 +209,7 @@ pub struct ipcx_region_opts {
     pub require: u64,
     pub size: u64,
     pub mode: u32,
+    pub __padding: u32,
 }
 
 /// What [`ipcx_list`] tells of an object

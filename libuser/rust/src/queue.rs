@@ -95,6 +95,7 @@ impl Queue {
             policy: opts.policy as c_uint,
             leases_max: opts.leases_max,
             prefetch: opts.prefetch,
+            __padding: 0,
         };
         let mut q = ptr::null_mut();
         check_flags(flags)?;

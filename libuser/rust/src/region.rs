@@ -62,6 +62,7 @@ impl Region {
             require: opts.require,
             size: opts.size,
             mode: opts.mode,
+            __padding: 0,
         };
         let mut r = ptr::null_mut();
         // SAFETY: string and struct are there during the call
