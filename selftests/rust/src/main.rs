@@ -61,9 +61,41 @@ const CHILDREN: &[Child] = &[
     ("write", shared::write),
 ];
 
+/// How all names begin that the tests give
+fn mark() -> String {
+    format!("rust-{}-", process::id())
+}
+
+/// What the tests have left, where names are
+fn left(dir: &Path, kernel: bool) -> Vec<String> {
+    let files = |dir: &Path| -> Vec<String> {
+        let files = fs::read_dir(dir).unwrap();
+        files
+            .map(|f| f.unwrap().path().display().to_string())
+            .collect()
+    };
+    let mut left: Vec<String> = if kernel {
+        let list = fs::read_to_string("/proc/net/ipcx").unwrap();
+        assert!(list.lines().count() > 0, "a list has a head");
+        list.lines().map(String::from).collect()
+    } else {
+        ["/dev/shm", "/dev/mqueue"]
+            .iter()
+            .map(Path::new)
+            .filter(|d| d.exists())
+            .flat_map(files)
+            .collect()
+    };
+    left.retain(|name| name.contains(&mark()));
+    if !kernel {
+        left.extend(files(&dir.join("ipcx"))); // which must be there
+    }
+    left
+}
+
 /// Runs one test in a process of its own. Return: did it end well?
 fn passes(number: usize, transport: &str, dir: &Path) -> bool {
-    let uri = format!("{transport}:rust-{number}-{}", process::id());
+    let uri = format!("{transport}:{}{number}", mark());
     let out = Command::new(env::current_exe().unwrap())
         .args(["test", TESTS[number].0, &uri])
         .env("IPCX_QUIET", "1")
@@ -98,8 +130,9 @@ fn all(dir: &Path) -> bool {
             );
         }
     }
-    let left = fs::read_dir(dir.join("ipcx")).map_or(0, |d| d.count());
-    tell(left == 0, "nothing is left");
+    let left = left(dir, kernel);
+    left.iter().for_each(|name| println!("# {name}"));
+    tell(left.is_empty(), "nothing is left");
     println!("1..{n}");
     bad == 0
 }

@@ -97,7 +97,7 @@ pub fn server_is_killed(uri: &str) {
     });
     fails(EOWNERDEAD, tx.call(tx.loan(8, LONG).unwrap(), LONG));
     killer.join().unwrap();
-    assert!(none_on_loan(&tx));
+    assert!(none_but_spare(&tx));
     Queue::unlink(uri).unwrap();
 }
 

@@ -37,16 +37,20 @@ pub fn pair_with(uri: &str, flags: u32, opts: &QueueOpts<'_>) -> (Queue, Queue) 
     (rx, tx)
 }
 
-/// Is nothing on loan? With a commit the kernel gives the handle a slot for its next loan.
+/// Is nothing on loan? What was sent may have brought a slot for the next loan: see none_but_spare().
 pub fn none_on_loan(q: &Queue) -> bool {
-    let kernel = ipcx::CAP_ZERO_COPY | ipcx::CAP_IDENTITY;
-    let spare = q.caps() & kernel == kernel;
-    q.stat().unwrap().loaned <= spare as u64
+    q.stat().unwrap().loaned == 0
+}
+
+/// The same of one that has sent; the slot that it may have for its next loan goes by that.
+pub fn none_but_spare(q: &Queue) -> bool {
+    q.loan(1, LONG).unwrap().cancel().unwrap();
+    none_on_loan(q)
 }
 
 /// Is nothing in hand?
 pub fn idle(rx: &Queue, tx: &Queue) -> bool {
-    rx.stat().unwrap().leased == 0 && none_on_loan(tx)
+    rx.stat().unwrap().leased == 0 && none_but_spare(tx)
 }
 
 /// The errno that it must have failed with, for a reason in words
