@@ -30,7 +30,15 @@
 //! # talk(uri).unwrap();
 //! ```
 //!
-//! A message cannot outlive its queue, nor be used after its end:
+//! A message cannot outlive its queue. This compiles, and with one line more it does not:
+//!
+//! ```
+//! # fn right(queue: ipcx::Queue) -> ipcx::Result<()> {
+//! let message = queue.take(ipcx::FOREVER)?;
+//! println!("{}", message.len());
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! ```compile_fail,E0505
 //! # fn wrong(queue: ipcx::Queue) -> ipcx::Result<()> {
@@ -41,11 +49,23 @@
 //! # }
 //! ```
 //!
+//! Nor is a loan used after its end:
+//!
+//! ```
+//! # fn right(queue: ipcx::Queue) -> ipcx::Result<()> {
+//! let mut loan = queue.loan(1, ipcx::FOREVER)?;
+//! loan[0] = 1;
+//! loan.commit()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! ```compile_fail,E0382
 //! # fn wrong(queue: ipcx::Queue) -> ipcx::Result<()> {
 //! let mut loan = queue.loan(1, ipcx::FOREVER)?;
-//! loan.commit()?;
 //! loan[0] = 1;
+//! loan.commit()?;
+//! loan[0] = 2;
 //! # Ok(())
 //! # }
 //! ```

@@ -162,10 +162,17 @@ impl Region {
 ///
 /// If somebody makes the region smaller, who touches what was cut off is killed by SIGBUS;
 /// [`SEAL_SHRINK`](crate::SEAL_SHRINK) prevents that. Its copies are not atomic to other threads
-/// of this process: a mapping is for one thread at a time, and each may have its own.
+/// of this process: a mapping is for one thread at a time, and each may have its own. It can go to
+/// another thread, but not be shared with it:
+///
+/// ```
+/// # fn right(map: ipcx::Mapping) {
+/// std::thread::scope(|s| s.spawn(move || map.write(0, b"x")).join());
+/// # }
+/// ```
 ///
 /// ```compile_fail,E0277
-/// # fn wrong(map: &ipcx::Mapping) {
+/// # fn wrong(map: ipcx::Mapping) {
 /// std::thread::scope(|s| s.spawn(|| map.write(0, b"x")).join());
 /// # }
 /// ```
