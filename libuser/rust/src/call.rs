@@ -19,7 +19,9 @@ impl Queue {
     /// Sends a request and waits for its answer.
     ///
     /// After `EINTR`, and after `EAGAIN` with [`NOWAIT`](crate::NOWAIT), the call goes on and is
-    /// what is held. After any other failure nothing is: the request is taken back.
+    /// what is held. After any other failure nothing is: the request is taken back. `ENOMEM` can
+    /// also mean that the answer is there, and the address space has no room for it: then
+    /// [`answer`](Queue::answer) may still get it.
     pub fn call<'a>(
         &'a self,
         request: Loan<'a>,
@@ -35,7 +37,7 @@ impl Queue {
     }
 
     /// The next answer to what [`Loan::commit_request`] has sent. If nobody replied its
-    /// [`flags`](Head::flags) say why.
+    /// [`flags`](Head::flags) say why. One that `ENOMEM` leaves no room for stays there.
     pub fn answer(&self, deadline: impl Into<Deadline>) -> Result<Message<'_>> {
         let mut head = Head::empty();
         let ns = deadline.into().ns();
@@ -47,7 +49,7 @@ impl Queue {
 
 /// A call that goes on without anybody who waits for its answer
 ///
-/// One that is dropped is given up.
+/// One that is dropped is given up; signals do not keep it from that.
 #[must_use = "a call that is dropped is given up"]
 #[derive(Debug)]
 pub struct Pending<'a> {

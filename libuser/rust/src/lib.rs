@@ -72,9 +72,14 @@
 //!
 //! # Threads and processes
 //!
-//! Handles, loans and messages may be shared by threads and sent to them. In a child that was
-//! forked handles opened without [`INHERIT`] are closed and their memory is not there: who looks
-//! at a message in it is killed. `std::process::Command` forks and executes at once, which is well.
+//! Handles, loans and messages may be shared by threads and sent to them.
+//!
+//! A child that was forked must not touch those of its parent, nor drop them: handles opened
+//! without [`INHERIT`] are closed in it, and where a message or a loan was there is nothing, which
+//! kills who looks there, or by then something else. `fork()` is unsafe for such reasons.
+//! `std::process::Command` forks and executes at once, which is well.
+//!
+//! With `panic = "abort"` nothing is dropped: a process that panics has died, with messages in hand.
 // what fails hands back what it was given, as it is
 #![allow(unknown_lints, clippy::result_large_err)]
 

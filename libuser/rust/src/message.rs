@@ -134,6 +134,10 @@ impl fmt::Debug for Head {
 ///
 /// It is the bytes of the slot, as a `[u8]`. Before it is written it has zeros where the transport
 /// copies, else what was in the slot. One that is dropped is cancelled.
+///
+/// Over the kernel the owner of the queue and root may revoke this end of it (`ipcx revoke`). Loans
+/// that it has then are all one page of zeros, which is not what a `&mut [u8]` promises: who may
+/// revoke is trusted as is one with a debugger. The next call says `ESTALE`.
 #[must_use = "a loan that is dropped is cancelled"]
 #[derive(Debug)]
 pub struct Loan<'a, C: Channel = Queue> {
@@ -196,7 +200,7 @@ impl<C: Channel> Deref for Loan<'_, C> {
 
     fn deref(&self) -> &[u8] {
         // SAFETY: these bytes are mapped until the loan ends, which this cannot outlive. Whom the
-        // library gives a slot on loan is the only one who writes there.
+        // library gives a slot on loan is the only one who writes there, unless it is revoked.
         unsafe { slice::from_raw_parts(self.head.data().as_ptr(), self.head.len()) }
     }
 }
@@ -226,8 +230,10 @@ impl<C: Channel> Drop for Loan<'_, C> {
 /// - [`contents`](Message::contents) does what is right of both.
 /// - Who trusts all senders not to write takes [`bytes_unchecked`](Message::bytes_unchecked).
 ///
-/// One that is dropped is released, also by a panic: who wants it to be delivered again calls
-/// [`nack`](Message::nack).
+/// One that is dropped is released: for its sender that is an acknowledgement, also where `?` or a
+/// panic was what dropped it. Who wants it to be delivered again calls [`nack`](Message::nack). A
+/// request is answered so, with [`CANCELED`](crate::CANCELED); over transports that copy that can
+/// take a second, if who asked does not read its answers.
 #[must_use = "a message that is dropped is released"]
 #[derive(Debug)]
 pub struct Message<'a, C: Channel = Queue> {
@@ -236,7 +242,8 @@ pub struct Message<'a, C: Channel = Queue> {
 }
 
 impl<'a, C: Channel> Message<'a, C> {
-    /// The payload where it lies, if nobody can change it
+    /// The payload where it lies, if nobody can change it; but see [`Loan`] for who may revoke, by
+    /// whom it becomes zeros
     pub fn bytes(&self) -> Option<&[u8]> {
         let sealed = self.of.capable() & ffi::IPCX_CAP_SEALED != 0;
         // SAFETY: nobody can change it, which is what that capability says
@@ -248,7 +255,16 @@ impl<'a, C: Channel> Message<'a, C> {
     /// # Safety
     /// While the reference is used nobody writes to the payload. Its sender could, where there is
     /// no [`CAP_SEALED`](crate::CAP_SEALED): all processes that may send there are trusted not to
-    /// touch a message after the commit.
+    /// touch a message after the commit. And though all of them obey, the payload of a message that
+    /// is held changes
+    ///
+    /// - in a topic with `lag_max`: when its publisher has cut this subscriber off, and goes on;
+    /// - in a topic whose publisher has ended, or died: when its ring makes place for another's;
+    /// - over shm: when others have taken this process for dead, because it stood still;
+    ///   it learns that by `ENOTCONN`;
+    /// - over the kernel: when somebody revokes this end, see [`Loan`].
+    ///
+    /// None of these must come about, or the reference must not be used any more by then.
     pub unsafe fn bytes_unchecked(&self) -> &[u8] {
         slice::from_raw_parts(self.as_ptr(), self.len())
     }
