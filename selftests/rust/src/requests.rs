@@ -200,6 +200,8 @@ pub fn interrupted(uri: &str) {
             Signals::one_is_near(n);
             drop(pending);
         }
+        // a slot for the next loan can be for a request
+        assert!(none_but_spare(&tx));
         assert_eq!(tx.stat().unwrap().requests, 0);
         while let Ok(m) = rx.take(ipcx::NOWAIT) {
             let _nobody_asks = m.reply(b"late");
