@@ -219,7 +219,7 @@ gather() {
 			cp "$dir/$t.status" "$logs/$t.status"
 			continue
 		fi
-		# what the kernel complained of is a fault of each
+		# what the kernel complained of is a fault of who ran then, or else of each
 		if [ "$t" = "${running:-$t}" ]; then
 			cat "$dir/guest" >>"$logs/$t"
 		else
