@@ -79,11 +79,14 @@ static void set_end(int fd, struct mq_end *e)
 		mq_end_put(old);
 }
 
-bool mq_fd_hide(int fd, const struct mq_end *e)
+bool mq_fd_hide(int fd, const struct mq_end *e, struct mq_end **old)
 {
-	if (fd < FDS)
-		set_end(fd, hidden(e));
-	return fd < FDS;
+	if (fd >= FDS)
+		return false;
+	*old = put_at(fd, hidden(e));
+	if (is_hidden(*old))
+		*old = NULL;
+	return true;
 }
 
 bool mq_fd_show(int fd, const struct mq_end *e)

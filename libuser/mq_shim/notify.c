@@ -19,9 +19,12 @@
 
 #include "shim.h"
 
+/* For so long the descriptors of a child that has just been made may be taken for another's. */
+#define PATIENCE_MS 10
+
 /**
  * struct watch - a registration
- * @next: of this process, under mq_shim_lock
+ * @next: of this process, under mq_shim_lock: from before it has descriptors until they are closed
  * @end: the queue, in use by this
  * @event: what is to be done
  * @mask: signals that the caller has blocked
@@ -29,7 +32,7 @@
  * @set: what its thread waits for: the queue, and @stop
  * @stop: told when it is taken away
  * @arrived: messages that had come to the queue at the last look
- * @taken: by mq_notify_forget()
+ * @live: its thread watches, and nobody has taken it away
  * @done: its thread does not use it any more
  */
 struct watch {
@@ -39,7 +42,7 @@ struct watch {
 	sigset_t mask;
 	int bound, set, stop;
 	uint64_t arrived;
-	bool taken, done;
+	bool live, done;
 };
 
 static struct watch *watches;
@@ -52,42 +55,37 @@ static void close_hidden(int fd, const struct mq_end *e)
 		close(fd);
 }
 
-/* Before its end is put */
-static void free_watch(struct watch *w)
-{
-	close_hidden(w->bound, w->end);
-	close_hidden(w->set, w->end);
-	close_hidden(w->stop, w->end);
-	free(w);
-}
-
-/* Return: @fd, which the program cannot close then, or a negative errno */
-static int hide(int fd, const struct mq_end *e)
-{
-	if (fd < 0)
-		return -errno;
-	if (mq_fd_hide(fd, e))
-		return fd;
-	close(fd);
-	return -EMFILE;
-}
-
-static void end_watch(struct watch *w)
-{
-	struct mq_end *e = w->end;
-
-	free_watch(w);
-	mq_end_put(e);
-}
-
-/* Under mq_shim_lock */
-static void unlist(struct watch *w)
+/* Under mq_shim_lock: a child has either all of it, in the list, or nothing. */
+static void drop(struct watch *w)
 {
 	struct watch **p = &watches;
 
 	while (*p != w)
 		p = &(*p)->next;
 	*p = w->next;
+	close_hidden(w->bound, w->end);
+	close_hidden(w->set, w->end);
+	close_hidden(w->stop, w->end);
+}
+
+/* Return: @fd, which the program cannot close then, or a negative errno; @old: see mq_fd_hide() */
+static int hide(int fd, const struct mq_end *e, struct mq_end **old)
+{
+	if (fd < 0)
+		return -errno;
+	if (mq_fd_hide(fd, e, old))
+		return fd;
+	close(fd);
+	return -EMFILE;
+}
+
+/* It is dropped. */
+static void end_watch(struct watch *w)
+{
+	struct mq_end *e = w->end;
+
+	free(w);
+	mq_end_put(e);
 }
 
 /* The threads are not in the child, nor is the process registered. */
@@ -96,12 +94,10 @@ void mq_notify_forked(void)
 	while (watches) {
 		struct watch *w = watches;
 
-		struct mq_end *e = w->end;
-
-		watches = w->next;
-		free_watch(w);
+		drop(w);
 		/* never the last use: that would close, for which it is too early here */
-		__atomic_sub_fetch(&e->users, 1, __ATOMIC_ACQ_REL);
+		__atomic_sub_fetch(&w->end->users, 1, __ATOMIC_ACQ_REL);
+		free(w);
 	}
 	pthread_cond_init(&finished, NULL);
 }
@@ -111,14 +107,14 @@ void mq_notify_forget(const struct mq_end *e)
 	struct watch *w;
 
 	pthread_mutex_lock(&mq_shim_lock);
-	for (w = watches; w && w->end->attr.id != e->attr.id; w = w->next)
+	for (w = watches; w && !(w->live && w->end->attr.id == e->attr.id); w = w->next)
 		;
 	if (w) {
-		unlist(w);
-		w->taken = true;
+		w->live = false;
 		eventfd_write(w->stop, 1);
 		while (!w->done)
 			pthread_cond_wait(&finished, &mq_shim_lock);
+		drop(w);
 	}
 	pthread_mutex_unlock(&mq_shim_lock);
 	if (w)
@@ -187,20 +183,20 @@ static void *watch(void *arg)
 	struct watch *w = arg;
 	struct sigevent event = w->event;
 	sigset_t mask;
-	bool taken, tells;
+	bool live, tells;
 
 	pthread_detach(pthread_self());
 	tells = wait_for_news(w);
 	ipcx_queue_peek(w->end->q, &m);
 	pthread_mutex_lock(&mq_shim_lock);
 	mask = w->mask;
-	taken = w->taken;
+	live = w->live;
 	w->done = true;
-	if (!taken)
-		unlist(w);
+	if (live)
+		drop(w);
 	pthread_cond_broadcast(&finished);
 	pthread_mutex_unlock(&mq_shim_lock);
-	if (taken)
+	if (!live)
 		return NULL;
 	end_watch(w);
 	if (tells)
@@ -225,21 +221,48 @@ static int bind_queue(uint64_t id)
 	return len;
 }
 
+/* All or, with EBUSY, none. Under mq_shim_lock, so that each is in the list if there is a fork */
+static int open_all(struct watch *w, struct mq_end *old[3])
+{
+	int r = bind_queue(w->end->attr.id);
+
+	if (r < 0)
+		return r;
+	w->bound = hide(r, w->end, &old[0]);
+	w->stop = hide(eventfd(0, EFD_CLOEXEC), w->end, &old[1]);
+	w->set = hide(epoll_create1(EPOLL_CLOEXEC), w->end, &old[2]);
+	r = w->bound < 0 ? w->bound : w->stop < 0 ? w->stop : w->set;
+	return r < 0 ? r : 0;
+}
+
+/* A child has the socket too, until it has run for the first time. */
+static int open_patiently(struct watch *w)
+{
+	struct mq_end *old[3] = { NULL };
+	int r;
+
+	for (int ms = 0;; ms++) {
+		pthread_mutex_lock(&mq_shim_lock);
+		r = open_all(w, old);
+		pthread_mutex_unlock(&mq_shim_lock);
+		if (r != -EBUSY || ms == PATIENCE_MS)
+			break;
+		usleep(1000);
+	}
+	for (int i = 0; i < 3; i++)
+		if (old[i])
+			mq_end_put(old[i]);
+	return r;
+}
+
 static int prepare(struct watch *w)
 {
 	struct epoll_event queue = { .events = EPOLLIN | EPOLLET, .data.fd = -1 };
 	struct epoll_event stop = { .events = EPOLLIN }, old;
 	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
-	int r;
+	int r = open_patiently(w);
 
-	r = bind_queue(w->end->attr.id);
-	if (r < 0)
-		return r;
-	w->bound = hide(r, w->end);
-	w->stop = hide(eventfd(0, EFD_CLOEXEC), w->end);
-	w->set = hide(epoll_create1(EPOLL_CLOEXEC), w->end);
-	r = w->bound < 0 ? w->bound : w->stop < 0 ? w->stop : w->set;
-	if (r < 0)
+	if (r)
 		return r;
 	stop.data.fd = w->stop;
 	if (epoll_ctl(w->set, EPOLL_CTL_ADD, w->stop, &stop) ||
@@ -267,10 +290,7 @@ static int start(struct watch *w)
 	pthread_mutex_lock(&mq_shim_lock);
 	w->mask = old;
 	r = -pthread_create(&thread, attr, watch, w);
-	if (!r) {
-		w->next = watches;
-		watches = w;
-	}
+	w->live = !r;
 	pthread_mutex_unlock(&mq_shim_lock);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return r;
@@ -285,11 +305,19 @@ static int add_watch(struct mq_end *e, const struct sigevent *event)
 	if (!w)
 		return -ENOMEM;
 	*w = (struct watch){ .end = e, .event = *event, .bound = -1, .set = -1, .stop = -1 };
+	pthread_mutex_lock(&mq_shim_lock);
+	w->next = watches;
+	watches = w;
+	pthread_mutex_unlock(&mq_shim_lock);
 	r = prepare(w);
 	if (!r)
 		r = start(w);
-	if (r)
-		free_watch(w);
+	if (!r)
+		return 0;
+	pthread_mutex_lock(&mq_shim_lock);
+	drop(w);
+	pthread_mutex_unlock(&mq_shim_lock);
+	free(w);
 	return r;
 }
 

@@ -52,8 +52,11 @@ extern pthread_mutex_t mq_shim_lock;
 /* Finds the functions that these here stand before; to be called before there is a queue. */
 void mq_shim_start(void);
 
-/* A descriptor that is used for @e, and that the program does not know: it cannot close it. */
-bool mq_fd_hide(int fd, const struct mq_end *e); /* Return: not if its number is too high */
+/*
+ * A descriptor that is used for @e, and that the program does not know: it cannot close it. Return:
+ * not if its number is too high. @old: what was there and closed unseen, to be put without the lock
+ */
+bool mq_fd_hide(int fd, const struct mq_end *e, struct mq_end **old);
 bool mq_fd_show(int fd, const struct mq_end *e); /* Return: whether it was hidden still */
 
 /* Return: a new descriptor of it, or a negative errno: then @q is closed. */
