@@ -416,6 +416,53 @@ TEST_F(mq, modes)
 	}
 }
 
+/* How many descriptors of queues there are: also of those that the program does not know */
+static int count_queues(void)
+{
+	char path[64], to[256];
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		ssize_t len;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		len = readlink(path, to, sizeof(to) - 1);
+		to[len < 0 ? 0 : len] = '\0';
+		n += strstr(to, "ipcx:") || !strcmp(to, name);
+	}
+	return n;
+}
+
+static void *receive(void *arg)
+{
+	char buf[SIZE];
+
+	return (void *)(intptr_t)mq_receive(((fix *)arg)->q, buf, SIZE, NULL);
+}
+
+/* A thread that waits in the parent does not keep a child from closing. */
+TEST_F(mq, forked_beside)
+{
+	int status;
+	pthread_t t;
+	pid_t pid;
+	void *r;
+
+	if (!whole())
+		SKIP(return, "needs descriptors that are inherited");
+	ASSERT_LT(0, count_queues());
+	ASSERT_EQ(0, pthread_create(&t, NULL, receive, self));
+	usleep(100000);
+	pid = fork();
+	if (!pid)
+		_exit(mq_close(self->q) ? 100 : count_queues());
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+	pthread_join(t, &r);
+	EXPECT_EQ((void *)1, r);
+}
+
 TEST_F(mq, forked)
 {
 	struct mq_attr attr = { .mq_flags = O_NONBLOCK };

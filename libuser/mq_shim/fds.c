@@ -98,6 +98,16 @@ bool mq_fd_show(int fd, const struct mq_end *e)
 					   __ATOMIC_ACQUIRE);
 }
 
+/* Calls of other threads are not under way in a child: only descriptors use an end. */
+static void count_users(void)
+{
+	for (struct mq_end *e = all; e; e = e->next)
+		e->users = 0;
+	for (int fd = 0; all && fd < FDS; fd++)
+		if (by_fd[fd] && !is_hidden(by_fd[fd]))
+			by_fd[fd]->users++;
+}
+
 /* The library closes there, after this, what cannot be inherited. */
 static void in_child(void)
 {
@@ -112,6 +122,7 @@ static void in_child(void)
 		e->fd = -1;
 	}
 	mq_notify_forked();
+	count_users();
 	pthread_mutex_unlock(&mq_shim_lock);
 }
 

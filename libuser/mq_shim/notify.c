@@ -95,8 +95,6 @@ void mq_notify_forked(void)
 		struct watch *w = watches;
 
 		drop(w);
-		/* never the last use: that would close, for which it is too early here */
-		__atomic_sub_fetch(&w->end->users, 1, __ATOMIC_ACQ_REL);
 		free(w);
 	}
 	pthread_cond_init(&finished, NULL);
