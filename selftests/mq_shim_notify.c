@@ -145,6 +145,31 @@ TEST_F(mq, taken_away)
 	ASSERT_EQ(0, mq_notify(self->q, &ev));
 }
 
+/* Nor is it told any more when something else is put there. */
+TEST_F(mq, put_over)
+{
+	struct sigevent ev = by_signal(1);
+	siginfo_t info;
+
+	if (is_over("shm"))
+		SKIP(return, "needs several receivers");
+	block();
+	for (int how = 0; how < 2; how++) {
+		ASSERT_EQ(0, mq_notify(self->q, &ev));
+		ASSERT_EQ(self->q, how ? dup3(1, self->q, 0) : dup2(1, self->q));
+		close(self->q);
+		self->q = open_queue(O_RDWR);
+		ASSERT_LE(0, self->q);
+		ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+		EXPECT_FALSE(told(100, &info));
+		ASSERT_EQ(1, drain(self->q, self->buf));
+		ASSERT_EQ(0, mq_notify(self->q, &ev));
+		ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+		EXPECT_TRUE(told(5000, &info));
+		ASSERT_EQ(1, drain(self->q, self->buf));
+	}
+}
+
 /* What the program does not know it cannot close, and nothing of another file is closed for it. */
 TEST_F(mq, closed_in_bulk)
 {

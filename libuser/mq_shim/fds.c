@@ -70,13 +70,18 @@ static bool is_hidden(const struct mq_end *e)
 	return (uintptr_t)e & 1;
 }
 
-/* What was there before was closed in a way that is not seen here. */
+/* What was there before is closed: by something that was put there, or in a way that is not seen. */
 static void set_end(int fd, struct mq_end *e)
 {
 	struct mq_end *old = put_at(fd, e);
+	int state;
 
-	if (old && !is_hidden(old))
-		mq_end_put(old);
+	if (!old || is_hidden(old))
+		return;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	mq_notify_forget(old);
+	mq_end_put(old);
+	pthread_setcancelstate(state, NULL);
 }
 
 bool mq_fd_hide(int fd, const struct mq_end *e, struct mq_end **old)
