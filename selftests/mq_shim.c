@@ -260,6 +260,53 @@ TEST_F(mq, waiting)
 	}
 }
 
+static void *receive(void *arg)
+{
+	char buf[SIZE];
+
+	return (void *)(intptr_t)mq_receive(((fix *)arg)->q, buf, SIZE, NULL);
+}
+
+static void *receive_canceled(void *arg)
+{
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	pthread_cancel(pthread_self());
+	pthread_setcancelstate(state, NULL);
+	return receive(arg);
+}
+
+static void *receive_for_ever(void *arg)
+{
+	for (;;)
+		receive(arg);
+	return NULL;
+}
+
+/* A thread that is cancelled, at any moment of a call, leaves a queue that works. */
+TEST_F(mq, canceled)
+{
+	struct mq_attr attr = { .mq_flags = O_NONBLOCK };
+	pthread_t t;
+	void *r;
+
+	ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+	ASSERT_EQ(0, pthread_create(&t, NULL, receive_canceled, self));
+	pthread_join(t, &r);
+	EXPECT_EQ(PTHREAD_CANCELED, r);
+	EXPECT_EQ(1, drain(self->q, self->buf));
+	ASSERT_EQ(0, mq_setattr(self->q, &attr, NULL));
+	for (int i = 0; i < 100; i++) {
+		ASSERT_EQ(0, pthread_create(&t, NULL, receive_for_ever, self));
+		usleep(100 + i);
+		pthread_cancel(t);
+		pthread_join(t, NULL);
+		ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+		ASSERT_EQ(1, mq_receive(self->q, self->buf, SIZE, NULL));
+	}
+}
+
 static void nothing(int signo)
 {
 }
@@ -431,13 +478,6 @@ static int count_queues(void)
 		n += strstr(to, "ipcx:") || !strcmp(to, name);
 	}
 	return n;
-}
-
-static void *receive(void *arg)
-{
-	char buf[SIZE];
-
-	return (void *)(intptr_t)mq_receive(((fix *)arg)->q, buf, SIZE, NULL);
 }
 
 /* A thread that waits in the parent does not keep a child from closing. */

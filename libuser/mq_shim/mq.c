@@ -325,17 +325,30 @@ static void put_end(void *e)
 	mq_end_put(e);
 }
 
+/* Over others than the kernel's the library waits with locks, too. Return: the state before */
+static int hold_cancel(const struct mq_end *e)
+{
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	if (e->shared)
+		pthread_setcancelstate(state, NULL);
+	return state;
+}
+
 static int send_until(mqd_t fd, const char *buf, size_t len, unsigned int prio, int64_t deadline)
 {
 	struct mq_end *e;
-	int r;
+	int r, state;
 
+	pthread_testcancel();
 	if (prio > PRIO_MAX && prio >= prio_limit())
 		return fail(-EINVAL);
 	e = mq_end_get(fd);
 	if (!e)
 		return fail(-EBADF);
 	pthread_cleanup_push(put_end, e);
+	state = hold_cancel(e);
 	if (!(e->flags & IPCX_SEND))
 		r = -EBADF;
 	else if (len > e->attr.msg_max)
@@ -344,6 +357,7 @@ static int send_until(mqd_t fd, const char *buf, size_t len, unsigned int prio, 
 		r = put(mq_end_queue(e), buf, len, prio, IPCX_NOWAIT);
 	if (r == -EAGAIN && !mq_end_nonblock(e))
 		r = put(mq_end_queue(e), buf, len, prio, deadline);
+	pthread_setcancelstate(state, NULL);
 	pthread_cleanup_pop(1);
 	return r ? fail(r) : 0;
 }
@@ -383,12 +397,16 @@ static ssize_t get(struct ipcx_queue *q, char *buf, size_t cap, unsigned int *pr
 
 static ssize_t receive_until(mqd_t fd, char *buf, size_t cap, unsigned int *prio, int64_t deadline)
 {
-	struct mq_end *e = mq_end_get(fd);
+	struct mq_end *e;
 	ssize_t r;
+	int state;
 
+	pthread_testcancel();
+	e = mq_end_get(fd);
 	if (!e)
 		return fail(-EBADF);
 	pthread_cleanup_push(put_end, e);
+	state = hold_cancel(e);
 	if (!(e->flags & IPCX_RECV))
 		r = -EBADF;
 	else if (cap < e->attr.msg_max)
@@ -397,6 +415,7 @@ static ssize_t receive_until(mqd_t fd, char *buf, size_t cap, unsigned int *prio
 		r = get(mq_end_queue(e), buf, cap, prio, IPCX_NOWAIT);
 	if (r == -EAGAIN && !mq_end_nonblock(e))
 		r = get(mq_end_queue(e), buf, cap, prio, deadline);
+	pthread_setcancelstate(state, NULL);
 	pthread_cleanup_pop(1);
 	return r < 0 ? fail(r) : r;
 }
