@@ -152,7 +152,7 @@ TEST_F(mq, directions)
 
 TEST_F(mq, nonblocking)
 {
-	struct mq_attr attr = { .mq_flags = O_NONBLOCK }, old;
+	struct mq_attr attr = { .mq_flags = O_NONBLOCK }, old, *volatile same = &attr;
 
 	ASSERT_EQ(0, mq_setattr(self->q, &attr, &old));
 	EXPECT_EQ(0, old.mq_flags);
@@ -169,7 +169,8 @@ TEST_F(mq, nonblocking)
 	attr.mq_flags = O_NONBLOCK | O_APPEND;
 	FAILS(EINVAL, mq_setattr(self->q, &attr, NULL));
 	attr.mq_flags = 0;
-	ASSERT_EQ(0, mq_setattr(self->q, &attr, NULL));
+	ASSERT_EQ(0, mq_setattr(self->q, &attr, same)); /* in and out */
+	EXPECT_EQ(O_NONBLOCK, attr.mq_flags);
 	FAILS(ETIMEDOUT, mq_timedsend(self->q, "x", 1, 0, in_ms(10)));
 	if (is_over("shm"))
 		return;

@@ -222,10 +222,11 @@ EXPORT int mq_unlink(const char *name)
 static int set_attr(mqd_t fd, const struct mq_attr *attr, struct mq_attr *old)
 {
 	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
+	long flags = attr ? attr->mq_flags : 0; /* @old may be the same */
 	struct mq_end *e;
 	int r = 0;
 
-	if (attr && attr->mq_flags & ~O_NONBLOCK)
+	if (flags & ~O_NONBLOCK)
 		return fail(-EINVAL);
 	e = mq_end_get(fd);
 	if (!e)
@@ -240,10 +241,9 @@ static int set_attr(mqd_t fd, const struct mq_attr *attr, struct mq_attr *old)
 		};
 	}
 	if (!r && attr) {
-		e->nonblock = attr->mq_flags;
+		e->nonblock = flags;
 		if (e->shared)
-			fcntl(e->fd, F_SETFL,
-			      (fcntl(e->fd, F_GETFL) & ~O_NONBLOCK) | (int)attr->mq_flags);
+			fcntl(e->fd, F_SETFL, (fcntl(e->fd, F_GETFL) & ~O_NONBLOCK) | (int)flags);
 	}
 	mq_end_put(e);
 	return r ? fail(r) : 0;
