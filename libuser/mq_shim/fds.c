@@ -371,6 +371,7 @@ static bool ours(void)
 	return getpid() == owner;
 }
 
+/* A handler may close, and a constructor before the system's own is known: it is not looked for. */
 static int system_close(int fd)
 {
 	return real.close ? real.close(fd) : (int)syscall(SYS_close, fd);

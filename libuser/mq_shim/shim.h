@@ -46,7 +46,7 @@ struct mq_end {
 	char uri[MQ_URI];
 };
 
-/* Protects what is not atomic. Neither held while a handle is opened or closed, nor across fork. */
+/* Protects what is not atomic. Held across fork, but not while a handle is opened or closed. */
 extern pthread_mutex_t mq_shim_lock;
 
 /* Finds the functions that these here stand before; to be called before there is a queue. */
