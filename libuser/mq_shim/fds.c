@@ -70,7 +70,7 @@ static bool is_hidden(const struct mq_end *e)
 	return (uintptr_t)e & 1;
 }
 
-/* What was there before is closed: by something that was put there, or in a way that is not seen. */
+/* What was there before is closed: something was put there, or it was closed unseen. */
 static void set_end(int fd, struct mq_end *e)
 {
 	struct mq_end *old = put_at(fd, e);
