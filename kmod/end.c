@@ -11,30 +11,34 @@
 static atomic64_t last_id;
 
 /**
- * ipcx_end_open() - let others see an open end
- * @end: the end, filled
+ * ipcx_end_reserve() - have room for one more end that others see
+ * @end: the end; ipcx_end_open() is next
  * @obj: its object, which the end keeps open
- * @uid: who opened it
- * @rights: 4 to receive or subscribe, 2 to send or publish, as in a mode
  *
  * Return: 0 or -ENOMEM.
  */
-int ipcx_end_open(struct ipcx_end *end, struct ipcx_object *obj, kuid_t uid, u32 rights)
+int ipcx_end_reserve(struct ipcx_end *end, struct ipcx_object *obj)
 {
-	struct ipcx_net *in = obj->net;
-	struct sk_buff *skb;
-	int err;
-
 	end->obj = obj;
+	end->id = atomic64_inc_return(&last_id);
+	return xa_reserve(&obj->net->ends, end->id, GFP_KERNEL_ACCOUNT);
+}
+
+/**
+ * ipcx_end_open() - let others see an open end
+ * @end: from ipcx_end_reserve(), filled
+ * @uid: who opened it
+ * @rights: 4 to receive or subscribe, 2 to send or publish, as in a mode
+ */
+void ipcx_end_open(struct ipcx_end *end, kuid_t uid, u32 rights)
+{
+	struct ipcx_net *in = end->obj->net;
+	struct sk_buff *skb;
+
 	end->uid = uid;
 	end->rights = rights;
-	end->id = atomic64_inc_return(&last_id);
 	end->pid = get_pid(task_tgid(current));
-	err = xa_err(xa_store(&in->ends, end->id, end, GFP_KERNEL_ACCOUNT));
-	if (err) {
-		put_pid(end->pid);
-		return err;
-	}
+	xa_store(&in->ends, end->id, end, GFP_KERNEL); /* takes what was reserved */
 	skb = ipcx_event_room(in, IPCX_GROUP_LIFECYCLE);
 	mutex_lock(&in->lock);
 	end->told = true;
@@ -42,7 +46,6 @@ int ipcx_end_open(struct ipcx_end *end, struct ipcx_object *obj, kuid_t uid, u32
 	ipcx_event_end(skb, end, IPCX_EVENT_KIND_OPENED, NULL);
 	mutex_unlock(&in->lock);
 	trace_ipcx_end_open(end);
-	return 0;
 }
 
 /**

@@ -214,7 +214,8 @@ struct ipcx_revocation {
 	u32 leases;
 };
 
-int ipcx_end_open(struct ipcx_end *end, struct ipcx_object *obj, kuid_t uid, u32 rights);
+int ipcx_end_reserve(struct ipcx_end *end, struct ipcx_object *obj);
+void ipcx_end_open(struct ipcx_end *end, kuid_t uid, u32 rights);
 void ipcx_end_flush(struct ipcx_end *end);
 void ipcx_end_close(struct ipcx_end *end, const struct ipcx_revocation *revoked);
 

@@ -325,14 +325,15 @@ static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue
 	err = flags & IPCX_OPEN_SEND ? ipcx_credit_attach(ep) : 0;
 	if (err)
 		goto err_ep;
-	ipcx_endpoint_count(ep, 1);
-	err = ipcx_end_open(&ep->end, &q->obj, ep->uid, want); /* from now on it can be revoked */
+	err = ipcx_end_reserve(&ep->end, &q->obj);
 	if (err)
-		goto err_count;
+		goto err_credit;
+	/* whoever is counted is closed some time: the last receiver ends the calls that wait */
+	ipcx_endpoint_count(ep, 1);
+	ipcx_end_open(&ep->end, ep->uid, want); /* from now on it can be revoked */
 	return ep;
 
-err_count:
-	ipcx_endpoint_count(ep, -1);
+err_credit:
 	if (flags & IPCX_OPEN_SEND) {
 		ipcx_credit_detach(ep);
 		ipcx_credit_forget(ep);

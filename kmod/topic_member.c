@@ -89,11 +89,12 @@ struct ipcx_member *ipcx_member_create(struct file *dev, struct ipcx_topic *t,
 	/* besides counting it stores a 0 where there always is one */
 	m->cred = data_race(get_cred(dev->f_cred));
 	ipcx_map_init(&m->map);
-	err = ipcx_end_open(&m->end, &t->obj, m->cred->euid,
-			    (o->flags & IPCX_TOPIC_SUBSCRIBE ? 4 : 0) |
-				    (o->flags & IPCX_TOPIC_PUBLISH ? 2 : 0));
+	err = ipcx_end_reserve(&m->end, &t->obj);
 	if (err)
 		goto err_member;
+	ipcx_end_open(&m->end, m->cred->euid,
+		      (o->flags & IPCX_TOPIC_SUBSCRIBE ? 4 : 0) |
+			      (o->flags & IPCX_TOPIC_PUBLISH ? 2 : 0));
 	err = member_join(dev, m, o, durable);
 	if (err)
 		goto err_end;
