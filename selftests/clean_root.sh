@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # The Debian packages in a root in which there is little else: installed, the module built by dkms,
-# README's program in C, C++ and Python built there and run by a guest's kernel with that module,
+# README's programs in C, C++ and Python built there and run by a guest's kernel with that module,
 # purged, and what is left over. Minutes, so only by name: make check T=clean_root.sh. Needs root,
 # and scripts/setup.sh --packages. The root before is made once, and kept in the cache. TAP on stdout.
 # shellcheck disable=SC2317 # the functions are called through check
@@ -62,28 +62,8 @@ installed() {
 	cp "$dir"/*.deb "$root/root/" && in_root "$root" sh -c 'dpkg -i /root/*.deb' && rm "$root"/root/*.deb
 }
 programs() {
-	awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$top/README.md" >"$root/root/hello.c"
-	cat >"$root/root/hello.cc" <<-'END'
-		#include <cstring>
-		#include <ipcx.hpp>
-
-		int main()
-		{
-			auto q = ipcx::queue::open("jobs", IPCX_CREATE | IPCX_SEND);
-			auto m = q.loan(6);
-
-			memcpy(m.data(), "hello", 6);
-			m.commit();
-		}
-	END
-	cat >"$root/root/hello.py" <<-'END'
-		import ipcx
-
-		with ipcx.Queue.open("jobs", ipcx.CREATE | ipcx.SEND) as jobs:
-		    with jobs.loan(6) as message:
-		        message.data[:] = b"hello\0"
-		        jobs.commit(message)
-	END
+	readme c >"$root/root/hello.c" && readme cpp >"$root/root/hello.cc" &&
+		readme python >"$root/root/hello.py" || return
 	# shellcheck disable=SC2016 # for that shell
 	in_root "$root" sh -ec 'cd /root
 		cc -Wall -Werror hello.c -o hello-c $(pkg-config --cflags --libs libipcx)
@@ -123,7 +103,7 @@ check "a layer over it" loud overlaid
 state >"$dir/before"
 check "they are installed" loud installed
 check "dkms has built the module" [ -f "$root/lib/modules/$release/updates/dkms/ipcx.ko" ]
-check "README's program in C, C++ and Python" loud programs
+check "README's programs, in C, C++ and Python" loud programs
 check "they run with that module" runs
 check "purged" loud purged
 check "the group stays" group

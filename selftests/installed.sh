@@ -30,10 +30,11 @@ links() {
 	[ "$(readlink "$root$libdir/libipcx.so")" = libipcx.so.0 ] && [ -f "$root$libdir/libipcx.so" ] &&
 		[ "$(readelf -d "$root$libdir/libipcx.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')" = libipcx.so.0 ]
 }
+# pkg_build COMPILER FILE PROGRAM
 pkg_build() {
 	# shellcheck disable=SC2046 # one word an option
-	gcc -Wall -Werror "$dir/hello.c" -o "$dir/by-pkg" $(pkg --cflags --libs) &&
-		readelf -d "$dir/by-pkg" | grep -q 'NEEDED.*\[libipcx.so.0\]'
+	"$1" -Wall -Werror "$dir/$2" -o "$dir/$3" $(pkg --cflags --libs) &&
+		readelf -d "$dir/$3" | grep -q 'NEEDED.*\[libipcx.so.0\]'
 }
 static_build() {
 	# shellcheck disable=SC2046 # one word an option
@@ -59,10 +60,10 @@ cmake_build() {
 }
 cmake_refuses() { ! cmake_find "$1" && tr -s ' \n' ' ' <"$dir/cmake.log" | grep -q "compatible with requested version \"$1\""; }
 
-# runs PROGRAM: what it sends the installed command receives
+# runs COMMAND...: what it sends the installed command receives
 runs() {
 	timeout 20 "$root$prefix/bin/ipcx" recv jobs -c -n 1 --timeout 15s >"$dir/out" &
-	if ! LD_LIBRARY_PATH="$root$libdir" timeout 20 "$dir/$1"; then
+	if ! LD_LIBRARY_PATH="$root$libdir" timeout 20 "$@"; then
 		kill "$!"
 		return 1
 	fi
@@ -128,7 +129,9 @@ relative() {
 }
 
 version=$(sed -n 's/^VERSION := //p' "$top/libuser/Makefile")
-awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$top/README.md" >"$dir/hello.c"
+readme c >"$dir/hello.c"
+readme cpp >"$dir/hello.cc"
+readme python >"$dir/hello.py"
 for layout in default multiarch; do
 	root=$dir/$layout prefix=/usr/local libdir=/usr/local/lib udevdir=/usr/local/lib/udev/rules.d where=''
 	if [ $layout = multiarch ]; then
@@ -142,12 +145,16 @@ for layout in default multiarch; do
 	check "$layout: links of the shared library" links
 	check "$layout: it exports what its map names" exports
 	check "$layout: pkg-config has the version" [ "$(pkg --modversion)" = "$version" ]
-	check "$layout: README's program, by pkg-config" pkg_build
-	check "$layout: it runs" runs by-pkg
+	check "$layout: README's program in C, by pkg-config" pkg_build gcc hello.c by-pkg
+	check "$layout: it runs" runs "$dir/by-pkg"
+	check "$layout: that in C++" pkg_build g++ hello.cc in-cpp
+	check "$layout: it runs, too" runs "$dir/in-cpp"
+	check "$layout: that in Python runs" runs env PYTHONPATH="$root$prefix/lib/python3/dist-packages" \
+		python3 -B "$dir/hello.py"
 	check "$layout: by cmake" cmake_build
-	check "$layout: it runs, too" runs by-cmake
+	check "$layout: that runs" runs "$dir/by-cmake"
 	check "$layout: with the static library" static_build
-	check "$layout: that runs" runs by-static
+	check "$layout: and that" runs "$dir/by-static"
 	check "$layout: cmake refuses a newer one" cmake_refuses 0.99
 	check "$layout: cmake refuses another major version" cmake_refuses 1.0
 	check "$layout: headers alone, in C" compiles h gcc -x c -std=c99
