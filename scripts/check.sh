@@ -168,6 +168,7 @@ alone() {
 # own NAME: does it want a guest for itself? It takes long, or the next would notice
 own() {
 	case $1 in
+	cpp.sh | examples.sh) return 1 ;; # they leave nothing
 	many | netlink_bad | queue | limit | memcg | leak | fail_nth | fail_slab | *.sh | *.py) ;;
 	*) icount "$1" ;;
 	esac
@@ -178,6 +179,7 @@ guest() {
 	local dir=$rooms/$1 t files=() with=() opts
 	for t; do
 		case $t in
+		cpp.sh | examples.sh) files+=("$top/selftests/${t%.sh}/$t") ;;
 		*.sh | *.py) files+=("$top/selftests/$t") ;;
 		*) files+=("$out/$t") ;;
 		esac
@@ -292,6 +294,10 @@ beside() {
 programs_build() {
 	local t todo=()
 	for t in $only; do
+		case $t in # without names the tests here have built them
+		cpp.sh) make -s -C selftests/cpp O="$out/cpp/g++-c++17" || return ;;
+		examples.sh) make -s -C selftests/examples || return ;;
+		esac
 		t=${t%_host} t=${t%.sh}
 		[ ! -e "selftests/$t.c" ] && [ "$t" != rust_kernel ] || todo+=("$out/$t")
 	done
@@ -353,7 +359,7 @@ programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_de
 	inherit fdstore fork name owner timens limit memcg leak many uring death kill
 	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_mix topic_death topic_kill region
 	age netlink netlink_who netlink_bad event event_limit event_who event_cost tap_open tap_read tap_over tap_topic watch_cost netlink_set revoke revoke_who revoke_lib trace trace_topic trace_storm transport transport_call transport_bulk
-	race race_time race_call race_topic race_region race_event race_tap race_revoke storm flip rust_kernel python.py cli.sh mq_shim.sh top.sh container.sh doctor.sh trace.sh"
+	race race_time race_call race_topic race_region race_event race_tap race_revoke storm flip rust_kernel python.py cli.sh mq_shim.sh top.sh container.sh doctor.sh trace.sh cpp.sh examples.sh"
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32
 	topic32 topic_abi32 topic_pairs32 topic_durable32 topic_lib32 topic_death32 region32"
 case $kernel in
@@ -409,7 +415,7 @@ if [ "$kernel" = stock ]; then
 	start slots slots_random
 	start slots_fuzz scripts/fuzz-slots.sh --runs 200000
 	start frame_fuzz scripts/fuzz-frame.sh --runs 200000
-	start examples.sh selftests/examples.sh
+	start examples selftests/examples/examples.sh
 	start installed.sh selftests/installed.sh
 	# what was unpacked from the archive cannot make it
 	[ ! -e .git ] || start dist.sh selftests/dist.sh
