@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a program does with descriptors otherwise, see mq_shim_util.h. */
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -137,8 +138,8 @@ TEST_F(mq, kept_alone)
 /* What was closed, also by the system alone, does no harm to what has its number now. */
 TEST_F(mq, closed_unseen)
 {
-	int file[4];
 	mqd_t old = self->q;
+	int file[4], low;
 
 	if (!whole())
 		SKIP(return, "needs descriptors that are all known");
@@ -157,10 +158,96 @@ TEST_F(mq, closed_unseen)
 		EXPECT_EQ(0, mq_send(self->q, "x", 1, 0));
 		EXPECT_EQ(1, mq_receive(self->q, self->buf, SIZE, NULL));
 	}
+	/* nor is the number refused */
+	low = file[0] == old ? file[1] : file[0];
+	EXPECT_EQ(0, close(low));
+	ASSERT_EQ(low, memfd_create("file", 0));
+	EXPECT_EQ(0, close_range(low, low, 0));
+	EXPECT_EQ(-1, size_of(low));
+	ASSERT_EQ(low, memfd_create("file", 0));
+	EXPECT_EQ(low, dup2(file[2], low));
 	EXPECT_EQ(0, close(old));
 	for (int i = 0; i < 4; i++) {
 		EXPECT_EQ(file[i] == old ? -1 : 0, size_of(file[i]));
 	}
+}
+
+/* Where these are closed a queue gets the lowest number, and the others are the program's still. */
+TEST_F(mq, low_numbers)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_NONE };
+	int saved[3], r[3], registered;
+	mqd_t q;
+
+	if (!whole())
+		SKIP(return, "needs descriptors that are all known");
+	mq_close(self->q);
+	for (int i = 0; i < 3; i++) {
+		saved[i] = fcntl(i, F_DUPFD_CLOEXEC, 50);
+		ASSERT_LE(0, saved[i]);
+	}
+	for (int i = 0; i < 3; i++)
+		close(i);
+	q = open_queue(O_RDWR);
+	registered = mq_notify(q, &ev);
+	self->q = dup2(q, 60);
+	for (int i = 0; i < 3; i++)
+		r[i] = dup2(saved[i], i);
+	EXPECT_EQ(0, q);
+	EXPECT_EQ(0, registered);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(i, r[i]);
+		close(saved[i]);
+	}
+	EXPECT_EQ(0, mq_send(self->q, "x", 1, 0));
+	EXPECT_EQ(1, mq_receive(self->q, self->buf, SIZE, NULL));
+}
+
+static int count_open(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* Return: how many descriptors this adds; 100 if it fails */
+static int send_one(mqd_t q)
+{
+	int before = count_open();
+
+	return mq_send(q, "x", 1, 0) ? 100 : count_open() - before;
+}
+
+/* A child gets an end of its own when there is a descriptor for it, wherever it would open now. */
+TEST_F(mq, own_later)
+{
+	struct rlimit limit, none;
+	int status;
+	pid_t pid;
+
+	if (!whole())
+		SKIP(return, "needs descriptors that are inherited");
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	pid = fork();
+	if (!pid) {
+		int first, later;
+
+		setenv("IPCX_TRANSPORT", "shm", 1);
+		none = limit;
+		none.rlim_cur = dup(0);
+		close(none.rlim_cur);
+		setrlimit(RLIMIT_NOFILE, &none);
+		first = send_one(self->q);
+		setrlimit(RLIMIT_NOFILE, &limit);
+		later = send_one(self->q);
+		_exit(first << 4 | later);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(is_over("kernel") ? 1 : 0, WEXITSTATUS(status));
+	EXPECT_EQ(2, queued(self->q));
 }
 
 /* What a library's constructor may do, earlier than any other's */

@@ -120,7 +120,7 @@ static bool kill_both(fix *self, void (*sender)(mqd_t, int), void (*receiver)(mq
 	return is_killed(i & 1 ? r : s) && killed && works(self);
 }
 
-TEST_F_TIMEOUT(mq, own_ends, 120)
+TEST_F_TIMEOUT(mq, own_ends, 60)
 {
 	if (is_over("shm"))
 		SKIP(return, "needs IPCX_CAP_MANY_RECEIVERS");
@@ -132,7 +132,7 @@ TEST_F_TIMEOUT(mq, own_ends, 120)
 	EXPECT_LT(0, moved->received);
 }
 
-TEST_F_TIMEOUT(mq, inherited_ends, 120)
+TEST_F_TIMEOUT(mq, inherited_ends, 60)
 {
 	if (!whole())
 		SKIP(return, "needs descriptors that are inherited");

@@ -5,10 +5,10 @@
  * The table is read without a lock, also by signal handlers: an entry is a pointer to an end that
  * is never freed, and counts as long as it is there still when a user was added.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,27 +20,20 @@
 
 #define FDS 65536
 
+#define LOWEST 3 /* what is below is the program's, also where it is closed */
+
 static struct mq_end *by_fd[FDS];
+
+/* The file of each that the program does not know: one closed unseen left its number to another. */
+static struct file_id {
+	dev_t dev;
+	ino_t ino;
+} hidden_file[FDS];
+
 static struct mq_end *all;
 static pid_t owner; /* a child of vfork() has this memory too, and other descriptors */
 
 pthread_mutex_t mq_shim_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static struct {
-	int (*close)(int fd);
-	int (*close_range)(unsigned int first, unsigned int last, int flags);
-	void (*closefrom)(int first);
-	int (*dup)(int fd);
-	int (*dup2)(int fd, int to);
-	int (*dup3)(int fd, int to, int flags);
-	ssize_t (*read)(int fd, void *buf, size_t n);
-	ssize_t (*read_chk)(int fd, void *buf, size_t n, size_t room);
-	mqd_t (*mq_open)(const char *name, int oflag, ...);
-	int (*mq_send)(mqd_t q, const char *buf, size_t len, unsigned int prio);
-	ssize_t (*mq_receive)(mqd_t q, char *buf, size_t len, unsigned int *prio);
-	int (*mq_getattr)(mqd_t q, struct mq_attr *attr);
-	int (*mq_unlink)(const char *name);
-} real;
 
 static void before_fork(void)
 {
@@ -84,23 +77,45 @@ static void set_end(int fd, struct mq_end *e)
 	pthread_setcancelstate(state, NULL);
 }
 
+static struct file_id file_at(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? (struct file_id){ 0 } : (struct file_id){ st.st_dev, st.st_ino };
+}
+
+static bool is_as_hidden(int fd)
+{
+	struct file_id now = file_at(fd);
+
+	return now.ino && now.ino == hidden_file[fd].ino && now.dev == hidden_file[fd].dev;
+}
+
+/* Return: what was there and closed unseen */
+static struct mq_end *hide_at(int fd, const struct mq_end *e)
+{
+	struct mq_end *old;
+
+	hidden_file[fd] = file_at(fd);
+	old = put_at(fd, hidden(e));
+	return is_hidden(old) ? NULL : old;
+}
+
 bool mq_fd_hide(int fd, const struct mq_end *e, struct mq_end **old)
 {
 	if (fd >= FDS)
 		return false;
-	*old = put_at(fd, hidden(e));
-	if (is_hidden(*old))
-		*old = NULL;
+	*old = hide_at(fd, e);
 	return true;
 }
 
-bool mq_fd_show(int fd, const struct mq_end *e)
+void mq_fd_show(int fd, const struct mq_end *e)
 {
 	struct mq_end *expected = hidden(e);
 
-	return fd >= 0 && fd < FDS &&
-	       __atomic_compare_exchange_n(&by_fd[fd], &expected, NULL, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_ACQUIRE);
+	if (fd >= 0 && fd < FDS)
+		__atomic_compare_exchange_n(&by_fd[fd], &expected, NULL, false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_ACQUIRE);
 }
 
 /* Calls of other threads are not under way in a child: only descriptors use an end. */
@@ -131,23 +146,9 @@ static void in_child(void)
 	pthread_mutex_unlock(&mq_shim_lock);
 }
 
-#define FIND(name) (real.name = (__typeof__(real.name))dlsym(RTLD_NEXT, #name))
-
 static void load(void)
 {
-	FIND(close);
-	FIND(close_range);
-	FIND(closefrom);
-	FIND(dup);
-	FIND(dup2);
-	FIND(dup3);
-	FIND(read);
-	real.read_chk = (__typeof__(real.read_chk))dlsym(RTLD_NEXT, "__read_chk");
-	FIND(mq_open);
-	FIND(mq_send);
-	FIND(mq_receive);
-	FIND(mq_getattr);
-	FIND(mq_unlink);
+	mq_system_find();
 	owner = getpid();
 	pthread_atfork(before_fork, after_fork, in_child);
 }
@@ -159,8 +160,6 @@ __attribute__((constructor)) void mq_shim_start(void)
 
 	pthread_once(&once, load);
 }
-
-#define REAL(name) (mq_shim_start(), real.name)
 
 static struct mq_end *end_at(int fd)
 {
@@ -194,22 +193,33 @@ struct mq_end *mq_end_get(int fd)
 	}
 }
 
-static ino_t ino_of(int fd)
+bool mq_fd_is(int fd, const struct mq_end *e)
 {
-	struct stat st;
+	return fd >= 0 && end_at(fd) == hidden(e) && is_as_hidden(fd);
+}
 
-	return fstat(fd, &st) ? 0 : st.st_ino;
+int mq_fd_up(int fd)
+{
+	int up;
+
+	if (fd < 0 || fd >= LOWEST)
+		return fd;
+	up = fcntl(fd, F_DUPFD_CLOEXEC, LOWEST);
+	__wrap_close(fd);
+	return up;
 }
 
 /* What was closed in a way that is not seen here has a number that may be of another file now. */
-static void close_handle(struct mq_end *e, struct ipcx_queue *q, int fd, ino_t ino)
+static void close_handle(struct mq_end *e, struct ipcx_queue *q, int fd)
 {
-	if (fd >= 0 && (!mq_fd_show(fd, e) || ino_of(fd) != ino)) {
+	if (fd >= 0 && !mq_fd_is(fd, e)) {
+		mq_fd_show(fd, e);
 		if (!e->shared) /* it has more descriptors, and those are not known */
 			return;
 		q->fd = -1;
 	}
 	ipcx_queue_close(q);
+	mq_fd_show(fd, e); /* until then nothing else is put there */
 }
 
 static void close_own(struct mq_end *e)
@@ -222,7 +232,7 @@ static void close_own(struct mq_end *e)
 	own = __atomic_exchange_n(&e->own, NULL, __ATOMIC_ACQ_REL);
 	pthread_mutex_unlock(&mq_shim_lock);
 	if (own && own != e->q)
-		close_handle(e, own, ipcx_queue_fd(own), e->own_ino);
+		close_handle(e, own, ipcx_queue_fd(own));
 }
 
 void mq_end_put(struct mq_end *e)
@@ -233,27 +243,49 @@ void mq_end_put(struct mq_end *e)
 		return;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	close_own(e);
-	close_handle(e, e->q, e->fd, e->ino);
+	close_handle(e, e->q, e->fd);
 	__atomic_store_n(&e->q, NULL, __ATOMIC_RELEASE);
 	pthread_setcancelstate(state, NULL);
 	errno = saved;
 }
 
-/* The same queue once more; NULL if it has no name any more, or may not be opened. */
-static struct ipcx_queue *open_own(const struct mq_end *e)
+/* Over the kernel it has one descriptor, which can be another. Return: 0, or it is closed. */
+static int settle(struct ipcx_queue *q, bool shared)
+{
+	int r = 0;
+
+	if (shared) {
+		q->fd = mq_fd_up(q->fd);
+		r = q->fd < 0 ? -errno : 0;
+	}
+	if (!r && ipcx_queue_fd(q) >= FDS)
+		r = -EMFILE;
+	if (r)
+		ipcx_queue_close(q);
+	else
+		set_end(ipcx_queue_fd(q), NULL);
+	return r;
+}
+
+/* The same queue once more; -ENOENT if it has no name any more. */
+static int open_own(const struct mq_end *e, struct ipcx_queue **q)
 {
 	struct ipcx_queue_attr attr = { .sz = sizeof(attr) };
-	struct ipcx_queue *q;
+	int r = ipcx_queue_open(q, e->uri, e->flags, NULL);
 
-	if (ipcx_queue_open(&q, e->uri, e->flags, NULL))
-		return NULL;
-	ipcx_queue_attr(q, &attr);
-	if (attr.id == e->attr.id && ipcx_queue_fd(q) < FDS) {
-		set_end(ipcx_queue_fd(q), NULL);
-		return q;
-	}
-	ipcx_queue_close(q);
-	return NULL;
+	if (r)
+		return r;
+	ipcx_queue_attr(*q, &attr);
+	if (attr.id == e->attr.id)
+		return settle(*q, true);
+	ipcx_queue_close(*q);
+	return -ENOENT;
+}
+
+/* What there may be enough of at the next call */
+static bool is_shortage(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
 }
 
 /* Return: what all threads use, @own or one that was earlier. */
@@ -263,10 +295,8 @@ static struct ipcx_queue *set_own(struct mq_end *e, struct ipcx_queue *own)
 
 	pthread_mutex_lock(&mq_shim_lock);
 	first = e->own ?: own;
-	if (!e->own && own != e->q) {
-		e->own_ino = ino_of(ipcx_queue_fd(own));
-		put_at(ipcx_queue_fd(own), hidden(e));
-	}
+	if (!e->own && own != e->q)
+		hide_at(ipcx_queue_fd(own), e);
 	__atomic_store_n(&e->own, first, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&mq_shim_lock);
 	return first;
@@ -279,15 +309,17 @@ static struct ipcx_queue *set_own(struct mq_end *e, struct ipcx_queue *own)
 struct ipcx_queue *mq_end_queue(struct mq_end *e)
 {
 	struct ipcx_queue *own = __atomic_load_n(&e->own, __ATOMIC_ACQUIRE), *first;
-	int state;
+	int state, r;
 
 	if (!e->forked || !e->shared)
 		return e->q;
 	if (own)
 		return own;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	own = open_own(e) ?: e->q;
-	first = set_own(e, own);
+	r = open_own(e, &own);
+	if (r)
+		own = e->q;
+	first = is_shortage(r) ? own : set_own(e, own);
 	if (own != first && own != e->q)
 		ipcx_queue_close(own);
 	pthread_setcancelstate(state, NULL);
@@ -322,29 +354,32 @@ static void fill_end(struct mq_end *e, struct ipcx_queue *q, const char *uri, un
 	e->attr = (struct ipcx_queue_attr){ .sz = sizeof(e->attr) };
 	ipcx_queue_attr(q, &e->attr);
 	e->fd = ipcx_queue_fd(q);
-	e->ino = ino_of(e->fd);
-	strcpy(e->uri, uri);
+	/* whatever IPCX_TRANSPORT says by then */
+	sprintf(e->uri, "%s%s", shared && strncmp(uri, "kernel:", 7) ? "kernel:" : "", uri);
 	e->flags = flags;
 	e->forked = false;
 	e->shared = shared;
 	e->nonblock = nonblock;
 	__atomic_store_n(&e->users, 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&e->q, q, __ATOMIC_RELEASE);
-	put_at(e->fd, hidden(e));
+	hide_at(e->fd, e);
 }
 
 int mq_end_add(struct ipcx_queue *q, const char *uri, unsigned int flags, bool shared,
 	       bool nonblock)
 {
-	int own = ipcx_queue_fd(q), fd = fcntl(own, F_DUPFD_CLOEXEC, 0), r = 0;
+	int r = settle(q, shared), own, fd;
 	struct mq_end *e = NULL;
 
+	if (r)
+		return r;
+	own = ipcx_queue_fd(q);
+	fd = fcntl(own, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		r = -errno;
-	else if (fd >= FDS || own >= FDS)
+	else if (fd >= FDS)
 		r = -EMFILE;
 	if (!r) {
-		set_end(own, NULL);
 		set_end(fd, NULL);
 		pthread_mutex_lock(&mq_shim_lock);
 		e = new_end();
@@ -371,12 +406,6 @@ static bool ours(void)
 	return getpid() == owner;
 }
 
-/* A handler may close, and a constructor before the system's own is known: it is not looked for. */
-static int system_close(int fd)
-{
-	return real.close ? real.close(fd) : (int)syscall(SYS_close, fd);
-}
-
 static int close_end(int fd, const struct mq_end *known)
 {
 	struct mq_end *e;
@@ -385,7 +414,7 @@ static int close_end(int fd, const struct mq_end *known)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	mq_notify_forget(known);
 	e = put_at(fd, NULL);
-	r = system_close(fd);
+	r = __wrap_close(fd);
 	if (e)
 		mq_end_put(e);
 	pthread_setcancelstate(state, NULL);
@@ -397,9 +426,11 @@ EXPORT int close(int fd)
 	struct mq_end *e = end_at(fd);
 
 	if (!e || !ours())
-		return system_close(fd);
+		return __wrap_close(fd);
 	if (!is_hidden(e))
 		return close_end(fd, e);
+	if (!is_as_hidden(fd))
+		return __wrap_close(fd);
 	errno = EBADF;
 	return -1;
 }
@@ -422,7 +453,7 @@ static void close_ends(unsigned int first, unsigned int last)
 /* Return: the first that the program does not know, from @fd on; above @last if there is none */
 static unsigned int next_hidden(unsigned int fd, unsigned int last)
 {
-	while (fd <= last && fd < FDS && !(is_hidden(end_at(fd)) && ours()))
+	while (fd <= last && fd < FDS && !(is_hidden(end_at(fd)) && ours() && is_as_hidden(fd)))
 		fd++;
 	return fd;
 }
@@ -435,7 +466,7 @@ static unsigned int close_between(unsigned int first, unsigned int last, int fla
 	while ((fd = next_hidden(first, last)) <= last && fd < FDS) {
 		if (fd > first && REAL(close_range)(first, fd - 1, flags))
 			while (first < fd)
-				system_close(first++);
+				__wrap_close(first++);
 		first = fd + 1;
 	}
 	return first;
@@ -470,7 +501,7 @@ static int was_duplicated(int fd, int to)
 /* Nothing else can be put where the program does not know of a descriptor. */
 static bool is_taken(int fd, int to)
 {
-	if (fd == to || !is_hidden(end_at(to)) || !ours())
+	if (fd == to || !is_hidden(end_at(to)) || !ours() || !is_as_hidden(to))
 		return false;
 	errno = EBUSY;
 	return true;
@@ -503,7 +534,7 @@ EXPORT ssize_t read(int fd, void *buf, size_t n)
 {
 	if (not_read(fd))
 		return 0;
-	return real.read ? real.read(fd, buf, n) : syscall(SYS_read, fd, buf, n);
+	return mq_system.read ? mq_system.read(fd, buf, n) : syscall(SYS_read, fd, buf, n);
 }
 
 EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
@@ -511,48 +542,4 @@ EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
 EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
 {
 	return not_read(fd) ? 0 : REAL(read_chk)(fd, buf, n, room);
-}
-
-/* The number is the library's, whatever the table says of one that was closed unseen. */
-int __wrap_close(int fd)
-{
-	return system_close(fd);
-}
-
-mqd_t __wrap_mq_open(const char *name, int oflag, ...)
-{
-	struct mq_attr *attr;
-	mode_t mode;
-	va_list ap;
-
-	va_start(ap, oflag);
-	mode = oflag & O_CREAT ? va_arg(ap, mode_t) : 0;
-	attr = oflag & O_CREAT ? va_arg(ap, struct mq_attr *) : NULL;
-	va_end(ap);
-	return REAL(mq_open)(name, oflag, mode, attr);
-}
-
-mqd_t __wrap___mq_open_2(const char *name, int oflag)
-{
-	return REAL(mq_open)(name, oflag);
-}
-
-int __wrap_mq_send(mqd_t q, const char *buf, size_t len, unsigned int prio)
-{
-	return REAL(mq_send)(q, buf, len, prio);
-}
-
-ssize_t __wrap_mq_receive(mqd_t q, char *buf, size_t len, unsigned int *prio)
-{
-	return REAL(mq_receive)(q, buf, len, prio);
-}
-
-int __wrap_mq_getattr(mqd_t q, struct mq_attr *attr)
-{
-	return REAL(mq_getattr)(q, attr);
-}
-
-int __wrap_mq_unlink(const char *name)
-{
-	return REAL(mq_unlink)(name);
 }

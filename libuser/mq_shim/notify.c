@@ -34,6 +34,7 @@
  * @arrived: messages that had come to the queue at the last look
  * @live: its thread watches, and nobody has taken it away
  * @done: its thread does not use it any more
+ * @left: nobody waits for its thread, which frees it
  */
 struct watch {
 	struct watch *next;
@@ -42,7 +43,7 @@ struct watch {
 	sigset_t mask;
 	int bound, set, stop;
 	uint64_t arrived;
-	bool live, done;
+	bool live, done, left;
 };
 
 static struct watch *watches;
@@ -51,8 +52,9 @@ static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
 /* One that was closed in a way that is not seen is another's now. */
 static void close_hidden(int fd, const struct mq_end *e)
 {
-	if (mq_fd_show(fd, e))
+	if (mq_fd_is(fd, e))
 		close(fd);
+	mq_fd_show(fd, e);
 }
 
 /* Under mq_shim_lock: a child has either all of it, in the list, or nothing. */
@@ -71,6 +73,7 @@ static void drop(struct watch *w)
 /* Return: @fd, which the program cannot close then, or a negative errno; @old: see mq_fd_hide() */
 static int hide(int fd, const struct mq_end *e, struct mq_end **old)
 {
+	fd = mq_fd_up(fd);
 	if (fd < 0)
 		return -errno;
 	if (mq_fd_hide(fd, e, old))
@@ -100,8 +103,15 @@ void mq_notify_forked(void)
 	pthread_cond_init(&finished, NULL);
 }
 
+/* Return: whether its thread is told, not so if the descriptor for that was closed unseen. */
+static bool tell_to_stop(struct watch *w)
+{
+	return mq_fd_is(w->stop, w->end) && !eventfd_write(w->stop, 1);
+}
+
 void mq_notify_forget(const struct mq_end *e)
 {
+	bool left = false;
 	struct watch *w;
 
 	pthread_mutex_lock(&mq_shim_lock);
@@ -109,13 +119,14 @@ void mq_notify_forget(const struct mq_end *e)
 		;
 	if (w) {
 		w->live = false;
-		eventfd_write(w->stop, 1);
-		while (!w->done)
+		w->left = !tell_to_stop(w);
+		while (!w->done && !w->left)
 			pthread_cond_wait(&finished, &mq_shim_lock);
 		drop(w);
+		left = w->left;
 	}
 	pthread_mutex_unlock(&mq_shim_lock);
-	if (w)
+	if (w && !left)
 		end_watch(w);
 }
 
@@ -181,7 +192,7 @@ static void *watch(void *arg)
 	struct watch *w = arg;
 	struct sigevent event = w->event;
 	sigset_t mask;
-	bool live, tells;
+	bool live, left, tells;
 
 	pthread_detach(pthread_self());
 	tells = wait_for_news(w);
@@ -189,15 +200,15 @@ static void *watch(void *arg)
 	pthread_mutex_lock(&mq_shim_lock);
 	mask = w->mask;
 	live = w->live;
+	left = w->left;
 	w->done = true;
 	if (live)
 		drop(w);
 	pthread_cond_broadcast(&finished);
 	pthread_mutex_unlock(&mq_shim_lock);
-	if (!live)
-		return NULL;
-	end_watch(w);
-	if (tells)
+	if (live || left)
+		end_watch(w);
+	if (live && tells)
 		tell(&event, &mask, &m);
 	return NULL;
 }

@@ -20,8 +20,6 @@
  * struct mq_end - an open queue
  * @users: descriptors, and calls under way; with the last it is closed
  * @q: its handle, NULL: this one is not used
- * @ino: of the file that @q has at @fd
- * @own_ino: and of that of @own
  * @own: what this process sends and receives by, once it has forked, see mq_end_queue()
  * @next: of all there are, which are never freed
  * @attr: what the queue is
@@ -40,7 +38,6 @@ struct mq_end {
 	struct mq_end *next;
 	struct ipcx_queue_attr attr;
 	int fd;
-	ino_t ino, own_ino;
 	unsigned int flags;
 	bool nonblock, forked, shared;
 	char uri[MQ_URI];
@@ -57,7 +54,11 @@ void mq_shim_start(void);
  * not if its number is too high. @old: what was there and closed unseen, to be put without the lock
  */
 bool mq_fd_hide(int fd, const struct mq_end *e, struct mq_end **old);
-bool mq_fd_show(int fd, const struct mq_end *e); /* Return: whether it was hidden still */
+bool mq_fd_is(int fd, const struct mq_end *e); /* Return: whether it is hidden there still */
+void mq_fd_show(int fd, const struct mq_end *e);
+
+/* Return: @fd or, if that was below 3, another instead of it; negative with errno: it is closed */
+int mq_fd_up(int fd);
 
 /* Return: a new descriptor of it, or a negative errno: then @q is closed. */
 int mq_end_add(struct ipcx_queue *q, const char *uri, unsigned int flags, bool shared,
@@ -71,7 +72,29 @@ bool mq_end_nonblock(const struct mq_end *e);
 void mq_notify_forget(const struct mq_end *e);
 void mq_notify_forked(void);
 
-/* The system's own; what libipcx.a calls is linked to these, see --wrap in the Makefile. */
+/* The system's own, NULL before mq_shim_start() has found them */
+struct mq_system {
+	int (*close)(int fd);
+	int (*close_range)(unsigned int first, unsigned int last, int flags);
+	void (*closefrom)(int first);
+	int (*dup)(int fd);
+	int (*dup2)(int fd, int to);
+	int (*dup3)(int fd, int to, int flags);
+	ssize_t (*read)(int fd, void *buf, size_t n);
+	ssize_t (*read_chk)(int fd, void *buf, size_t n, size_t room);
+	mqd_t (*mq_open)(const char *name, int oflag, ...);
+	int (*mq_send)(mqd_t q, const char *buf, size_t len, unsigned int prio);
+	ssize_t (*mq_receive)(mqd_t q, char *buf, size_t len, unsigned int *prio);
+	int (*mq_getattr)(mqd_t q, struct mq_attr *attr);
+	int (*mq_unlink)(const char *name);
+};
+
+extern struct mq_system mq_system;
+#define REAL(name) (mq_shim_start(), mq_system.name)
+
+void mq_system_find(void);
+
+/* What libipcx.a calls is linked to these, see --wrap in the Makefile. */
 int __wrap_close(int fd);
 mqd_t __wrap_mq_open(const char *name, int oflag, ...);
 mqd_t __wrap___mq_open_2(const char *name, int oflag);
