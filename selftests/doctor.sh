@@ -77,10 +77,35 @@ check "a limit of the group above" in_group 0 cgroup 'of 64 MiB of memory are us
 check "it is nearly full" in_group 3 cgroup 'of 64 MiB' "echo 134217728 | sudo tee '/sys/fs/cgroup/outer/memory.max'"
 rm /dev/shm/full
 rmmod ipcx
-check "not loaded, headers are there" finds 3 module 'not loaded' "make build KDIR=/lib/modules/$(uname -r)/build"
+check "not loaded, headers are there" finds 3 module 'not loaded' \
+	"make -C '$(realpath "$tests/..")' build KDIR=/lib/modules/$(uname -r)/build && sudo insmod '"
+tree=$ipcx
+# as make install puts it, below another root
+cp "$tree" "$dir/ipcx"
+ipcx=$dir/ipcx
+check "nobody knows where the sources are" finds 3 module 'not loaded' \
+	"in the sources of ipcx: make build KDIR=/lib/modules/$(uname -r)/build && sudo insmod build/ipcx.ko"
+# as the packages do
+cp "$tree" /usr/bin/ipcx
+ipcx=/usr/bin/ipcx
+: >/var/lib/dpkg/info/ipcx-tools.list
+check "a package has put it here" finds 3 module 'not loaded' 'sudo apt-get install ./ipcx-dkms_*.deb'
+mkdir -p /usr/src/ipcx-0.0.1
+: >/usr/src/ipcx-0.0.1/dkms.conf
+check "dkms has the sources" finds 3 module 'not loaded' "sudo dkms install ipcx/0.0.1 -k $(uname -r) && sudo modprobe"
+rmdir "/lib/modules/$(uname -r)/build"
+check "and no headers" finds 3 module "no /lib/modules/$(uname -r)/build" 'then sudo modprobe ipcx'
+mkdir -p "/lib/modules/$(uname -r)/build"
 check "no signature is needed" finds 3 signing 'need no signature'
 mount -t tmpfs lockdown /sys/kernel/security
 echo 'none [integrity] confidentiality' >/sys/kernel/security/lockdown
+check "locked down, and dkms signs" finds 3 signing 'lockdown integrity' 'sudo mokutil --import /var/lib/dkms/mok.pub'
+rm -r /usr/src/ipcx-0.0.1
+echo extra/ipcx.ko: >>"/lib/modules/$(uname -r)/modules.dep"
+# shellcheck disable=SC2016 # doctor says it so
+check "one that is installed" finds 3 signing 'lockdown integrity' 'mok.der "$(modinfo -n ipcx)"'
+check "which can be loaded" finds 3 module 'not loaded' 'sudo modprobe ipcx'
+: >"/lib/modules/$(uname -r)/modules.dep"
 check "locked down" finds 3 signing 'signed modules only: Secure Boot is not there, lockdown integrity' \
 	"sudo /lib/modules/$(uname -r)/build/scripts/sign-file sha256 mok.key mok.der build/ipcx.ko"
 echo '[none] integrity confidentiality' >/sys/kernel/security/lockdown

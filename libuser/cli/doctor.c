@@ -90,47 +90,6 @@ bool read_line(const char *path, char *line, size_t size)
 	return got;
 }
 
-static bool module_installed(const char *release)
-{
-	char path[256], line[4096];
-	bool found = false;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", release);
-	f = fopen(path, "re");
-	while (f && !found && fgets(line, sizeof(line), f))
-		found = strstr(line, "/ipcx.ko");
-	if (f)
-		fclose(f);
-	return found;
-}
-
-/* A module that is not loaded can be installed, or to be built, or not even that. */
-static bool missing_module(struct doctor *d, const char *release)
-{
-	char build[128], next[256];
-
-	snprintf(build, sizeof(build), "/lib/modules/%.65s/build", release);
-	if (module_installed(release)) {
-		snprintf(next, sizeof(next), "sudo modprobe ipcx");
-	} else if (!access(build, F_OK)) {
-		snprintf(next, sizeof(next),
-			 "in the sources of ipcx: make build KDIR=%s && "
-			 "sudo insmod build/ipcx.ko",
-			 build);
-	} else {
-		snprintf(next, sizeof(next),
-			 "sudo apt-get install linux-headers-%.65s   (or your "
-			 "system's package of headers for this kernel), then ipcx doctor again",
-			 release);
-		return wrong(d, "module", next,
-			     "ipcx is not loaded, and there is nothing to "
-			     "build it against: no %s",
-			     build);
-	}
-	return wrong(d, "module", next, "ipcx is not loaded");
-}
-
 static bool check_kernel(struct doctor *d, const char *release)
 {
 	unsigned int major = 0, minor = 0;

@@ -20,6 +20,11 @@ bool wrong(struct doctor *d, const char *check, const char *next, const char *fm
 
 bool read_line(const char *path, char *line, size_t size); /* the first, or false */
 
+/* doctor_module.c: what to do about one that is not loaded */
+bool missing_module(struct doctor *d, const char *release);
+bool module_is_installed(const char *release); /* where modprobe looks */
+bool module_of_dkms(char version[64]); /* can dkms build it? The last version that it can */
+
 /* doctor_system.c: what the system thinks of modules, and leaves to this process */
 void check_signing(struct doctor *d, const char *release, bool loaded);
 void check_headers(struct doctor *d, const char *release);

@@ -51,7 +51,7 @@ static void lockdown(char word[32])
 /* Kernels that are locked down, or told so, take signed modules only. */
 void check_signing(struct doctor *d, const char *release, bool loaded)
 {
-	char lock[32], line[16], next[512];
+	char lock[32], line[16], version[64], next[512];
 	bool enforced = read_line(ENFORCE, line, sizeof(line)) && *line == 'Y';
 
 	lockdown(lock);
@@ -66,11 +66,18 @@ void check_signing(struct doctor *d, const char *release, bool loaded)
 		ok(d, "signing", "modules need no signature; Secure Boot is %s, lockdown %s",
 		   secure_boot(), lock);
 	} else {
-		snprintf(next, sizeof(next),
-			 "with a key enrolled by \"sudo mokutil --import mok.der\" and a reboot: "
-			 "sudo /lib/modules/%.65s/build/scripts/sign-file sha256 mok.key mok.der "
-			 "build/ipcx.ko",
-			 release);
+		if (module_of_dkms(version))
+			snprintf(next, sizeof(next),
+				 "enrol the key that dkms signs with: "
+				 "sudo mokutil --import /var/lib/dkms/mok.pub and a reboot");
+		else
+			snprintf(next, sizeof(next),
+				 "with a key enrolled by \"sudo mokutil --import mok.der\" and a "
+				 "reboot: sudo /lib/modules/%.65s/build/scripts/sign-file sha256 "
+				 "mok.key mok.der %s",
+				 release,
+				 module_is_installed(release) ? "\"$(modinfo -n ipcx)\"" :
+								"build/ipcx.ko");
 		wrong(d, "signing", next,
 		      "this kernel takes signed modules only: Secure Boot is %s, lockdown %s%s",
 		      secure_boot(), lock, enforced ? ", module.sig_enforce is set" : "");
