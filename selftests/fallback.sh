@@ -24,6 +24,7 @@ ipcx() {
 }
 is() { [ "$1" = "$2" ] || { echo "# got: $1"; echo "# not: $2"; false; }; }
 says() { ipcx "$@" 2>&1 | grep -qF "$text"; }
+fails() { ! ipcx "$@" 2>/dev/null; }
 
 for transport in '' mq unix unix-stream fifo shm; do
 	queue=${transport:-any}-$$
@@ -92,6 +93,14 @@ check "ls: as JSON" sh -c "test \"$(ipcx ls --json | grep -c '"uid":'"$user")\" 
 ipcx pub "listed-$$" -m one 2>/dev/null
 wait "$receiver"
 check "rm: what was listed" ipcx rm "shm:listed-$$" "shm:region-$$"
+for len in 240 241 250; do
+	long=shm:$(printf "%0${len}d" $$)
+	check "a region with a name of $len bytes" ipcx create "$long" --region 4K
+	check "rm: that" ipcx rm "$long"
+	check "it is gone" fails rm "$long"
+done
+text='too long'
+check "rm: none has a name of 251 bytes" says rm "shm:$(printf %0251d 0)"
 check "ls: nothing is left" is "$(ipcx ls -0)" ''
 text='limits of leases'
 check "what is missing is said in words" says create x --lease 1s

@@ -334,12 +334,13 @@ static int run_show(int argc, char **argv)
 static int remove_name(const char *name, bool now)
 {
 	int queue = now ? ipcx_queue_remove(name) : ipcx_queue_unlink(name), r = queue;
+	bool shm = !strncmp(name, "shm:", 4);
 
-	if (now || (r != -EPROTOTYPE && r != -EOPNOTSUPP && r != -ENOENT))
+	/* over "shm" each kind has names of its own, and those of regions may be longer */
+	if (now || (r != -EPROTOTYPE && r != -EOPNOTSUPP && r != -ENOENT && !(shm && r == -EINVAL)))
 		return r;
 	r = ipcx_topic_unlink(name);
-	/* over "shm" each kind has names of its own */
-	if (r && (r == -EPROTOTYPE || queue == -EOPNOTSUPP || !strncmp(name, "shm:", 4)))
+	if (r && (r == -EPROTOTYPE || queue == -EOPNOTSUPP || shm))
 		r = ipcx_region_unlink(name);
 	return r;
 }
