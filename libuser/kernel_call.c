@@ -70,14 +70,15 @@ static int loan_again(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline
 {
 	struct ipcx_desc d = { .slot = m->priv[IPCX_PRIV_SLOT] };
 	struct ipcx_kernel_queue *k = ipcx_kernel(q);
-	struct ipcx_slot_map map = unlist_slot(k, m);
 	struct ipcx_msg old = *m;
 	uint32_t kind = IPCX_LOAN_REQUEST;
 	void *copy = malloc(m->len + 1);
+	struct ipcx_slot_map map;
 	int r;
 
 	if (!copy)
 		return -ENOMEM;
+	map = unlist_slot(k, m);
 	if (m->len)
 		memcpy(copy, m->data, m->len);
 	ipcx_kernel_cancel(k, &d, 1);
