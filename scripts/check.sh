@@ -9,7 +9,8 @@ usage() {
 	usage: scripts/check.sh [--debug | --coverage | --kcsan] [--list | NAME...]
 
 	Builds all and runs every test, or those called NAME. Each prints TAP; the last line is
-	"N passed, N failed". A test that is skipped has failed: nothing may be missing here.
+	"N passed, N failed". A test that is skipped has failed: nothing may be missing here. But who is
+	not root is told how many without a guest only root can run.
 
 	  --debug     what runs in a guest, on the debug kernel, leaks looked for, and the fuzzer
 	  --coverage  the same, but lines counted, for scripts/coverage.sh; no fuzzer, no leaks
@@ -45,7 +46,7 @@ only=$*
 out=$top/build/selftests
 logs=$top/build/logs
 rooms=${coverage:-$logs/guest} # each guest has its directory there
-passed=0 failed=0 counted=' ' started=()
+passed=0 failed=0 unable=0 counted=' ' started=()
 mkdir -p "$out" "$logs"
 
 say() { echo "# $*"; }
@@ -53,14 +54,17 @@ wanted() { [ -z "$only" ] || [[ " $only " = *" $1 "* ]]; }
 
 # count NAME STATUS LOG SECONDS: what the TAP in LOG says, and whether it is all of it
 count() {
-	local ok bad skip plan apart=0
+	local ok bad skip plan apart=0 root=0
 	counted+="$1 "
 	ok=$(grep -cE '^ok ' "$3")
 	bad=$(grep -cE '^not ok ' "$3")
 	skip=$(grep -ciE '^ok .*# *skip' "$3")
 	plan=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$3" | head -n 1)
 	case $1 in
-	*_host) apart=$(grep -cE '^ok [0-9]+ # SKIP needs ' "$3") ;;
+	*_host) # over which transport? But who is not root has not run what only root can
+		apart=$(grep -cE '^ok [0-9]+ # SKIP needs ' "$3")
+		root=$(grep -cE '^ok [0-9]+ # SKIP needs root' "$3")
+		;;
 	topic_lib* | topic_wake* | topic_death*) # over which transport?
 		apart=$(grep -cE '^ok [0-9]+ # SKIP needs IPCX_CAP_' "$3")
 		;;
@@ -75,10 +79,11 @@ count() {
 		echo "FAIL $1: $ok passed, $bad failed, status $2"
 		grep -vE '^(ok |#  RUN|#            OK)' "$3" | tail -n 60
 	else
-		echo "pass $1: $ok (${4:-?} s)"
+		echo "pass $1: $ok (${4:-?} s)$([ "$root" -eq 0 ] || echo ", $root not run: only root can")"
 	fi
 	passed=$((passed + ok))
 	failed=$((failed + bad))
+	unable=$((unable + root))
 }
 
 # run NAME COMMAND...: a test on this machine
@@ -448,5 +453,6 @@ for t in $only; do
 		failed=$((failed + 1))
 	fi
 done
+[ "$unable" -eq 0 ] || say "$unable not run: only root can"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
