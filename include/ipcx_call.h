@@ -107,6 +107,7 @@ int ipcx_queue_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request, 
  * -EACCES    not the kernel: where the caller's answers come to is another's, or closed to you
  * -EIDRM     the queue was removed
  * -EINVAL    @request is a message whose sender waits for no answer
+ * -EMFILE    not the kernel: too many open files
  * -EMSGSIZE  len is larger than what was loaned, or than the queue's msg_max
  * -ENOMEM    sealed: as ipcx_queue_commit()
  * -EPERM     @request is not held by this handle

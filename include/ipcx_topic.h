@@ -120,6 +120,7 @@ struct ipcx_topic_attr {
  *              open /dev/ipcx; over "shm" and "unix" a file is another user's; over "shm" no
  *              member is found
  * -EADDRINUSE  over "unix": a stranger has put a file in the place of the socket
+ * -EBUSY       somebody has the durable subscription open
  * -EDQUOT      your limit on queues and topics, or on bytes, is reached
  * -EEXIST      IPCX_EXCL and there is one already
  * -EFBIG       over "shm": more memory than a file may have
@@ -189,6 +190,7 @@ int ipcx_topic_attr(const struct ipcx_topic *t, struct ipcx_topic_attr *attr);
  * those back that were loaned after it.
  *
  * Return: 0, or
+ * -EACCES     over "unix": a subscriber cannot be connected to
  * -EAGAIN     no room, and @deadline is IPCX_NOWAIT
  * -EBUSY      the place is still on loan, for a message that is depth messages older
  * -EDQUOT     your limit on bytes is reached
@@ -323,11 +325,12 @@ uint64_t ipcx_topic_missed(struct ipcx_topic *t);
  * What it has not released is lost to it, and no publisher waits for it any more.
  *
  * Return: 0, or
- * -EACCES  it is another user's, and you neither own the topic nor have CAP_IPC_OWNER
- * -EBADF   @t is closed in this process, because it was forked
- * -EBUSY   somebody has it open
- * -EINVAL  not a name
- * -ENOENT  the topic has no such subscription
+ * -EACCES      it is another user's, and you neither own the topic nor have CAP_IPC_OWNER
+ * -EBADF       @t is closed in this process, because it was forked
+ * -EBUSY       somebody has it open
+ * -EINVAL      not a name
+ * -ENOENT      the topic has no such subscription
+ * -EOPNOTSUPP  the transport has none
  */
 int ipcx_topic_forget(struct ipcx_topic *t, const char *durable);
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 reference.py KERNEL-DOC DIR: writes the parts of the site that are made, not written, into DIR:
-reference-*.rst from the headers, man-pages.rst from the man pages, errnos.txt from those and from
-the words of libuser/. If KERNEL-DOC is empty the reference is the headers as they are. Runs at the
+reference-*.rst from the headers, man-pages.rst from the man pages, errnos.txt from those, from
+Documentation/cures.txt and the words of libuser/. If KERNEL-DOC is empty the reference is the headers as they are. Runs at the
 top of the tree.
 """
 import errno as numbers
@@ -173,7 +173,8 @@ def causes():
                 elif error:
                     text.append(line.strip())
                 elif not line.startswith(" " * 6):
-                    who = re.findall(r"(ipcx_\w+)\(\)", line) or names
+                    # "It also fails with" goes on with the one before
+                    who = re.findall(r"(ipcx_\w+)\(\)", line) or (who if line.startswith("     It ") else names)
     return found
 
 
@@ -211,27 +212,80 @@ def words():
     return found
 
 
-def section(errno, cause, said):
-    out = f".. _{errno}:\n\n" + heading(errno, "-")
-    number = getattr(numbers, errno)
-    out += f"*{os.strerror(number)}* ({number})\n\n"
-    out += ".. list-table::\n   :header-rows: 1\n   :widths: 62 38\n\n   * - cause\n     - from\n"
+def own_errnos():
+    """{function: errnos} of the headers, but of those that have the errors of another function"""
+    found = {}
+    for header in pathlib.Path("include").glob("*.h"):
+        for name, doc in re.findall(r"(?s)/\*\*\n \* (ipcx_\w+)\(\)(.*?)\*/", header.read_text()):
+            returns = doc.partition("Return:")[2]
+            errors = re.findall(r"(?m)(?:^ \* |-)(E[A-Z0-9]+)\b", returns)
+            if not re.search(r"(?m)^(?! \* -?E[A-Z0-9]+ | \*  ).*ipcx_\w+\(\)", returns):
+                found[name] = errors
+    return found
+
+
+def fails_with(errno, who, own):
+    """Those of a man page that have the error: what ends or breaks a handle is not in the headers."""
+    general = {"EBADF", "ESTALE", "ENOTCONN", "EPROTO"}
+    those = [n for n in dict.fromkeys(who) if own.get(n, [errno]) and
+             (errno in general or errno in own.get(n, [errno]))]
+    return those or list(dict.fromkeys(who))
+
+
+def apart(text, who):
+    """A cause that begins with whose it is: that, and the rest"""
+    only = re.match(r"(?:Only ((?:(?:, | and )?ipcx_\w+\(\))+) |(ipcx_\w+\(\)): )(.)(.*)", text)
+    if not only:
+        return text, who
+    return only[3].upper() + only[4], re.findall(r"ipcx_\w+", only[1] or only[2])
+
+
+def cures():
+    """[[errno, what the cause has, cure, whether there is such a cause]] of Documentation/cures.txt"""
+    found, errno = [], ""
+    for line in pathlib.Path("Documentation/cures.txt").read_text().splitlines():
+        if line.startswith("\t"):
+            found.append([errno, *line.strip().split(" = ", 1), False])
+        elif not line.startswith("#"):
+            errno = line
+    return found
+
+
+def cure(errno, cause, known):
+    for rule in known:
+        if rule[0] == errno and re.search(rule[1], cause):
+            rule[3] = True
+            return rule[2]
+    sys.exit(f"Documentation/cures.txt has nothing to do about {errno}: {cause}")
+
+
+def rows(errno, cause, known, own):
+    """Of the table: each cause, whose it is, and what to do"""
+    name = f"_`{errno}`: *{os.strerror(getattr(numbers, errno))}*"
     for text, who in cause.items():
-        who = [f":manpage:`{n}(3)`" for n in dict.fromkeys(who)] or ["an ioctl, :manpage:`ipcx(4)`"]
-        more = f" and {len(who) - 6} more" if len(who) > 7 else ""
-        out += f"   * - {escaped(text)}\n     - {', '.join(who[:6] if more else who)}{more}\n"
-    if said:
-        out += "\nWhat ``ipcx_error()`` says, and to do:\n\n"
-        out += "".join(f"- {escaped(text)}\n" for text in said)
-    return out + "\n"
+        todo = cure(errno, text, known)
+        text, who = apart(text, who)
+        who = [f":manpage:`{n}(3)`" for n in fails_with(errno, who, own)] or ["an ioctl, :manpage:`ipcx(4)`"]
+        yield f"   * - {name}\n     - {', '.join(who)}\n     - {escaped(text)}\n     - {escaped(todo)}\n"
+        name = errno
 
 
 def errnos(where):
-    cause, said = causes(), words()
+    cause, said, known, own = causes(), words(), cures(), own_errnos()
     for errno in sorted(set(said) - set(cause)):
         sys.exit(f"the library has words for {errno}, but no man page names it")
-    (where / "errnos.txt").write_text("".join(
-        section(errno, cause[errno], said.get(errno, [])) for errno in sorted(cause)))
+    out = " ".join(f"{errno}_" for errno in sorted(cause)) + "\n\n"
+    out += ".. list-table::\n   :header-rows: 1\n   :widths: 12 24 36 28\n\n"
+    out += "   * - errno\n     - of\n     - cause\n     - what to do\n"
+    for errno in sorted(cause):
+        out += "".join(rows(errno, cause[errno], known, own))
+    for rule in known:
+        if not rule[3]:
+            sys.exit(f"Documentation/cures.txt: no cause of {rule[0]} has \"{rule[1]}\" first")
+    out += "\n" + heading("What ipcx_error() says")
+    for errno in sorted(said):
+        out += f"``{errno}``\n\n" + "".join(f"- {escaped(text)}\n" for text in said[errno]) + "\n"
+    (where / "errnos.txt").write_text(out)
 
 
 def main():
