@@ -11,7 +11,7 @@
 #include "doctor.h"
 
 #define DKMS "/usr/src/ipcx-" /* where the package and "make install-dkms" put the sources */
-#define PACKAGE "/var/lib/dpkg/info/ipcx-tools.list" /* of dpkg, if that has put this here */
+#define PACKAGE "/usr/share/doc/ipcx-tools" /* there if the package has put this here */
 
 bool module_is_installed(const char *release)
 {
