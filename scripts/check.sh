@@ -63,7 +63,7 @@ count() {
 	case $1 in
 	*_host) # over which transport? But who is not root has not run what only root can
 		apart=$(grep -cE '^ok [0-9]+ # SKIP needs ' "$3")
-		root=$(grep -cE '^ok [0-9]+ # SKIP needs root' "$3")
+		root=$(grep -cE '^ok [0-9]+ # SKIP needs root$' "$3")
 		;;
 	topic_lib* | topic_wake* | topic_death*) # over which transport?
 		apart=$(grep -cE '^ok [0-9]+ # SKIP needs IPCX_CAP_' "$3")

@@ -213,22 +213,31 @@ def words():
 
 
 def own_errnos():
-    """{function: errnos} of the headers, but of those that have the errors of another function"""
-    found = {}
+    """{function: errnos} of the headers, with those of the functions that it fails as"""
+    found, others = {}, {}
     for header in pathlib.Path("include").glob("*.h"):
         for name, doc in re.findall(r"(?s)/\*\*\n \* (ipcx_\w+)\(\)(.*?)\*/", header.read_text()):
             returns = doc.partition("Return:")[2]
-            errors = re.findall(r"(?m)(?:^ \* |-)(E[A-Z0-9]+)\b", returns)
-            if not re.search(r"(?m)^(?! \* -?E[A-Z0-9]+ | \*  ).*ipcx_\w+\(\)", returns):
-                found[name] = errors
-    return found
+            found[name] = re.findall(r"(?m)(?:^ \* |-)(E[A-Z0-9]+)\b", returns)
+            lines = re.findall(r"(?m)^(?! \* -?E[A-Z0-9]+ | \*  ).*", returns)
+            others[name] = re.findall(r"ipcx_\w+(?=\(\))", "\n".join(lines))
+
+    def whole(name, seen):
+        seen.add(name)
+        errors = found.get(name, [])
+        for other in others.get(name, []):
+            errors = errors + (whole(other, seen) if other not in seen else [])
+        return errors
+
+    return {name: whole(name, set()) for name in found}
 
 
 def fails_with(errno, who, own):
     """Those of a man page that have the error: what ends or breaks a handle is not in the headers."""
     general = {"EBADF", "ESTALE", "ENOTCONN", "EPROTO"}
     those = [n for n in dict.fromkeys(who) if own.get(n, [errno]) and
-             (errno in general or errno in own.get(n, [errno]))]
+             (errno in own.get(n, [errno]) or
+              errno in general and not re.search("_(open|unlink|remove)$", n))]
     return those or list(dict.fromkeys(who))
 
 

@@ -38,13 +38,21 @@ sources() {
 # base: Debian 12, what the packages depend on, a compiler, and the headers of the guest's kernel
 base() {
 	local new=$cache.new
-	[ ! -d "$cache" ] || return 0
-	rm -rf "$new"
-	debootstrap --variant=minbase bookworm "$new" "$(sources | awk '$3 == "bookworm" { print $2; exit }')" &&
-		sources >"$new/etc/apt/sources.list" && cp /etc/resolv.conf "$new/etc/" &&
-		in_root "$new" apt-get update &&
-		in_root "$new" apt-get -y --no-install-recommends install dkms g++ pkg-config python3 udev \
-			systemd libnl-genl-3-200 "linux-headers-$release" &&
+	local -a want=(dkms g++ pkg-config python3 udev systemd libnl-genl-3-200 libjs-sphinxdoc
+		"linux-headers-$release")
+	if [ ! -d "$cache" ]; then
+		rm -rf "$new"
+		debootstrap --variant=minbase bookworm "$new" \
+			"$(sources | awk '$3 == "bookworm" { print $2; exit }')" &&
+			sources >"$new/etc/apt/sources.list" && cp /etc/resolv.conf "$new/etc/" || return
+	elif in_root "$cache" dpkg -s "${want[@]}" >"$dir/there" 2>&1; then
+		return 0
+	else
+		rm -rf "$new"
+		mv "$cache" "$new" || return
+	fi
+	in_root "$new" apt-get update &&
+		in_root "$new" apt-get -y --no-install-recommends install "${want[@]}" &&
 		in_root "$new" depmod "$release" && in_root "$new" apt-get clean && mv "$new" "$cache"
 }
 # the root as it is, and a layer for what changes

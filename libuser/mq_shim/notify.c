@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -28,9 +27,8 @@
  * @end: the queue, in use by this
  * @event: what is to be done
  * @mask: signals that the caller has blocked
- * @bound: the socket that makes it the only one
- * @set: what its thread waits for: the queue, and @stop
- * @stop: told when it is taken away
+ * @bound: the socket that makes it the only one, shut down when it is taken away
+ * @set: what its thread waits for: the queue, and @bound
  * @arrived: messages that had come to the queue at the last look
  * @live: its thread watches, and nobody has taken it away
  * @done: its thread does not use it any more
@@ -41,7 +39,7 @@ struct watch {
 	struct mq_end *end;
 	struct sigevent event;
 	sigset_t mask;
-	int bound, set, stop;
+	int bound, set;
 	uint64_t arrived;
 	bool live, done, left;
 };
@@ -57,6 +55,14 @@ static void close_hidden(int fd, const struct mq_end *e)
 	mq_fd_show(fd, e);
 }
 
+/* Sets share one inode. Return: whether that is @set, and not one of the program's at its number */
+static bool is_set(const struct watch *w)
+{
+	struct epoll_event stop = { .events = EPOLLRDHUP, .data.fd = w->bound };
+
+	return mq_fd_is(w->set, w->end) && !epoll_ctl(w->set, EPOLL_CTL_MOD, w->bound, &stop);
+}
+
 /* Under mq_shim_lock: a child has either all of it, in the list, or nothing. */
 static void drop(struct watch *w)
 {
@@ -65,9 +71,10 @@ static void drop(struct watch *w)
 	while (*p != w)
 		p = &(*p)->next;
 	*p = w->next;
+	if (is_set(w))
+		close(w->set);
+	mq_fd_show(w->set, w->end);
 	close_hidden(w->bound, w->end);
-	close_hidden(w->set, w->end);
-	close_hidden(w->stop, w->end);
 }
 
 /* Return: @fd, which the program cannot close then, or a negative errno; @old: see mq_fd_hide() */
@@ -106,7 +113,7 @@ void mq_notify_forked(void)
 /* Return: whether its thread is told, not so if the descriptor for that was closed unseen. */
 static bool tell_to_stop(struct watch *w)
 {
-	return mq_fd_is(w->stop, w->end) && !eventfd_write(w->stop, 1);
+	return mq_fd_is(w->bound, w->end) && !shutdown(w->bound, SHUT_RDWR);
 }
 
 void mq_notify_forget(const struct mq_end *e)
@@ -179,8 +186,10 @@ static bool wait_for_news(struct watch *w)
 	int n;
 
 	do {
+		if (!is_set(w))
+			return false;
 		n = epoll_wait(w->set, &ev, 1, -1);
-		if ((n < 0 && errno != EINTR) || (n == 1 && ev.data.fd == w->stop))
+		if ((n < 0 && errno != EINTR) || (n == 1 && ev.data.fd == w->bound))
 			return false;
 	} while (!look(w));
 	return true;
@@ -231,23 +240,22 @@ static int bind_queue(uint64_t id)
 }
 
 /* All or, with EBUSY, none. Under mq_shim_lock, so that each is in the list if there is a fork */
-static int open_all(struct watch *w, struct mq_end *old[3])
+static int open_all(struct watch *w, struct mq_end *old[2])
 {
 	int r = bind_queue(w->end->attr.id);
 
 	if (r < 0)
 		return r;
 	w->bound = hide(r, w->end, &old[0]);
-	w->stop = hide(eventfd(0, EFD_CLOEXEC), w->end, &old[1]);
-	w->set = hide(epoll_create1(EPOLL_CLOEXEC), w->end, &old[2]);
-	r = w->bound < 0 ? w->bound : w->stop < 0 ? w->stop : w->set;
+	w->set = hide(epoll_create1(EPOLL_CLOEXEC), w->end, &old[1]);
+	r = w->bound < 0 ? w->bound : w->set;
 	return r < 0 ? r : 0;
 }
 
 /* A child has the socket too, until it has run for the first time. */
 static int open_patiently(struct watch *w)
 {
-	struct mq_end *old[3] = { NULL };
+	struct mq_end *old[2] = { NULL };
 	int r;
 
 	for (int ms = 0;; ms++) {
@@ -258,7 +266,7 @@ static int open_patiently(struct watch *w)
 			break;
 		usleep(1000);
 	}
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 2; i++)
 		if (old[i])
 			mq_end_put(old[i]);
 	return r;
@@ -267,14 +275,14 @@ static int open_patiently(struct watch *w)
 static int prepare(struct watch *w)
 {
 	struct epoll_event queue = { .events = EPOLLIN | EPOLLET, .data.fd = -1 };
-	struct epoll_event stop = { .events = EPOLLIN }, old;
+	struct epoll_event stop = { .events = EPOLLRDHUP }, old;
 	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
 	int r = open_patiently(w);
 
 	if (r)
 		return r;
-	stop.data.fd = w->stop;
-	if (epoll_ctl(w->set, EPOLL_CTL_ADD, w->stop, &stop) ||
+	stop.data.fd = w->bound;
+	if (epoll_ctl(w->set, EPOLL_CTL_ADD, w->bound, &stop) ||
 	    epoll_ctl(w->set, EPOLL_CTL_ADD, ipcx_queue_fd(w->end->q), &queue))
 		return -errno;
 	epoll_wait(w->set, &old, 1, 0); /* what is there already is none */
@@ -313,7 +321,7 @@ static int add_watch(struct mq_end *e, const struct sigevent *event)
 
 	if (!w)
 		return -ENOMEM;
-	*w = (struct watch){ .end = e, .event = *event, .bound = -1, .set = -1, .stop = -1 };
+	*w = (struct watch){ .end = e, .event = *event, .bound = -1, .set = -1 };
 	pthread_mutex_lock(&mq_shim_lock);
 	w->next = watches;
 	watches = w;
