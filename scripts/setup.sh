@@ -63,6 +63,8 @@ packages+=" git"
 packages+=" stress-ng rt-tests"
 # scripts for tracepoints
 packages+=" bpftrace"
+# queues and topics that go on to other machines, and the server for that
+packages+=" libnats-dev nats-server"
 # putting bugs in on purpose
 packages+=" patch"
 # looking at a misbehaving test

@@ -18,7 +18,9 @@ static const struct command *const commands[] = {
 	/* messages of queues */
 	&cmd_send, &cmd_recv, &cmd_call, &cmd_serve,
 	/* topics */
-	&cmd_pub, &cmd_sub, &cmd_record, &cmd_replay
+	&cmd_pub, &cmd_sub, &cmd_record, &cmd_replay,
+	/* other machines */
+	&cmd_bridge
 };
 
 static int run_help(int argc, char **argv);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What carries parcels between bridges: an engine. nats.c is one; another would be a file with
+ * these functions. An engine stores each parcel until it was taken and settled, and tells by an
+ * event when it has stored one.
+ */
+#ifndef IPCX_BRIDGE_ENGINE_H
+#define IPCX_BRIDGE_ENGINE_H
+
+#include "conf.h"
+#include "parcel.h"
+
+#define ENGINE_TEXT 200
+
+struct engine;
+
+/**
+ * struct engine_events - what an engine tells, from threads of its own
+ * @arg: given to each
+ * @link: it is connected now, or not, and why
+ * @stored: a parcel of @cookie is: @err 0; or it was refused, a negative errno and @why. -EMSGSIZE:
+ *	it will never be taken; -ENXIO: the rule has to be declared again
+ * @answered: an answer came
+ */
+struct engine_events {
+	void *arg;
+	void (*link)(void *arg, bool up, const char *why);
+	void (*stored)(void *arg, unsigned int rule, uint64_t cookie, int err, const char *why);
+	void (*answered)(void *arg, const char *line, const void *data, size_t size);
+};
+
+/**
+ * struct delivery - a parcel that came
+ * @line: what was with it, to be read by parcel_read(); "" if nothing was
+ * @data: its bytes
+ * @size: of these
+ * @age: ns since the engine has stored it, by the clocks of both
+ * @handle: the engine's
+ */
+struct delivery {
+	const char *line;
+	const void *data;
+	size_t size;
+	int64_t age;
+	void *handle;
+};
+
+/* What becomes of a delivery; all but SETTLE_PROGRESS end it */
+enum settle {
+	SETTLE_ACK, /* done */
+	SETTLE_NAK, /* again, after a delay */
+	SETTLE_TERM, /* never again */
+	SETTLE_PROGRESS, /* still at it */
+	SETTLE_FORGET /* tells the engine nothing: frees it */
+};
+
+/**
+ * struct engine_ops - an engine
+ * @name: of it
+ * @connect: begins to connect, and goes on until it is; 0, or a negative errno and @why
+ * @declare: makes what a rule needs there, for who puts or, if @in, for who takes: 0, or a negative
+ *	errno and @why
+ * @publish: sends a parcel to be stored: 0, or a negative errno if it was not even sent
+ * @fetch: up to @n deliveries, waits @ms for one: how many, or a negative errno and @why;
+ *	-ENXIO: the rule has to be declared again
+ * @settle: says what became of a delivery; @delay: ns, of SETTLE_NAK
+ * @get: a chunk that was stored apart from its head, as a delivery to be forgotten; -ENOENT: there
+ *	is none
+ * @purge: the chunks of a message go
+ * @answer: sends an answer to where a request says, which is not stored
+ * @payload_max: bytes of data that a parcel may have
+ * @close: ends it; nothing is told afterwards
+ */
+struct engine_ops {
+	const char *name;
+	int (*connect)(struct engine **e, const struct conf *c, const struct engine_events *events,
+		       char why[ENGINE_TEXT]);
+	int (*declare)(struct engine *e, unsigned int rule, bool in, char why[ENGINE_TEXT]);
+	int (*publish)(struct engine *e, unsigned int rule, const struct parcel *p,
+		       uint64_t cookie);
+	int (*fetch)(struct engine *e, unsigned int rule, struct delivery *d, unsigned int n,
+		     int ms, char why[ENGINE_TEXT]);
+	void (*settle)(struct engine *e, struct delivery *d, enum settle how, int64_t delay);
+	int (*get)(struct engine *e, unsigned int rule, const char *id, uint32_t chunk,
+		   struct delivery *d);
+	void (*purge)(struct engine *e, unsigned int rule, const char *id);
+	int (*answer)(struct engine *e, const char *to, const struct parcel *p);
+	size_t (*payload_max)(struct engine *e);
+	void (*close)(struct engine *e);
+};
+
+extern const struct engine_ops engine_nats;
+
+/* Where answers to a host come, for parcel.reply */
+int engine_reply_to(char to[PARCEL_REPLY], const struct conf *c);
+
+#endif /* IPCX_BRIDGE_ENGINE_H */

@@ -1,0 +1,581 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the engine to a local queue or topic. A delivery is acknowledged when the whole message is
+ * in the local queue and that was noted down, not before.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "local.h"
+
+#define BATCH 64
+#define PATIENCE NS_PER_S /* with a full local queue, before deliveries go back */
+#define PROGRESS (3 * NS_PER_S / 2) /* to tell the engine that it goes on */
+#define PARTIAL_TIME (30 * NS_PER_S) /* without a chunk, then those that came go back */
+#define PARTIAL_AGE (3600 * NS_PER_S) /* of a chunk whose others never came */
+#define CALLS_MAX 64
+
+/* A request that was put into the local queue */
+struct call {
+	bool used;
+	uint64_t seq;
+	int64_t until;
+	char id[PARCEL_ID], reply[PARCEL_REPLY];
+};
+
+struct in {
+	struct lane *l;
+	struct local local;
+	struct assembly partial;
+	struct call call[CALLS_MAX];
+	unsigned int calls;
+	bool declared, full;
+	int64_t declare_at, open_at, look_at, progress_at;
+	struct delivery *batch; /* what was fetched */
+	unsigned int at, n; /* this one is in work, of so many */
+};
+
+static void settle(struct in *in, struct delivery *d, enum settle how, int64_t delay)
+{
+	in->l->b->ops->settle(in->l->b->e, d, how, delay);
+}
+
+static void drop(struct in *in, struct delivery *d, enum reason why)
+{
+	lane_drop(in->l, why);
+	settle(in, d, SETTLE_TERM, 0);
+}
+
+/* Lets the engine know of all that is held, lest it gives it to another. */
+static void progress(struct in *in)
+{
+	int64_t now = now_ns();
+
+	if (now < in->progress_at)
+		return;
+	in->progress_at = now + PROGRESS;
+	for (unsigned int i = in->at; i < in->n; i++)
+		if (in->batch[i].handle)
+			settle(in, &in->batch[i], SETTLE_PROGRESS, 0);
+	for (struct partial *m = in->partial.first; m; m = m->next)
+		for (uint32_t i = 0; i < m->p.chunks; i++)
+			if (m->held[i])
+				settle(in, m->held[i], SETTLE_PROGRESS, 0);
+}
+
+/* Of all chunks of a message */
+static void settle_all(struct in *in, struct partial *m, enum settle how, int64_t delay)
+{
+	for (uint32_t i = 0; i < m->p.chunks; i++) {
+		if (!m->held[i])
+			continue;
+		settle(in, m->held[i], how, delay);
+		free(m->held[i]);
+		in->l->n.waiting--;
+	}
+	partial_free(m);
+}
+
+static void lose_local(struct in *in)
+{
+	__atomic_store_n(&in->l->ring, -1, __ATOMIC_RELEASE);
+	local_close(&in->local);
+	memset(in->call, 0, sizeof(in->call));
+	in->calls = 0;
+	in->open_at = now_ns() + 100 * NS_PER_MS;
+}
+
+/* Answers of local servers go to where their requests came from. */
+static void send_answers(struct in *in)
+{
+	const struct bridge *b = in->l->b;
+	int64_t now = now_ns();
+	struct ipcx_msg m;
+
+	while (in->calls && !ipcx_queue_answer(in->local.q, &m, IPCX_NOWAIT)) {
+		for (struct call *c = in->call; c < in->call + CALLS_MAX; c++) {
+			struct parcel p = { .chunks = 1, .ttl = -1, .pid = -1, .flags = m.flags };
+
+			if (!c->used || c->seq != m.seq)
+				continue;
+			strcpy(p.realm, b->conf->realm);
+			strcpy(p.origin, b->conf->uuid);
+			strcpy(p.host, b->conf->host);
+			strcpy(p.id, c->id);
+			p.data = m.data;
+			p.size = m.len;
+			if (m.len + PARCEL_LINE > b->ops->payload_max(b->e)) {
+				lane_drop(in->l, DROP_OVERSIZED);
+				p.size = 0;
+				p.flags = IPCX_CANCELED;
+			}
+			p.len = p.size;
+			p.crc = parcel_crc(0, p.data, p.size);
+			b->ops->answer(b->e, c->reply, &p);
+			count(&in->l->n.calls);
+			c->used = false;
+			in->calls--;
+			break;
+		}
+		ipcx_queue_release(in->local.q, &m);
+	}
+	for (struct call *c = in->call; c < in->call + CALLS_MAX; c++) {
+		if (!c->used || now < c->until)
+			continue;
+		count(&in->l->n.timeouts);
+		c->used = false;
+		in->calls--;
+	}
+}
+
+/* A message in the local queue, where it may be waited for. Return: 0, or a negative errno. */
+static int loan(struct in *in, const struct parcel *p, struct ipcx_msg *m)
+{
+	bool others = in->l->r->kind ==
+		      KIND_WORK; /* may take it; or else the order would be lost */
+	int64_t until = others ? now_ns() + PATIENCE : IPCX_FOREVER;
+	int r;
+
+	do {
+		r = local_loan(&in->local, p->len, m, now_ns() + 100 * NS_PER_MS);
+		progress(in);
+		if (r == -EAGAIN || r == -ENOMEM || r == -EDQUOT || r == -ENOBUFS)
+			sleep_ms(20); /* these did not wait */
+		else if (r != -ETIMEDOUT && r != -EINTR)
+			return r;
+		if (local_removed(&in->local))
+			return -EIDRM;
+		lane_state(in->l, LANE_IN, "the local %s is full", in->l->r->in);
+		if (in->calls)
+			send_answers(in);
+	} while (!stopping(in->l->b) && now_ns() < until);
+	return -ETIMEDOUT;
+}
+
+static void remember_call(struct in *in, const struct parcel *p, uint64_t seq)
+{
+	struct call *c = in->call;
+
+	while (c->used)
+		c++;
+	*c = (struct call){ .used = true, .seq = seq, .until = now_ns() + CALL_TIMEOUT };
+	if (p->ttl >= 0)
+		c->until = now_ns() + p->ttl;
+	strcpy(c->id, p->id);
+	strcpy(c->reply, p->reply);
+	in->calls++;
+}
+
+/* Noted before and after, so that a copy that comes later is known. */
+static int commit(struct in *in, const struct parcel *p, struct ipcx_msg *m)
+{
+	bool call = p->reply[0] && in->local.q && in->calls < CALLS_MAX;
+	struct parcel undone = *p;
+	int r;
+
+	m->tag = p->tag;
+	if (in->local.q) {
+		m->prio = p->prio;
+		m->expires = p->ttl >= 0 ? now_ns() + p->ttl : 0;
+		m->flags = call ? IPCX_REQUEST : 0;
+	}
+	if (in->l->to)
+		known_put(in->l->to, p);
+	window_intend(in->l->w, p, in->local.object, local_sent(&in->local));
+	r = local_commit(&in->local, m);
+	if (r) {
+		window_not_done(in->l->w);
+		if (in->l->to)
+			known_take(in->l->to, &undone);
+		local_cancel(&in->local, m);
+		return r;
+	}
+	window_done(in->l->w, p);
+	count(&in->l->n.in);
+	if (call)
+		remember_call(in, p, m->seq);
+	return 0;
+}
+
+/* Why a message could not be put into the queue: what becomes of it */
+static enum settle local_failed(struct in *in, int err, bool *drops)
+{
+	*drops = err == -EMSGSIZE;
+	if (*drops)
+		return SETTLE_TERM;
+	if (err == -ETIMEDOUT) {
+		in->full = true;
+	} else {
+		lane_trouble(in->l, LANE_IN, "%s: %s", in->l->r->in, ipcx_error());
+		if (local_is_gone(err) || err == -EPROTO)
+			lose_local(in);
+	}
+	count(&in->l->n.returned);
+	return SETTLE_NAK;
+}
+
+static void put_whole(struct in *in, struct delivery *d, const struct parcel *p)
+{
+	struct ipcx_msg m;
+	enum settle how;
+	bool drops;
+	int r = loan(in, p, &m);
+
+	if (!r) {
+		if (p->len)
+			memcpy(m.data, p->data, p->len);
+		r = commit(in, p, &m);
+	}
+	if (!r) {
+		settle(in, d, SETTLE_ACK, 0);
+		return;
+	}
+	how = local_failed(in, r, &drops);
+	if (drops)
+		drop(in, d, DROP_OVERSIZED);
+	else
+		settle(in, d, how, NS_PER_S / 2);
+}
+
+static void put_assembled(struct in *in, struct partial *m)
+{
+	struct ipcx_msg to;
+	enum settle how;
+	bool drops;
+	int r;
+
+	if (parcel_crc(0, m->p.data, m->p.len) != m->p.crc) {
+		lane_drop(in->l, DROP_CRC);
+		settle_all(in, m, SETTLE_TERM, 0);
+		return;
+	}
+	r = loan(in, &m->p, &to);
+	if (!r) {
+		memcpy(to.data, m->p.data, m->p.len);
+		r = commit(in, &m->p, &to);
+	}
+	if (!r) {
+		settle_all(in, m, SETTLE_ACK, 0);
+		return;
+	}
+	how = local_failed(in, r, &drops);
+	if (drops)
+		lane_drop(in->l, DROP_OVERSIZED);
+	settle_all(in, m, how, NS_PER_S / 2);
+}
+
+static void put_chunk(struct in *in, struct delivery *d, const struct parcel *p)
+{
+	struct partial *whole = NULL;
+	struct delivery *held = malloc(sizeof(*held));
+
+	if (!held) {
+		settle(in, d, SETTLE_NAK, NS_PER_S);
+		return;
+	}
+	*held = *d;
+	switch (assembly_put(&in->partial, p, held, now_ns(), &whole)) {
+	case ASSEMBLED_MORE:
+		in->l->n.waiting++;
+		d->handle = NULL; /* held there */
+		return;
+	case ASSEMBLED_WHOLE:
+		in->l->n.waiting++;
+		d->handle = NULL;
+		put_assembled(in, whole);
+		return;
+	case ASSEMBLED_TWICE:
+		count(&in->l->n.copies);
+		settle(in, d, SETTLE_ACK, 0);
+		break;
+	case ASSEMBLED_ROOM:
+		count(&in->l->n.returned);
+		settle(in, d, SETTLE_NAK, NS_PER_S);
+		break;
+	case ASSEMBLED_WRONG:
+		drop(in, d, DROP_MALFORMED);
+		break;
+	}
+	free(held);
+}
+
+/*
+ * The chunks that a head tells of, into a loan. Return: DROP_NONE if all is there, else why not;
+ * *@err is set if the engine could not give one now.
+ */
+static enum reason gather(struct in *in, const struct parcel *head, char *to, int *err)
+{
+	const struct bridge *b = in->l->b;
+	uint64_t have = 0;
+
+	*err = 0;
+	for (uint32_t i = 0; i < head->chunks; i++) {
+		struct delivery d;
+		struct parcel p;
+		enum reason why;
+
+		progress(in);
+		*err = b->ops->get(b->e, in->l->nr, head->id, i, &d);
+		if (*err)
+			return DROP_INCOMPLETE;
+		why = parcel_read(&p, d.line, d.data, d.size);
+		if (!why && (p.chunk != i || p.chunks != head->chunks || p.len != head->len ||
+			     p.at != have || strcmp(p.id, head->id) || p.head))
+			why = DROP_MALFORMED;
+		if (!why) {
+			memcpy(to + have, p.data, p.size);
+			have += p.size;
+		}
+		settle(in, &d, SETTLE_FORGET, 0);
+		if (why)
+			return why;
+	}
+	return parcel_crc(0, to, have) == head->crc ? DROP_NONE : DROP_CRC;
+}
+
+/* Of a work queue: the chunks lie beside, for another host may take the next message. */
+static void put_head(struct in *in, struct delivery *d, const struct parcel *p)
+{
+	const struct bridge *b = in->l->b;
+	struct ipcx_msg m;
+	enum reason why;
+	bool drops;
+	int err, r = loan(in, p, &m);
+
+	if (!r) {
+		why = gather(in, p, m.data, &err);
+		if (why) {
+			local_cancel(&in->local, &m);
+			if (err && (err != -ENOENT || d->age < PARTIAL_AGE)) {
+				count(&in->l->n.returned);
+				settle(in, d, SETTLE_NAK, NS_PER_S);
+				return;
+			}
+			drop(in, d, why);
+			b->ops->purge(b->e, in->l->nr, p->id);
+			return;
+		}
+		r = commit(in, p, &m);
+	}
+	if (!r) {
+		settle(in, d, SETTLE_ACK, 0);
+		b->ops->purge(b->e, in->l->nr, p->id);
+		return;
+	}
+	settle(in, d, local_failed(in, r, &drops), NS_PER_S / 2);
+	if (drops) {
+		lane_drop(in->l, DROP_OVERSIZED);
+		b->ops->purge(b->e, in->l->nr, p->id);
+	}
+}
+
+static bool is_own(const struct in *in, const struct parcel *p)
+{
+	return in->l->r->kind != KIND_WORK && !strcmp(p->origin, in->l->b->conf->uuid);
+}
+
+/* What is not taken, whoever sent it. Return: DROP_NONE if it may be. */
+static enum reason check(const struct in *in, const struct delivery *d, struct parcel *p)
+{
+	enum reason why = parcel_read(p, d->line, d->data, d->size);
+
+	if (why)
+		return why;
+	if (strcmp(p->realm, in->l->b->conf->realm))
+		return DROP_REALM;
+	if (strncmp(p->id, p->origin, UUID_TEXT - 1) || p->id[UUID_TEXT - 1] != ':')
+		return DROP_MALFORMED;
+	if (p->head && in->l->r->kind != KIND_WORK)
+		return DROP_MALFORMED;
+	if (p->chunks > 1 && !p->head && in->l->r->kind == KIND_WORK)
+		return DROP_MALFORMED;
+	if (p->ttl >= 0) {
+		p->ttl -= d->age > 0 ? d->age : 0;
+		if (p->ttl <= 0)
+			return DROP_EXPIRED;
+	}
+	return DROP_NONE;
+}
+
+static void put(struct in *in, struct delivery *d)
+{
+	const struct bridge *b = in->l->b;
+	struct parcel p;
+	enum reason why = check(in, d, &p);
+	enum seen seen;
+
+	if (why) {
+		drop(in, d, why);
+		if (why == DROP_EXPIRED && p.head)
+			b->ops->purge(b->e, in->l->nr, p.id);
+		return;
+	}
+	if (is_own(in, &p)) {
+		count(&in->l->n.own);
+		settle(in, d, SETTLE_ACK, 0);
+		return;
+	}
+	seen = window_look(in->l->w, &p);
+	if (seen == SEEN_DONE) {
+		count(&in->l->n.copies);
+		settle(in, d, SETTLE_ACK, 0);
+		if (p.head)
+			b->ops->purge(b->e, in->l->nr, p.id);
+		return;
+	}
+	if (seen == SEEN_PERHAPS && (p.chunks == 1 || p.head || !p.chunk))
+		count(&in->l->n.perhaps);
+	if (p.head)
+		put_head(in, d, &p);
+	else if (p.chunks > 1)
+		put_chunk(in, d, &p);
+	else
+		put_whole(in, d, &p);
+}
+
+/* Chunks whose others do not come go back, and end when they are old. */
+static void look_at_partials(struct in *in)
+{
+	struct partial *m;
+
+	while ((m = assembly_stale(&in->partial, now_ns() - PARTIAL_TIME))) {
+		int64_t age = 0;
+
+		for (uint32_t i = 0; i < m->p.chunks; i++)
+			if (m->held[i] && ((struct delivery *)m->held[i])->age > age)
+				age = ((struct delivery *)m->held[i])->age;
+		if (age > PARTIAL_AGE || in->l->r->kind == KIND_LATEST) {
+			lane_drop(in->l, DROP_INCOMPLETE);
+			settle_all(in, m, SETTLE_TERM, 0);
+		} else {
+			count(&in->l->n.returned);
+			settle_all(in, m, SETTLE_NAK, PARTIAL_TIME);
+		}
+	}
+}
+
+static void opened(struct in *in)
+{
+	int ring = local_ring(&in->local);
+
+	__atomic_store_n(&in->l->ring, ring, __ATOMIC_RELEASE);
+	if (in->local.t && in->l->r->way == WAY_BOTH && ring < 0) {
+		lane_trouble(in->l, LANE_IN, "%s: both directions of a topic need kernel or shm",
+			     in->l->r->in);
+		lose_local(in);
+		in->open_at = now_ns() + NS_PER_S;
+		return;
+	}
+	window_settle(in->l->w, in->local.object, local_sent(&in->local));
+}
+
+static bool is_ready(struct in *in)
+{
+	const struct bridge *b = in->l->b;
+	char why[ENGINE_TEXT] = "";
+	int64_t now = now_ns();
+
+	if (local_is_open(&in->local) && now >= in->look_at) {
+		in->look_at = now + NS_PER_S;
+		if (local_removed(&in->local)) {
+			lane_trouble(in->l, LANE_IN, "%s was removed: it is made anew",
+				     in->l->r->in);
+			lose_local(in);
+		}
+	}
+	if (!local_is_open(&in->local) && now >= in->open_at) {
+		in->open_at = now + NS_PER_S;
+		if (local_open(&in->local, in->l->r, false))
+			lane_trouble(in->l, LANE_IN, "%s: %s", in->l->r->in, ipcx_error());
+		else
+			opened(in);
+	}
+	if (!link_up(b)) {
+		lane_state(in->l, LANE_IN, "waits for the engine");
+	} else if (!in->declared && now >= in->declare_at) {
+		in->declare_at = now + NS_PER_S;
+		in->declared = !b->ops->declare(b->e, in->l->nr, true, why);
+		if (!in->declared)
+			lane_trouble(in->l, LANE_IN, "the engine refuses: %s", why);
+	}
+	return local_is_open(&in->local) && link_up(b) && in->declared;
+}
+
+/* Is there room again, after there was none? */
+static bool has_room(struct in *in)
+{
+	struct ipcx_msg m;
+	int r;
+
+	if (!in->full)
+		return true;
+	r = local_loan(&in->local, 1, &m, IPCX_NOWAIT);
+	if (!r)
+		local_cancel(&in->local, &m);
+	if (local_is_gone(r))
+		lose_local(in);
+	in->full = r == -EAGAIN || r == -ENOMEM || r == -EDQUOT || r == -ENOBUFS;
+	return !r;
+}
+
+static void fetch(struct in *in)
+{
+	const struct bridge *b = in->l->b;
+	struct delivery d[BATCH];
+	char why[ENGINE_TEXT] = "";
+	int n = b->ops->fetch(b->e, in->l->nr, d, BATCH, in->calls ? 20 : 200, why);
+
+	if (n < 0) {
+		if (n == -ENXIO)
+			in->declared = false;
+		if (link_up(b))
+			lane_trouble(in->l, LANE_IN, "the engine: %s", why);
+		sleep_ms(100);
+		return;
+	}
+	in->batch = d;
+	in->n = n;
+	for (in->at = 0; in->at < in->n; in->at++) {
+		progress(in);
+		if (stopping(b) || !local_is_open(&in->local) || in->full)
+			settle(in, &d[in->at], SETTLE_NAK, in->full ? NS_PER_S / 2 : 0);
+		else
+			put(in, &d[in->at]);
+	}
+	in->n = 0;
+	if (!in->full && local_is_open(&in->local))
+		lane_state(in->l, LANE_IN, "runs");
+}
+
+void *in_run(void *lane)
+{
+	struct lane *l = lane;
+	struct in *in = calloc(1, sizeof(*in));
+	const struct bridge *b = l->b;
+	struct partial *m;
+
+	if (!in) {
+		lane_trouble(l, LANE_IN, "no memory");
+		return NULL;
+	}
+	in->l = l;
+	while (!stopping(b)) {
+		bool ready = is_ready(in);
+
+		if (local_is_open(&in->local) && in->local.q)
+			send_answers(in);
+		progress(in);
+		look_at_partials(in);
+		if (ready && has_room(in))
+			fetch(in);
+		else
+			sleep_ms(20);
+	}
+	while ((m = assembly_stale(&in->partial, INT64_MAX)))
+		settle_all(in, m, SETTLE_NAK, 0);
+	local_close(&in->local);
+	free(in);
+	return NULL;
+}

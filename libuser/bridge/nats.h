@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The engine NATS JetStream, in two files: nats.c carries parcels, nats_setup.c connects and makes
+ * streams and consumers.
+ */
+#ifndef IPCX_BRIDGE_NATS_H
+#define IPCX_BRIDGE_NATS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include <nats/nats.h>
+
+#include "engine.h"
+
+#define NATS_NAME 1100
+
+/**
+ * struct route - what a rule has there
+ * @stream: its name
+ * @subject: of messages; chunks apart have another at the end
+ * @sub: its durable consumer, of the thread that takes from there
+ */
+struct route {
+	char stream[NATS_NAME], subject[NATS_NAME];
+	natsSubscription *sub;
+};
+
+/**
+ * struct engine - a connection to servers
+ * @conf: the bridge's
+ * @events: whom to tell
+ * @lock: held for reading by who uses @nc, for writing by who makes it anew
+ * @nc: the connection
+ * @js: its JetStream
+ * @stored: replies of the server to what was published
+ * @answers: answers for this host
+ * @inbox: before the subject of each reply
+ * @route: one for each rule
+ * @keeper: a thread that connects again after the connection was given up
+ * @keep_lock: guards the next two
+ * @keep: tells it
+ * @closed: the connection was given up
+ * @ends: all of it ends
+ * @payload: bytes that a message may have with its headers
+ */
+struct engine {
+	const struct conf *conf;
+	struct engine_events events;
+	pthread_rwlock_t lock;
+	natsConnection *nc;
+	jsCtx *js;
+	natsSubscription *stored, *answers;
+	char inbox[96];
+	struct route *route;
+	pthread_t keeper;
+	bool keeps;
+	pthread_mutex_t keep_lock;
+	pthread_cond_t keep;
+	bool closed, ends;
+	size_t payload;
+};
+
+/* nats.c */
+void nats_stored(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *engine);
+void nats_answered(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *engine);
+
+/* nats_setup.c */
+int nats_begin(struct engine **e, const struct conf *c, const struct engine_events *events,
+	       char why[ENGINE_TEXT]);
+int nats_declare(struct engine *e, unsigned int rule, bool in, char why[ENGINE_TEXT]);
+void nats_end(struct engine *e);
+
+#endif /* IPCX_BRIDGE_NATS_H */

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * NATS JetStream: the connection, and a stream for each rule.
+ *
+ *	work		a work queue: its one consumer is shared by all hosts. The chunks of a long
+ *			message lie in the stream beside its head, until who takes that purges them
+ *	fanout		a durable consumer for each host; a message stays until all have it
+ *	reliable	likewise
+ *	latest		the last message of each subject; a durable consumer for each host
+ *
+ * A stream that is there is left as it is, but for its retention, which must be this: so limits of
+ * size and age are the administrator's.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "nats.h"
+
+#define ACK_WAIT (INT64_C(5000000000)) /* what a dead host has taken goes to another */
+#define ACKS_MAX (2 * PARCEL_CHUNKS)
+#define PING_MS 3000
+#define WRITE_MS 5000
+#define PAYLOAD (1 << 20)
+
+/* A name as part of a subject or stream: what may not be there becomes =XX. */
+static void encode(char *to, const char *name, const char *more)
+{
+	for (; *name; name++) {
+		char one[2] = { *name, 0 };
+
+		if (word_ok(one, 2) && !strchr(more, *name))
+			*to++ = *name;
+		else
+			to += sprintf(to, "=%02x", (unsigned char)*name);
+	}
+	*to = '\0';
+}
+
+static void name_route(struct route *t, const struct conf *c, const struct rule *r)
+{
+	char realm[3 * PARCEL_WORD], name[3 * NAME_TEXT];
+
+	encode(realm, c->realm, "_"); /* then no two have one stream */
+	encode(name, r->name, "");
+	snprintf(t->stream, sizeof(t->stream), "ipcx_%s_%s", realm, name);
+	snprintf(t->subject, sizeof(t->subject), "ipcx.%s.%s", realm, name);
+}
+
+int engine_reply_to(char to[PARCEL_REPLY], const struct conf *c)
+{
+	return snprintf(to, PARCEL_REPLY, "ipcx-answers.%s.%s", c->realm, c->uuid);
+}
+
+static int say(char why[ENGINE_TEXT], const char *what, natsStatus s)
+{
+	const char *text = nats_GetLastError(NULL);
+
+	snprintf(why, ENGINE_TEXT, "%s: %s", what, text && *text ? text : natsStatus_GetText(s));
+	return -EIO;
+}
+
+static void set_payload(struct engine *e, natsConnection *nc)
+{
+	int64_t max = natsConnection_GetMaxPayload(nc);
+
+	__atomic_store_n(&e->payload, max > 0 ? (size_t)max : PAYLOAD, __ATOMIC_RELAXED);
+}
+
+/* What is told may be of a connection that is no more. */
+static bool is_current(const struct engine *e, const natsConnection *nc)
+{
+	const natsConnection *now = __atomic_load_n(&e->nc, __ATOMIC_ACQUIRE);
+
+	return !now || now == nc;
+}
+
+static void connected(natsConnection *nc, void *engine)
+{
+	struct engine *e = engine;
+
+	if (!is_current(e, nc))
+		return;
+	set_payload(e, nc);
+	e->events.link(e->events.arg, true, "");
+}
+
+static void disconnected(natsConnection *nc, void *engine)
+{
+	struct engine *e = engine;
+	const char *why = NULL;
+
+	if (!is_current(e, nc))
+		return;
+	natsConnection_GetLastError(nc, &why);
+	e->events.link(e->events.arg, false, why ? why : "");
+}
+
+static void closed(natsConnection *nc, void *engine)
+{
+	struct engine *e = engine;
+
+	if (!is_current(e, nc) || !__atomic_load_n(&e->nc, __ATOMIC_ACQUIRE))
+		return;
+	disconnected(nc, e);
+	pthread_mutex_lock(&e->keep_lock);
+	e->closed = true;
+	pthread_cond_signal(&e->keep);
+	pthread_mutex_unlock(&e->keep_lock);
+}
+
+/* What the library would write to stderr again and again; status has it. */
+static void quiet(natsConnection *nc, natsSubscription *sub, natsStatus err, void *engine)
+{
+	(void)nc;
+	(void)sub;
+	(void)err;
+	(void)engine;
+}
+
+static natsStatus set_access(natsOptions *o, const struct conf *c)
+{
+	natsStatus s = NATS_OK;
+
+	if (c->user)
+		s = natsOptions_SetUserInfo(o, c->user, c->password ? c->password : "");
+	if (s == NATS_OK && c->creds)
+		s = natsOptions_SetUserCredentialsFromFiles(o, c->creds, NULL);
+	if (s == NATS_OK && c->ca) {
+		s = natsOptions_SetSecure(o, true);
+		if (s == NATS_OK)
+			s = natsOptions_LoadCATrustedCertificates(o, c->ca);
+		if (s == NATS_OK && c->cert)
+			s = natsOptions_LoadCertificatesChain(o, c->cert, c->key);
+	}
+	return s;
+}
+
+static natsStatus set_options(natsOptions *o, struct engine *e)
+{
+	const struct conf *c = e->conf;
+	natsStatus s = natsOptions_SetServers(o, (const char **)c->server, c->nservers);
+
+#define TRY(call) (s = s == NATS_OK ? (call) : s)
+	TRY(set_access(o, c));
+	TRY(natsOptions_SetName(o, c->host));
+	TRY(natsOptions_SetTimeout(o, WRITE_MS));
+	TRY(natsOptions_SetMaxReconnect(o, -1));
+	TRY(natsOptions_SetReconnectWait(o, 250));
+	TRY(natsOptions_SetReconnectJitter(o, 100, 100));
+	TRY(natsOptions_SetPingInterval(o, PING_MS));
+	TRY(natsOptions_SetMaxPingsOut(o, 2));
+	TRY(natsOptions_SetWriteDeadline(o, WRITE_MS));
+	TRY(natsOptions_SetFailRequestsOnDisconnect(o, true));
+	TRY(natsOptions_SetMaxPendingMsgs(o, 1 << 20));
+	TRY(natsOptions_SetErrorHandler(o, quiet, e));
+	TRY(natsOptions_SetDisconnectedCB(o, disconnected, e));
+	TRY(natsOptions_SetReconnectedCB(o, connected, e));
+	TRY(natsOptions_SetClosedCB(o, closed, e));
+	TRY(natsOptions_SetRetryOnFailedConnect(o, true, connected, e));
+#undef TRY
+	return s;
+}
+
+static natsStatus subscribe(struct engine *e)
+{
+	char subject[PARCEL_REPLY], all[sizeof(e->inbox) + 4];
+	natsInbox *inbox = NULL;
+	natsStatus s = natsInbox_Create(&inbox);
+
+	if (s != NATS_OK)
+		return s;
+	snprintf(e->inbox, sizeof(e->inbox), "%s", inbox);
+	natsInbox_Destroy(inbox);
+	snprintf(all, sizeof(all), "%s.>", e->inbox);
+	s = natsConnection_Subscribe(&e->stored, e->nc, all, nats_stored, e);
+	engine_reply_to(subject, e->conf);
+	if (s == NATS_OK)
+		s = natsConnection_Subscribe(&e->answers, e->nc, subject, nats_answered, e);
+	return s == NATS_OK ? natsConnection_JetStream(&e->js, e->nc, NULL) : s;
+}
+
+/* With the lock held for writing, or before there are others */
+static int begin(struct engine *e, char why[ENGINE_TEXT])
+{
+	natsOptions *o = NULL;
+	natsStatus s = natsOptions_Create(&o);
+	bool later;
+
+	if (s == NATS_OK)
+		s = set_options(o, e);
+	if (s != NATS_OK) {
+		natsOptions_Destroy(o);
+		return say(why, "the options of the connection", s);
+	}
+	s = natsConnection_Connect(&e->nc, o);
+	natsOptions_Destroy(o);
+	later = s == NATS_NOT_YET_CONNECTED;
+	if (s != NATS_OK && !later)
+		return say(why, "the connection", s);
+	s = subscribe(e);
+	if (s != NATS_OK)
+		return say(why, "the subscriptions", s);
+	if (later)
+		return 0;
+	set_payload(e, e->nc);
+	e->events.link(e->events.arg, true, "");
+	return 0;
+}
+
+static void forget(struct engine *e)
+{
+	natsConnection *nc = e->nc;
+
+	__atomic_store_n(&e->nc, NULL, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < e->conf->nrules; i++) {
+		natsSubscription_Destroy(e->route[i].sub);
+		e->route[i].sub = NULL;
+	}
+	natsSubscription_Destroy(e->stored);
+	natsSubscription_Destroy(e->answers);
+	jsCtx_Destroy(e->js);
+	natsConnection_Destroy(nc);
+	e->stored = e->answers = NULL;
+	e->js = NULL;
+}
+
+/* Return: whether to go on. */
+static bool wait_for_end(struct engine *e, bool delay)
+{
+	struct timespec t;
+	bool ends;
+
+	pthread_mutex_lock(&e->keep_lock);
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_sec++;
+	while (!e->ends && (delay || !e->closed))
+		if (pthread_cond_timedwait(&e->keep, &e->keep_lock, &t) == ETIMEDOUT)
+			break;
+	ends = e->ends;
+	pthread_mutex_unlock(&e->keep_lock);
+	return !ends;
+}
+
+/* The library gives a connection up when a server refuses the user twice; this does not. */
+static void *keep(void *engine)
+{
+	struct engine *e = engine;
+	char why[ENGINE_TEXT];
+
+	while (wait_for_end(e, false)) {
+		bool is_closed;
+
+		pthread_mutex_lock(&e->keep_lock);
+		is_closed = e->closed;
+		pthread_mutex_unlock(&e->keep_lock);
+		if (!is_closed || !wait_for_end(e, true))
+			continue;
+		pthread_rwlock_wrlock(&e->lock);
+		pthread_mutex_lock(&e->keep_lock);
+		e->closed = false;
+		pthread_mutex_unlock(&e->keep_lock);
+		forget(e);
+		if (begin(e, why)) {
+			pthread_mutex_lock(&e->keep_lock);
+			e->closed = true;
+			pthread_mutex_unlock(&e->keep_lock);
+		}
+		pthread_rwlock_unlock(&e->lock);
+	}
+	return NULL;
+}
+
+int nats_begin(struct engine **out, const struct conf *c, const struct engine_events *events,
+	       char why[ENGINE_TEXT])
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int r;
+
+	if (!e)
+		return -ENOMEM;
+	*out = e;
+	e->conf = c;
+	e->events = *events;
+	e->payload = PAYLOAD;
+	e->route = calloc(c->nrules, sizeof(*e->route));
+	if (!e->route)
+		return -ENOMEM;
+	pthread_rwlock_init(&e->lock, NULL);
+	pthread_mutex_init(&e->keep_lock, NULL);
+	pthread_cond_init(&e->keep, NULL);
+	for (unsigned int i = 0; i < c->nrules; i++)
+		name_route(&e->route[i], c, &c->rule[i]);
+	r = begin(e, why);
+	if (r)
+		return r;
+	e->keeps = !pthread_create(&e->keeper, NULL, keep, e);
+	return 0;
+}
+
+static void configure(jsStreamConfig *s, const struct route *t, const struct rule *r,
+		      const struct conf *c)
+{
+	jsStreamConfig_Init(s);
+	s->Name = t->stream;
+	s->Replicas = c->replicas;
+	s->Storage = js_FileStorage;
+	s->Discard = js_DiscardNew; /* full: it is refused, and stays where it was sent */
+	switch (r->kind) {
+	case KIND_WORK:
+		s->Retention = js_WorkQueuePolicy;
+		break;
+	case KIND_FANOUT:
+	case KIND_RELIABLE:
+		s->Retention = js_InterestPolicy;
+		break;
+	case KIND_LATEST:
+		s->Retention = js_LimitsPolicy;
+		s->MaxMsgsPerSubject = 1;
+		s->Discard = js_DiscardOld;
+		break;
+	}
+}
+
+static int declare_stream(struct engine *e, const struct rule *r, const struct route *t,
+			  char why[ENGINE_TEXT])
+{
+	char all[NATS_NAME + 4];
+	const char *subjects[] = { all };
+	jsStreamInfo *info = NULL;
+	jsErrCode code = 0;
+	jsStreamConfig s;
+	natsStatus st;
+
+	configure(&s, t, r, e->conf);
+	snprintf(all, sizeof(all), "%s.>", t->subject);
+	s.Subjects = subjects;
+	s.SubjectsLen = 1;
+	st = js_GetStreamInfo(&info, e->js, t->stream, NULL, &code);
+	if (st == NATS_NOT_FOUND)
+		st = js_AddStream(&info, e->js, &s, NULL, &code);
+	if (st == NATS_OK && (info->Config->Retention != s.Retention ||
+			      (r->kind == KIND_LATEST && info->Config->MaxMsgsPerSubject != 1))) {
+		snprintf(why, ENGINE_TEXT,
+			 "the stream \"%.80s\" is not of the kind %s: all hosts of a realm give one kind",
+			 t->stream, kind_text[r->kind]);
+		jsStreamInfo_Destroy(info);
+		return -EINVAL;
+	}
+	jsStreamInfo_Destroy(info);
+	return st == NATS_OK ? 0 : say(why, "the stream", st);
+}
+
+static int declare_consumer(struct engine *e, const struct rule *r, struct route *t,
+			    char why[ENGINE_TEXT])
+{
+	const char *durable = r->kind == KIND_WORK ? "work" : e->conf->uuid;
+	char filter[NATS_NAME + 4];
+	jsConsumerConfig c;
+	jsSubOptions o;
+	natsStatus s;
+
+	snprintf(filter, sizeof(filter), "%s.%s", t->subject, r->kind == KIND_WORK ? "m" : ">");
+	jsConsumerConfig_Init(&c);
+	c.Durable = durable;
+	c.AckPolicy = js_AckExplicit;
+	c.AckWait = ACK_WAIT;
+	c.MaxAckPending = ACKS_MAX;
+	c.FilterSubject = filter;
+	c.DeliverPolicy = r->kind == KIND_LATEST ? js_DeliverLastPerSubject : js_DeliverAll;
+	s = js_AddConsumer(NULL, e->js, t->stream, &c, NULL, NULL);
+	if (s != NATS_OK)
+		return say(why, "the consumer", s);
+	jsSubOptions_Init(&o);
+	o.Stream = t->stream;
+	o.Consumer = durable;
+	natsSubscription_Destroy(t->sub);
+	t->sub = NULL;
+	s = js_PullSubscribe(&t->sub, e->js, filter, durable, NULL, &o, NULL);
+	if (s == NATS_OK)
+		s = natsSubscription_SetPendingLimits(t->sub, -1, -1);
+	return s == NATS_OK ? 0 : say(why, "the consumer", s);
+}
+
+int nats_declare(struct engine *e, unsigned int rule, bool in, char why[ENGINE_TEXT])
+{
+	const struct rule *r = &e->conf->rule[rule];
+	struct route *t = &e->route[rule];
+	int err;
+
+	pthread_rwlock_rdlock(&e->lock);
+	err = e->js ? declare_stream(e, r, t, why) : -ENOTCONN;
+	if (!err && in)
+		err = declare_consumer(e, r, t, why);
+	pthread_rwlock_unlock(&e->lock);
+	return err;
+}
+
+void nats_end(struct engine *e)
+{
+	pthread_mutex_lock(&e->keep_lock);
+	e->ends = true;
+	pthread_cond_signal(&e->keep);
+	pthread_mutex_unlock(&e->keep_lock);
+	if (e->keeps)
+		pthread_join(e->keeper, NULL);
+	if (e->nc)
+		natsConnection_FlushTimeout(e->nc, 1000); /* the last acknowledgements */
+	forget(e);
+	nats_CloseAndWait(2000);
+	free(e->route);
+	free(e);
+}

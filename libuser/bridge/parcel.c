@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parcels: the line of text, chunks, and sums. No input, no output.
+ *
+ * The line is KEY=VALUE, separated by single blanks; each key once, none that is not known. What a
+ * peer wrote is believed only as far as it is in range here.
+ */
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parcel.h"
+
+const char *const reason_text[DROP_COUNT] = {
+	[DROP_NONE] = "none",	[DROP_MALFORMED] = "malformed", [DROP_VERSION] = "version",
+	[DROP_REALM] = "realm", [DROP_HOPS] = "hops",		[DROP_OVERSIZED] = "oversized",
+	[DROP_CRC] = "crc",	[DROP_EXPIRED] = "expired",	[DROP_INCOMPLETE] = "incomplete",
+};
+
+static uint32_t crc_table[8][256];
+
+/* Before threads are there, or all of them write the same. */
+__attribute__((constructor)) static void fill_table(void)
+{
+	for (uint32_t i = 0; i < 256; i++) {
+		uint32_t c = i;
+
+		for (int bit = 0; bit < 8; bit++)
+			c = c & 1 ? c >> 1 ^ 0x82f63b78U : c >> 1;
+		crc_table[0][i] = c;
+	}
+	for (uint32_t i = 0; i < 256; i++)
+		for (int k = 1; k < 8; k++)
+			crc_table[k][i] = crc_table[k - 1][i] >> 8 ^
+					  crc_table[0][crc_table[k - 1][i] & 0xff];
+}
+
+uint32_t parcel_crc(uint32_t crc, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	crc = ~crc;
+	for (; len >= 8; len -= 8, p += 8) {
+		uint32_t low = crc ^ (p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24);
+
+		crc = crc_table[7][low & 0xff] ^ crc_table[6][low >> 8 & 0xff] ^
+		      crc_table[5][low >> 16 & 0xff] ^ crc_table[4][low >> 24] ^
+		      crc_table[3][p[4]] ^ crc_table[2][p[5]] ^ crc_table[1][p[6]] ^
+		      crc_table[0][p[7]];
+	}
+	while (len--)
+		crc = crc >> 8 ^ crc_table[0][(crc ^ *p++) & 0xff];
+	return ~crc;
+}
+
+bool word_ok(const char *text, size_t max)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+
+	return n && !text[n] && n < max;
+}
+
+bool uuid_ok(const char *text)
+{
+	for (int i = 0; i < UUID_TEXT - 1; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? text[i] != '-' : !strchr("0123456789abcdef", text[i]) || !text[i])
+			return false;
+	}
+	return !text[UUID_TEXT - 1];
+}
+
+int parcel_write(const struct parcel *p, char line[PARCEL_LINE])
+{
+	int n = snprintf(line, PARCEL_LINE,
+			 "v=%d realm=%s origin=%s host=%s id=%s hops=%u len=%llu crc=%08x",
+			 PARCEL_VERSION, p->realm, p->origin, p->host, p->id, p->hops,
+			 (unsigned long long)p->len, p->crc);
+
+#define MORE(...) \
+	do { \
+		if (n >= 0 && n < PARCEL_LINE) \
+			n += snprintf(line + n, PARCEL_LINE - n, __VA_ARGS__); \
+	} while (0)
+	if (p->prio)
+		MORE(" prio=%u", p->prio);
+	if (p->tag)
+		MORE(" tag=%llu", (unsigned long long)p->tag);
+	if (p->ttl >= 0)
+		MORE(" ttl=%lld", (long long)p->ttl);
+	if (p->pid >= 0)
+		MORE(" pid=%lld uid=%u gid=%u", (long long)p->pid, p->uid, p->gid);
+	if (p->chunks > 1 && !p->head)
+		MORE(" chunk=%u at=%llu", p->chunk, (unsigned long long)p->at);
+	if (p->chunks > 1)
+		MORE(" chunks=%u", p->chunks);
+	if (p->head)
+		MORE(" head=1");
+	if (p->reply[0])
+		MORE(" reply=%s", p->reply);
+	if (p->flags)
+		MORE(" flags=%u", p->flags);
+#undef MORE
+	return n < 0 || n >= PARCEL_LINE ? -1 : n;
+}
+
+/* The keys, in the order of their bits in what was seen */
+enum key {
+	K_V,
+	K_REALM,
+	K_ORIGIN,
+	K_HOST,
+	K_ID,
+	K_HOPS,
+	K_LEN,
+	K_CRC,
+	K_NEEDED,
+	K_PRIO = K_NEEDED,
+	K_TAG,
+	K_TTL,
+	K_PID,
+	K_UID,
+	K_GID,
+	K_CHUNK,
+	K_AT,
+	K_CHUNKS,
+	K_HEAD,
+	K_REPLY,
+	K_FLAGS,
+	K_COUNT
+};
+
+static const char *const key_text[K_COUNT] = { "v",    "realm",	 "origin", "host",  "id",
+					       "hops", "len",	 "crc",	   "prio",  "tag",
+					       "ttl",  "pid",	 "uid",	   "gid",   "chunk",
+					       "at",   "chunks", "head",   "reply", "flags" };
+
+static int find_key(const char *text, size_t len)
+{
+	for (int k = 0; k < K_COUNT; k++)
+		if (strlen(key_text[k]) == len && !memcmp(key_text[k], text, len))
+			return k;
+	return -1;
+}
+
+static bool number(const char *text, int base, uint64_t max, uint64_t *value)
+{
+	uint64_t n = 0;
+
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		int d = isdigit((unsigned char)*text) ? *text - '0' :
+			*text >= 'a' && *text <= 'f'  ? *text - 'a' + 10 :
+							99;
+
+		if (d >= base || __builtin_mul_overflow(n, (uint64_t)base, &n) ||
+		    __builtin_add_overflow(n, (uint64_t)d, &n))
+			return false;
+	}
+	*value = n;
+	return n <= max;
+}
+
+static bool number32(const char *text, int base, uint64_t max, uint32_t *value)
+{
+	uint64_t n;
+
+	if (!number(text, base, max, &n))
+		return false;
+	*value = n;
+	return true;
+}
+
+/* Printable, no blank, and no wildcard of the engine's subjects */
+static bool token(char *to, size_t room, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (!n || n >= room)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (text[i] <= ' ' || text[i] >= 0x7f || text[i] == '*' || text[i] == '>')
+			return false;
+	memcpy(to, text, n + 1);
+	return true;
+}
+
+static bool word(char *to, size_t room, const char *text)
+{
+	return word_ok(text, room) && token(to, room, text);
+}
+
+static bool set_key(struct parcel *p, enum key k, const char *text)
+{
+	uint64_t n;
+
+	switch (k) {
+	case K_REALM:
+		return word(p->realm, sizeof(p->realm), text);
+	case K_ORIGIN:
+		return uuid_ok(text) && token(p->origin, sizeof(p->origin), text);
+	case K_HOST:
+		return word(p->host, sizeof(p->host), text);
+	case K_ID:
+		return token(p->id, sizeof(p->id), text);
+	case K_HOPS:
+		return number32(text, 10, UINT32_MAX, &p->hops);
+	case K_LEN:
+		return number(text, 10, UINT64_MAX, &p->len);
+	case K_CRC:
+		return number32(text, 16, UINT32_MAX, &p->crc);
+	case K_PRIO:
+		return number32(text, 10, 31, &p->prio);
+	case K_TAG:
+		return number(text, 10, UINT64_MAX, &p->tag);
+	case K_TTL:
+		if (!number(text, 10, INT64_MAX / 2, &n))
+			return false;
+		p->ttl = n;
+		return true;
+	case K_PID:
+		if (!number(text, 10, INT32_MAX, &n))
+			return false;
+		p->pid = n;
+		return true;
+	case K_UID:
+		return number32(text, 10, UINT32_MAX, &p->uid);
+	case K_GID:
+		return number32(text, 10, UINT32_MAX, &p->gid);
+	case K_CHUNK:
+		return number32(text, 10, PARCEL_CHUNKS - 1, &p->chunk);
+	case K_AT:
+		return number(text, 10, UINT64_MAX, &p->at);
+	case K_CHUNKS:
+		return number32(text, 10, PARCEL_CHUNKS, &p->chunks) && p->chunks > 1;
+	case K_HEAD:
+		return number32(text, 10, 1, &p->head) && p->head;
+	case K_REPLY:
+		return token(p->reply, sizeof(p->reply), text);
+	case K_FLAGS:
+		return number32(text, 10, UINT32_MAX, &p->flags);
+	default:
+		return true;
+	}
+}
+
+/* Takes the line apart. Return: the keys seen, or 0 if something is wrong. */
+static uint32_t read_keys(struct parcel *p, char *line)
+{
+	uint32_t seen = 0;
+	char *rest = line;
+
+	while (rest) {
+		char *text = strsep(&rest, " "), *value = strchr(text, '=');
+		int k = value ? find_key(text, value - text) : -1;
+
+		if (k < 0 || seen & 1U << k || !set_key(p, k, value + 1))
+			return 0;
+		seen |= 1U << k;
+	}
+	return seen;
+}
+
+/* What belongs to a chunk, and to nothing else */
+static enum reason check_chunk(const struct parcel *p, uint32_t seen, size_t size)
+{
+	const uint32_t of_chunk = 1U << K_CHUNK | 1U << K_AT;
+
+	if (p->head)
+		return p->chunks > 1 && !size && !(seen & of_chunk) ? DROP_NONE : DROP_MALFORMED;
+	if (p->chunks == 1)
+		return seen & of_chunk || size != p->len ? DROP_MALFORMED : DROP_NONE;
+	if ((seen & of_chunk) != of_chunk || p->chunk >= p->chunks || !size)
+		return DROP_MALFORMED;
+	if (p->at > p->len || size > p->len - p->at || (!p->chunk != !p->at))
+		return DROP_MALFORMED;
+	if ((p->chunk == p->chunks - 1) != (p->at + size == p->len))
+		return DROP_MALFORMED;
+	return DROP_NONE;
+}
+
+enum reason parcel_read(struct parcel *p, const char *line, const void *data, size_t size)
+{
+	char copy[PARCEL_LINE];
+	size_t n = strnlen(line, PARCEL_LINE);
+	enum reason r;
+	uint32_t seen;
+
+	if (n >= PARCEL_LINE || strncmp(line, "v=", 2))
+		return DROP_MALFORMED;
+	if (strncmp(line, "v=1 ", 4))
+		return DROP_VERSION;
+	memcpy(copy, line, n + 1);
+	*p = (struct parcel){ .chunks = 1, .ttl = -1, .pid = -1, .data = data, .size = size };
+	seen = read_keys(p, copy);
+	if ((seen & ((1U << K_NEEDED) - 1)) != (1U << K_NEEDED) - 1)
+		return DROP_MALFORMED;
+	if (p->len > PARCEL_LEN_MAX)
+		return DROP_OVERSIZED;
+	r = check_chunk(p, seen, size);
+	if (r)
+		return r;
+	if (p->hops >= HOPS_MAX)
+		return DROP_HOPS;
+	if (p->chunks == 1 && parcel_crc(0, data, size) != p->crc)
+		return DROP_CRC;
+	return DROP_NONE;
+}
+
+void partial_free(struct partial *m)
+{
+	if (!m)
+		return;
+	free((void *)m->p.data);
+	free(m);
+}
+
+static struct partial *begin(struct assembly *a, const struct parcel *p)
+{
+	uint64_t max = a->bytes_max ? a->bytes_max : PARCEL_LEN_MAX;
+	struct partial *m;
+	void *room;
+
+	if (p->len > max - a->bytes)
+		return NULL;
+	m = calloc(1, sizeof(*m) + p->chunks * sizeof(m->held[0]));
+	room = calloc(1, p->len); /* they may leave gaps */
+	if (!m || !room) {
+		free(m);
+		free(room);
+		return NULL;
+	}
+	m->p = *p;
+	m->p.data = room;
+	m->p.size = p->len;
+	m->next = a->first;
+	a->first = m;
+	a->bytes += p->len;
+	return m;
+}
+
+static void take_out(struct assembly *a, struct partial *m)
+{
+	struct partial **at = &a->first;
+
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	m->next = NULL;
+	a->bytes -= m->p.len;
+}
+
+enum assembled assembly_put(struct assembly *a, const struct parcel *p, void *held, int64_t now,
+			    struct partial **whole)
+{
+	struct partial *m = a->first;
+
+	/* cut in another way it is another one: the engine may have become one that takes less */
+	while (m && (strcmp(m->p.id, p->id) || m->p.chunks != p->chunks))
+		m = m->next;
+	if (m && (m->p.len != p->len || m->p.crc != p->crc))
+		return ASSEMBLED_WRONG;
+	if (m && m->held[p->chunk])
+		return ASSEMBLED_TWICE;
+	if (!m)
+		m = begin(a, p);
+	if (!m)
+		return ASSEMBLED_ROOM;
+	memcpy((char *)m->p.data + p->at, p->data, p->size);
+	m->held[p->chunk] = held;
+	m->since = now;
+	if (++m->have < p->chunks)
+		return ASSEMBLED_MORE;
+	take_out(a, m);
+	*whole = m;
+	return ASSEMBLED_WHOLE;
+}
+
+struct partial *assembly_stale(struct assembly *a, int64_t before)
+{
+	for (struct partial *m = a->first; m; m = m->next) {
+		if (m->since >= before)
+			continue;
+		take_out(a, m);
+		return m;
+	}
+	return NULL;
+}
