@@ -67,6 +67,7 @@ enum settle {
  * @get: a chunk that was stored apart from its head, as a delivery to be forgotten; -ENOENT: there
  *	is none
  * @purge: the chunks of a message go
+ * @tidy: what all hosts have may go; called now and then, and when a parcel was refused
  * @answer: sends an answer to where a request says, which is not stored
  * @payload_max: bytes of data that a parcel may have
  * @close: ends it; nothing is told afterwards
@@ -84,6 +85,7 @@ struct engine_ops {
 	int (*get)(struct engine *e, unsigned int rule, const char *id, uint32_t chunk,
 		   struct delivery *d);
 	void (*purge)(struct engine *e, unsigned int rule, const char *id);
+	void (*tidy)(struct engine *e, unsigned int rule);
 	int (*answer)(struct engine *e, const char *to, const struct parcel *p);
 	size_t (*payload_max)(struct engine *e);
 	void (*close)(struct engine *e);

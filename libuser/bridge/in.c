@@ -15,6 +15,7 @@
 #define PROGRESS (3 * NS_PER_S / 2) /* to tell the engine that it goes on */
 #define PARTIAL_TIME (30 * NS_PER_S) /* without a chunk, then those that came go back */
 #define PARTIAL_AGE (3600 * NS_PER_S) /* of a chunk whose others never came */
+#define TIDY_TIME	(2 * NS_PER_S)
 #define CALLS_MAX 64
 
 /* A request that was put into the local queue */
@@ -32,7 +33,7 @@ struct in {
 	struct call call[CALLS_MAX];
 	unsigned int calls;
 	bool declared, full;
-	int64_t declare_at, open_at, look_at, progress_at;
+	int64_t declare_at, open_at, look_at, progress_at, tidy_at;
 	struct delivery *batch; /* what was fetched */
 	unsigned int at, n; /* this one is in work, of so many */
 };
@@ -520,6 +521,14 @@ static bool has_room(struct in *in)
 	return !r;
 }
 
+static void tidy(struct in *in)
+{
+	if (now_ns() < in->tidy_at)
+		return;
+	in->l->b->ops->tidy(in->l->b->e, in->l->nr);
+	in->tidy_at = now_ns() + TIDY_TIME;
+}
+
 static void fetch(struct in *in)
 {
 	const struct bridge *b = in->l->b;
@@ -568,6 +577,8 @@ void *in_run(void *lane)
 			send_answers(in);
 		progress(in);
 		look_at_partials(in);
+		if (ready)
+			tidy(in);
 		if (ready && has_room(in))
 			fetch(in);
 		else

@@ -295,6 +295,7 @@ const struct engine_ops engine_nats = {
 	.settle = settle,
 	.get = get,
 	.purge = purge,
+	.tidy = nats_tidy,
 	.answer = answer,
 	.payload_max = payload_max,
 	.close = nats_end,

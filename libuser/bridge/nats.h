@@ -69,6 +69,7 @@ void nats_answered(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void
 int nats_begin(struct engine **e, const struct conf *c, const struct engine_events *events,
 	       char why[ENGINE_TEXT]);
 int nats_declare(struct engine *e, unsigned int rule, bool in, char why[ENGINE_TEXT]);
+void nats_tidy(struct engine *e, unsigned int rule);
 void nats_end(struct engine *e);
 
 #endif /* IPCX_BRIDGE_NATS_H */

@@ -4,7 +4,8 @@
  *
  *	work		a work queue: its one consumer is shared by all hosts. The chunks of a long
  *			message lie in the stream beside its head, until who takes that purges them
- *	fanout		a durable consumer for each host; a message stays until all have it
+ *	fanout		a durable consumer for each host; a message stays until all have it, see
+ *			nats_tidy()
  *	reliable	likewise
  *	latest		the last message of each subject; a durable consumer for each host
  *
@@ -314,7 +315,7 @@ static void configure(jsStreamConfig *s, const struct route *t, const struct rul
 		break;
 	case KIND_FANOUT:
 	case KIND_RELIABLE:
-		s->Retention = js_InterestPolicy;
+		s->Retention = js_LimitsPolicy;
 		break;
 	case KIND_LATEST:
 		s->Retention = js_LimitsPolicy;
@@ -342,7 +343,7 @@ static int declare_stream(struct engine *e, const struct rule *r, const struct r
 	if (st == NATS_NOT_FOUND)
 		st = js_AddStream(&info, e->js, &s, NULL, &code);
 	if (st == NATS_OK && (info->Config->Retention != s.Retention ||
-			      (r->kind == KIND_LATEST && info->Config->MaxMsgsPerSubject != 1))) {
+			      (info->Config->MaxMsgsPerSubject == 1) != (r->kind == KIND_LATEST))) {
 		snprintf(why, ENGINE_TEXT,
 			 "the stream \"%.80s\" is not of the kind %s: all hosts of a realm give one kind",
 			 t->stream, kind_text[r->kind]);
@@ -396,6 +397,55 @@ int nats_declare(struct engine *e, unsigned int rule, bool in, char why[ENGINE_T
 		err = declare_consumer(e, r, t, why);
 	pthread_rwlock_unlock(&e->lock);
 	return err;
+}
+
+/* Up to where all that take from a stream have what they want; 0: nowhere, or one does not tell */
+static uint64_t all_have(struct engine *e, const struct route *t, jsOptions *o)
+{
+	jsConsumerNamesList *names = NULL;
+	uint64_t floor = UINT64_MAX;
+
+	if (js_ConsumerNames(&names, e->js, t->stream, o, NULL) != NATS_OK || !names)
+		return 0;
+	for (int i = 0; i < names->Count && floor; i++) {
+		jsConsumerInfo *c = NULL;
+		natsStatus s = js_GetConsumerInfo(&c, e->js, t->stream, names->List[i], o, NULL);
+
+		if (s != NATS_OK)
+			floor = 0;
+		else if (c->AckFloor.Stream < floor)
+			floor = c->AckFloor.Stream;
+		jsConsumerInfo_Destroy(c);
+	}
+	if (!names->Count)
+		floor = 0;
+	jsConsumerNamesList_Destroy(names);
+	return floor;
+}
+
+/*
+ * What all hosts have goes. A stream that keeps a message while anybody wants it would do so
+ * itself, but in a cluster nats-server 2.9 then loses some.
+ */
+void nats_tidy(struct engine *e, unsigned int rule)
+{
+	const struct route *t = &e->route[rule];
+	jsOptions o, purge;
+	uint64_t floor;
+
+	if (e->conf->rule[rule].kind != KIND_FANOUT && e->conf->rule[rule].kind != KIND_RELIABLE)
+		return;
+	jsOptions_Init(&o);
+	o.Wait = 1000;
+	pthread_rwlock_rdlock(&e->lock);
+	floor = e->js ? all_have(e, t, &o) : 0;
+	if (floor) {
+		jsOptions_Init(&purge);
+		purge.Wait = 1000;
+		purge.Stream.Purge.Sequence = floor + 1; /* before this */
+		js_PurgeStream(e->js, t->stream, &purge, NULL);
+	}
+	pthread_rwlock_unlock(&e->lock);
 }
 
 void nats_end(struct engine *e)

@@ -59,8 +59,8 @@ struct out {
 	struct slot *slot;
 	unsigned int nslots, used, later;
 	struct slot newest; /* latest: the one to be sent next */
-	bool declared;
-	int64_t declare_at, open_at, look_at;
+	bool declared, tidies;
+	int64_t declare_at, open_at, look_at, tidy_at;
 	uint64_t link_count;
 	int wake;
 	pthread_mutex_t lock; /* guards the rest */
@@ -292,6 +292,7 @@ static void refused(struct out *o, struct slot *s, const struct event *e)
 	if (e->err == -ENXIO)
 		o->declared = false;
 	lane_trouble(o->l, LANE_OUT, "the engine refuses: %s", e->why);
+	o->tidies = true;
 	if (s->state == SLOT_SENT)
 		retry_later(o, s);
 }
@@ -341,6 +342,16 @@ static void do_event(struct out *o, const struct event *e)
 		refused(o, s, e);
 	else
 		stored(o, s, chunk);
+}
+
+/* Full? Perhaps there is something that nobody wants any more. */
+static void tidy(struct out *o)
+{
+	if (!o->tidies || now_ns() < o->tidy_at || !link_up(o->l->b))
+		return;
+	o->tidies = false;
+	o->l->b->ops->tidy(o->l->b->e, o->l->nr);
+	o->tidy_at = now_ns() + LOOK_AGAIN;
 }
 
 static bool do_events(struct out *o)
@@ -624,6 +635,7 @@ void *out_run(void *lane)
 	while (!stopping(l->b) || !drained(o)) {
 		busy = do_events(o);
 		do_due(o);
+		tidy(o);
 		if (!stopping(l->b)) {
 			open_local(o);
 			if (!link_up(l->b))

@@ -1,0 +1,409 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Bridges over nats-server, and queues and topics over shared memory, which need no module. TAP on
+stdout. usage: bridge.py [WORD...], tests in whose names these words are
+"""
+import errno
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+from bridge_util import (LONG, Bridge, Server, Wire, crc32c, drain, end_all, ipcx, receiver, sender, test, tests,
+                         wait)
+
+
+def two(dir, rule, *more, **options):
+    """A server, and bridges a and b with one rule, {} in it is the host"""
+    s = Server(dir + "/s", **options)
+    return [s] + [Bridge(dir, h, s, rule.format(h), *(m.format(h) for m in more)) for h in "ab"]
+
+
+@test
+def work(dir):
+    """Each message to one host; tag and priority go along."""
+    _, a, b = two(dir, "queue jobs work both local shm:{}jobs")
+    with sender("ajobs.out") as out, receiver("ajobs") as mine, receiver("bjobs") as other:
+        sent = [b"%d" % i for i in range(300)]
+        for data in sent:
+            with out.loan(len(data), LONG) as m:
+                m.data[:] = data
+                m.tag, m.prio = 7, 3
+                out.commit(m)
+        m = []
+        end = time.monotonic() + LONG
+        while len(m) < 300 and time.monotonic() < end:
+            for q in mine, other:
+                try:
+                    with q.take(0.01) as got:
+                        assert got.tag == 7 and got.prio == 3, got
+                        m.append(bytes(got.data))
+                except TimeoutError:
+                    pass
+        assert sorted(m) == sorted(sent), len(m)
+        assert not drain(mine, 0) and not drain(other, 0)
+    assert wait(lambda: a.rule("jobs")["out"] == 300)
+    assert a.rule("jobs")["in"] + b.rule("jobs")["in"] == 300
+
+
+@test
+def fanout(dir):
+    """Each message once to each other host, in order; none to its own."""
+    s, a, b = two(dir, "queue events fanout both local shm:{}ev")
+    c = Bridge(dir, "c", s, "queue events fanout in local shm:cev")
+    with sender("aev.out") as out, sender("bev.out") as back, receiver("aev") as at_a, \
+            receiver("bev") as at_b, receiver("cev") as at_c:
+        sent = [b"a%d" % i for i in range(200)]
+        for i, data in enumerate(sent):
+            out.send(data, LONG)
+            if not i % 4:
+                back.send(b"b%d" % i, LONG)
+        got = drain(at_b, 200)
+        assert got == sent, len(got)
+        got = drain(at_c, 250)
+        assert len(got) == 250 and [m for m in got if m[:1] == b"a"] == sent
+        assert len(drain(at_a, 50)) == 50
+    assert a.rule("events")["own"] == 200 and b.rule("events")["own"] == 50
+    assert c.rule("events")["in"] == 250
+
+
+@test
+def mirror(dir):
+    """Three bridges with the same topic both ways: nothing comes twice, or back."""
+    s, *_ = two(dir, "topic news reliable both local shm:{}news")
+    Bridge(dir, "c", s, "topic news reliable both local shm:cnews")
+    with ipcx.Topic.open("shm:anews", ipcx.CREATE | ipcx.PUBLISH | ipcx.SUBSCRIBE) as a, \
+            ipcx.Topic.open("shm:bnews", ipcx.CREATE | ipcx.PUBLISH | ipcx.SUBSCRIBE) as b, \
+            ipcx.Topic.open("shm:cnews", ipcx.CREATE | ipcx.SUBSCRIBE) as c:
+        for i in range(40):
+            a.send(b"a%d" % i, LONG)
+            b.send(b"b%d" % i, LONG)
+        for topic in a, b, c:
+            got = drain(topic, 80)
+            assert sorted(got) == sorted([b"%s%d" % (h, i) for h in (b"a", b"b") for i in range(40)]), got
+            assert [m for m in got if m[:1] == b"a"] == [b"a%d" % i for i in range(40)]
+
+
+@test
+def latest(dir):
+    """The last one comes, also to a host that comes later."""
+    s, a, _ = two(dir, "topic prices latest both local shm:{}p")
+    with ipcx.Topic.open("shm:ap", ipcx.CREATE | ipcx.PUBLISH) as a_topic, \
+            ipcx.Topic.open("shm:bp", ipcx.CREATE | ipcx.SUBSCRIBE) as b_topic:
+        for i in range(100):
+            a_topic.send(b"%d" % i, LONG)
+        got = []
+        while not got or got[-1] != b"99":
+            got.append(b_topic.recv(LONG))
+        assert [int(m) for m in got] == sorted(int(m) for m in got)
+        r = wait(lambda: a.rule("prices")["in_flight"] == 0 and a.rule("prices"))
+        assert r["out"] + r["superseded"] + r["missed"] <= 100 and r["out"] >= 1
+        with ipcx.Topic.open("shm:cp", ipcx.CREATE | ipcx.SUBSCRIBE) as c_topic:
+            Bridge(dir, "c", s, "topic prices latest in local shm:cp")
+            assert drain(c_topic, 1) == [b"99"]
+
+
+@test
+def large(dir):
+    """Chunks: of a work queue beside their head, of others in line; nothing of them is left."""
+    s, a, b = two(dir, "queue jobs work out local shm:{}j", "queue ev fanout both local shm:{}e", payload="64KB")
+    b.end()
+    b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", "queue ev fanout in local shm:be")
+    sizes = 0, 1, 60000, 63488, 63489, 200000, 1 << 20, 4 << 20
+    with sender("aj") as jobs, sender("ae.out") as events, receiver("bj") as bj, receiver("be") as be:
+        sums = []
+        for n in sizes:
+            data = os.urandom(n)
+            sums.append(hashlib.sha256(data).digest())
+            jobs.send(data, LONG)
+            events.send(data, LONG)
+        for q in bj, be:
+            got = drain(q, len(sizes))
+            assert sorted(hashlib.sha256(m).digest() for m in got) == sorted(sums), [len(m) for m in got]
+    assert b.rule("jobs")["waiting"] == 0 and b.rule("ev")["waiting"] == 0
+    wait(lambda: b.status()["server"]["messages"] == 0)
+    assert a.rule("ev")["out"] == len(sizes)
+
+
+@test
+def restart(dir):
+    """The server goes and comes back: told once, and nothing is lost or twice."""
+    s, a, b = two(dir, "queue events fanout both local shm:{}ev")
+    with sender("aev.out") as out, receiver("bev") as at_b:
+        got = []
+        for i in range(40):
+            out.send(b"%d" % i, LONG)
+        got += drain(at_b, 40)
+        s.end()
+        wait(lambda: a.status()["link"] == "down")
+        since = a.status()["since"]
+        assert time.time() - since < LONG
+        for i in range(40, 80):
+            out.send(b"%d" % i, LONG)
+        time.sleep(0.5)
+        assert a.rule("events")["state_out"] == "waits for the engine"
+        s.again()
+        got += drain(at_b, 40)
+        assert got == [b"%d" % i for i in range(80)], got
+    assert a.said().count("is down") == 1 and a.said().count("is up") == 2, a.said()
+    assert b.status()["link"] == "up"
+
+
+@test
+def killed(dir):
+    """Bridges are killed in the middle: each message comes, and comes once but for those counted."""
+    _, a, b = two(dir, "queue events fanout both local shm:{}ev")
+    with sender("aev.out") as out, receiver("bev") as at_b:
+        sent, got = 0, []
+        for turn in range(4):
+            for _ in range(150):
+                out.send(b"%d" % sent, LONG)
+                sent += 1
+                if sent % 10 == 0:
+                    got += drain(at_b, 0, pause=0)
+            victim = a if turn % 2 else b
+            victim.end(signal.SIGKILL)
+            victim.again()
+        got += drain(at_b, sent - len(got), pause=1)
+        numbers = [int(m) for m in got]
+        assert set(numbers) == set(range(sent)), set(range(sent)) - set(numbers)
+        # each kill of b at most one
+        assert len(numbers) - sent <= 2, sorted(n for n in numbers if numbers.count(n) > 1)
+
+
+@test
+def drained(dir):
+    """SIGTERM: what is under way is finished, and the rest is there for the next."""
+    _, a, b = two(dir, "queue jobs work out local shm:{}j")
+    with sender("aj") as out:
+        for i in range(60):
+            out.send(b"%d" % i, LONG)
+        assert a.end() == 0
+        b.end()
+        a.again()
+        wait(lambda: a.rule("jobs")["in_flight"] == 0)
+    assert a.status()["server"]["messages"] == 60
+
+
+@test
+def full(dir):
+    """The store is full: told, the sender waits, and it goes on when there is room."""
+    s, a, _ = two(dir, "queue jobs work out local shm:{}j", store_max="2MB")
+    data = os.urandom(100000)
+    with sender("aj") as out:
+        sent = 0
+        try:
+            while sent < 200:
+                out.send(data, 1.5)
+                sent += 1
+        except TimeoutError:
+            pass
+        assert 20 <= sent < 200, sent
+        r = a.rule("jobs")
+        assert r["refused"] > 0 and "refuses" in r["state_out"], r
+        b = Bridge(dir, "c", s, "queue jobs work in local shm:cj")
+        with receiver("cj") as q:
+            got = drain(q, sent)
+        assert len(got) == sent and set(got) == {data}, len(got)
+        wait(lambda: a.rule("jobs")["state_out"] == "runs" and a.rule("jobs")["out"] == sent)
+    assert b.rule("jobs")["in"] == sent
+
+
+@test
+def local_full(dir):
+    """A local queue that nobody empties holds up nobody else, and nothing is lost."""
+    s = Server(dir + "/s")
+    a = Bridge(dir, "a", s, "queue one fanout out local shm:a1", "queue two fanout out local shm:a2")
+    b = Bridge(dir, "b", s, "queue one fanout in local shm:b1", "queue two fanout in local shm:b2")
+    with sender("a1") as out1, sender("a2") as out2, receiver("b1") as in1, receiver("b2") as in2:
+        for i in range(200):
+            out1.send(b"%d" % i, LONG)
+        wait(lambda: "full" in b.rule("one")["state_in"])
+        out2.send(b"other", LONG)
+        assert in2.recv(LONG) == b"other"
+        assert drain(in1, 200) == [b"%d" % i for i in range(200)]
+        wait(lambda: b.rule("one")["state_in"] == "runs")
+    assert a.rule("one")["out"] == 200
+
+
+@test
+def removed(dir):
+    """A local queue that is removed is made anew, on both sides."""
+    _, a, b = two(dir, "queue events fanout both local shm:{}ev")
+    for name in "aev.out", "bev":
+        ipcx.Queue.unlink("shm:" + name)
+    wait(lambda: "made anew" in a.said() and "made anew" in b.said())
+    a.ready()
+    b.ready()
+    with sender("aev.out") as out, receiver("bev") as q:
+        out.send(b"new", LONG)
+        assert q.recv(LONG) == b"new"
+
+
+@test
+def malformed(dir):
+    """What is not from a bridge, or of another realm or version, is dropped and counted."""
+    s, a, b = two(dir, "queue events fanout in local shm:{}ev", "queue jobs work in local shm:{}j")
+    w = Wire(s)
+    at, jobs = "ipcx.test.events.m", "ipcx.test.jobs.m"
+    uuid = "01234567-89ab-cdef-0123-456789abcdef"
+
+    def line(n=0, **more):
+        keys = {"v": 1, "realm": "test", "origin": uuid, "host": "x", "id": f"{uuid}:0:0:{n}", "hops": 0,
+                "len": 2, "crc": f"{crc32c(b'ok'):08x}"}
+        keys.update(more)
+        return " ".join(f"{k}={v}" for k, v in keys.items() if v is not None)
+    w.put(at, b"ok", line(1))
+    w.put(at, b"ok", line(1))  # replayed
+    w.put(at, b"ok")
+    w.put(at, b"ok", "")
+    w.put(at, b"ok", "x" * 3000)
+    w.put(at, b"ok", line(2, crc=None))
+    w.put(at, b"ok", line(3, prio=32))
+    w.put(at, b"ok", line(4, len=1 << 60))
+    w.put(at, b"ok", line(5, v=2))
+    w.put(at, b"ok", line(6, realm="other"))
+    w.put(at, b"ok", line(7, hops=8))
+    w.put(at, b"no", line(8))
+    w.put(at, b"ok", line(9, ttl=0))
+    w.put(at, b"ok", line(10, chunks=2, chunk=5, at=0))
+    w.put(at, b"ok", line(11, id="someone:else:0:0"))
+    w.put(at, b"ok", line(12, realm="test") + " realm=test")
+    w.put(jobs, b"", line(13, chunks=3, head=1, len=100))  # its chunks are nowhere
+    w.put(at, b"ok", line(14))
+    w.done()
+    with receiver("aev") as q:
+        assert drain(q, 2) == [b"ok", b"ok"]
+    r = wait(lambda: a.rule("events")["dropped"]["malformed"] == 8 and a.rule("events"))
+    assert r["copies"] == 1 and r["in"] == 2, r
+    want = {"malformed": 8, "version": 1, "realm": 1, "hops": 1, "oversized": 1, "crc": 1, "expired": 1,
+            "incomplete": 0}
+    assert r["dropped"] == want, r["dropped"]
+    wait(lambda: a.rule("jobs")["returned"] + b.rule("jobs")["returned"] > 0)
+
+
+@test
+def requests(dir):
+    """A request goes out, and the answer comes back to its caller; or ECANCELED if there is none."""
+    s, a, _ = two(dir, "queue rpc work out local shm:{}rpc")
+    c = Bridge(dir, "c", s, "queue rpc work in local shm:crpc")
+
+    def serve(queue):
+        for _ in range(3):
+            with queue.take(LONG) as request:
+                queue.reply(request, bytes(request.data).upper())
+        queue.release(queue.take(LONG))  # without a reply
+    with receiver("crpc") as server, sender("arpc") as caller:
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        for data in b"one", b"two", b"x" * 5000:
+            with caller.call(data, LONG) as reply:
+                assert bytes(reply.data) == data.upper()
+        try:
+            caller.call(b"four", LONG)
+            raise AssertionError("it was answered")
+        except OSError as error:
+            assert error.errno == errno.ECANCELED, error
+        thread.join()
+    wait(lambda: a.rule("rpc")["calls"] == 3 and c.rule("rpc")["calls"] == 4)
+
+
+@test
+def state(dir):
+    """A state that is damaged or another's is told, and never a crash."""
+    _, a, b = two(dir, "queue events fanout both local shm:{}ev")
+    with sender("aev.out") as out, receiver("bev") as q:
+        for i in range(5):
+            out.send(b"%d" % i, LONG)
+        assert len(drain(q, 5)) == 5
+        assert b.ask("run").returncode == 1  # another one uses it
+        b.end()
+        path = f"{dir}/b.state/events.window"
+        shutil.copy(path, path + ".good")
+        for at, size, what in ((0, 8, "no such file"), (10, 4, "head is damaged"), (4096 + 16, 4, "entry")):
+            shutil.copy(path + ".good", path)
+            with open(path, "r+b") as f:
+                f.seek(at)
+                f.write(b"\xa5" * size)
+            r = b.ask("run")
+            assert r.returncode == 1 and what in r.stderr and "move it away" in r.stderr, r
+        with open(path, "wb") as f:
+            f.write(b"short")
+        assert "length" in b.ask("run").stderr
+        shutil.copy(f"{dir}/a.state/events.window", path)
+        assert "another host" in b.ask("run").stderr
+        shutil.copy(path + ".good", path)
+        b.again()
+    a.end()
+
+
+@test
+def told(dir):
+    """status, metrics, and what is wrong with a configuration"""
+    s, a, _ = two(dir, "queue events fanout both local shm:{}ev")
+    r = a.ask("status")
+    assert r.returncode == 0 and "link to nats is up" in r.stdout and "shm:aev.out: runs" in r.stdout, r
+    r = a.ask("metrics")
+    assert 'ipcx_bridge_out_total{rule="events"} 0\n' in r.stdout and "ipcx_bridge_link_up 1\n" in r.stdout
+    assert a.status()["server"]["streams"] == 1
+    a.end()
+    r = a.ask("status")
+    assert r.returncode == 1 and "no bridge runs" in r.stderr
+    good = "host x\nrealm r\nserver nats://h:1\nstate /tmp/x\nqueue q work out\n"
+    for line, words in (("queue w work sideways", "out, in or both"), ("queue w what out", "work or fanout"),
+                        ("topic t work out", "latest or reliable"), ("queue q work in", "second rule"),
+                        ("bogus 1", "is no statement"), ("replicas 9", "1..5"), ("state relative", "absolute"),
+                        ("server http://h", "nats://HOST:PORT"), ("server nats://u:p@h:1", "seen by all"),
+                        ("queue w work out in_flight 0", "1..4096"), ("queue w work out local", "local URI"),
+                        ("queue a/b work out", "is no name"), ("deny q*", "is denied"), ("allow z*", "allow q"),
+                        ("tls /a /b", "without its key"), ("user u /nonexistent", "password file"),
+                        ("realm two", "second \"realm\""), ("monitor ftp://x", "http://HOST:PORT")):
+        with open(a.conf, "w", encoding="utf-8") as f:
+            f.write(good + line + "\n")
+        r = a.ask("check")
+        assert r.returncode == 1 and words in r.stderr, (line, r.stderr)
+        assert a.conf + ":" in r.stderr, r.stderr
+    with open(a.conf, "w", encoding="utf-8") as f:
+        f.write(good)
+    assert a.ask("check").returncode == 0
+    s.end()
+
+
+def run(function):
+    dir = tempfile.mkdtemp(prefix="ipcx-bridge.")
+    os.environ["XDG_RUNTIME_DIR"] = dir
+    start = time.monotonic()
+    try:
+        function(dir)
+        return True, time.monotonic() - start
+    except BaseException:  # pylint: disable=broad-except
+        traceback.print_exc(file=sys.stdout)
+        for name in sorted(os.listdir(dir)):
+            if name.endswith(".log"):
+                with open(f"{dir}/{name}", encoding="utf-8", errors="replace") as f:
+                    print("".join(f"# {name}: {line}" for line in f.readlines()[-15:]), end="")
+        return False, time.monotonic() - start
+    finally:
+        end_all()
+        shutil.rmtree(dir, ignore_errors=True)
+
+
+def main():
+    wanted = [t for t in tests if len(sys.argv) < 2 or any(w in t.__name__ for w in sys.argv[1:])]
+    bad = 0
+    for i, t in enumerate(wanted):
+        good, seconds = run(t)
+        bad += not good
+        print(f"{'ok' if good else 'not ok'} {i + 1} {t.__name__}: {seconds:.1f} s", flush=True)
+    print(f"1..{len(wanted)}")
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
