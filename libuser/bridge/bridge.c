@@ -106,26 +106,27 @@ static void answered(void *arg, const char *line, const void *data, size_t size)
 	    strncmp(p.id, b->conf->uuid, UUID_TEXT - 1))
 		return;
 	for (unsigned int i = 0; i < b->conf->nrules; i++)
-		out_answered(&b->lane[i], &p);
+		if (b->lane[i].out)
+			out_answered(&b->lane[i], &p);
 }
 
+/* 64 bits of what the kernel calls this boot */
 static int read_epoch(struct bridge *b)
 {
 	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-	char *to = b->epoch;
-	int c, r = -EIO;
+	unsigned int part[5];
+	int n = 0;
 
 	if (f) {
-		while ((c = getc(f)) != EOF && c != '\n' && to < b->epoch + UUID_TEXT - 1)
-			if (c != '-')
-				*to++ = c;
-		*to = '\0';
-		r = to == b->epoch + 32 ? 0 : -EIO;
+		n = fscanf(f, "%8x-%4x-%4x-%4x-%8x", &part[0], &part[1], &part[2], &part[3], &part[4]);
 		fclose(f);
 	}
-	if (r)
+	if (n != 5) {
 		fprintf(stderr, "ipcx bridge: /proc/sys/kernel/random/boot_id cannot be read\n");
-	return r;
+		return -EIO;
+	}
+	snprintf(b->epoch, sizeof(b->epoch), "%08x%08x", part[0], part[4]);
+	return 0;
 }
 
 /* Two bridges with one state would take each other's messages for copies. */

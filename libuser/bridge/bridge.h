@@ -4,9 +4,9 @@
  * comes in; the engine has threads of its own, and the first thread answers who asks for the
  * state. So a lane that waits for anything holds nobody up.
  *
- * Locks: lane.text_lock guards what is told of a lane, out.c and known.c have one each for what
- * comes from another thread. None is held while another one is taken, or over a call of the
- * library or the engine.
+ * Locks: lane.text_lock guards what is told of a lane; out_slot.c, known.c and calls.c have one each
+ * for what comes from another thread. None is held while another one is taken, or over a call of
+ * the engine, or one of the library that waits.
  */
 #ifndef IPCX_BRIDGE_BRIDGE_H
 #define IPCX_BRIDGE_BRIDGE_H
@@ -115,7 +115,7 @@ struct bridge {
 	const struct engine_ops *ops;
 	struct engine *e;
 	struct lane *lane;
-	char epoch[UUID_TEXT];
+	char epoch[20];
 	int64_t stop;
 	bool link;
 	pthread_mutex_t link_lock;
@@ -159,7 +159,7 @@ int out_new(struct lane *l);
 void out_free(struct lane *l);
 void *out_run(void *lane);
 void out_stored(struct lane *l, uint64_t cookie, int err, const char *why);
-bool out_answered(struct lane *l, const struct parcel *p);
+void out_answered(struct lane *l, const struct parcel *p);
 void *in_run(void *lane);
 
 /* status.c */

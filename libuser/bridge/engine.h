@@ -61,6 +61,7 @@ enum settle {
  * @declare: makes what a rule needs there, for who puts or, if @in, for who takes: 0, or a negative
  *	errno and @why
  * @publish: sends a parcel to be stored: 0, or a negative errno if it was not even sent
+ * @flush: what was published goes now, and not with what may follow
  * @fetch: up to @n deliveries, waits @ms for one: how many, or a negative errno and @why;
  *	-ENXIO: the rule has to be declared again
  * @settle: says what became of a delivery; @delay: ns, of SETTLE_NAK
@@ -79,6 +80,7 @@ struct engine_ops {
 	int (*declare)(struct engine *e, unsigned int rule, bool in, char why[ENGINE_TEXT]);
 	int (*publish)(struct engine *e, unsigned int rule, const struct parcel *p,
 		       uint64_t cookie);
+	void (*flush)(struct engine *e);
 	int (*fetch)(struct engine *e, unsigned int rule, struct delivery *d, unsigned int n,
 		     int ms, char why[ENGINE_TEXT]);
 	void (*settle)(struct engine *e, struct delivery *d, enum settle how, int64_t delay);

@@ -8,30 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "local.h"
+#include "calls.h"
 
 #define BATCH 64
+#define FETCH_MS	200
 #define PATIENCE NS_PER_S /* with a full local queue, before deliveries go back */
 #define PROGRESS (3 * NS_PER_S / 2) /* to tell the engine that it goes on */
 #define PARTIAL_TIME (30 * NS_PER_S) /* without a chunk, then those that came go back */
 #define PARTIAL_AGE (3600 * NS_PER_S) /* of a chunk whose others never came */
 #define TIDY_TIME	(2 * NS_PER_S)
-#define CALLS_MAX 64
-
-/* A request that was put into the local queue */
-struct call {
-	bool used;
-	uint64_t seq;
-	int64_t until;
-	char id[PARCEL_ID], reply[PARCEL_REPLY];
-};
 
 struct in {
 	struct lane *l;
 	struct local local;
 	struct assembly partial;
-	struct call call[CALLS_MAX];
-	unsigned int calls;
+	struct calls *calls;
 	bool declared, full;
 	int64_t declare_at, open_at, look_at, progress_at, tidy_at;
 	struct delivery *batch; /* what was fetched */
@@ -82,53 +73,9 @@ static void settle_all(struct in *in, struct partial *m, enum settle how, int64_
 static void lose_local(struct in *in)
 {
 	__atomic_store_n(&in->l->ring, -1, __ATOMIC_RELEASE);
+	calls_forget(in->calls);
 	local_close(&in->local);
-	memset(in->call, 0, sizeof(in->call));
-	in->calls = 0;
 	in->open_at = now_ns() + 100 * NS_PER_MS;
-}
-
-/* Answers of local servers go to where their requests came from. */
-static void send_answers(struct in *in)
-{
-	const struct bridge *b = in->l->b;
-	int64_t now = now_ns();
-	struct ipcx_msg m;
-
-	while (in->calls && !ipcx_queue_answer(in->local.q, &m, IPCX_NOWAIT)) {
-		for (struct call *c = in->call; c < in->call + CALLS_MAX; c++) {
-			struct parcel p = { .chunks = 1, .ttl = -1, .pid = -1, .flags = m.flags };
-
-			if (!c->used || c->seq != m.seq)
-				continue;
-			strcpy(p.realm, b->conf->realm);
-			strcpy(p.origin, b->conf->uuid);
-			strcpy(p.host, b->conf->host);
-			strcpy(p.id, c->id);
-			p.data = m.data;
-			p.size = m.len;
-			if (m.len + PARCEL_LINE > b->ops->payload_max(b->e)) {
-				lane_drop(in->l, DROP_OVERSIZED);
-				p.size = 0;
-				p.flags = IPCX_CANCELED;
-			}
-			p.len = p.size;
-			p.crc = parcel_crc(0, p.data, p.size);
-			b->ops->answer(b->e, c->reply, &p);
-			count(&in->l->n.calls);
-			c->used = false;
-			in->calls--;
-			break;
-		}
-		ipcx_queue_release(in->local.q, &m);
-	}
-	for (struct call *c = in->call; c < in->call + CALLS_MAX; c++) {
-		if (!c->used || now < c->until)
-			continue;
-		count(&in->l->n.timeouts);
-		c->used = false;
-		in->calls--;
-	}
 }
 
 /* A message in the local queue, where it may be waited for. Return: 0, or a negative errno. */
@@ -149,30 +96,13 @@ static int loan(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 		if (local_removed(&in->local))
 			return -EIDRM;
 		lane_state(in->l, LANE_IN, "the local %s is full", in->l->r->in);
-		if (in->calls)
-			send_answers(in);
 	} while (!stopping(in->l->b) && now_ns() < until);
 	return -ETIMEDOUT;
-}
-
-static void remember_call(struct in *in, const struct parcel *p, uint64_t seq)
-{
-	struct call *c = in->call;
-
-	while (c->used)
-		c++;
-	*c = (struct call){ .used = true, .seq = seq, .until = now_ns() + CALL_TIMEOUT };
-	if (p->ttl >= 0)
-		c->until = now_ns() + p->ttl;
-	strcpy(c->id, p->id);
-	strcpy(c->reply, p->reply);
-	in->calls++;
 }
 
 /* Noted before and after, so that a copy that comes later is known. */
 static int commit(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 {
-	bool call = p->reply[0] && in->local.q && in->calls < CALLS_MAX;
 	struct parcel undone = *p;
 	int r;
 
@@ -180,12 +110,12 @@ static int commit(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 	if (in->local.q) {
 		m->prio = p->prio;
 		m->expires = p->ttl >= 0 ? now_ns() + p->ttl : 0;
-		m->flags = call ? IPCX_REQUEST : 0;
 	}
 	if (in->l->to)
 		known_put(in->l->to, p);
 	window_intend(in->l->w, p, in->local.object, local_sent(&in->local));
-	r = local_commit(&in->local, m);
+	r = p->reply[0] && in->local.q ? calls_commit(in->calls, &in->local, p, m) :
+					 local_commit(&in->local, m);
 	if (r) {
 		window_not_done(in->l->w);
 		if (in->l->to)
@@ -195,8 +125,6 @@ static int commit(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 	}
 	window_done(in->l->w, p);
 	count(&in->l->n.in);
-	if (call)
-		remember_call(in, p, m->seq);
 	return 0;
 }
 
@@ -386,8 +314,6 @@ static enum reason check(const struct in *in, const struct delivery *d, struct p
 		return why;
 	if (strcmp(p->realm, in->l->b->conf->realm))
 		return DROP_REALM;
-	if (strncmp(p->id, p->origin, UUID_TEXT - 1) || p->id[UUID_TEXT - 1] != ':')
-		return DROP_MALFORMED;
 	if (p->head && in->l->r->kind != KIND_WORK)
 		return DROP_MALFORMED;
 	if (p->chunks > 1 && !p->head && in->l->r->kind == KIND_WORK)
@@ -534,7 +460,7 @@ static void fetch(struct in *in)
 	const struct bridge *b = in->l->b;
 	struct delivery d[BATCH];
 	char why[ENGINE_TEXT] = "";
-	int n = b->ops->fetch(b->e, in->l->nr, d, BATCH, in->calls ? 20 : 200, why);
+	int n = b->ops->fetch(b->e, in->l->nr, d, BATCH, FETCH_MS, why);
 
 	if (n < 0) {
 		if (n == -ENXIO)
@@ -565,16 +491,17 @@ void *in_run(void *lane)
 	const struct bridge *b = l->b;
 	struct partial *m;
 
-	if (!in) {
+	if (in)
+		in->calls = calls_new(l);
+	if (!in || !in->calls) {
 		lane_trouble(l, LANE_IN, "no memory");
+		free(in);
 		return NULL;
 	}
 	in->l = l;
 	while (!stopping(b)) {
 		bool ready = is_ready(in);
 
-		if (local_is_open(&in->local) && in->local.q)
-			send_answers(in);
 		progress(in);
 		look_at_partials(in);
 		if (ready)
@@ -586,6 +513,7 @@ void *in_run(void *lane)
 	}
 	while ((m = assembly_stale(&in->partial, INT64_MAX)))
 		settle_all(in, m, SETTLE_NAK, 0);
+	calls_free(in->calls);
 	local_close(&in->local);
 	free(in);
 	return NULL;

@@ -14,6 +14,7 @@
 
 #include "nats.h"
 
+#define FLUSH_MS	20 /* for the server to say that it has it */
 #define MSG_ID "Nats-Msg-Id"
 
 /* The server's error codes that mean something else than: try again */
@@ -80,6 +81,15 @@ static int publish(struct engine *e, unsigned int rule, const struct parcel *p, 
 	}
 	pthread_rwlock_unlock(&e->lock);
 	return s == NATS_OK ? 0 : -EIO;
+}
+
+/* The library gathers for a millisecond; only this makes it write at once. */
+static void flush(struct engine *e)
+{
+	pthread_rwlock_rdlock(&e->lock);
+	if (e->nc)
+		natsConnection_FlushTimeout(e->nc, FLUSH_MS);
+	pthread_rwlock_unlock(&e->lock);
 }
 
 /* {"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"},...} */
@@ -277,6 +287,8 @@ static int answer(struct engine *e, const char *to, const struct parcel *p)
 		s = natsConnection_PublishMsg(e->nc, m);
 		natsMsg_Destroy(m);
 	}
+	if (s == NATS_OK)
+		s = natsConnection_FlushTimeout(e->nc, FLUSH_MS);
 	pthread_rwlock_unlock(&e->lock);
 	return s == NATS_OK ? 0 : -EIO;
 }
@@ -291,6 +303,7 @@ const struct engine_ops engine_nats = {
 	.connect = nats_begin,
 	.declare = nats_declare,
 	.publish = publish,
+	.flush = flush,
 	.fetch = fetch,
 	.settle = settle,
 	.get = get,

@@ -1,348 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * From a local queue or topic to the engine. A message is taken and held until the engine has
- * stored all of it, then it is released. What fails is sent again, with the same id and later each
- * time, and nothing new is taken meanwhile: so the queue fills, and its senders feel that.
- *
- * The engine tells what it has stored from a thread of its own; that only notes it down, and this
- * one does the rest.
+ * stored all of it, then it is released. While something has to be sent again nothing new is taken:
+ * so the queue fills, and its senders feel that.
  */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "local.h"
+#include "out.h"
 
-#define STORE_TIMEOUT (5 * NS_PER_S) /* then it is sent again */
-#define RETRY_FIRST (100 * NS_PER_MS)
-#define RETRY_LAST (5 * NS_PER_S)
 #define LOOK_AGAIN NS_PER_S /* for what was not there */
-#define LINE_ROOM 2048 /* of the engine's payload, for the line and more */
-
-enum slot_state {
-	SLOT_FREE,
-	SLOT_SENT, /* all of it, the engine has not told yet */
-	SLOT_LATER, /* to be sent again when it is due */
-	SLOT_CALLED /* stored; the answer has not come */
-};
-
-/* A message that is held */
-struct slot {
-	enum slot_state state;
-	uint16_t gen; /* so that what is told of the one before is not taken for this */
-	bool copied; /* m.data is to be freed, nothing is to be released */
-	bool head_sent;
-	struct ipcx_msg m;
-	struct parcel p;
-	uint32_t have; /* chunks stored */
-	uint8_t *stored; /* which, if there are several */
-	int64_t due;
-	unsigned int tries;
-};
-
-/* What another thread has noted down */
-struct event {
-	struct event *next;
-	uint64_t cookie;
-	int err;
-	char why[ENGINE_TEXT];
-	struct parcel *answer; /* with its bytes behind it */
-};
-
-struct out {
-	struct lane *l;
-	struct local local;
-	struct slot *slot;
-	unsigned int nslots, used, later;
-	struct slot newest; /* latest: the one to be sent next */
-	bool declared, tidies;
-	int64_t declare_at, open_at, look_at, tidy_at;
-	uint64_t link_count;
-	int wake;
-	pthread_mutex_t lock; /* guards the rest */
-	struct event *first, **last;
-};
-
-static void note(struct out *o, struct event *e)
-{
-	uint64_t one = 1;
-
-	pthread_mutex_lock(&o->lock);
-	*o->last = e;
-	o->last = &e->next;
-	pthread_mutex_unlock(&o->lock);
-	if (write(o->wake, &one, sizeof(one)) < 0)
-		return; /* it is awake enough */
-}
-
-void out_stored(struct lane *l, uint64_t cookie, int err, const char *why)
-{
-	struct event *e = calloc(1, sizeof(*e));
-
-	if (!e)
-		return; /* it will be sent again */
-	e->cookie = cookie;
-	e->err = err;
-	if (why)
-		strncat(e->why, why, sizeof(e->why) - 1);
-	note(l->out, e);
-}
-
-bool out_answered(struct lane *l, const struct parcel *p)
-{
-	struct event *e;
-
-	if (!l->out)
-		return false;
-	e = calloc(1, sizeof(*e));
-	if (!e)
-		return true;
-	e->answer = malloc(sizeof(*p) + p->size);
-	if (!e->answer) {
-		free(e);
-		return true;
-	}
-	*e->answer = *p;
-	if (p->size)
-		memcpy(e->answer + 1, p->data, p->size);
-	e->answer->data = e->answer + 1;
-	note(l->out, e);
-	return true;
-}
-
-static uint64_t cookie_of(const struct out *o, const struct slot *s, uint32_t chunk)
-{
-	return (uint64_t)(s - o->slot) << 48 | (uint64_t)s->gen << 32 | chunk;
-}
-
-static void set_state(struct out *o, struct slot *s, enum slot_state state)
-{
-	o->later += (state == SLOT_LATER) - (s->state == SLOT_LATER);
-	o->used += (state != SLOT_FREE) - (s->state != SLOT_FREE);
-	s->state = state;
-	count_set(&o->l->n.in_flight, o->used);
-}
-
-static void free_slot(struct out *o, struct slot *s)
-{
-	if (s->copied)
-		free(s->m.data);
-	free(s->stored);
-	s->stored = NULL;
-	s->gen++;
-	set_state(o, s, SLOT_FREE);
-}
-
-/* The local end is to be opened again; what was held came back to it, or is gone with it. */
-static void lose_local(struct out *o)
-{
-	for (unsigned int i = 0; i < o->nslots; i++)
-		if (o->slot[i].state != SLOT_FREE && !o->slot[i].copied)
-			free_slot(o, &o->slot[i]);
-	local_close(&o->local);
-	o->open_at = 0;
-}
-
-static void release(struct out *o, struct slot *s)
-{
-	int r = s->copied ? 0 : local_release(&o->local, &s->m);
-
-	free_slot(o, s);
-	if (local_is_gone(r))
-		lane_state(o->l, LANE_OUT, "a message came back: %s", ipcx_error());
-}
-
-static size_t chunk_max(const struct out *o)
-{
-	size_t payload = o->l->b->ops->payload_max(o->l->b->e);
-
-	return payload > 2 * LINE_ROOM ? payload - LINE_ROOM : LINE_ROOM;
-}
-
-static bool is_stored(const struct slot *s, uint32_t chunk)
-{
-	return s->stored && s->stored[chunk];
-}
-
-/* Does its head go apart, behind the chunks? */
-static bool has_head(const struct out *o, const struct slot *s)
-{
-	return o->l->r->kind == KIND_WORK && s->p.chunks > 1;
-}
-
-static int send_chunk(struct out *o, struct slot *s, uint32_t chunk)
-{
-	struct parcel *p = &s->p;
-	size_t max = chunk_max(o);
-	const struct bridge *b = o->l->b;
-
-	p->head = has_head(o, s) && chunk == p->chunks;
-	p->chunk = chunk;
-	p->at = p->chunks > 1 && !p->head ? (uint64_t)chunk * max : 0;
-	p->data = (const char *)s->m.data + p->at;
-	p->size = p->head ? 0 : p->len - p->at < max ? p->len - p->at : max;
-	return b->ops->publish(b->e, o->l->nr, p, cookie_of(o, s, chunk));
-}
-
-static void retry_later(struct out *o, struct slot *s)
-{
-	int64_t wait = RETRY_FIRST << (s->tries < 6 ? s->tries : 6);
-
-	s->tries++;
-	s->due = now_ns() + (wait < RETRY_LAST ? wait : RETRY_LAST);
-	set_state(o, s, SLOT_LATER);
-}
-
-static void drop(struct out *o, struct slot *s, enum reason why)
-{
-	lane_drop(o->l, why);
-	release(o, s);
-}
-
-/* Sends what the engine has not stored of it. */
-static void send_slot(struct out *o, struct slot *s)
-{
-	struct parcel *p = &s->p;
-	int64_t now = now_ns();
-	int r = 0;
-
-	if (s->m.expires && now >= s->m.expires) {
-		drop(o, s, DROP_EXPIRED);
-		return;
-	}
-	p->ttl = s->m.expires ? s->m.expires - now : -1;
-	if (s->head_sent)
-		r = send_chunk(o, s, p->chunks);
-	for (uint32_t i = 0; i < p->chunks && !r && !s->head_sent; i++)
-		if (!is_stored(s, i))
-			r = send_chunk(o, s, i);
-	if (r) {
-		retry_later(o, s);
-		return;
-	}
-	s->due = now_ns() + STORE_TIMEOUT;
-	set_state(o, s, SLOT_SENT);
-}
-
-static uint32_t chunks_of(const struct out *o, uint64_t len)
-{
-	size_t max = chunk_max(o);
-
-	return len ? (len + max - 1) / max : 1;
-}
-
-static void resend_slot(struct out *o, struct slot *s)
-{
-	uint32_t chunks = chunks_of(o, s->p.len);
-
-	count(&o->l->n.retried);
-	if (s->p.chunks != chunks) { /* another server, with another limit: from the start */
-		free(s->stored);
-		s->stored = calloc(chunks, 1);
-		s->p.chunks = s->stored ? chunks : 1;
-		s->have = 0;
-		s->head_sent = false;
-		s->gen++;
-	}
-	send_slot(o, s);
-}
-
-static void stored_all(struct out *o, struct slot *s)
-{
-	count(&o->l->n.out);
-	s->tries = 0;
-	if (!s->p.reply[0]) {
-		release(o, s);
-		return;
-	}
-	s->due = s->m.expires ? s->m.expires : now_ns() + CALL_TIMEOUT;
-	set_state(o, s, SLOT_CALLED);
-}
-
-static void stored(struct out *o, struct slot *s, uint32_t chunk)
-{
-	count(&o->l->n.acked);
-	if (s->p.chunks > 1 && chunk < s->p.chunks) {
-		if (s->stored[chunk])
-			return;
-		s->stored[chunk] = 1;
-		if (++s->have < s->p.chunks)
-			return;
-		if (has_head(o, s)) {
-			s->head_sent = true;
-			send_slot(o, s);
-			return;
-		}
-	}
-	stored_all(o, s);
-}
-
-static void refused(struct out *o, struct slot *s, const struct event *e)
-{
-	count(&o->l->n.refused);
-	if (e->err == -EMSGSIZE) {
-		lane_trouble(o->l, LANE_OUT, "the engine never takes this message: %s", e->why);
-		drop(o, s, DROP_OVERSIZED);
-		return;
-	}
-	if (e->err == -ENXIO)
-		o->declared = false;
-	lane_trouble(o->l, LANE_OUT, "the engine refuses: %s", e->why);
-	o->tidies = true;
-	if (s->state == SLOT_SENT)
-		retry_later(o, s);
-}
-
-static void answered(struct out *o, const struct parcel *p)
-{
-	struct ipcx_msg reply = { .data = (void *)p->data, .len = p->size };
-	struct slot *s = NULL;
-	int r;
-
-	for (unsigned int i = 0; i < o->nslots && !s; i++)
-		if (o->slot[i].state != SLOT_FREE && !strcmp(o->slot[i].p.id, p->id))
-			s = &o->slot[i];
-	if (!s || !s->p.reply[0] || s->copied)
-		return; /* too late */
-	if (p->flags) {
-		release(o, s);
-		return;
-	}
-	r = ipcx_queue_reply(o->local.q, &s->m, &reply);
-	if (r) {
-		lane_state(o->l, LANE_OUT, "an answer: %s", ipcx_error());
-		release(o, s);
-		return;
-	}
-	count(&o->l->n.calls);
-	free_slot(o, s);
-}
-
-static void do_event(struct out *o, const struct event *e)
-{
-	uint64_t nr = e->cookie >> 48;
-	uint32_t chunk = e->cookie;
-	struct slot *s = &o->slot[nr < o->nslots ? nr : 0];
-
-	if (e->answer) {
-		answered(o, e->answer);
-		return;
-	}
-	if (nr >= o->nslots || s->gen != (uint16_t)(e->cookie >> 32) ||
-	    (s->state != SLOT_SENT && s->state != SLOT_LATER))
-		return;
-	if (chunk > s->p.chunks || (chunk == s->p.chunks && !s->head_sent) ||
-	    (chunk < s->p.chunks && s->head_sent))
-		return;
-	if (e->err)
-		refused(o, s, e);
-	else
-		stored(o, s, chunk);
-}
+#define TAKE_MAX 64 /* before the engine's words are heard again */
 
 /* Full? Perhaps there is something that nobody wants any more. */
 static void tidy(struct out *o)
@@ -352,48 +24,6 @@ static void tidy(struct out *o)
 	o->tidies = false;
 	o->l->b->ops->tidy(o->l->b->e, o->l->nr);
 	o->tidy_at = now_ns() + LOOK_AGAIN;
-}
-
-static bool do_events(struct out *o)
-{
-	struct event *e, *next;
-
-	pthread_mutex_lock(&o->lock);
-	e = o->first;
-	o->first = NULL;
-	o->last = &o->first;
-	pthread_mutex_unlock(&o->lock);
-	if (!e)
-		return false;
-	for (; e; e = next) {
-		next = e->next;
-		do_event(o, e);
-		free(e->answer);
-		free(e);
-	}
-	return true;
-}
-
-/* What was not told of in time is sent again, at once if the link was lost since. */
-static void do_due(struct out *o)
-{
-	uint64_t link = __atomic_load_n(&o->l->b->link_count, __ATOMIC_RELAXED);
-	bool again = link != o->link_count, up = link_up(o->l->b) && o->declared;
-	int64_t now = now_ns();
-
-	if (up)
-		o->link_count = link;
-	for (unsigned int i = 0; i < o->nslots && o->used; i++) {
-		struct slot *s = &o->slot[i];
-
-		if (s->state == SLOT_CALLED && now >= s->due) {
-			count(&o->l->n.timeouts);
-			release(o, s);
-		} else if (up && (s->state == SLOT_SENT || s->state == SLOT_LATER) &&
-			   (again || now >= s->due)) {
-			resend_slot(o, s);
-		}
-	}
 }
 
 static void fill_parcel(struct out *o, struct slot *s)
@@ -445,33 +75,6 @@ static bool is_ours(struct out *o, struct slot *s)
 	return true;
 }
 
-static struct slot *find_free(struct out *o)
-{
-	for (unsigned int i = 0; i < o->nslots; i++)
-		if (o->slot[i].state == SLOT_FREE)
-			return &o->slot[i];
-	return NULL;
-}
-
-static void begin_slot(struct out *o, struct slot *s, const struct slot *from)
-{
-	uint16_t gen = s->gen;
-
-	*s = *from;
-	s->gen = gen;
-	s->state = SLOT_FREE;
-	s->stored = s->p.chunks > 1 ? calloc(s->p.chunks, 1) : NULL;
-	if (s->p.chunks > 1 && !s->stored) {
-		if (s->copied)
-			free(s->m.data);
-		else
-			local_nack(&o->local, &s->m);
-		return;
-	}
-	set_state(o, s, SLOT_SENT);
-	send_slot(o, s);
-}
-
 /* latest: the newest waits for the one before, and none for it */
 static bool keep_newest(struct out *o, struct slot *t)
 {
@@ -505,48 +108,57 @@ static void take_error(struct out *o, int err)
 	} else {
 		lane_trouble(o->l, LANE_OUT, "%s: %s", o->l->r->out, ipcx_error());
 		if (local_is_gone(err))
-			lose_local(o);
+			slots_lose_local(o);
 	}
 }
 
 /* Takes one and sends it. Return: whether there was one. */
 static bool take_one(struct out *o)
 {
-	struct slot t = { 0 }, *s = find_free(o);
 	bool latest = o->l->r->kind == KIND_LATEST;
+	struct slot t = { 0 }, *s = latest ? &t : slot_free(o);
 	int r;
 
-	if (!s && !latest)
+	if (!s)
 		return false;
-	r = local_take(&o->local, &t.m);
+	r = local_take(&o->local, &s->m);
 	if (r) {
 		take_error(o, r);
 		return r == -EPIPE || r == -EPROTO;
 	}
-	if (!is_ours(o, &t))
+	if (!is_ours(o, s))
 		return true;
 	if (latest)
-		keep_newest(o, &t);
+		keep_newest(o, s);
 	else
-		begin_slot(o, s, &t);
+		slot_begin(o, s);
 	return true;
+}
+
+static void send_newest(struct out *o)
+{
+	struct slot *s = o->newest.copied && !o->later ? slot_free(o) : NULL;
+	uint16_t gen;
+
+	if (!s)
+		return;
+	gen = s->gen;
+	*s = o->newest;
+	s->gen = gen;
+	o->newest.copied = false;
+	slot_begin(o, s);
 }
 
 static bool take_some(struct out *o)
 {
 	bool any = false;
-	struct slot *s;
 
-	for (int i = 0; i < 64 && local_is_open(&o->local) && !o->later; i++) {
+	for (int i = 0; i < TAKE_MAX && local_is_open(&o->local) && !o->later; i++) {
 		if (!take_one(o))
 			break;
 		any = true;
 	}
-	s = o->newest.copied && !o->later ? find_free(o) : NULL;
-	if (s) {
-		begin_slot(o, s, &o->newest);
-		o->newest.copied = false;
-	}
+	send_newest(o);
 	return any;
 }
 
@@ -563,7 +175,7 @@ static void open_local(struct out *o)
 		if (o->used)
 			return; /* the last that were in it are on their way */
 		lane_trouble(o->l, LANE_OUT, "%s was removed: it is made anew", o->l->r->out);
-		lose_local(o);
+		slots_lose_local(o);
 	}
 	if (now < o->open_at)
 		return;
@@ -609,7 +221,7 @@ static void finish(struct out *o)
 			continue;
 		if (!s->copied)
 			local_nack(&o->local, &s->m);
-		free_slot(o, s);
+		slot_end(o, s);
 	}
 	if (o->newest.copied)
 		free(o->newest.m.data);
@@ -633,8 +245,8 @@ void *out_run(void *lane)
 	bool busy;
 
 	while (!stopping(l->b) || !drained(o)) {
-		busy = do_events(o);
-		do_due(o);
+		busy = slots_told(o);
+		slots_due(o);
 		tidy(o);
 		if (!stopping(l->b)) {
 			open_local(o);
@@ -648,44 +260,14 @@ void *out_run(void *lane)
 					lane_state(l, LANE_OUT, "runs");
 			}
 		}
-		if (!busy)
-			wait_for_more(o);
+		if (busy)
+			continue;
+		/* nothing follows: the local queue is empty, and not the window full */
+		if (o->unflushed && o->used < o->nslots)
+			l->b->ops->flush(l->b->e);
+		o->unflushed = false;
+		wait_for_more(o);
 	}
 	finish(o);
 	return NULL;
-}
-
-int out_new(struct lane *l)
-{
-	struct out *o = calloc(1, sizeof(*o));
-
-	if (!o)
-		return -ENOMEM;
-	o->nslots = l->r->kind == KIND_LATEST ? 1 : l->r->in_flight;
-	o->slot = calloc(o->nslots, sizeof(*o->slot));
-	o->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	o->l = l;
-	o->last = &o->first;
-	pthread_mutex_init(&o->lock, NULL);
-	l->out = o;
-	return o->slot && o->wake >= 0 ? 0 : -ENOMEM;
-}
-
-void out_free(struct lane *l)
-{
-	struct out *o = l->out;
-	struct event *e, *next;
-
-	if (!o)
-		return;
-	for (e = o->first; e; e = next) {
-		next = e->next;
-		free(e->answer);
-		free(e);
-	}
-	if (o->wake >= 0)
-		close(o->wake);
-	free(o->slot);
-	free(o);
-	l->out = NULL;
 }

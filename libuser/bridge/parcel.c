@@ -76,8 +76,8 @@ bool uuid_ok(const char *text)
 int parcel_write(const struct parcel *p, char line[PARCEL_LINE])
 {
 	int n = snprintf(line, PARCEL_LINE,
-			 "v=%d realm=%s origin=%s host=%s id=%s hops=%u len=%llu crc=%08x",
-			 PARCEL_VERSION, p->realm, p->origin, p->host, p->id, p->hops,
+			 "v=%d realm=%s host=%s id=%s hops=%u len=%llu crc=%08x",
+			 PARCEL_VERSION, p->realm, p->host, p->id, p->hops,
 			 (unsigned long long)p->len, p->crc);
 
 #define MORE(...) \
@@ -111,7 +111,6 @@ int parcel_write(const struct parcel *p, char line[PARCEL_LINE])
 enum key {
 	K_V,
 	K_REALM,
-	K_ORIGIN,
 	K_HOST,
 	K_ID,
 	K_HOPS,
@@ -133,7 +132,7 @@ enum key {
 	K_COUNT
 };
 
-static const char *const key_text[K_COUNT] = { "v",    "realm",	 "origin", "host",  "id",
+static const char *const key_text[K_COUNT] = { "v",    "realm",	  "host",  "id",
 					       "hops", "len",	 "crc",	   "prio",  "tag",
 					       "ttl",  "pid",	 "uid",	   "gid",   "chunk",
 					       "at",   "chunks", "head",   "reply", "flags" };
@@ -194,6 +193,16 @@ static bool word(char *to, size_t room, const char *text)
 	return word_ok(text, room) && token(to, room, text);
 }
 
+/* It begins with the host where the message was sent. */
+static bool read_id(struct parcel *p, const char *text)
+{
+	if (!token(p->id, sizeof(p->id), text) || strlen(text) < UUID_TEXT || text[UUID_TEXT - 1] != ':')
+		return false;
+	memcpy(p->origin, text, UUID_TEXT - 1);
+	p->origin[UUID_TEXT - 1] = '\0';
+	return uuid_ok(p->origin);
+}
+
 static bool set_key(struct parcel *p, enum key k, const char *text)
 {
 	uint64_t n;
@@ -201,12 +210,10 @@ static bool set_key(struct parcel *p, enum key k, const char *text)
 	switch (k) {
 	case K_REALM:
 		return word(p->realm, sizeof(p->realm), text);
-	case K_ORIGIN:
-		return uuid_ok(text) && token(p->origin, sizeof(p->origin), text);
 	case K_HOST:
 		return word(p->host, sizeof(p->host), text);
 	case K_ID:
-		return token(p->id, sizeof(p->id), text);
+		return read_id(p, text);
 	case K_HOPS:
 		return number32(text, 10, UINT32_MAX, &p->hops);
 	case K_LEN:

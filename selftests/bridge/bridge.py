@@ -255,7 +255,7 @@ def malformed(dir):
     uuid = "01234567-89ab-cdef-0123-456789abcdef"
 
     def line(n=0, **more):
-        keys = {"v": 1, "realm": "test", "origin": uuid, "host": "x", "id": f"{uuid}:0:0:{n}", "hops": 0,
+        keys = {"v": 1, "realm": "test", "host": "x", "id": f"{uuid}:0:0:{n}", "hops": 0,
                 "len": 2, "crc": f"{crc32c(b'ok'):08x}"}
         keys.update(more)
         return " ".join(f"{k}={v}" for k, v in keys.items() if v is not None)

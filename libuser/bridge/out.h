@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What goes out: out.c takes messages, out_slot.c has those that are held until the engine has
+ * stored them. All of it is of the lane's thread, but for what others note down.
+ */
+#ifndef IPCX_BRIDGE_OUT_H
+#define IPCX_BRIDGE_OUT_H
+
+#include "local.h"
+
+enum slot_state {
+	SLOT_FREE,
+	SLOT_SENT, /* all of it, the engine has not told yet */
+	SLOT_LATER, /* to be sent again when it is due */
+	SLOT_CALLED /* stored; the answer has not come */
+};
+
+/* A message that is held */
+struct slot {
+	enum slot_state state;
+	uint16_t gen; /* so that what is told of the one before is not taken for this */
+	bool copied; /* m.data is to be freed, nothing is to be released */
+	bool head_sent;
+	struct ipcx_msg m;
+	struct parcel p;
+	uint32_t have; /* chunks stored */
+	uint8_t *stored; /* which, if there are several */
+	int64_t due;
+	unsigned int tries;
+};
+
+/* What another thread has noted down */
+struct event {
+	uint64_t cookie;
+	int err;
+	char *why;		/* if err */
+	struct parcel *answer;	/* instead of all else; with its bytes behind it */
+};
+
+struct events {
+	struct event *at;
+	size_t n, room;
+};
+
+struct out {
+	struct lane *l;
+	struct local local;
+	struct slot *slot;
+	uint32_t *free;	/* numbers of slots, those from used on */
+	unsigned int nslots, used, later;
+	struct slot newest; /* latest: the one to be sent next */
+	bool declared, tidies, unflushed;
+	int64_t declare_at, open_at, look_at, tidy_at;
+	uint64_t link_count;
+	int64_t due_at;		/* nothing is due before */
+	int wake;
+	pthread_mutex_t lock;	/* guards noted */
+	struct events noted, work;
+};
+
+/* A slot that is free, or NULL; it is used from slot_begin() on, which sends it. */
+struct slot *slot_free(const struct out *o);
+void slot_begin(struct out *o, struct slot *s);
+void slot_end(struct out *o, struct slot *s);	/* without a release */
+
+uint32_t chunks_of(const struct out *o, uint64_t len);
+
+/* Sends again what was not told of in time, or at once if the link was lost since. */
+void slots_due(struct out *o);
+
+/* What others noted down. Return: whether there was anything. */
+bool slots_told(struct out *o);
+
+/* The local end is to be opened again; what was held came back to it, or is gone with it. */
+void slots_lose_local(struct out *o);
+
+#endif /* IPCX_BRIDGE_OUT_H */

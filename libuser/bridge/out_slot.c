@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Messages that are held until the engine has stored them.
+ *
+ * The engine tells from a thread of its own, which only notes that down. What fails is sent again,
+ * with the same id and later each time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "out.h"
+
+#define STORE_TIMEOUT	(5 * NS_PER_S)	/* then it is sent again */
+#define RETRY_FIRST	(100 * NS_PER_MS)
+#define RETRY_LAST	(5 * NS_PER_S)
+#define LINE_ROOM	2048		/* of the engine's payload, for the line and more */
+
+static bool append(struct events *all, const struct event *e)
+{
+	size_t room = all->room ? 2 * all->room : 64;
+	struct event *more;
+
+	if (all->n == all->room) {
+		more = reallocarray(all->at, room, sizeof(*more));
+		if (!more)
+			return false;
+		all->at = more;
+		all->room = room;
+	}
+	all->at[all->n++] = *e;
+	return true;
+}
+
+static void free_event(struct event *e)
+{
+	free(e->why);
+	free(e->answer);
+}
+
+/* Without memory it is forgotten, and the message is sent again. */
+static void note(struct out *o, struct event *e)
+{
+	uint64_t one = 1;
+	bool first, good;
+
+	pthread_mutex_lock(&o->lock);
+	first = !o->noted.n;
+	good = append(&o->noted, e);
+	pthread_mutex_unlock(&o->lock);
+	if (!good)
+		free_event(e);
+	else if (first && write(o->wake, &one, sizeof(one)) < 0)
+		return; /* it is awake enough */
+}
+
+void out_stored(struct lane *l, uint64_t cookie, int err, const char *why)
+{
+	struct event e = { .cookie = cookie, .err = err };
+
+	if (err)
+		e.why = strdup(why);
+	note(l->out, &e);
+}
+
+void out_answered(struct lane *l, const struct parcel *p)
+{
+	struct event e = { 0 };
+
+	e.answer = malloc(sizeof(*p) + p->size);
+	if (!e.answer)
+		return;
+	*e.answer = *p;
+	if (p->size)
+		memcpy(e.answer + 1, p->data, p->size);
+	e.answer->data = e.answer + 1;
+	note(l->out, &e);
+}
+
+static uint64_t cookie_of(const struct out *o, const struct slot *s, uint32_t chunk)
+{
+	return (uint64_t)(s - o->slot) << 48 | (uint64_t)s->gen << 32 | chunk;
+}
+
+static void set_state(struct out *o, struct slot *s, enum slot_state state)
+{
+	o->later += (state == SLOT_LATER) - (s->state == SLOT_LATER);
+	if (s->state == SLOT_FREE && state != SLOT_FREE)
+		o->used++; /* slot_free() was it */
+	else if (s->state != SLOT_FREE && state == SLOT_FREE)
+		o->free[--o->used] = s - o->slot;
+	s->state = state;
+	count_set(&o->l->n.in_flight, o->used);
+}
+
+void slot_end(struct out *o, struct slot *s)
+{
+	if (s->copied)
+		free(s->m.data);
+	free(s->stored);
+	s->stored = NULL;
+	s->gen++;
+	set_state(o, s, SLOT_FREE);
+}
+
+void slots_lose_local(struct out *o)
+{
+	for (unsigned int i = 0; i < o->nslots; i++)
+		if (o->slot[i].state != SLOT_FREE && !o->slot[i].copied)
+			slot_end(o, &o->slot[i]);
+	local_close(&o->local);
+	o->open_at = 0;
+}
+
+static void release(struct out *o, struct slot *s)
+{
+	int r = s->copied ? 0 : local_release(&o->local, &s->m);
+
+	slot_end(o, s);
+	if (local_is_gone(r))
+		lane_state(o->l, LANE_OUT, "a message came back: %s", ipcx_error());
+}
+
+static size_t chunk_max(const struct out *o)
+{
+	size_t payload = o->l->b->ops->payload_max(o->l->b->e);
+
+	return payload > 2 * LINE_ROOM ? payload - LINE_ROOM : LINE_ROOM;
+}
+
+static bool is_stored(const struct slot *s, uint32_t chunk)
+{
+	return s->stored && s->stored[chunk];
+}
+
+/* Does its head go apart, behind the chunks? */
+static bool has_head(const struct out *o, const struct slot *s)
+{
+	return o->l->r->kind == KIND_WORK && s->p.chunks > 1;
+}
+
+static int send_chunk(struct out *o, struct slot *s, uint32_t chunk)
+{
+	struct parcel *p = &s->p;
+	size_t max = chunk_max(o);
+	const struct bridge *b = o->l->b;
+
+	p->head = has_head(o, s) && chunk == p->chunks;
+	p->chunk = chunk;
+	p->at = p->chunks > 1 && !p->head ? (uint64_t)chunk * max : 0;
+	p->data = (const char *)s->m.data + p->at;
+	p->size = p->head ? 0 : p->len - p->at < max ? p->len - p->at : max;
+	return b->ops->publish(b->e, o->l->nr, p, cookie_of(o, s, chunk));
+}
+
+static void retry_later(struct out *o, struct slot *s)
+{
+	int64_t wait = RETRY_FIRST << (s->tries < 6 ? s->tries : 6);
+
+	s->tries++;
+	s->due = now_ns() + (wait < RETRY_LAST ? wait : RETRY_LAST);
+	set_state(o, s, SLOT_LATER);
+}
+
+static void drop(struct out *o, struct slot *s, enum reason why)
+{
+	lane_drop(o->l, why);
+	release(o, s);
+}
+
+/* Sends what the engine has not stored of it. */
+static void send_slot(struct out *o, struct slot *s)
+{
+	struct parcel *p = &s->p;
+	int64_t now = now_ns();
+	int r = 0;
+
+	if (s->m.expires && now >= s->m.expires) {
+		drop(o, s, DROP_EXPIRED);
+		return;
+	}
+	p->ttl = s->m.expires ? s->m.expires - now : -1;
+	if (s->head_sent)
+		r = send_chunk(o, s, p->chunks);
+	for (uint32_t i = 0; i < p->chunks && !r && !s->head_sent; i++)
+		if (!is_stored(s, i))
+			r = send_chunk(o, s, i);
+	if (r) {
+		retry_later(o, s);
+		return;
+	}
+	s->due = now + STORE_TIMEOUT;
+	o->unflushed = true;
+	set_state(o, s, SLOT_SENT);
+}
+
+uint32_t chunks_of(const struct out *o, uint64_t len)
+{
+	size_t max = chunk_max(o);
+
+	return len ? (len + max - 1) / max : 1;
+}
+
+static void resend_slot(struct out *o, struct slot *s)
+{
+	uint32_t chunks = chunks_of(o, s->p.len);
+
+	count(&o->l->n.retried);
+	if (s->p.chunks != chunks) { /* another server, with another limit: from the start */
+		free(s->stored);
+		s->stored = calloc(chunks, 1);
+		s->p.chunks = s->stored ? chunks : 1;
+		s->have = 0;
+		s->head_sent = false;
+		s->gen++;
+	}
+	send_slot(o, s);
+}
+
+static void stored_all(struct out *o, struct slot *s)
+{
+	count(&o->l->n.out);
+	s->tries = 0;
+	if (!s->p.reply[0]) {
+		release(o, s);
+		return;
+	}
+	s->due = s->m.expires ? s->m.expires : now_ns() + CALL_TIMEOUT;
+	set_state(o, s, SLOT_CALLED);
+}
+
+static void stored(struct out *o, struct slot *s, uint32_t chunk)
+{
+	count(&o->l->n.acked);
+	if (s->p.chunks > 1 && chunk < s->p.chunks) {
+		if (s->stored[chunk])
+			return;
+		s->stored[chunk] = 1;
+		if (++s->have < s->p.chunks)
+			return;
+		if (has_head(o, s)) {
+			s->head_sent = true;
+			send_slot(o, s);
+			return;
+		}
+	}
+	stored_all(o, s);
+}
+
+static void refused(struct out *o, struct slot *s, const struct event *e)
+{
+	const char *why = e->why ? e->why : "";
+
+	count(&o->l->n.refused);
+	if (e->err == -EMSGSIZE) {
+		lane_trouble(o->l, LANE_OUT, "the engine never takes this message: %s", why);
+		drop(o, s, DROP_OVERSIZED);
+		return;
+	}
+	if (e->err == -ENXIO)
+		o->declared = false;
+	lane_trouble(o->l, LANE_OUT, "the engine refuses: %s", why);
+	o->tidies = true;
+	if (s->state == SLOT_SENT)
+		retry_later(o, s);
+}
+
+static void answered(struct out *o, const struct parcel *p)
+{
+	struct ipcx_msg reply = { .data = (void *)p->data, .len = p->size };
+	struct slot *s = NULL;
+	int r;
+
+	for (unsigned int i = 0; i < o->nslots && !s; i++)
+		if (o->slot[i].state != SLOT_FREE && !strcmp(o->slot[i].p.id, p->id))
+			s = &o->slot[i];
+	if (!s || !s->p.reply[0] || s->copied)
+		return; /* too late */
+	if (p->flags) {
+		release(o, s);
+		return;
+	}
+	r = ipcx_queue_reply(o->local.q, &s->m, &reply);
+	if (r) {
+		lane_state(o->l, LANE_OUT, "an answer: %s", ipcx_error());
+		release(o, s);
+		return;
+	}
+	count(&o->l->n.calls);
+	slot_end(o, s);
+}
+
+static void do_event(struct out *o, const struct event *e)
+{
+	uint64_t nr = e->cookie >> 48;
+	uint32_t chunk = e->cookie;
+	struct slot *s = &o->slot[nr < o->nslots ? nr : 0];
+
+	if (e->answer) {
+		answered(o, e->answer);
+		return;
+	}
+	if (nr >= o->nslots || s->gen != (uint16_t)(e->cookie >> 32) ||
+	    (s->state != SLOT_SENT && s->state != SLOT_LATER))
+		return;
+	if (chunk > s->p.chunks || (chunk == s->p.chunks && !s->head_sent) ||
+	    (chunk < s->p.chunks && s->head_sent))
+		return;
+	if (e->err)
+		refused(o, s, e);
+	else
+		stored(o, s, chunk);
+}
+
+bool slots_told(struct out *o)
+{
+	struct events told;
+
+	pthread_mutex_lock(&o->lock);
+	told = o->noted;
+	o->noted = o->work;
+	pthread_mutex_unlock(&o->lock);
+	o->work = told;
+	for (size_t i = 0; i < told.n; i++) {
+		do_event(o, &told.at[i]);
+		free_event(&told.at[i]);
+	}
+	o->work.n = 0;
+	return told.n;
+}
+
+void slots_due(struct out *o)
+{
+	uint64_t link = __atomic_load_n(&o->l->b->link_count, __ATOMIC_RELAXED);
+	bool again = link != o->link_count, up = link_up(o->l->b) && o->declared;
+	int64_t now = now_ns();
+
+	if (!o->used || (now < o->due_at && !(again && up)))
+		return;
+	if (up)
+		o->link_count = link;
+	o->due_at = now + RETRY_FIRST;
+	for (unsigned int i = 0; i < o->nslots; i++) {
+		struct slot *s = &o->slot[i];
+
+		if (s->state == SLOT_CALLED && now >= s->due) {
+			count(&o->l->n.timeouts);
+			release(o, s);
+		} else if (up && (s->state == SLOT_SENT || s->state == SLOT_LATER) &&
+			   (again || now >= s->due)) {
+			resend_slot(o, s);
+		}
+	}
+}
+
+struct slot *slot_free(const struct out *o)
+{
+	return o->used < o->nslots ? &o->slot[o->free[o->used]] : NULL;
+}
+
+void slot_begin(struct out *o, struct slot *s)
+{
+	s->stored = s->p.chunks > 1 ? calloc(s->p.chunks, 1) : NULL;
+	if (s->p.chunks > 1 && !s->stored) {
+		if (s->copied)
+			free(s->m.data);
+		else
+			local_nack(&o->local, &s->m);
+		return;
+	}
+	s->have = 0;
+	s->tries = 0;
+	s->head_sent = false;
+	set_state(o, s, SLOT_SENT);
+	send_slot(o, s);
+}
+
+int out_new(struct lane *l)
+{
+	struct out *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return -ENOMEM;
+	l->out = o;
+	o->nslots = l->r->kind == KIND_LATEST ? 1 : l->r->in_flight;
+	o->slot = calloc(o->nslots, sizeof(*o->slot));
+	o->free = calloc(o->nslots, sizeof(*o->free));
+	o->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	o->l = l;
+	pthread_mutex_init(&o->lock, NULL);
+	if (!o->slot || !o->free || o->wake < 0)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < o->nslots; i++)
+		o->free[i] = i;
+	return 0;
+}
+
+void out_free(struct lane *l)
+{
+	struct out *o = l->out;
+
+	if (!o)
+		return;
+	for (size_t i = 0; i < o->noted.n; i++)
+		free_event(&o->noted.at[i]);
+	free(o->noted.at);
+	free(o->work.at);
+	if (o->wake >= 0)
+		close(o->wake);
+	free(o->free);
+	free(o->slot);
+	free(o);
+	l->out = NULL;
+}
