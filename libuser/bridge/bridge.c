@@ -118,7 +118,8 @@ static int read_epoch(struct bridge *b)
 	int n = 0;
 
 	if (f) {
-		n = fscanf(f, "%8x-%4x-%4x-%4x-%8x", &part[0], &part[1], &part[2], &part[3], &part[4]);
+		n = fscanf(f, "%8x-%4x-%4x-%4x-%8x", &part[0], &part[1], &part[2], &part[3],
+			   &part[4]);
 		fclose(f);
 	}
 	if (n != 5) {
@@ -159,7 +160,9 @@ static int connect_lanes(struct bridge *b)
 
 			if (in == out || !in->r->in[0] || strcmp(in->r->in, out->r->out))
 				continue;
-			in->to = out->from = in->to ? in->to : out->from ? out->from : known_new();
+			if (!in->to)
+				in->to = out->from ? out->from : known_new();
+			out->from = in->to;
 			if (!in->to)
 				return -ENOMEM;
 		}

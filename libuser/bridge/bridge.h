@@ -4,8 +4,8 @@
  * comes in; the engine has threads of its own, and the first thread answers who asks for the
  * state. So a lane that waits for anything holds nobody up.
  *
- * Locks: lane.text_lock guards what is told of a lane; out_slot.c, known.c and calls.c have one each
- * for what comes from another thread. None is held while another one is taken, or over a call of
+ * Locks: lane.text_lock guards what is told of a lane; out_slot.c, known.c and calls.c have one
+ * each for what comes from another thread. None is held while another one is taken, or over a call of
  * the engine, or one of the library that waits.
  */
 #ifndef IPCX_BRIDGE_BRIDGE_H

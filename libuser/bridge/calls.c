@@ -8,8 +8,8 @@
 
 #include "calls.h"
 
-#define CALLS_MAX	64
-#define LOOK		(50 * NS_PER_MS) /* whether it is to end, or the queue to be closed */
+#define CALLS_MAX 64
+#define LOOK (50 * NS_PER_MS) /* whether it is to end, or the queue to be closed */
 
 struct call {
 	bool used;

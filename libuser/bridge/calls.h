@@ -17,8 +17,7 @@ void calls_free(struct calls *c);
  * Commits a request, so that its answer is expected before it can come; as a message without an
  * answer if too many are waited for. Return: as local_commit().
  */
-int calls_commit(struct calls *c, struct local *local, const struct parcel *p,
-		 struct ipcx_msg *m);
+int calls_commit(struct calls *c, struct local *local, const struct parcel *p, struct ipcx_msg *m);
 
 /* Before the local queue is closed: none of its answers is waited for any more. */
 void calls_forget(struct calls *c);

@@ -318,8 +318,6 @@ static const struct statement {
 	  "topic NAME latest|reliable out|in|both [local URI] [in_flight N]" },
 };
 
-#define STATEMENTS (sizeof(statements) / sizeof(statements[0]))
-
 static void read_line(struct reading *r, char *text)
 {
 	char *w[WORDS_MAX], *save;
@@ -335,7 +333,7 @@ static void read_line(struct reading *r, char *text)
 	}
 	if (!n)
 		return;
-	for (size_t i = 0; i < STATEMENTS; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(statements); i++) {
 		const struct statement *s = &statements[i];
 
 		if (strcmp(s->word, w[0]))
@@ -449,10 +447,10 @@ unsigned int conf_read(struct conf *c, const char *path)
 
 void conf_free(struct conf *c)
 {
-	char *all[] = { c->path, c->user, c->password, c->creds,  c->ca,
-			c->cert, c->key,  c->state,    c->monitor };
+	char *const all[] = { c->path, c->user, c->password, c->creds,	c->ca,
+			      c->cert, c->key,	c->state,    c->monitor };
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		free(all[i]);
 	for (unsigned int i = 0; i < c->nservers; i++)
 		free(c->server[i]);

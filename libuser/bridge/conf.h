@@ -11,6 +11,7 @@
 
 #include "parcel.h"
 
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define RULES_MAX 64
 #define SERVERS_MAX 8
 #define PATTERNS_MAX 64
@@ -38,7 +39,7 @@ const char *way_text(unsigned int way);
  * @in: URI of what is filled here, likewise
  * @kind: of what sort
  * @way: WAY_*
- * @in_flight: messages that may wait for the engine's acknowledgement
+ * @in_flight: messages that may wait for the engine's acknowledgment
  * @line: of the file
  */
 struct rule {

@@ -11,12 +11,12 @@
 #include "calls.h"
 
 #define BATCH 64
-#define FETCH_MS	200
+#define FETCH_MS 200
 #define PATIENCE NS_PER_S /* with a full local queue, before deliveries go back */
 #define PROGRESS (3 * NS_PER_S / 2) /* to tell the engine that it goes on */
 #define PARTIAL_TIME (30 * NS_PER_S) /* without a chunk, then those that came go back */
 #define PARTIAL_AGE (3600 * NS_PER_S) /* of a chunk whose others never came */
-#define TIDY_TIME	(2 * NS_PER_S)
+#define TIDY_TIME (2 * NS_PER_S)
 
 struct in {
 	struct lane *l;

@@ -98,7 +98,7 @@ char *monitor_figures(const char *url)
 
 	if (f) {
 		fputc('{', f);
-		for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
 			if (!find_number(text, wanted[i], &n))
 				continue;
 			fprintf(f, "%s\"%s\":%llu", sep, wanted[i], n);

@@ -14,7 +14,7 @@
 
 #include "nats.h"
 
-#define FLUSH_MS	20 /* for the server to say that it has it */
+#define FLUSH_MS 20 /* for the server to say that it has it */
 #define MSG_ID "Nats-Msg-Id"
 
 /* The server's error codes that mean something else than: try again */

@@ -224,7 +224,8 @@ static void forget(struct engine *e)
 	natsSubscription_Destroy(e->answers);
 	jsCtx_Destroy(e->js);
 	natsConnection_Destroy(nc);
-	e->stored = e->answers = NULL;
+	e->stored = NULL;
+	e->answers = NULL;
 	e->js = NULL;
 }
 
@@ -329,7 +330,7 @@ static int declare_stream(struct engine *e, const struct rule *r, const struct r
 			  char why[ENGINE_TEXT])
 {
 	char all[NATS_NAME + 4];
-	const char *subjects[] = { all };
+	const char *subjects = all;
 	jsStreamInfo *info = NULL;
 	jsErrCode code = 0;
 	jsStreamConfig s;
@@ -337,7 +338,7 @@ static int declare_stream(struct engine *e, const struct rule *r, const struct r
 
 	configure(&s, t, r, e->conf);
 	snprintf(all, sizeof(all), "%s.>", t->subject);
-	s.Subjects = subjects;
+	s.Subjects = &subjects;
 	s.SubjectsLen = 1;
 	st = js_GetStreamInfo(&info, e->js, t->stream, NULL, &code);
 	if (st == NATS_NOT_FOUND)

@@ -33,8 +33,8 @@ struct slot {
 struct event {
 	uint64_t cookie;
 	int err;
-	char *why;		/* if err */
-	struct parcel *answer;	/* instead of all else; with its bytes behind it */
+	char *why; /* if err */
+	struct parcel *answer; /* instead of all else; with its bytes behind it */
 };
 
 struct events {
@@ -46,22 +46,22 @@ struct out {
 	struct lane *l;
 	struct local local;
 	struct slot *slot;
-	uint32_t *free;	/* numbers of slots, those from used on */
+	uint32_t *free; /* numbers of slots, those from used on */
 	unsigned int nslots, used, later;
 	struct slot newest; /* latest: the one to be sent next */
 	bool declared, tidies, unflushed;
 	int64_t declare_at, open_at, look_at, tidy_at;
 	uint64_t link_count;
-	int64_t due_at;		/* nothing is due before */
+	int64_t due_at; /* nothing is due before */
 	int wake;
-	pthread_mutex_t lock;	/* guards noted */
+	pthread_mutex_t lock; /* guards noted */
 	struct events noted, work;
 };
 
 /* A slot that is free, or NULL; it is used from slot_begin() on, which sends it. */
 struct slot *slot_free(const struct out *o);
 void slot_begin(struct out *o, struct slot *s);
-void slot_end(struct out *o, struct slot *s);	/* without a release */
+void slot_end(struct out *o, struct slot *s); /* without a release */
 
 uint32_t chunks_of(const struct out *o, uint64_t len);
 

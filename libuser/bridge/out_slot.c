@@ -13,10 +13,10 @@
 
 #include "out.h"
 
-#define STORE_TIMEOUT	(5 * NS_PER_S)	/* then it is sent again */
-#define RETRY_FIRST	(100 * NS_PER_MS)
-#define RETRY_LAST	(5 * NS_PER_S)
-#define LINE_ROOM	2048		/* of the engine's payload, for the line and more */
+#define STORE_TIMEOUT (5 * NS_PER_S) /* then it is sent again */
+#define RETRY_FIRST (100 * NS_PER_MS)
+#define RETRY_LAST (5 * NS_PER_S)
+#define LINE_ROOM 2048 /* of the engine's payload, for the line and more */
 
 static bool append(struct events *all, const struct event *e)
 {

@@ -75,8 +75,7 @@ bool uuid_ok(const char *text)
 
 int parcel_write(const struct parcel *p, char line[PARCEL_LINE])
 {
-	int n = snprintf(line, PARCEL_LINE,
-			 "v=%d realm=%s host=%s id=%s hops=%u len=%llu crc=%08x",
+	int n = snprintf(line, PARCEL_LINE, "v=%d realm=%s host=%s id=%s hops=%u len=%llu crc=%08x",
 			 PARCEL_VERSION, p->realm, p->host, p->id, p->hops,
 			 (unsigned long long)p->len, p->crc);
 
@@ -132,10 +131,10 @@ enum key {
 	K_COUNT
 };
 
-static const char *const key_text[K_COUNT] = { "v",    "realm",	  "host",  "id",
-					       "hops", "len",	 "crc",	   "prio",  "tag",
-					       "ttl",  "pid",	 "uid",	   "gid",   "chunk",
-					       "at",   "chunks", "head",   "reply", "flags" };
+static const char *const key_text[K_COUNT] = { "v",	 "realm", "host",  "id",    "hops",
+					       "len",	 "crc",	  "prio",  "tag",   "ttl",
+					       "pid",	 "uid",	  "gid",   "chunk", "at",
+					       "chunks", "head",  "reply", "flags" };
 
 static int find_key(const char *text, size_t len)
 {
@@ -196,7 +195,8 @@ static bool word(char *to, size_t room, const char *text)
 /* It begins with the host where the message was sent. */
 static bool read_id(struct parcel *p, const char *text)
 {
-	if (!token(p->id, sizeof(p->id), text) || strlen(text) < UUID_TEXT || text[UUID_TEXT - 1] != ':')
+	if (!token(p->id, sizeof(p->id), text) || strlen(text) < UUID_TEXT ||
+	    text[UUID_TEXT - 1] != ':')
 		return false;
 	memcpy(p->origin, text, UUID_TEXT - 1);
 	p->origin[UUID_TEXT - 1] = '\0';

@@ -48,7 +48,7 @@ static const struct figure {
 	  true },
 };
 
-#define FIGURES (sizeof(figures) / sizeof(figures[0]))
+#define FIGURES ARRAY_SIZE(figures)
 
 static uint64_t value(const struct lane *l, const struct figure *f)
 {

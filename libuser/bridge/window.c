@@ -127,6 +127,16 @@ static int damaged(const struct window *w, const char *what)
 	return -EUCLEAN;
 }
 
+static bool is_good(const struct entry *e)
+{
+	return e->sum == sum_entry(e->hash);
+}
+
+static bool is_empty(const struct entry *e)
+{
+	return !e->sum && !e->hash[0] && !e->hash[1] && !e->hash[2];
+}
+
 /* Of one origin: all but the one that may have been in work */
 static int load_origin(struct window *w, unsigned int o)
 {
@@ -143,18 +153,17 @@ static int load_origin(struct window *w, unsigned int o)
 	if (!w->index[o])
 		return -ENOMEM;
 	for (uint32_t i = 0; i < WINDOW; i++) {
-		bool none = !e[i].sum && !e[i].hash[0] && !e[i].hash[1] && !e[i].hash[2];
-
-		if (i == work && e[i].sum != sum_entry(e[i].hash)) {
-			memset(&e[i], 0, sizeof(e[i]));
-		} else if (none && i >= g->next) {
-			continue;
-		} else if (e[i].sum != sum_entry(e[i].hash)) {
-			return damaged(w, "an entry is damaged");
-		} else {
+		if (is_good(&e[i]))
 			index_add(w->index[o], &e[i], i);
-		}
+		else if (i == work)
+			memset(&e[i], 0, sizeof(e[i]));
+		else if (i < g->next || !is_empty(&e[i]))
+			return damaged(w, "an entry is damaged");
 	}
+	/* was it written, and not counted yet? */
+	if (is_good(&e[work]) &&
+	    (g->next < WINDOW || !memcmp(e[work].hash, w->head->intent.hash, sizeof(e->hash))))
+		g->next++;
 	return 0;
 }
 

@@ -41,8 +41,8 @@ static int run_bridge(int argc, char **argv)
 	run_beside(argv);
 	execvp(PROGRAM, argv);
 	if (errno == ENOENT)
-		return fail("there is no %s beside this program or in PATH: it is in the Debian package "
-			    "ipcx-bridge, or build it where libnats-dev is installed",
+		return fail("there is no %s beside this program or in PATH: the Debian package of "
+			    "that name has it; to build it, install libnats-dev",
 			    PROGRAM);
 	return fail_file(PROGRAM, errno);
 }
