@@ -15,7 +15,7 @@ struct call {
 	bool used;
 	uint64_t seq;
 	int64_t until;
-	char id[PARCEL_ID], reply[PARCEL_REPLY];
+	char id[PARCEL_ID], origin[UUID_TEXT];
 };
 
 /**
@@ -60,7 +60,7 @@ static void send_answer(const struct calls *c, const struct call *call, const st
 	}
 	p.len = p.size;
 	p.crc = parcel_crc(0, p.data, p.size);
-	b->ops->answer(b->e, call->reply, &p);
+	b->ops->answer(b->e, call->origin, &p);
 	count(&c->l->n.calls);
 }
 
@@ -142,15 +142,15 @@ int calls_commit(struct calls *c, struct local *local, const struct parcel *p, s
 	int r;
 
 	pthread_mutex_lock(&c->lock);
-	m->flags = c->n < CALLS_MAX ? IPCX_REQUEST : 0;
-	r = local_commit(local, m);
-	if (!r && m->flags) {
+	m->flags = IPCX_REQUEST;
+	r = c->n < CALLS_MAX ? local_commit(local, m) : -EAGAIN;
+	if (!r) {
 		while (call->used)
 			call++;
 		*call = (struct call){ .used = true, .seq = m->seq };
 		call->until = now_ns() + (p->ttl >= 0 ? p->ttl : CALL_TIMEOUT);
 		strcpy(call->id, p->id);
-		strcpy(call->reply, p->reply);
+		strcpy(call->origin, p->origin);
 		c->n++;
 		c->q = local->q;
 		pthread_cond_broadcast(&c->news);

@@ -14,8 +14,8 @@ struct calls *calls_new(struct lane *l); /* NULL: no memory, or no thread */
 void calls_free(struct calls *c);
 
 /*
- * Commits a request, so that its answer is expected before it can come; as a message without an
- * answer if too many are waited for. Return: as local_commit().
+ * Commits a request, so that its answer is expected before it can come. Return: as local_commit(),
+ * -EAGAIN also if too many are waited for.
  */
 int calls_commit(struct calls *c, struct local *local, const struct parcel *p, struct ipcx_msg *m);
 

@@ -129,6 +129,10 @@ static void read_server(struct reading *r, char **w, unsigned int n)
 static void read_user(struct reading *r, char **w, unsigned int n)
 {
 	(void)n;
+	if (w[2][0] != '/') { /* it may be the password itself */
+		wrong(r, "the password file has no absolute path: it begins with /");
+		return;
+	}
 	set_once(r, "user", &r->c->user, w[1]);
 	if (!r->c->password)
 		r->c->password = first_line(r, w[2]);

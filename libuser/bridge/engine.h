@@ -69,7 +69,7 @@ enum settle {
  *	is none
  * @purge: the chunks of a message go
  * @tidy: what all hosts have may go; called now and then, and when a parcel was refused
- * @answer: sends an answer to where a request says, which is not stored
+ * @answer: sends an answer to the host @origin, which is not stored
  * @payload_max: bytes of data that a parcel may have
  * @close: ends it; nothing is told afterwards
  */
@@ -88,14 +88,11 @@ struct engine_ops {
 		   struct delivery *d);
 	void (*purge)(struct engine *e, unsigned int rule, const char *id);
 	void (*tidy)(struct engine *e, unsigned int rule);
-	int (*answer)(struct engine *e, const char *to, const struct parcel *p);
+	int (*answer)(struct engine *e, const char *origin, const struct parcel *p);
 	size_t (*payload_max)(struct engine *e);
 	void (*close)(struct engine *e);
 };
 
 extern const struct engine_ops engine_nats;
-
-/* Where answers to a host come, for parcel.reply */
-int engine_reply_to(char to[PARCEL_REPLY], const struct conf *c);
 
 #endif /* IPCX_BRIDGE_ENGINE_H */

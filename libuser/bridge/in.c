@@ -93,7 +93,7 @@ static int loan(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 			sleep_ms(20); /* these did not wait */
 		else if (r != -ETIMEDOUT && r != -EINTR)
 			return r;
-		if (local_removed(&in->local))
+		if (local_removed(&in->local, in->l->r->in))
 			return -EIDRM;
 		lane_state(in->l, LANE_IN, "the local %s is full", in->l->r->in);
 	} while (!stopping(in->l->b) && now_ns() < until);
@@ -113,9 +113,13 @@ static int commit(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 	}
 	if (in->l->to)
 		known_put(in->l->to, p);
-	window_intend(in->l->w, p, in->local.object, local_sent(&in->local));
-	r = p->reply[0] && in->local.q ? calls_commit(in->calls, &in->local, p, m) :
-					 local_commit(&in->local, m);
+	r = window_intend(in->l->w, p, in->local.object, local_sent(&in->local));
+	if (r)
+		lane_trouble(in->l, LANE_IN, "the state in %s: %s", in->l->b->conf->state,
+			     strerror(-r));
+	else
+		r = p->call && in->local.q ? calls_commit(in->calls, &in->local, p, m) :
+					     local_commit(&in->local, m);
 	if (r) {
 		window_not_done(in->l->w);
 		if (in->l->to)
@@ -134,8 +138,10 @@ static enum settle local_failed(struct in *in, int err, bool *drops)
 	*drops = err == -EMSGSIZE;
 	if (*drops)
 		return SETTLE_TERM;
-	if (err == -ETIMEDOUT) {
+	if (err == -ETIMEDOUT || err == -EAGAIN) {
 		in->full = true;
+	} else if (err == -ENOSPC || err == -EFBIG) {
+		sleep_ms(500); /* the state has no room: told */
 	} else {
 		lane_trouble(in->l, LANE_IN, "%s: %s", in->l->r->in, ipcx_error());
 		if (local_is_gone(err) || err == -EPROTO)
@@ -215,9 +221,8 @@ static void put_chunk(struct in *in, struct delivery *d, const struct parcel *p)
 		d->handle = NULL;
 		put_assembled(in, whole);
 		return;
-	case ASSEMBLED_TWICE:
-		count(&in->l->n.copies);
-		settle(in, d, SETTLE_ACK, 0);
+	case ASSEMBLED_TWICE: /* not done yet, and it may be the one that is held */
+		settle(in, d, SETTLE_FORGET, 0);
 		break;
 	case ASSEMBLED_ROOM:
 		count(&in->l->n.returned);
@@ -289,8 +294,8 @@ static void put_head(struct in *in, struct delivery *d, const struct parcel *p)
 		r = commit(in, p, &m);
 	}
 	if (!r) {
-		settle(in, d, SETTLE_ACK, 0);
 		b->ops->purge(b->e, in->l->nr, p->id);
+		settle(in, d, SETTLE_ACK, 0);
 		return;
 	}
 	settle(in, d, local_failed(in, r, &drops), NS_PER_S / 2);
@@ -406,7 +411,7 @@ static bool is_ready(struct in *in)
 
 	if (local_is_open(&in->local) && now >= in->look_at) {
 		in->look_at = now + NS_PER_S;
-		if (local_removed(&in->local)) {
+		if (local_removed(&in->local, in->l->r->in)) {
 			lane_trouble(in->l, LANE_IN, "%s was removed: it is made anew",
 				     in->l->r->in);
 			lose_local(in);
@@ -460,6 +465,7 @@ static void fetch(struct in *in)
 	const struct bridge *b = in->l->b;
 	struct delivery d[BATCH];
 	char why[ENGINE_TEXT] = "";
+	uint64_t link = __atomic_load_n(&b->link_count, __ATOMIC_RELAXED);
 	int n = b->ops->fetch(b->e, in->l->nr, d, BATCH, FETCH_MS, why);
 
 	if (n < 0) {
@@ -474,7 +480,11 @@ static void fetch(struct in *in)
 	in->n = n;
 	for (in->at = 0; in->at < in->n; in->at++) {
 		progress(in);
-		if (stopping(b) || !local_is_open(&in->local) || in->full)
+		/* while the link was away another host got it */
+		if (in->l->r->kind == KIND_WORK &&
+		    link != __atomic_load_n(&b->link_count, __ATOMIC_RELAXED))
+			settle(in, &d[in->at], SETTLE_FORGET, 0);
+		else if (stopping(b) || !local_is_open(&in->local) || in->full)
 			settle(in, &d[in->at], SETTLE_NAK, in->full ? NS_PER_S / 2 : 0);
 		else
 			put(in, &d[in->at]);

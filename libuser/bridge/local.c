@@ -60,12 +60,15 @@ static void set_object(struct local *l)
 		time = born(AT_FDCWD, "/dev/ipcx");
 		ipcx_queue_attr(l->q, &a);
 		l->sent_counts = time;
+		l->number = a.id;
 	} else if (l->q && l->q->ops == &ipcx_transport_shm) {
 		memory = ipcx_shm_queue(l->q)->t;
 		time = born(memory->mem, "");
 		l->rings = true;
 		l->place = &memory->shm->place;
 	}
+	if (l->t && l->t->ops == &ipcx_topic_shm)
+		l->place = &l->t->shm->place;
 	l->steady = time;
 	l->object = time ? mix(time, a.id) : random_number();
 }
@@ -111,9 +114,23 @@ void local_close(struct local *l)
 	*l = (struct local){ 0 };
 }
 
-bool local_removed(const struct local *l)
+/* Of a queue of the kernel: what the name stands for now */
+static uint64_t number_of_name(const struct local *l, const char *uri)
 {
-	return l->place && !ipcx_place_is_there(l->place);
+	struct ipcx_queue_attr a = { .sz = sizeof(a) };
+	struct ipcx_queue *q = NULL;
+
+	if (!ipcx_queue_open(&q, uri, l->q->flags & (IPCX_SEND | IPCX_RECV), NULL))
+		ipcx_queue_attr(q, &a);
+	ipcx_queue_close(q);
+	return a.id;
+}
+
+bool local_removed(const struct local *l, const char *uri)
+{
+	if (l->place)
+		return !ipcx_place_is_there(l->place);
+	return l->number && number_of_name(l, uri) != l->number;
 }
 
 bool local_is_gone(int err)

@@ -17,6 +17,7 @@ struct ipcx_place;
  * @steady: a message that comes again has the same number
  * @sent_counts: its count of messages sent is of all senders
  * @rings: messages are numbered for each sender
+ * @number: the kernel's of a queue, else 0
  * @place: its file, if it has one that may go
  * @taken: messages
  */
@@ -25,6 +26,7 @@ struct local {
 	struct ipcx_topic *t;
 	uint64_t object;
 	bool steady, sent_counts, rings;
+	uint64_t number;
 	const struct ipcx_place *place;
 	uint64_t taken;
 };
@@ -39,7 +41,7 @@ static inline bool local_is_open(const struct local *l)
 }
 
 /* Has its name gone to another, or nobody? */
-bool local_removed(const struct local *l);
+bool local_removed(const struct local *l, const char *uri);
 
 /* Is it to be closed and opened again after this error? */
 bool local_is_gone(int err);

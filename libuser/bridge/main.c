@@ -81,12 +81,12 @@ static int run(struct conf *c)
 	signal(SIGPIPE, SIG_IGN);
 	signals = signalfd(-1, &set, SFD_CLOEXEC);
 	if (signals < 0 || bridge_start(&b))
-		return EXIT_FAILED;
+		_exit(EXIT_FAILED); /* some threads may run */
 	listener = status_listen(&b);
 	if (listener < 0) {
 		fprintf(stderr, "ipcx bridge: the socket in \"%s\": %s\n", c->state,
 			strerror(-listener));
-		return EXIT_FAILED;
+		_exit(EXIT_FAILED);
 	}
 	fprintf(stderr, "ipcx bridge: %s in %s is ready, %u rules\n", c->host, c->realm, c->nrules);
 	notify("READY=1");

@@ -21,20 +21,25 @@
 #define NATS_TOO_LONG 10054 /* message size exceeds maximum allowed */
 #define NATS_NO_STREAM 10059
 
+static void chunk_subject(const struct route *t, const struct parcel *p, char *to, size_t room)
+{
+	uint32_t hash[3];
+
+	parcel_hash(p->id, hash);
+	snprintf(to, room, "%s.c.%08x%08x%08x.%u", t->subject, hash[0], hash[1], hash[2], p->chunk);
+}
+
 static void subject_of(const struct engine *e, unsigned int rule, const struct parcel *p, char *to,
 		       size_t room)
 {
 	const struct route *t = &e->route[rule];
-	enum kind kind = e->conf->rule[rule].kind;
 
-	if (p->chunks == 1 || p->head || kind == KIND_FANOUT || kind == KIND_RELIABLE)
+	if (p->chunks == 1 || p->head)
 		snprintf(to, room, "%s.m", t->subject);
-	else if (kind == KIND_LATEST) /* one of each number stays */
+	else if (e->conf->rule[rule].kind == KIND_LATEST) /* one of each number stays */
 		snprintf(to, room, "%s.c.%u", t->subject, p->chunk);
 	else
-		snprintf(to, room, "%s.c.%08x%08x.%u", t->subject,
-			 parcel_crc(0, p->id, strlen(p->id)), parcel_crc(1, p->id, strlen(p->id)),
-			 p->chunk);
+		chunk_subject(t, p, to, room);
 }
 
 static void msg_id(const struct parcel *p, char *to, size_t room)
@@ -42,13 +47,13 @@ static void msg_id(const struct parcel *p, char *to, size_t room)
 	if (p->chunks == 1 || p->head)
 		snprintf(to, room, "%s", p->id);
 	else
-		snprintf(to, room, "%s/%u/%u", p->id, p->chunk, p->chunks);
+		snprintf(to, room, "%s/%u/%u/%u", p->id, p->chunk, p->chunks, p->round);
 }
 
 static natsStatus make_msg(natsMsg **m, const char *subject, const char *reply,
 			   const struct parcel *p, bool with_id)
 {
-	char line[PARCEL_LINE], id[PARCEL_ID + 24];
+	char line[PARCEL_LINE], id[PARCEL_ID + 40];
 	natsStatus s;
 
 	if (parcel_write(p, line) < 0)
@@ -276,12 +281,14 @@ static void purge(struct engine *e, unsigned int rule, const char *id)
 	pthread_rwlock_unlock(&e->lock);
 }
 
-static int answer(struct engine *e, const char *to, const struct parcel *p)
+static int answer(struct engine *e, const char *origin, const struct parcel *p)
 {
+	char to[ANSWER_SUBJECT];
 	natsMsg *m;
 	natsStatus s;
 
 	pthread_rwlock_rdlock(&e->lock);
+	nats_answers_to(to, e->conf, origin);
 	s = e->nc ? make_msg(&m, to, NULL, p, false) : NATS_CONNECTION_CLOSED;
 	if (s == NATS_OK) {
 		s = natsConnection_PublishMsg(e->nc, m);

@@ -13,6 +13,7 @@
 
 #include "engine.h"
 
+#define ANSWER_SUBJECT 160
 #define NATS_NAME 1100
 
 /**
@@ -70,6 +71,8 @@ int nats_begin(struct engine **e, const struct conf *c, const struct engine_even
 	       char why[ENGINE_TEXT]);
 int nats_declare(struct engine *e, unsigned int rule, bool in, char why[ENGINE_TEXT]);
 void nats_tidy(struct engine *e, unsigned int rule);
+/* Where answers for a host come */
+void nats_answers_to(char to[ANSWER_SUBJECT], const struct conf *c, const char *uuid);
 void nats_end(struct engine *e);
 
 #endif /* IPCX_BRIDGE_NATS_H */

@@ -20,6 +20,7 @@
 
 #include "nats.h"
 
+#define DUPLICATES (INT64_C(3600000000000))
 #define ACK_WAIT (INT64_C(5000000000)) /* what a dead host has taken goes to another */
 #define ACKS_MAX (2 * PARCEL_CHUNKS)
 #define PING_MS 3000
@@ -50,9 +51,9 @@ static void name_route(struct route *t, const struct conf *c, const struct rule 
 	snprintf(t->subject, sizeof(t->subject), "ipcx.%s.%s", realm, name);
 }
 
-int engine_reply_to(char to[PARCEL_REPLY], const struct conf *c)
+void nats_answers_to(char to[ANSWER_SUBJECT], const struct conf *c, const char *uuid)
 {
-	return snprintf(to, PARCEL_REPLY, "ipcx-answers.%s.%s", c->realm, c->uuid);
+	snprintf(to, ANSWER_SUBJECT, "ipcx-answers.%s.%s", c->realm, uuid);
 }
 
 static int say(char why[ENGINE_TEXT], const char *what, natsStatus s)
@@ -123,16 +124,19 @@ static void quiet(natsConnection *nc, natsSubscription *sub, natsStatus err, voi
 
 static natsStatus set_access(natsOptions *o, const struct conf *c)
 {
+	bool secure = c->ca;
 	natsStatus s = NATS_OK;
 
 	if (c->user)
 		s = natsOptions_SetUserInfo(o, c->user, c->password ? c->password : "");
 	if (s == NATS_OK && c->creds)
 		s = natsOptions_SetUserCredentialsFromFiles(o, c->creds, NULL);
-	if (s == NATS_OK && c->ca) {
+	for (unsigned int i = 0; i < c->nservers; i++)
+		secure |= !strncmp(c->server[i], "tls://", 6);
+	if (s == NATS_OK && secure) /* the library looks at no scheme */
 		s = natsOptions_SetSecure(o, true);
-		if (s == NATS_OK)
-			s = natsOptions_LoadCATrustedCertificates(o, c->ca);
+	if (s == NATS_OK && c->ca) {
+		s = natsOptions_LoadCATrustedCertificates(o, c->ca);
 		if (s == NATS_OK && c->cert)
 			s = natsOptions_LoadCertificatesChain(o, c->cert, c->key);
 	}
@@ -167,7 +171,7 @@ static natsStatus set_options(natsOptions *o, struct engine *e)
 
 static natsStatus subscribe(struct engine *e)
 {
-	char subject[PARCEL_REPLY], all[sizeof(e->inbox) + 4];
+	char subject[ANSWER_SUBJECT], all[sizeof(e->inbox) + 4];
 	natsInbox *inbox = NULL;
 	natsStatus s = natsInbox_Create(&inbox);
 
@@ -177,7 +181,7 @@ static natsStatus subscribe(struct engine *e)
 	natsInbox_Destroy(inbox);
 	snprintf(all, sizeof(all), "%s.>", e->inbox);
 	s = natsConnection_Subscribe(&e->stored, e->nc, all, nats_stored, e);
-	engine_reply_to(subject, e->conf);
+	nats_answers_to(subject, e->conf, e->conf->uuid);
 	if (s == NATS_OK)
 		s = natsConnection_Subscribe(&e->answers, e->nc, subject, nats_answered, e);
 	return s == NATS_OK ? natsConnection_JetStream(&e->js, e->nc, NULL) : s;
@@ -309,6 +313,8 @@ static void configure(jsStreamConfig *s, const struct route *t, const struct rul
 	s->Name = t->stream;
 	s->Replicas = c->replicas;
 	s->Storage = js_FileStorage;
+	s->MaxMsgsPerSubject = -1;
+	s->Duplicates = DUPLICATES;
 	s->Discard = js_DiscardNew; /* full: it is refused, and stays where it was sent */
 	switch (r->kind) {
 	case KIND_WORK:
@@ -326,12 +332,29 @@ static void configure(jsStreamConfig *s, const struct route *t, const struct rul
 	}
 }
 
+/* What a stream that somebody else has made must not be, or messages would be lost or come twice */
+static const char *wrong_stream(const jsStreamConfig *is, const jsStreamConfig *want)
+{
+	if (is->Retention != want->Retention || is->MaxMsgsPerSubject != want->MaxMsgsPerSubject)
+		return "all hosts of a realm give one kind, with its retention";
+	if (is->Discard != want->Discard)
+		return "when it is full it must discard new messages, not old ones";
+	if (is->NoAck)
+		return "it does not acknowledge";
+	if (is->Duplicates < want->Duplicates)
+		return "its window of duplicates is less than an hour";
+	if (is->SubjectsLen != 1 || strcmp(is->Subjects[0], want->Subjects[0]))
+		return "its subjects are others";
+	return NULL;
+}
+
 static int declare_stream(struct engine *e, const struct rule *r, const struct route *t,
 			  char why[ENGINE_TEXT])
 {
 	char all[NATS_NAME + 4];
 	const char *subjects = all;
 	jsStreamInfo *info = NULL;
+	const char *wrong;
 	jsErrCode code = 0;
 	jsStreamConfig s;
 	natsStatus st;
@@ -343,15 +366,13 @@ static int declare_stream(struct engine *e, const struct rule *r, const struct r
 	st = js_GetStreamInfo(&info, e->js, t->stream, NULL, &code);
 	if (st == NATS_NOT_FOUND)
 		st = js_AddStream(&info, e->js, &s, NULL, &code);
-	if (st == NATS_OK && (info->Config->Retention != s.Retention ||
-			      (info->Config->MaxMsgsPerSubject == 1) != (r->kind == KIND_LATEST))) {
-		snprintf(why, ENGINE_TEXT,
-			 "the stream \"%.80s\" is not of the kind %s: all hosts of a realm give one kind",
-			 t->stream, kind_text[r->kind]);
-		jsStreamInfo_Destroy(info);
+	wrong = st == NATS_OK ? wrong_stream(info->Config, &s) : NULL;
+	jsStreamInfo_Destroy(info);
+	if (wrong) {
+		snprintf(why, ENGINE_TEXT, "the stream \"%.80s\" is not fit for the kind %s: %s",
+			 t->stream, kind_text[r->kind], wrong);
 		return -EINVAL;
 	}
-	jsStreamInfo_Destroy(info);
 	return st == NATS_OK ? 0 : say(why, "the stream", st);
 }
 

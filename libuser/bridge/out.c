@@ -14,6 +14,7 @@
 #include "out.h"
 
 #define LOOK_AGAIN NS_PER_S /* for what was not there */
+#define BYTES_MAX (32 << 20) /* under way, but one message in any case */
 #define TAKE_MAX 64 /* before the engine's words are heard again */
 
 /* Full? Perhaps there is something that nobody wants any more. */
@@ -47,7 +48,7 @@ static void fill_parcel(struct out *o, struct slot *s)
 	local_number(&o->local, m, number, sizeof(number));
 	snprintf(s->p.id, sizeof(s->p.id), "%s:%s:%s", b->conf->uuid, b->epoch, number);
 	if (m->flags & IPCX_REQUEST && o->local.q)
-		engine_reply_to(s->p.reply, b->conf);
+		s->p.call = 1;
 }
 
 /* Return: whether the message taken is to be sent; else it is released. */
@@ -119,7 +120,7 @@ static bool take_one(struct out *o)
 	struct slot t = { 0 }, *s = latest ? &t : slot_free(o);
 	int r;
 
-	if (!s)
+	if (!s || o->chunked || (o->used && o->bytes > BYTES_MAX))
 		return false;
 	r = local_take(&o->local, &s->m);
 	if (r) {
@@ -170,7 +171,7 @@ static void open_local(struct out *o)
 		if (now < o->look_at)
 			return;
 		o->look_at = now + LOOK_AGAIN;
-		if (!local_removed(&o->local))
+		if (!local_removed(&o->local, o->l->r->out))
 			return;
 		if (o->used)
 			return; /* the last that were in it are on their way */
@@ -219,7 +220,9 @@ static void finish(struct out *o)
 
 		if (s->state == SLOT_FREE)
 			continue;
-		if (!s->copied)
+		if (!s->copied && s->state == SLOT_CALLED)
+			local_release(&o->local, &s->m); /* it is stored */
+		else if (!s->copied)
 			local_nack(&o->local, &s->m);
 		slot_end(o, s);
 	}
@@ -235,7 +238,7 @@ static bool drained(const struct out *o)
 
 	for (unsigned int i = 0; i < o->nslots; i++)
 		sent += o->slot[i].state == SLOT_SENT;
-	return !sent || now_ns() > o->l->b->stop + DRAIN_TIMEOUT;
+	return (!sent && !o->newest.copied) || now_ns() > o->l->b->stop + DRAIN_TIMEOUT;
 }
 
 void *out_run(void *lane)
@@ -248,7 +251,9 @@ void *out_run(void *lane)
 		busy = slots_told(o);
 		slots_due(o);
 		tidy(o);
-		if (!stopping(l->b)) {
+		if (stopping(l->b)) {
+			send_newest(o);
+		} else {
 			open_local(o);
 			if (!link_up(l->b))
 				lane_state(l, LANE_OUT, "waits for the engine");
@@ -256,7 +261,7 @@ void *out_run(void *lane)
 				declare(o);
 			if (link_up(l->b) && o->declared && local_is_open(&o->local)) {
 				busy |= take_some(o);
-				if (!o->later)
+				if (!o->later && !o->refuses)
 					lane_state(l, LANE_OUT, "runs");
 			}
 		}

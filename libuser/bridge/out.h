@@ -27,6 +27,7 @@ struct slot {
 	uint8_t *stored; /* which, if there are several */
 	int64_t due;
 	unsigned int tries;
+	int64_t since; /* its first chunk was sent */
 };
 
 /* What another thread has noted down */
@@ -49,7 +50,9 @@ struct out {
 	uint32_t *free; /* numbers of slots, those from used on */
 	unsigned int nslots, used, later;
 	struct slot newest; /* latest: the one to be sent next */
-	bool declared, tidies, unflushed;
+	unsigned int chunked; /* with several chunks; one after the other goes */
+	uint64_t bytes; /* of those used */
+	bool declared, tidies, unflushed, refuses;
 	int64_t declare_at, open_at, look_at, tidy_at;
 	uint64_t link_count;
 	int64_t due_at; /* nothing is due before */

@@ -84,13 +84,22 @@ static uint64_t cookie_of(const struct out *o, const struct slot *s, uint32_t ch
 	return (uint64_t)(s - o->slot) << 48 | (uint64_t)s->gen << 32 | chunk;
 }
 
+static void account(struct out *o, struct slot *s, int add)
+{
+	if (add < 0)
+		o->free[o->used - 1] = s - o->slot;
+	o->used += add;
+	o->bytes += add * (int64_t)s->p.len;
+	o->chunked += s->p.chunks > 1 ? add : 0;
+}
+
 static void set_state(struct out *o, struct slot *s, enum slot_state state)
 {
 	o->later += (state == SLOT_LATER) - (s->state == SLOT_LATER);
 	if (s->state == SLOT_FREE && state != SLOT_FREE)
-		o->used++; /* slot_free() was it */
+		account(o, s, 1); /* slot_free() was it */
 	else if (s->state != SLOT_FREE && state == SLOT_FREE)
-		o->free[--o->used] = s - o->slot;
+		account(o, s, -1);
 	s->state = state;
 	count_set(&o->l->n.in_flight, o->used);
 }
@@ -160,13 +169,18 @@ static void retry_later(struct out *o, struct slot *s)
 	int64_t wait = RETRY_FIRST << (s->tries < 6 ? s->tries : 6);
 
 	s->tries++;
-	s->due = now_ns() + (wait < RETRY_LAST ? wait : RETRY_LAST);
+	wait = wait < RETRY_LAST ? wait : RETRY_LAST;
+	s->due = now_ns() + wait / 2 + random() % wait; /* not all hosts at once */
 	set_state(o, s, SLOT_LATER);
 }
 
 static void drop(struct out *o, struct slot *s, enum reason why)
 {
+	const struct bridge *b = o->l->b;
+
 	lane_drop(o->l, why);
+	if (s->stored && s->have && o->l->r->kind != KIND_LATEST)
+		b->ops->purge(b->e, o->l->nr, s->p.id);
 	release(o, s);
 }
 
@@ -191,7 +205,7 @@ static void send_slot(struct out *o, struct slot *s)
 		retry_later(o, s);
 		return;
 	}
-	s->due = now + STORE_TIMEOUT;
+	s->due = now + STORE_TIMEOUT * (1 + (s->tries < 8 ? s->tries : 8));
 	o->unflushed = true;
 	set_state(o, s, SLOT_SENT);
 }
@@ -203,19 +217,40 @@ uint32_t chunks_of(const struct out *o, uint64_t len)
 	return len ? (len + max - 1) / max : 1;
 }
 
+/* How long receivers keep a part of a message for the rest, less some */
+static int64_t chunks_keep(const struct out *o)
+{
+	return o->l->r->kind == KIND_LATEST ? 10 * NS_PER_S : 200 * NS_PER_S;
+}
+
+/* All chunks go again; the engine must not take them for copies. */
+static void begin_anew(struct out *o, struct slot *s, uint32_t chunks)
+{
+	const struct bridge *b = o->l->b;
+
+	if (s->have && o->l->r->kind != KIND_LATEST)
+		b->ops->purge(b->e, o->l->nr, s->p.id);
+	o->chunked -= s->p.chunks > 1;
+	free(s->stored);
+	s->stored = chunks > 1 ? calloc(chunks, 1) : NULL;
+	s->p.chunks = s->stored ? chunks : 1;
+	o->chunked += s->p.chunks > 1;
+	s->p.round++;
+	s->have = 0;
+	s->since = now_ns();
+	s->head_sent = false;
+	s->gen++;
+}
+
 static void resend_slot(struct out *o, struct slot *s)
 {
 	uint32_t chunks = chunks_of(o, s->p.len);
 
 	count(&o->l->n.retried);
-	if (s->p.chunks != chunks) { /* another server, with another limit: from the start */
-		free(s->stored);
-		s->stored = calloc(chunks, 1);
-		s->p.chunks = s->stored ? chunks : 1;
-		s->have = 0;
-		s->head_sent = false;
-		s->gen++;
-	}
+	s->tries++;
+	/* another server, with another limit; or those who have some do not wait for ever */
+	if (s->p.chunks != chunks || (s->stored && now_ns() - s->since > chunks_keep(o)))
+		begin_anew(o, s, chunks);
 	send_slot(o, s);
 }
 
@@ -223,7 +258,7 @@ static void stored_all(struct out *o, struct slot *s)
 {
 	count(&o->l->n.out);
 	s->tries = 0;
-	if (!s->p.reply[0]) {
+	if (!s->p.call) {
 		release(o, s);
 		return;
 	}
@@ -234,6 +269,7 @@ static void stored_all(struct out *o, struct slot *s)
 static void stored(struct out *o, struct slot *s, uint32_t chunk)
 {
 	count(&o->l->n.acked);
+	o->refuses = false;
 	if (s->p.chunks > 1 && chunk < s->p.chunks) {
 		if (s->stored[chunk])
 			return;
@@ -259,8 +295,12 @@ static void refused(struct out *o, struct slot *s, const struct event *e)
 		drop(o, s, DROP_OVERSIZED);
 		return;
 	}
+	o->refuses = true;
 	if (e->err == -ENXIO)
 		o->declared = false;
+	/* what it has stored of it would keep others out, or went with the stream */
+	if (s->stored && s->have)
+		begin_anew(o, s, s->p.chunks);
 	lane_trouble(o->l, LANE_OUT, "the engine refuses: %s", why);
 	o->tidies = true;
 	if (s->state == SLOT_SENT)
@@ -276,7 +316,7 @@ static void answered(struct out *o, const struct parcel *p)
 	for (unsigned int i = 0; i < o->nslots && !s; i++)
 		if (o->slot[i].state != SLOT_FREE && !strcmp(o->slot[i].p.id, p->id))
 			s = &o->slot[i];
-	if (!s || !s->p.reply[0] || s->copied)
+	if (!s || !s->p.call || s->copied)
 		return; /* too late */
 	if (p->flags) {
 		release(o, s);
@@ -372,6 +412,7 @@ void slot_begin(struct out *o, struct slot *s)
 	}
 	s->have = 0;
 	s->tries = 0;
+	s->since = now_ns();
 	s->head_sent = false;
 	set_state(o, s, SLOT_SENT);
 	send_slot(o, s);

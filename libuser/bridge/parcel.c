@@ -55,6 +55,21 @@ uint32_t parcel_crc(uint32_t crc, const void *data, size_t len)
 	return ~crc;
 }
 
+void parcel_hash(const char *id, uint32_t hash[3])
+{
+	uint64_t a = 0xcbf29ce484222325, b = 0x9ae16a3b2f90404f;
+
+	for (; *id; id++) {
+		a = (a ^ (unsigned char)*id) * 0x100000001b3;
+		b = (b + (unsigned char)*id) * 0xff51afd7ed558ccd;
+		b ^= b >> 32;
+	}
+	a ^= a >> 29;
+	hash[0] = a;
+	hash[1] = b;
+	hash[2] = a >> 32 ^ b >> 32;
+}
+
 bool word_ok(const char *text, size_t max)
 {
 	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
@@ -98,8 +113,8 @@ int parcel_write(const struct parcel *p, char line[PARCEL_LINE])
 		MORE(" chunks=%u", p->chunks);
 	if (p->head)
 		MORE(" head=1");
-	if (p->reply[0])
-		MORE(" reply=%s", p->reply);
+	if (p->call)
+		MORE(" call=1");
 	if (p->flags)
 		MORE(" flags=%u", p->flags);
 #undef MORE
@@ -126,7 +141,7 @@ enum key {
 	K_AT,
 	K_CHUNKS,
 	K_HEAD,
-	K_REPLY,
+	K_CALL,
 	K_FLAGS,
 	K_COUNT
 };
@@ -134,7 +149,7 @@ enum key {
 static const char *const key_text[K_COUNT] = { "v",	 "realm", "host",  "id",    "hops",
 					       "len",	 "crc",	  "prio",  "tag",   "ttl",
 					       "pid",	 "uid",	  "gid",   "chunk", "at",
-					       "chunks", "head",  "reply", "flags" };
+					       "chunks", "head",  "call",  "flags" };
 
 static int find_key(const char *text, size_t len)
 {
@@ -246,8 +261,8 @@ static bool set_key(struct parcel *p, enum key k, const char *text)
 		return number32(text, 10, PARCEL_CHUNKS, &p->chunks) && p->chunks > 1;
 	case K_HEAD:
 		return number32(text, 10, 1, &p->head) && p->head;
-	case K_REPLY:
-		return token(p->reply, sizeof(p->reply), text);
+	case K_CALL:
+		return number32(text, 10, 1, &p->call) && p->call;
 	case K_FLAGS:
 		return number32(text, 10, UINT32_MAX, &p->flags);
 	default:
@@ -276,6 +291,7 @@ static uint32_t read_keys(struct parcel *p, char *line)
 static enum reason check_chunk(const struct parcel *p, uint32_t seen, size_t size)
 {
 	const uint32_t of_chunk = 1U << K_CHUNK | 1U << K_AT;
+	uint64_t each;
 
 	if (p->head)
 		return p->chunks > 1 && !size && !(seen & of_chunk) ? DROP_NONE : DROP_MALFORMED;
@@ -286,6 +302,10 @@ static enum reason check_chunk(const struct parcel *p, uint32_t seen, size_t siz
 	if (p->at > p->len || size > p->len - p->at || (!p->chunk != !p->at))
 		return DROP_MALFORMED;
 	if ((p->chunk == p->chunks - 1) != (p->at + size == p->len))
+		return DROP_MALFORMED;
+	/* all are of one size, but the last may be shorter */
+	each = p->chunk == p->chunks - 1 ? p->at / (p->chunks - 1) : size;
+	if (p->at != p->chunk * each || size > each || p->len > p->chunks * each)
 		return DROP_MALFORMED;
 	return DROP_NONE;
 }
@@ -328,13 +348,15 @@ void partial_free(struct partial *m)
 
 static struct partial *begin(struct assembly *a, const struct parcel *p)
 {
-	uint64_t max = a->bytes_max ? a->bytes_max : PARCEL_LEN_MAX;
+	const uint64_t one = PARCEL_LEN_MAX + PARCEL_CHUNKS * sizeof(void *);
+	uint64_t max = a->bytes_max ? a->bytes_max : one;
+	size_t held = p->chunks * sizeof(void *);
 	struct partial *m;
 	void *room;
 
-	if (p->len > max - a->bytes)
+	if (p->len + held > max - a->bytes)
 		return NULL;
-	m = calloc(1, sizeof(*m) + p->chunks * sizeof(m->held[0]));
+	m = calloc(1, sizeof(*m) + held);
 	room = calloc(1, p->len); /* they may leave gaps */
 	if (!m || !room) {
 		free(m);
@@ -346,7 +368,7 @@ static struct partial *begin(struct assembly *a, const struct parcel *p)
 	m->p.size = p->len;
 	m->next = a->first;
 	a->first = m;
-	a->bytes += p->len;
+	a->bytes += p->len + held;
 	return m;
 }
 
@@ -358,7 +380,7 @@ static void take_out(struct assembly *a, struct partial *m)
 		at = &(*at)->next;
 	*at = m->next;
 	m->next = NULL;
-	a->bytes -= m->p.len;
+	a->bytes -= m->p.len + m->p.chunks * sizeof(void *);
 }
 
 enum assembled assembly_put(struct assembly *a, const struct parcel *p, void *held, int64_t now,

@@ -15,7 +15,6 @@
 #define PARCEL_LINE 1024 /* bytes of the line, the final NUL included */
 #define PARCEL_ID 160
 #define PARCEL_WORD 64 /* of a realm or host */
-#define PARCEL_REPLY 160
 #define PARCEL_CHUNKS 4096 /* of one message */
 #define PARCEL_LEN_MAX ((uint64_t)256 << 20)
 #define HOPS_MAX 8
@@ -43,7 +42,8 @@ extern const char *const reason_text[DROP_COUNT];
  * @origin: uuid of the host where it was sent
  * @host: that host's name
  * @id: origin:boot epoch:object:sequence, of the message
- * @reply: where the answer goes, "" if none is waited for
+ * @round: how often its chunks were begun anew; not in the line
+ * @call: it is a request, its sender waits for an answer
  * @hops: bridges that it has passed before this one
  * @prio: 0..31
  * @flags: of an answer: IPCX_CANCELED and the like
@@ -63,8 +63,8 @@ extern const char *const reason_text[DROP_COUNT];
  */
 struct parcel {
 	char realm[PARCEL_WORD], origin[UUID_TEXT], host[PARCEL_WORD];
-	char id[PARCEL_ID], reply[PARCEL_REPLY];
-	uint32_t hops, prio, flags, chunk, chunks, head, crc, uid, gid;
+	char id[PARCEL_ID];
+	uint32_t round, call, hops, prio, flags, chunk, chunks, head, crc, uid, gid;
 	int64_t pid;
 	uint64_t tag, len, at;
 	int64_t ttl;
@@ -80,6 +80,9 @@ int parcel_write(const struct parcel *p, char line[PARCEL_LINE]);
 
 /* @p->data and size stay as they are, but are looked at. Return: DROP_NONE or why not. */
 enum reason parcel_read(struct parcel *p, const char *line, const void *data, size_t size);
+
+/* 96 bits of an id: two ids with the same are not to be seen */
+void parcel_hash(const char *id, uint32_t hash[3]);
 
 bool word_ok(const char *text, size_t max); /* letters, digits, '-' and '_' */
 bool uuid_ok(const char *text);
@@ -104,7 +107,7 @@ struct partial {
  * struct assembly - messages of which not all is here
  * @first: the newest
  * @bytes: room that they take
- * @bytes_max: no more than that, 0 for PARCEL_LEN_MAX
+ * @bytes_max: no more than that, 0 for that of one of the longest
  */
 struct assembly {
 	struct partial *first;

@@ -38,7 +38,6 @@ struct intent {
 	char origin[UUID_TEXT + 3];
 	uint32_t hash[3], sum;
 	uint64_t object, sent;
-	uint64_t alone; /* nobody else sent into that queue before */
 };
 
 struct head {
@@ -60,7 +59,7 @@ struct window {
 	struct head *head;
 	struct index *index[ORIGINS_MAX];
 	struct intent left; /* when it was opened */
-	uint64_t last_object, last_sent;
+	int fd;
 	bool perhaps;
 	char *path;
 };
@@ -77,22 +76,6 @@ static uint32_t sum_entry(const uint32_t hash[3])
 	uint32_t sum = parcel_crc(0, hash, 3 * sizeof(*hash));
 
 	return sum ? sum : 1; /* 0 is empty */
-}
-
-/* 96 bits: among 2^16 ids one that is taken for another is not to be seen */
-static void hash_id(const char *id, uint32_t hash[3])
-{
-	uint64_t a = 0xcbf29ce484222325, b = 0x9ae16a3b2f90404f;
-
-	for (; *id; id++) {
-		a = (a ^ (unsigned char)*id) * 0x100000001b3;
-		b = (b + (unsigned char)*id) * 0xff51afd7ed558ccd;
-		b ^= b >> 32;
-	}
-	a ^= a >> 29;
-	hash[0] = a;
-	hash[1] = b;
-	hash[2] = a >> 32 ^ b >> 32;
 }
 
 static uint32_t bucket(const uint32_t hash[3])
@@ -217,6 +200,7 @@ static int map(struct window *w, int fd, const char *host, const char *rule)
 {
 	struct stat st;
 	void *at;
+	int r;
 
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
 		return damaged(w, "it is no file");
@@ -224,6 +208,9 @@ static int map(struct window *w, int fd, const char *host, const char *rule)
 		return damaged(w, "it has not the length of one");
 	if (!st.st_size && ftruncate(fd, FILE_SIZE))
 		return -errno;
+	r = posix_fallocate(fd, 0, PAGE);
+	if (r)
+		return -r;
 	at = mmap(NULL, FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (at == MAP_FAILED)
 		return -errno;
@@ -264,9 +251,8 @@ int window_open(struct window **out, const char *dir, const char *host, const ch
 		return -ENOMEM;
 	}
 	fd = open(w->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	w->fd = fd;
 	r = fd < 0 ? -errno : map(w, fd, host, rule);
-	if (fd >= 0)
-		close(fd);
 	if (r && r != -EUCLEAN)
 		fprintf(stderr, "ipcx bridge: the state \"%s\": %s\n", w->path, strerror(-r));
 	if (r) {
@@ -283,6 +269,8 @@ void window_close(struct window *w)
 		return;
 	if (w->head)
 		munmap(w->head, FILE_SIZE);
+	if (w->fd >= 0)
+		close(w->fd);
 	for (unsigned int o = 0; o < ORIGINS_MAX; o++)
 		free(w->index[o]);
 	free(w->path);
@@ -309,7 +297,9 @@ static int make_origin(struct window *w, const char *uuid)
 	o = g - all;
 	if (!w->index[o])
 		w->index[o] = malloc(sizeof(*w->index[o]));
-	if (!w->index[o])
+	/* without room on the disk a write to the map would be SIGBUS */
+	if (!w->index[o] || posix_fallocate(w->fd, PAGE + (off_t)o * WINDOW * sizeof(struct entry),
+					    WINDOW * sizeof(struct entry)))
 		return -1;
 	memset(g, 0, sizeof(*g)); /* killed now, it is free */
 	memset(entries(w, o), 0, WINDOW * sizeof(struct entry));
@@ -328,7 +318,7 @@ enum seen window_look(struct window *w, const struct parcel *p)
 	int o = find_origin(w, p->origin);
 	uint32_t hash[3];
 
-	hash_id(p->id, hash);
+	parcel_hash(p->id, hash);
 	if (o >= 0) {
 		const struct index *x = w->index[o];
 
@@ -342,21 +332,21 @@ enum seen window_look(struct window *w, const struct parcel *p)
 	return SEEN_NOT;
 }
 
-void window_intend(struct window *w, const struct parcel *p, uint64_t object, uint64_t sent)
+int window_intend(struct window *w, const struct parcel *p, uint64_t object, uint64_t sent)
 {
 	struct intent i = { .object = object, .sent = sent };
 
-	i.alone = object && object == w->last_object && sent == w->last_sent + 1;
-	w->last_object = object;
-	w->last_sent = sent;
+	if (find_origin(w, p->origin) < 0 && make_origin(w, p->origin) < 0)
+		return -ENOSPC;
 	strcpy(i.origin, p->origin);
-	hash_id(p->id, i.hash);
+	parcel_hash(p->id, i.hash);
 	w->head->intent.sum = 0;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	w->head->intent = i;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	w->head->intent.sum = sum_intent(&i);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return 0;
 }
 
 static void note(struct window *w, const char *origin, const uint32_t hash[3])
@@ -367,9 +357,7 @@ static void note(struct window *w, const char *origin, const uint32_t hash[3])
 	uint32_t nr;
 
 	if (o < 0)
-		o = make_origin(w, origin);
-	if (o < 0)
-		return;
+		return; /* window_intend() made it */
 	g = &w->head->origin[o];
 	nr = g->next % WINDOW;
 	e = &entries(w, o)[nr];
@@ -390,7 +378,7 @@ void window_done(struct window *w, const struct parcel *p)
 {
 	uint32_t hash[3];
 
-	hash_id(p->id, hash);
+	parcel_hash(p->id, hash);
 	note(w, p->origin, hash);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	w->head->intent.sum = 0;
@@ -411,13 +399,7 @@ bool window_settle(struct window *w, uint64_t object, uint64_t sent)
 		return true;
 	if (!object || i->object != object)
 		return false;
-	if (sent == i->sent) {
-		w->perhaps = false;
-		return true;
-	}
-	if (!i->alone || sent != i->sent + 1)
-		return false;
-	note(w, i->origin, i->hash);
-	w->perhaps = false;
-	return true;
+	/* another number may be of others, who sent while the bridge was away */
+	w->perhaps = sent != i->sent;
+	return !w->perhaps;
 }

@@ -32,9 +32,9 @@ enum seen window_look(struct window *w, const struct parcel *p);
 
 /*
  * Before a message is put into the queue @object, of which @sent messages were sent before; 0 if
- * that cannot be told.
+ * that cannot be told. Return: 0, or a negative errno: it could not be noted down.
  */
-void window_intend(struct window *w, const struct parcel *p, uint64_t object, uint64_t sent);
+int window_intend(struct window *w, const struct parcel *p, uint64_t object, uint64_t sent);
 
 /* And afterwards: it was, or not. */
 void window_done(struct window *w, const struct parcel *p);

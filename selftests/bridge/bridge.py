@@ -362,7 +362,7 @@ def told(dir):
                         ("server http://h", "nats://HOST:PORT"), ("server nats://u:p@h:1", "seen by all"),
                         ("queue w work out in_flight 0", "1..4096"), ("queue w work out local", "local URI"),
                         ("queue a/b work out", "is no name"), ("deny q*", "is denied"), ("allow z*", "allow q"),
-                        ("tls /a /b", "without its key"), ("user u /nonexistent", "password file"),
+                        ("tls /a /b", "without its key"), ("user u /nonexistent", "password file"), ("user u secret", "absolute path"),
                         ("realm two", "second \"realm\""), ("monitor ftp://x", "http://HOST:PORT")):
         with open(a.conf, "w", encoding="utf-8") as f:
             f.write(good + line + "\n")

@@ -30,7 +30,7 @@ static void check_parcel(const struct parcel *p, const void *data, size_t size)
 	check(p->data == data && p->size == size, "other bytes");
 	check(uuid_ok(p->origin) && word_ok(p->realm, sizeof(p->realm)), "no origin or realm");
 	check(!strncmp(p->id, p->origin, UUID_TEXT - 1), "the id is not of the origin");
-	check(strlen(p->id) < sizeof(p->id) && strlen(p->reply) < sizeof(p->reply), "no end");
+	check(strlen(p->id) < sizeof(p->id), "no end");
 	check(p->ttl >= -1 && p->pid >= -1, "a negative number");
 	if (p->head)
 		check(p->chunks > 1 && !size, "a head with bytes");
