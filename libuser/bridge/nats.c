@@ -16,6 +16,7 @@
 
 #define FLUSH_MS 20 /* for the server to say that it has it */
 #define MSG_ID "Nats-Msg-Id"
+#define ANSWER_MS 500 /* within which the server says that a request has ended */
 
 /* The server's error codes that mean something else than: try again */
 #define NATS_TOO_LONG 10054 /* message size exceeds maximum allowed */
@@ -185,58 +186,113 @@ static void fill_delivery(struct delivery *d, natsMsg *m)
 	d->handle = m;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+/* Asks for so many to be sent to the route's inbox, for so long. */
+static natsStatus ask(struct engine *e, struct route *t, unsigned int n, int ms)
+{
+	char subject[NATS_NAME + 128], request[96];
+
+	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.%s.%s", t->stream, t->durable);
+	snprintf(request, sizeof(request), "{\"batch\":%u,\"expires\":%d000000}", n, ms);
+	t->asked = n;
+	t->asked_until = now_ms() + ms + ANSWER_MS;
+	return natsConnection_PublishRequestString(e->nc, subject, t->inbox, request);
+}
+
+/* Tells the end of what was asked for; NATS_OK: that is as usual */
+static natsStatus ended(struct route *t, natsMsg *m)
+{
+	const char *status = "", *words = "";
+
+	natsMsgHeader_Get(m, "Status", &status);
+	natsMsgHeader_Get(m, "Description", &words);
+	t->asked = 0;
+	if (!strcmp(status, "503") || strstr(words, "Deleted"))
+		return NATS_NO_RESPONDERS;
+	return NATS_OK;
+}
+
+static bool is_status(natsMsg *m)
+{
+	const char *status;
+
+	return !natsMsg_GetDataLength(m) && natsMsgHeader_Get(m, "Status", &status) == NATS_OK;
+}
+
+/* Takes what has come; waits for the first. */
+static natsStatus collect(struct route *t, struct delivery *d, unsigned int n, int ms,
+			  unsigned int *got)
+{
+	natsStatus s = NATS_OK;
+
+	while (s == NATS_OK && *got < n) {
+		natsMsg *m;
+
+		s = natsSubscription_NextMsg(&m, t->sub, *got ? 0 : ms);
+		if (s != NATS_OK)
+			return s;
+		if (is_status(m)) {
+			s = ended(t, m);
+			natsMsg_Destroy(m);
+			if (!*got)
+				return s;
+			continue;
+		}
+		fill_delivery(&d[(*got)++], m);
+		t->asked -= t->asked > 0;
+	}
+	return s;
+}
+
+/*
+ * natsSubscription_Fetch() of libnats 3.4.1 writes past its array when messages of an earlier
+ * request come late. Here they stay in the subscription for the next fetch.
+ */
 static int fetch(struct engine *e, unsigned int rule, struct delivery *d, unsigned int n, int ms,
 		 char why[ENGINE_TEXT])
 {
-	natsMsgList list = { 0 };
+	struct route *t = &e->route[rule];
 	natsStatus s = NATS_INVALID_SUBSCRIPTION;
 	unsigned int got = 0;
 
 	pthread_rwlock_rdlock(&e->lock);
-	if (e->route[rule].sub)
-		s = natsSubscription_Fetch(&list, e->route[rule].sub, n, ms, NULL);
-	if (s != NATS_OK && s != NATS_TIMEOUT) {
-		const char *text = nats_GetLastError(NULL);
-
-		snprintf(why, ENGINE_TEXT, "%s", text && *text ? text : natsStatus_GetText(s));
-	}
+	if (t->sub)
+		s = t->asked && now_ms() < t->asked_until ? NATS_OK : ask(e, t, n, ms);
+	if (s == NATS_OK)
+		s = collect(t, d, n, ms, &got);
+	if (s != NATS_OK && s != NATS_TIMEOUT)
+		snprintf(why, ENGINE_TEXT, "the consumer: %s", natsStatus_GetText(s));
 	pthread_rwlock_unlock(&e->lock);
-	if (s == NATS_TIMEOUT)
-		return 0;
-	if (s != NATS_OK)
-		return -ENXIO;
-	for (int i = 0; i < list.Count && got < n; i++) {
-		fill_delivery(&d[got++], list.Msgs[i]);
-		list.Msgs[i] = NULL; /* it is the delivery's now */
-	}
-	natsMsgList_Destroy(&list);
-	return got;
+	return got || s == NATS_OK || s == NATS_TIMEOUT ? (int)got : -ENXIO;
+}
+
+/* What natsMsg_Ack() and its like publish; these want their own kind of subscription */
+static void tell(struct engine *e, natsMsg *m, const char *text)
+{
+	if (e->nc && natsMsg_GetReply(m))
+		natsConnection_PublishString(e->nc, natsMsg_GetReply(m), text);
 }
 
 static void settle(struct engine *e, struct delivery *d, enum settle how, int64_t delay)
 {
+	static const char *const text[] = { [SETTLE_ACK] = "+ACK",
+					    [SETTLE_NAK] = "-NAK",
+					    [SETTLE_TERM] = "+TERM",
+					    [SETTLE_PROGRESS] = "+WPI" };
 	natsMsg *m = d->handle;
+	char nak[64];
 
+	snprintf(nak, sizeof(nak), "-NAK {\"delay\":%" PRId64 "}", delay);
 	pthread_rwlock_rdlock(&e->lock);
-	switch (how) {
-	case SETTLE_ACK:
-		natsMsg_Ack(m, NULL);
-		break;
-	case SETTLE_NAK:
-		if (delay)
-			natsMsg_NakWithDelay(m, delay / 1000000, NULL);
-		else
-			natsMsg_Nak(m, NULL);
-		break;
-	case SETTLE_TERM:
-		natsMsg_Term(m, NULL);
-		break;
-	case SETTLE_PROGRESS:
-		natsMsg_InProgress(m, NULL);
-		break;
-	case SETTLE_FORGET:
-		break;
-	}
+	if (how != SETTLE_FORGET)
+		tell(e, m, how == SETTLE_NAK && delay ? nak : text[how]);
 	pthread_rwlock_unlock(&e->lock);
 	if (how == SETTLE_PROGRESS)
 		return;

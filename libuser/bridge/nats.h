@@ -20,11 +20,18 @@
  * struct route - what a rule has there
  * @stream: its name
  * @subject: of messages; chunks apart have another at the end
- * @sub: its durable consumer, of the thread that takes from there
+ * @durable: name of its consumer
+ * @inbox: where messages that were asked for come; this and the rest is of the thread that takes
+ *	from there
+ * @sub: to @inbox
+ * @asked: messages asked for that have not come
+ * @asked_until: ms, then that is asked for no more
  */
 struct route {
-	char stream[NATS_NAME], subject[NATS_NAME];
+	char stream[NATS_NAME], subject[NATS_NAME], durable[UUID_TEXT], inbox[96];
 	natsSubscription *sub;
+	unsigned int asked;
+	int64_t asked_until;
 };
 
 /**

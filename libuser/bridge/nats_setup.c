@@ -376,34 +376,43 @@ static int declare_stream(struct engine *e, const struct rule *r, const struct r
 	return st == NATS_OK ? 0 : say(why, "the stream", st);
 }
 
+/* Where what is asked for comes; it stays when the consumer is declared again. */
+static natsStatus subscribe_route(struct engine *e, struct route *t)
+{
+	natsInbox *inbox = NULL;
+	natsStatus s;
+
+	t->asked = 0;
+	if (t->sub)
+		return NATS_OK;
+	s = natsInbox_Create(&inbox);
+	if (s != NATS_OK)
+		return s;
+	snprintf(t->inbox, sizeof(t->inbox), "%s", inbox);
+	natsInbox_Destroy(inbox);
+	s = natsConnection_SubscribeSync(&t->sub, e->nc, t->inbox);
+	return s == NATS_OK ? natsSubscription_SetPendingLimits(t->sub, -1, -1) : s;
+}
+
 static int declare_consumer(struct engine *e, const struct rule *r, struct route *t,
 			    char why[ENGINE_TEXT])
 {
-	const char *durable = r->kind == KIND_WORK ? "work" : e->conf->uuid;
 	char filter[NATS_NAME + 4];
 	jsConsumerConfig c;
-	jsSubOptions o;
 	natsStatus s;
 
+	snprintf(t->durable, sizeof(t->durable), "%s", r->kind == KIND_WORK ? "work" : e->conf->uuid);
 	snprintf(filter, sizeof(filter), "%s.%s", t->subject, r->kind == KIND_WORK ? "m" : ">");
 	jsConsumerConfig_Init(&c);
-	c.Durable = durable;
+	c.Durable = t->durable;
 	c.AckPolicy = js_AckExplicit;
 	c.AckWait = ACK_WAIT;
 	c.MaxAckPending = ACKS_MAX;
 	c.FilterSubject = filter;
 	c.DeliverPolicy = r->kind == KIND_LATEST ? js_DeliverLastPerSubject : js_DeliverAll;
 	s = js_AddConsumer(NULL, e->js, t->stream, &c, NULL, NULL);
-	if (s != NATS_OK)
-		return say(why, "the consumer", s);
-	jsSubOptions_Init(&o);
-	o.Stream = t->stream;
-	o.Consumer = durable;
-	natsSubscription_Destroy(t->sub);
-	t->sub = NULL;
-	s = js_PullSubscribe(&t->sub, e->js, filter, durable, NULL, &o, NULL);
 	if (s == NATS_OK)
-		s = natsSubscription_SetPendingLimits(t->sub, -1, -1);
+		s = subscribe_route(e, t);
 	return s == NATS_OK ? 0 : say(why, "the consumer", s);
 }
 
