@@ -17,6 +17,7 @@
 #define FLUSH_MS 20 /* for the server to say that it has it */
 #define MSG_ID "Nats-Msg-Id"
 #define ANSWER_MS 500 /* within which the server says that a request has ended */
+#define CHUNK_MS 1000 /* to get or purge a chunk, well within NATS_ACK_MS */
 
 /* The server's error codes that mean something else than: try again */
 #define NATS_TOO_LONG 10054 /* message size exceeds maximum allowed */
@@ -113,6 +114,17 @@ static int reply_error(const char *text, char why[ENGINE_TEXT])
 	return nr == NATS_TOO_LONG ? -EMSGSIZE : nr == NATS_NO_STREAM ? -ENXIO : -EAGAIN;
 }
 
+/* {"stream":"NAME", "seq":7}; what is anything else was not stored */
+static bool is_ack(const struct engine *e, unsigned int rule, const char *text)
+{
+	char stream[NATS_NAME + 16];
+
+	if (rule >= e->conf->nrules || strstr(text, "\"error\":"))
+		return false;
+	snprintf(stream, sizeof(stream), "\"stream\":\"%s\"", e->route[rule].stream);
+	return strstr(text, stream) && strstr(text, "\"seq\":");
+}
+
 void nats_stored(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *engine)
 {
 	struct engine *e = engine;
@@ -134,7 +146,7 @@ void nats_stored(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *
 		if (natsMsg_IsNoResponders(msg)) {
 			err = -ENXIO;
 			strcpy(why, "there is no stream, or JetStream does not run");
-		} else if (strstr(text, "\"error\":")) {
+		} else if (!is_ack(e, atoi(rule), text)) {
 			err = reply_error(text, why);
 		}
 		e->events.stored(e->events.arg, atoi(rule), cookie, err, why);
@@ -251,6 +263,20 @@ static natsStatus collect(struct route *t, struct delivery *d, unsigned int n, i
 	return s;
 }
 
+/* What has lain there for so long that the server gives it to another host by now */
+static void drop_stale(struct route *t)
+{
+	int64_t before = t->looked_at;
+	natsMsg *m;
+
+	t->looked_at = now_ms();
+	if (t->looked_at - before < NATS_ACK_MS / 2)
+		return;
+	while (natsSubscription_NextMsg(&m, t->sub, 0) == NATS_OK)
+		natsMsg_Destroy(m);
+	t->asked = 0;
+}
+
 /*
  * natsSubscription_Fetch() of libnats 3.4.1 writes past its array when messages of an earlier
  * request come late. Here they stay in the subscription for the next fetch.
@@ -263,6 +289,8 @@ static int fetch(struct engine *e, unsigned int rule, struct delivery *d, unsign
 	unsigned int got = 0;
 
 	pthread_rwlock_rdlock(&e->lock);
+	if (t->sub)
+		drop_stale(t);
 	if (t->sub)
 		s = t->asked && now_ms() < t->asked_until ? NATS_OK : ask(e, t, n, ms);
 	if (s == NATS_OK)
@@ -307,11 +335,14 @@ static int get(struct engine *e, unsigned int rule, const char *id, uint32_t chu
 	char subject[NATS_NAME + 48];
 	natsMsg *m = NULL;
 	natsStatus s;
+	jsOptions o;
 
 	snprintf(p.id, sizeof(p.id), "%s", id);
 	subject_of(e, rule, &p, subject, sizeof(subject));
+	jsOptions_Init(&o);
+	o.Wait = CHUNK_MS;
 	pthread_rwlock_rdlock(&e->lock);
-	s = e->js ? js_GetLastMsg(&m, e->js, e->route[rule].stream, subject, NULL, NULL) :
+	s = e->js ? js_GetLastMsg(&m, e->js, e->route[rule].stream, subject, &o, NULL) :
 		    NATS_CONNECTION_CLOSED;
 	pthread_rwlock_unlock(&e->lock);
 	if (s != NATS_OK)
@@ -330,6 +361,7 @@ static void purge(struct engine *e, unsigned int rule, const char *id)
 	subject_of(e, rule, &p, subject, sizeof(subject));
 	strcpy(strrchr(subject, '.'), ".>");
 	jsOptions_Init(&o);
+	o.Wait = CHUNK_MS;
 	o.Stream.Purge.Subject = subject;
 	pthread_rwlock_rdlock(&e->lock);
 	if (e->js)

@@ -15,6 +15,7 @@
 
 #define ANSWER_SUBJECT 160
 #define NATS_NAME 1100
+#define NATS_ACK_MS 5000 /* what a dead host has taken goes to another */
 
 /**
  * struct route - what a rule has there
@@ -26,12 +27,13 @@
  * @sub: to @inbox
  * @asked: messages asked for that have not come
  * @asked_until: ms, then that is asked for no more
+ * @looked_at: ms, when it was last looked for what came
  */
 struct route {
 	char stream[NATS_NAME], subject[NATS_NAME], durable[UUID_TEXT], inbox[96];
 	natsSubscription *sub;
 	unsigned int asked;
-	int64_t asked_until;
+	int64_t asked_until, looked_at;
 };
 
 /**

@@ -20,8 +20,7 @@
 
 #include "nats.h"
 
-#define DUPLICATES (INT64_C(3600000000000))
-#define ACK_WAIT (INT64_C(5000000000)) /* what a dead host has taken goes to another */
+#define DUPLICATES	(INT64_C(3600000000000))
 #define ACKS_MAX (2 * PARCEL_CHUNKS)
 #define PING_MS 3000
 #define WRITE_MS 5000
@@ -220,6 +219,8 @@ static void forget(struct engine *e)
 	natsConnection *nc = e->nc;
 
 	__atomic_store_n(&e->nc, NULL, __ATOMIC_RELEASE);
+	/* first of all: the library's reader may still look at a subscription that has just gone */
+	natsConnection_Close(nc);
 	for (unsigned int i = 0; i < e->conf->nrules; i++) {
 		natsSubscription_Destroy(e->route[i].sub);
 		e->route[i].sub = NULL;
@@ -406,7 +407,7 @@ static int declare_consumer(struct engine *e, const struct rule *r, struct route
 	jsConsumerConfig_Init(&c);
 	c.Durable = t->durable;
 	c.AckPolicy = js_AckExplicit;
-	c.AckWait = ACK_WAIT;
+	c.AckWait = NATS_ACK_MS * INT64_C(1000000);
 	c.MaxAckPending = ACKS_MAX;
 	c.FilterSubject = filter;
 	c.DeliverPolicy = r->kind == KIND_LATEST ? js_DeliverLastPerSubject : js_DeliverAll;
