@@ -211,7 +211,8 @@ static natsStatus ask(struct engine *e, struct route *t, unsigned int n, int ms)
 {
 	char subject[NATS_NAME + 128], request[96];
 
-	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.%s.%s", t->stream, t->durable);
+	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.%s.%s", t->stream,
+		 t->durable);
 	snprintf(request, sizeof(request), "{\"batch\":%u,\"expires\":%d000000}", n, ms);
 	t->asked = n;
 	t->asked_until = now_ms() + ms + ANSWER_MS;

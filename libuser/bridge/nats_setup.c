@@ -402,7 +402,8 @@ static int declare_consumer(struct engine *e, const struct rule *r, struct route
 	jsConsumerConfig c;
 	natsStatus s;
 
-	snprintf(t->durable, sizeof(t->durable), "%s", r->kind == KIND_WORK ? "work" : e->conf->uuid);
+	snprintf(t->durable, sizeof(t->durable), "%s",
+		 r->kind == KIND_WORK ? "work" : e->conf->uuid);
 	snprintf(filter, sizeof(filter), "%s.%s", t->subject, r->kind == KIND_WORK ? "m" : ">");
 	jsConsumerConfig_Init(&c);
 	c.Durable = t->durable;
