@@ -74,16 +74,19 @@ void lane_drop(struct lane *l, enum reason why)
 static void link_changed(void *arg, bool up, const char *why)
 {
 	struct bridge *b = arg;
-	bool was = __atomic_exchange_n(&b->link, up, __ATOMIC_ACQ_REL);
+	bool told, was = __atomic_exchange_n(&b->link, up, __ATOMIC_ACQ_REL);
 
 	if (up)
 		__atomic_fetch_add(&b->link_count, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&b->link_lock);
 	if (was != up)
 		b->since = time(NULL);
-	snprintf(b->why, sizeof(b->why), "%s", up ? "" : why);
+	told = was == up && b->told; /* the first words are the best */
+	b->told = true;
+	if (!told)
+		snprintf(b->why, sizeof(b->why), "%s", up ? "" : why);
 	pthread_mutex_unlock(&b->link_lock);
-	if (was != up)
+	if (!told)
 		fprintf(stderr, "ipcx bridge: the link to %s is %s%s%s\n", b->ops->name,
 			up ? "up" : "down", *why ? ": " : "", why);
 }

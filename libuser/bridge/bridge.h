@@ -105,9 +105,10 @@ enum { LANE_OUT, LANE_IN };
  * @epoch: of this boot
  * @stop: since when it is to end, 0: go on
  * @link: the engine is connected
- * @link_lock: guards the next two
+ * @link_lock: guards the next three
  * @since: when @link changed, realtime seconds
  * @why: the engine's words when it went down
+ * @told: something of it was told
  * @link_count: changes with each connection
  */
 struct bridge {
@@ -121,6 +122,7 @@ struct bridge {
 	pthread_mutex_t link_lock;
 	time_t since;
 	char why[ENGINE_TEXT];
+	bool told;
 	uint64_t link_count;
 };
 

@@ -207,8 +207,11 @@ static int begin(struct engine *e, char why[ENGINE_TEXT])
 	s = subscribe(e);
 	if (s != NATS_OK)
 		return say(why, "the subscriptions", s);
-	if (later)
+	if (later) { /* it goes on by itself, and says so once */
+		if (!e->keeps)
+			disconnected(e->nc, e);
 		return 0;
+	}
 	set_payload(e, e->nc);
 	e->events.link(e->events.arg, true, "");
 	return 0;

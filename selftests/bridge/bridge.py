@@ -344,6 +344,33 @@ def state(dir):
 
 
 @test
+def example(dir):
+    """The server of the documentation lets bridges do all they do, and nobody else in."""
+    s = Server(dir + "/s")
+    s.end()
+    s.example()
+    s.again()
+    with open(dir + "/password", "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+        f.write("secret\n")
+    rules = ("queue j work both local shm:{0}j", "queue e fanout both local shm:{0}e",
+             "topic p latest both local shm:{0}p", "topic n reliable both local shm:{0}n")
+    bridges = [Bridge(dir, h, s, f"user {h} {dir}/password", *(r.format(h) for r in rules), realm="shop")
+               for h in ("alpha", "beta")]
+    with sender("alphae.out") as e, sender("alphaj.out") as j, receiver("betae") as at_e, \
+            receiver("alphaj") as a_j, receiver("betaj") as b_j:
+        for data in b"short", b"x" * 3000000:
+            e.send(data, LONG)
+            assert at_e.recv(LONG) == data
+            j.send(data, LONG)
+            wait(lambda: sum(b.rule("j")["in"] for b in bridges) == (1 if len(data) < 10 else 2))
+        assert sorted(map(len, drain(a_j, 0) + drain(b_j, 0))) == [5, 3000000]
+    wait(lambda: bridges[0].status()["server"]["messages"] == 0)
+    s2 = Bridge(dir, "nobody", s, "queue j work out", start=False)
+    s2.start()
+    wait(lambda: s2.said().count("is down: ") == 1 and s2.status()["link"] == "down")
+
+
+@test
 def told(dir):
     """status, metrics, and what is wrong with a configuration"""
     s, a, _ = two(dir, "queue events fanout both local shm:{}ev")

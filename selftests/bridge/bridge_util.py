@@ -6,6 +6,7 @@ ended with the test, however that ends.
 import ctypes
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -89,6 +90,17 @@ class Server(Process):
             if payload:
                 f.write(f"max_payload: {payload}\n")
 
+    def example(self):
+        """The one of the documentation: only addresses, the store and the passwords are others"""
+        with open(TOP + "/Documentation/examples/nats-server.conf", encoding="utf-8") as f:
+            text = f.read()
+        for here, there in (("10.0.0.1:4222", f"127.0.0.1:{self.port}"), ("127.0.0.1:8222", f"127.0.0.1:{self.http}"),
+                            ("/var/lib/nats", self.dir + "/store")):
+            assert here in text
+            text = text.replace(here, there)
+        with open(self.dir + "/conf", "w", encoding="utf-8") as f:
+            f.write(re.sub(r'"\$2a\$11\$x*"', "secret", text))
+
     def ready(self):
         def tries():
             try:
@@ -106,11 +118,11 @@ class Server(Process):
 class Bridge(Process):
     """ipcx-bridge; its host's name is also the beginning of its local names"""
 
-    def __init__(self, dir, host, server, *rules, start=True):
+    def __init__(self, dir, host, server, *rules, start=True, realm="test"):
         self.host, self.conf, self.log = host, f"{dir}/{host}.conf", f"{dir}/{host}.log"
         self.command = BUILD + "/bin/ipcx", "bridge", "run", self.conf
         with open(self.conf, "w", encoding="utf-8") as f:
-            f.write(f"host {host}\nrealm test\nserver nats://127.0.0.1:{server.port}\n"
+            f.write(f"host {host}\nrealm {realm}\nserver nats://127.0.0.1:{server.port}\n"
                     f"state {dir}/{host}.state\nmonitor http://127.0.0.1:{server.http}\n")
             for rule in rules:
                 f.write(rule + "\n")
