@@ -420,6 +420,8 @@ if [ "$kernel" = stock ]; then
 	start slots slots_random
 	start slots_fuzz scripts/fuzz-slots.sh --runs 200000
 	start frame_fuzz scripts/fuzz-frame.sh --runs 200000
+	start bridge_fuzz scripts/fuzz-bridge.sh --runs 100000
+	start bridge selftests/bridge/bridge.py
 	start examples selftests/examples/examples.sh
 	start installed.sh selftests/installed.sh
 	# what was unpacked from the archive cannot make it

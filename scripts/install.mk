@@ -7,6 +7,7 @@
 #   PREFIX      /usr/local; below it BINDIR, LIBDIR, INCLUDEDIR, DATADIR, MANDIR, DOCDIR
 #   ZSHDIR      completions of zsh
 #   PYTHONDIR   the package of Python
+#   UNITDIR     units of systemd
 #   UDEVDIR     rules of udev; SYSUSERSDIR, MODULESDIR: groups and modules to load at boot
 #   DKMSDIR     the module's sources, where dkms looks for them
 
@@ -20,10 +21,11 @@ DOCDIR ?= $(DATADIR)/doc/ipcx
 ZSHDIR ?= $(DATADIR)/zsh/site-functions
 PYTHONDIR ?= $(PREFIX)/lib/python3/dist-packages
 UDEVDIR ?= $(PREFIX)/lib/udev/rules.d
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 MODULESDIR ?= $(PREFIX)/lib/modules-load.d
 DKMSDIR ?= /usr/src/ipcx-$(VERSION)
-$(call one_path,DESTDIR PREFIX BINDIR LIBDIR INCLUDEDIR DATADIR MANDIR DOCDIR ZSHDIR PYTHONDIR UDEVDIR SYSUSERSDIR \
+$(call one_path,DESTDIR PREFIX BINDIR LIBDIR INCLUDEDIR DATADIR MANDIR DOCDIR ZSHDIR PYTHONDIR UDEVDIR UNITDIR SYSUSERSDIR \
 	MODULESDIR DKMSDIR)
 
 doc := $(TOP)/Documentation
@@ -32,7 +34,7 @@ completion := $(TOP)/scripts/completion
 files = $(foreach f,$2,$1:$f:$3/$(notdir $f))
 
 installed := \
-	$(call files,755,$(O)/bin/ipcx,$(BINDIR)) \
+	$(call files,755,$(O)/bin/ipcx $(O)/bin/ipcx-bridge,$(BINDIR)) \
 	644:$(O)/lib/$(SONAME):$(LIBDIR)/libipcx.so.$(VERSION) \
 	link:libipcx.so.$(VERSION):$(LIBDIR)/$(SONAME) \
 	link:$(SONAME):$(LIBDIR)/libipcx.so \
@@ -44,7 +46,7 @@ installed := \
 	$(call files,644,$(wildcard $(TOP)/include/*.h $(TOP)/include/*.hpp),$(INCLUDEDIR)) \
 	$(call files,644,$(wildcard $(TOP)/include/uapi/linux/*.h),$(INCLUDEDIR)/linux) \
 	$(call files,644,$(wildcard $(TOP)/libuser/python/ipcx/*.*),$(PYTHONDIR)/ipcx) \
-	$(foreach n,1 3 4 7,$(call files,644,$(wildcard $(doc)/man/*.$n),$(MANDIR)/man$n)) \
+	$(foreach n,1 3 4 5 7,$(call files,644,$(wildcard $(doc)/man/*.$n),$(MANDIR)/man$n)) \
 	644:$(completion)/ipcx.bash:$(DATADIR)/bash-completion/completions/ipcx \
 	$(call files,644,$(completion)/_ipcx,$(ZSHDIR)) \
 	$(call files,644,$(completion)/ipcx.fish,$(DATADIR)/fish/vendor_completions.d) \
@@ -52,6 +54,7 @@ installed := \
 	$(call files,644,$(TOP)/README.md $(wildcard $(doc)/*.rst),$(DOCDIR)) \
 	$(call files,644,$(wildcard $(doc)/examples/*.*),$(DOCDIR)/examples) \
 	$(call files,644,$(TOP)/scripts/install/60-ipcx.rules,$(UDEVDIR)) \
+	fill:$(TOP)/scripts/install/ipcx-bridge.service:$(UNITDIR)/ipcx-bridge.service \
 	644:$(TOP)/scripts/install/sysusers.conf:$(SYSUSERSDIR)/ipcx.conf
 # comes with the module, or each boot fails to load it
 load := 644:$(TOP)/scripts/install/modules.conf:$(MODULESDIR)/ipcx.conf
@@ -64,7 +67,7 @@ dkms := $(foreach f,$(sources),644:$(TOP)/$f:$(DKMSDIR)/$f)
 dkms_dirs := $(addprefix $(DKMSDIR)/,kmod include/uapi/linux include/uapi include) $(DKMSDIR)
 
 # what is made for where it goes
-fill = sed -e 's\#@PREFIX@\#$(PREFIX)\#' -e 's\#@LIBDIR@\#$(LIBDIR)\#' -e 's\#@INCLUDEDIR@\#$(INCLUDEDIR)\#' \
+fill = sed -e 's\#@PREFIX@\#$(PREFIX)\#' -e 's\#@BINDIR@\#$(BINDIR)\#' -e 's\#@LIBDIR@\#$(LIBDIR)\#' -e 's\#@INCLUDEDIR@\#$(INCLUDEDIR)\#' \
 	-e 's\#@VERSION@\#$(VERSION)\#' -e 's\#@SONAME@\#$(SONAME)\#' \
 	-e "s\#@TO_INCLUDEDIR@\#$$(realpath -m -s --relative-to="$(LIBDIR)" "$(INCLUDEDIR)")\#"
 

@@ -43,7 +43,7 @@ refuses_old() {
 
 check "make dist" loud unpacked
 check "dpkg-buildpackage without a network" loud build
-check "the packages" [ "$(names)" = "ipcx-dkms ipcx-doc ipcx-tools libipcx-dev libipcx0 python3-ipcx " ]
+check "the packages" [ "$(names)" = "ipcx-bridge ipcx-dkms ipcx-doc ipcx-tools libipcx-dev libipcx0 python3-ipcx " ]
 check "lintian has no remark" loud remarks
 check "they extract" loud extracted
 check "the command runs" loud "$dir/root/usr/bin/ipcx" help

@@ -146,10 +146,10 @@ enum key {
 	K_COUNT
 };
 
-static const char *const key_text[K_COUNT] = { "v",	 "realm", "host",  "id",    "hops",
-					       "len",	 "crc",	  "prio",  "tag",   "ttl",
-					       "pid",	 "uid",	  "gid",   "chunk", "at",
-					       "chunks", "head",  "call",  "flags" };
+static const char *const key_text[K_COUNT] = { "v",	 "realm", "host", "id",	   "hops",
+					       "len",	 "crc",	  "prio", "tag",   "ttl",
+					       "pid",	 "uid",	  "gid",  "chunk", "at",
+					       "chunks", "head",  "call", "flags" };
 
 static int find_key(const char *text, size_t len)
 {
