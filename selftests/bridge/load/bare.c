@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bare: what libnats does without ipcx, to compare with. Each prints its seconds.
+ *
+ * publish:  COUNT messages of SIZE bytes by asynchronous publishing, until all are acknowledged
+ * number:   likewise, each with an id by which the server knows copies
+ * pull:     the same from a durable pull consumer, each acknowledged
+ * serve:    answers requests with what is in them, until SIGTERM
+ * request:  COUNT requests, one after the other; prints also the median in microseconds
+ * make:     makes the stream STREAM of the subject, for work
+ * delete:   deletes it
+ */
+#include <err.h>
+#include <nats/nats.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BATCH 256 /* messages on their way at a time */
+
+struct bare {
+	natsConnection *nc;
+	jsCtx *js;
+	const char *stream, *subject;
+	int count, size;
+};
+
+static const char usage[] =
+	"usage: bare URL USER PASSWORD STREAM COUNT SIZE publish|number|pull|serve|request|make|delete\n";
+
+static void must(natsStatus s, const char *what)
+{
+	if (s != NATS_OK)
+		errx(1, "%s: %s", what, nats_GetLastError(NULL) ?: natsStatus_GetText(s));
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* @asap: without the millisecond in which libnats waits for more to write */
+static void bare_connect(struct bare *b, char **argv, bool asap)
+{
+	jsOptions opts;
+	natsOptions *o;
+
+	must(natsOptions_Create(&o), "options");
+	must(natsOptions_SetURL(o, argv[1]), argv[1]);
+	must(natsOptions_SetUserInfo(o, argv[2], argv[3]), argv[2]);
+	must(natsOptions_SetSendAsap(o, asap), "options");
+	must(natsConnection_Connect(&b->nc, o), argv[1]);
+	jsOptions_Init(&opts);
+	opts.PublishAsync.MaxPending = BATCH;
+	opts.PublishAsync.StallWait = 60000;
+	must(natsConnection_JetStream(&b->js, b->nc, &opts), "JetStream");
+	natsOptions_Destroy(o);
+}
+
+static void bare_make(struct bare *b)
+{
+	jsStreamConfig cfg;
+
+	jsStreamConfig_Init(&cfg);
+	cfg.Name = b->stream;
+	cfg.Subjects = &b->subject;
+	cfg.SubjectsLen = 1;
+	cfg.Retention = js_WorkQueuePolicy;
+	must(js_AddStream(NULL, b->js, &cfg, NULL, NULL), b->stream);
+}
+
+static natsStatus publish_one(struct bare *b, const char *data, int nr)
+{
+	jsPubOptions o;
+	char id[32];
+
+	if (nr < 0)
+		return js_PublishAsync(b->js, b->subject, data, b->size, NULL);
+	jsPubOptions_Init(&o);
+	snprintf(id, sizeof(id), "%d-%d", getpid(), nr);
+	o.MsgId = id;
+	return js_PublishAsync(b->js, b->subject, data, b->size, &o);
+}
+
+static void bare_publish(struct bare *b, bool number)
+{
+	char *data = calloc(1, b->size + 1);
+	double start = now();
+	jsPubOptions po;
+
+	jsPubOptions_Init(&po);
+	po.MaxWait = 60000;
+	for (int i = 0; i < b->count; i++)
+		must(publish_one(b, data, number ? i : -1), "publish");
+	must(js_PublishAsyncComplete(b->js, &po), "acknowledgement");
+	printf("{\"seconds\": %.6f}\n", now() - start);
+	free(data);
+}
+
+static void bare_pull(struct bare *b)
+{
+	natsSubscription *sub;
+	double start = now();
+	jsSubOptions so;
+	int done = 0;
+
+	jsSubOptions_Init(&so);
+	so.Config.MaxAckPending = 4 * BATCH;
+	must(js_PullSubscribe(&sub, b->js, b->subject, "bare", NULL, &so, NULL), "consumer");
+	while (done < b->count) {
+		natsMsgList list = {};
+
+		must(natsSubscription_Fetch(&list, sub, BATCH, 10000, NULL), "fetch");
+		for (int i = 0; i < list.Count; i++)
+			must(natsMsg_Ack(list.Msgs[i], NULL), "ack");
+		done += list.Count;
+		natsMsgList_Destroy(&list);
+	}
+	must(natsConnection_FlushTimeout(b->nc, 10000), "flush");
+	printf("{\"seconds\": %.6f}\n", now() - start);
+	natsSubscription_Destroy(sub);
+}
+
+static void answer(natsConnection *nc, natsSubscription *sub, natsMsg *m, void *arg)
+{
+	natsConnection_Publish(nc, natsMsg_GetReply(m), natsMsg_GetData(m),
+			       natsMsg_GetDataLength(m));
+	natsMsg_Destroy(m);
+}
+
+static void bare_serve(struct bare *b)
+{
+	natsSubscription *sub;
+
+	must(natsConnection_Subscribe(&sub, b->nc, b->subject, answer, NULL), b->subject);
+	must(natsSubscription_NoDeliveryDelay(sub), b->subject);
+	must(natsConnection_Flush(b->nc), "flush");
+	puts("ready");
+	fflush(stdout);
+	pause();
+}
+
+static int earlier(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void bare_request(struct bare *b)
+{
+	double *took = calloc(b->count, sizeof(*took)), start = now();
+	char *data = calloc(1, b->size + 1);
+
+	for (int i = 0; i < b->count; i++) {
+		double before = now();
+		natsMsg *reply;
+
+		must(natsConnection_Request(&reply, b->nc, b->subject, data, b->size, 10000),
+		     "request");
+		natsMsg_Destroy(reply);
+		took[i] = now() - before;
+	}
+	printf("{\"seconds\": %.6f, ", now() - start);
+	qsort(took, b->count, sizeof(*took), earlier);
+	printf("\"median_us\": %.1f}\n", took[b->count / 2] * 1e6);
+	free(data);
+	free(took);
+}
+
+int main(int argc, char **argv)
+{
+	struct bare b = {};
+	const char *what;
+
+	if (argc != 8) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	b.stream = b.subject = argv[4];
+	b.count = atoi(argv[5]);
+	b.size = atoi(argv[6]);
+	what = argv[7];
+	bare_connect(&b, argv, !strcmp(what, "serve") || !strcmp(what, "request"));
+	if (!strcmp(what, "make"))
+		bare_make(&b);
+	else if (!strcmp(what, "delete"))
+		must(js_DeleteStream(b.js, b.stream, NULL, NULL), b.stream);
+	else if (!strcmp(what, "publish"))
+		bare_publish(&b, false);
+	else if (!strcmp(what, "number"))
+		bare_publish(&b, true);
+	else if (!strcmp(what, "pull"))
+		bare_pull(&b);
+	else if (!strcmp(what, "serve"))
+		bare_serve(&b);
+	else if (!strcmp(what, "request"))
+		bare_request(&b);
+	else
+		errx(2, "%s", usage);
+	jsCtx_Destroy(b.js);
+	natsConnection_Destroy(b.nc);
+	nats_Close();
+	return 0;
+}
