@@ -19,7 +19,8 @@ struct engine;
  * @arg: given to each
  * @link: it is connected now, or not, and why
  * @stored: a parcel of @cookie is: @err 0; or it was refused, a negative errno and @why. -EMSGSIZE:
- *	it will never be taken; -ENXIO: the rule has to be declared again
+ *	it will never be taken; -ENXIO: the rule has to be declared again; -EEXIST: it knows the
+ *	id of an earlier time, and may not have it
  * @answered: an answer came
  */
 struct engine_events {

@@ -46,7 +46,7 @@ static void subject_of(const struct engine *e, unsigned int rule, const struct p
 
 static void msg_id(const struct parcel *p, char *to, size_t room)
 {
-	if (p->chunks == 1 || p->head)
+	if ((p->chunks == 1 || p->head) && !p->round)
 		snprintf(to, room, "%s", p->id);
 	else
 		snprintf(to, room, "%s/%u/%u/%u", p->id, p->chunk, p->chunks, p->round);
@@ -114,15 +114,24 @@ static int reply_error(const char *text, char why[ENGINE_TEXT])
 	return nr == NATS_TOO_LONG ? -EMSGSIZE : nr == NATS_NO_STREAM ? -ENXIO : -EAGAIN;
 }
 
-/* {"stream":"NAME", "seq":7}; what is anything else was not stored */
-static bool is_ack(const struct engine *e, unsigned int rule, const char *text)
+/*
+ * {"stream":"NAME", "seq":7} is an acknowledgement, and nothing else. With "duplicate":true a server
+ * knows the id; in a cluster what it remembers may be gone with another server, before it was
+ * stored: -EEXIST.
+ */
+static int ack_error(const struct engine *e, unsigned int rule, const char *text,
+		     char why[ENGINE_TEXT])
 {
 	char stream[NATS_NAME + 16];
 
 	if (rule >= e->conf->nrules || strstr(text, "\"error\":"))
-		return false;
+		return reply_error(text, why);
 	snprintf(stream, sizeof(stream), "\"stream\":\"%s\"", e->route[rule].stream);
-	return strstr(text, stream) && strstr(text, "\"seq\":");
+	if (!strstr(text, stream) || !strstr(text, "\"seq\":"))
+		return reply_error(text, why);
+	if (!strstr(text, "\"duplicate\":"))
+		return 0;
+	return __atomic_load_n(&e->route[rule].replicas, __ATOMIC_RELAXED) > 1 ? -EEXIST : 0;
 }
 
 void nats_stored(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *engine)
@@ -146,8 +155,8 @@ void nats_stored(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *
 		if (natsMsg_IsNoResponders(msg)) {
 			err = -ENXIO;
 			strcpy(why, "there is no stream, or JetStream does not run");
-		} else if (!is_ack(e, atoi(rule), text)) {
-			err = reply_error(text, why);
+		} else {
+			err = ack_error(e, atoi(rule), text, why);
 		}
 		e->events.stored(e->events.arg, atoi(rule), cookie, err, why);
 	}

@@ -21,6 +21,7 @@
  * struct route - what a rule has there
  * @stream: its name
  * @subject: of messages; chunks apart have another at the end
+ * @replicas: servers that store a message
  * @durable: name of its consumer
  * @inbox: where messages that were asked for come; this and the rest is of the thread that takes
  *	from there
@@ -31,6 +32,7 @@
  */
 struct route {
 	char stream[NATS_NAME], subject[NATS_NAME], durable[UUID_TEXT], inbox[96];
+	int64_t replicas;
 	natsSubscription *sub;
 	unsigned int asked;
 	int64_t asked_until, looked_at;

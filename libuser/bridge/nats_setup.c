@@ -352,7 +352,7 @@ static const char *wrong_stream(const jsStreamConfig *is, const jsStreamConfig *
 	return NULL;
 }
 
-static int declare_stream(struct engine *e, const struct rule *r, const struct route *t,
+static int declare_stream(struct engine *e, const struct rule *r, struct route *t,
 			  char why[ENGINE_TEXT])
 {
 	char all[NATS_NAME + 4];
@@ -371,6 +371,8 @@ static int declare_stream(struct engine *e, const struct rule *r, const struct r
 	if (st == NATS_NOT_FOUND)
 		st = js_AddStream(&info, e->js, &s, NULL, &code);
 	wrong = st == NATS_OK ? wrong_stream(info->Config, &s) : NULL;
+	if (st == NATS_OK)
+		__atomic_store_n(&t->replicas, info->Config->Replicas, __ATOMIC_RELAXED);
 	jsStreamInfo_Destroy(info);
 	if (wrong) {
 		snprintf(why, ENGINE_TEXT, "the stream \"%.80s\" is not fit for the kind %s: %s",

@@ -307,6 +307,17 @@ static void refused(struct out *o, struct slot *s, const struct event *e)
 		retry_later(o, s);
 }
 
+/*
+ * The engine knows its id, of an earlier time that it was sent. What it knows of that may be more
+ * than what it has, so it goes once more under another id: better twice than never.
+ */
+static void known_there(struct out *o, struct slot *s)
+{
+	count(&o->l->n.retried);
+	begin_anew(o, s, s->p.chunks);
+	send_slot(o, s);
+}
+
 static void answered(struct out *o, const struct parcel *p)
 {
 	struct ipcx_msg reply = { .data = (void *)p->data, .len = p->size };
@@ -348,7 +359,9 @@ static void do_event(struct out *o, const struct event *e)
 	if (chunk > s->p.chunks || (chunk == s->p.chunks && !s->head_sent) ||
 	    (chunk < s->p.chunks && s->head_sent))
 		return;
-	if (e->err)
+	if (e->err == -EEXIST && s->tries)
+		known_there(o, s);
+	else if (e->err && e->err != -EEXIST)
 		refused(o, s, e);
 	else
 		stored(o, s, chunk);

@@ -42,7 +42,7 @@ extern const char *const reason_text[DROP_COUNT];
  * @origin: uuid of the host where it was sent
  * @host: that host's name
  * @id: origin:boot epoch:object:sequence, of the message
- * @round: how often its chunks were begun anew; not in the line
+ * @round: how often it was begun anew; not in the line
  * @call: it is a request, its sender waits for an answer
  * @hops: bridges that it has passed before this one
  * @prio: 0..31
