@@ -423,6 +423,8 @@ if [ "$kernel" = stock ]; then
 	start bridge_fuzz scripts/fuzz-bridge.sh --runs 100000
 	start bridge selftests/bridge/bridge.py
 	start examples selftests/examples/examples.sh
+	start bridge_storm selftests/bridge/storm.sh
+	start bridge_store selftests/bridge/store.sh
 	start installed.sh selftests/installed.sh
 	# what was unpacked from the archive cannot make it
 	[ ! -e .git ] || start dist.sh selftests/dist.sh
@@ -440,6 +442,7 @@ if [ "$kernel" = stock ]; then
 	run mq_shim_host selftests/mq_shim.sh
 	run record.sh selftests/record.sh
 	# minutes, and packages of their own
+	[ -z "$only" ] || run bridge_netem selftests/bridge/netem.sh
 	[ -z "$only" ] || run packages.sh selftests/packages.sh
 	[ -z "$only" ] || run clean_root.sh selftests/clean_root.sh
 fi

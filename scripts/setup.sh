@@ -65,6 +65,8 @@ packages+=" stress-ng rt-tests"
 packages+=" bpftrace"
 # queues and topics that go on to other machines, and the server for that
 packages+=" libnats-dev nats-server"
+# machines that are network namespaces
+packages+=" iproute2"
 # putting bugs in on purpose
 packages+=" patch"
 # looking at a misbehaving test

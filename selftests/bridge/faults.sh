@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154 # what storm.sh has set
+#
+# faults.sh: what goes wrong in storm.sh, and how a bridge's status must show it. Each sets mended
+# when all is as it should be again.
+
+link_is_up='d["link"] == "up"'
+is_full='any("is full" in r["state_in"] for r in d["rules"])'
+
+# nap MIN MAX: so many milliseconds, at random
+nap() {
+	local ms=$(($1 + RANDOM % ($2 - $1 + 1)))
+	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+}
+now() { date +%s.%N; }
+gone() { ! bridge_status "$1" >/dev/null 2>"$dir/err" && grep -q . "$dir/err"; }
+
+fault_calm() { mended=$(now); }
+
+fault_bridges() {
+	local i host
+	for ((i = 0; i < kills; i++)); do
+		nap 200 1000
+		host=${hosts[RANDOM % 3]}
+		bridge_kill "$host"
+		killed=$((killed + 1))
+		[ $i -gt 0 ] || check "bridges: the status of one that is gone says so" gone "$host"
+	done
+	mended=$(now)
+}
+
+fault_server() {
+	local i server since
+	since=$(date +%s)
+	sleep 1
+	for ((i = 0; i < server_kills; i++)); do
+		nap 300 1000
+		server=${servers[RANDOM % 3]}
+		[ $i -gt 0 ] || server=$(used_server)
+		nats_kill "$server"
+		nap 500 1500
+		nats_start "$server"
+		# two that are behind at a time would be more than a cluster of three can bear
+		nats_ready "$server" 60 || break
+	done
+	echo "# $i servers were killed and came back"
+	mended=$(now)
+	check "server: a status tells of a link that is new since" newer "$since"
+}
+# used_server: one to which a bridge is connected
+used_server() {
+	local server
+	for server in "${servers[@]}"; do
+		(nats_ask "$server" connz) | grep -q '"num_connections": [1-9]' && echo "$server" && return
+	done
+}
+
+# newer SINCE: at least one link came up after that
+newer() {
+	local host
+	for host in "${hosts[@]}"; do
+		sees "$host" 0 "$link_is_up and d[\"since\"] > $1" >/dev/null && return
+	done
+	return 1
+}
+
+fault_node() {
+	local server=${servers[RANDOM % 3]}
+	nats_stop "$server"
+	sleep "$away"
+	nats_start "$server"
+	nats_ready "$server" 60
+	mended=$(now)
+}
+
+fault_link() {
+	net_cut h1
+	check "link: its status says that it is down" sees h1 20 'd["link"] == "down"'
+	check "link: the others are up" sees h2 5 "$link_is_up"
+	sleep "$cut"
+	net_mend h1
+	mended=$(now)
+	check "link: its status says that it is up again" sees h1 30 "$link_is_up"
+}
+
+fault_full() {
+	kill -STOP "${work_pid[h2/jobs]}" "${work_pid[h2/events]}"
+	check "full: its status says so" sees h2 20 "$is_full"
+	sleep "$still"
+	kill -CONT "${work_pid[h2/jobs]}" "${work_pid[h2/events]}"
+	mended=$(now)
+}
