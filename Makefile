@@ -100,7 +100,7 @@ bench: setup ## instructions per message against pipe, mq and seqpacket
 	@$(MAKE) module user
 	@scripts/bench.sh
 
-bench-peers: setup ## ns per message against pipe, mq, seqpacket, ZeroMQ, nng and iceoryx (3 min)
+bench-peers: setup ## ns per message against all that "ipcx bench" knows, ZeroMQ, nng and iceoryx too
 	@scripts/setup.sh --peers
 	@$(MAKE) user
 	@$(MAKE) -C selftests/peers O=$(O)/peers bench

@@ -439,6 +439,7 @@ if [ "$kernel" = stock ]; then
 		run "${t}_host" host "$t"
 	done
 	run fallback.sh selftests/fallback.sh
+	run bench.sh selftests/bench.sh
 	run mq_shim_host selftests/mq_shim.sh
 	run record.sh selftests/record.sh
 	# minutes, and packages of their own

@@ -34,7 +34,7 @@ completion := $(TOP)/scripts/completion
 files = $(foreach f,$2,$1:$f:$3/$(notdir $f))
 
 installed := \
-	$(call files,755,$(O)/bin/ipcx $(O)/bin/ipcx-bridge,$(BINDIR)) \
+	$(call files,755,$(O)/bin/ipcx $(O)/bin/ipcx-bridge $(O)/bin/ipcx-bench,$(BINDIR)) \
 	644:$(O)/lib/$(SONAME):$(LIBDIR)/libipcx.so.$(VERSION) \
 	link:libipcx.so.$(VERSION):$(LIBDIR)/$(SONAME) \
 	link:$(SONAME):$(LIBDIR)/libipcx.so \

@@ -404,6 +404,8 @@ exec 3>&-
 wait "$pub"
 check "shows what is published" grep -q '"seq":0,"state":"published","missed":0,"len":4,.*"ring":0,"publisher":1,"data":"rain"' "$dir/seen"
 "$ipcx" rm tapped
+check "bench of the module" json '"ns" in j and j["ns"] > 0' "$ipcx" bench --json --jobs 'way, 64 B' --ways 'ipcx queue' 1
+check "of its topics" json '"ns" in j and j["ns"] > 0' "$ipcx" bench --json --jobs 'way, 64 B' --ways 'k. topic' 1
 monitor "$dir/heard" --alerts -C 1
 check "the module stays while somebody listens" sh -c '! rmmod ipcx 2>/dev/null'
 kill "$one"

@@ -14,7 +14,7 @@ static const struct command *const commands[] = {
 	&cmd_doctor, &cmd_create, &cmd_ls, &cmd_show, &cmd_stat, &cmd_holders, &cmd_revoke,
 	&cmd_limits, &cmd_rm,
 	/* numbers */
-	&cmd_top, &cmd_hz, &cmd_metrics, &cmd_monitor, &cmd_tap,
+	&cmd_top, &cmd_hz, &cmd_metrics, &cmd_monitor, &cmd_tap, &cmd_bench,
 	/* messages of queues */
 	&cmd_send, &cmd_recv, &cmd_call, &cmd_serve,
 	/* topics */

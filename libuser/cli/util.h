@@ -39,7 +39,8 @@ struct command {
 
 extern const struct command cmd_doctor, cmd_create, cmd_ls, cmd_show, cmd_stat, cmd_rm, cmd_send,
 	cmd_recv, cmd_call, cmd_serve, cmd_pub, cmd_sub, cmd_record, cmd_replay, cmd_holders,
-	cmd_limits, cmd_revoke, cmd_top, cmd_hz, cmd_metrics, cmd_monitor, cmd_tap, cmd_bridge;
+	cmd_limits, cmd_revoke, cmd_top, cmd_hz, cmd_metrics, cmd_monitor, cmd_tap, cmd_bridge,
+	cmd_bench;
 extern const struct command *command;	/* the one that runs */
 
 /* An option without a short form gets a number that is no character. */

@@ -31,7 +31,7 @@ _ipcx() {
 	else
 		case $command in
 		help) mapfile -t offer < <(_ipcx_commands) ;;
-		bridge | doctor | create | ls | limits | metrics | monitor) ;;
+		bench | bridge | doctor | create | ls | limits | metrics | monitor) ;;
 		*) mapfile -t offer < <(_ipcx_names) ;;
 		esac
 	fi

@@ -23,7 +23,7 @@ end
 
 function __ipcx_takes_names
     set -l words (commandline -opc)
-    test (count $words) -ge 2; and not contains -- $words[2] help bridge doctor create ls limits metrics monitor
+    test (count $words) -ge 2; and not contains -- $words[2] help bench bridge doctor create ls limits metrics monitor
 end
 
 complete -c ipcx -n __fish_is_first_token -f -a '(__ipcx_commands)'

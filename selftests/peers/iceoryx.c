@@ -5,7 +5,7 @@
  */
 #include "peers.h"
 
-#if __has_include("iceoryx_binding_c/publisher.h")
+#if PEERS && __has_include("iceoryx_binding_c/publisher.h")
 #include <errno.h>
 #include <iceoryx_binding_c/log.h>
 #include <iceoryx_binding_c/publisher.h>
@@ -136,7 +136,7 @@ static void iceoryx_send(struct lane *l, uint64_t value)
 
 	if (iox_pub_loan_chunk(l->own, &data, l->len) != AllocationResult_SUCCESS)
 		give_up(FAILED, "no chunk on loan");
-	write_all(data, l->len, value);
+	write_all(l, data, value);
 	iox_pub_publish_chunk(l->own, data);
 }
 
@@ -164,8 +164,10 @@ static void iceoryx_close(struct lane *l)
 
 const struct way iceoryx_way = {
 	.name = "iceoryx",
-	.jobs = ONE_WAY | TRIPS,
-#if __has_include("iceoryx_binding_c/publisher.h")
+	.words = "library, shared memory and a daemon",
+	.to_all = true,
+	.jobs = (ONE_WAY & ~JOB(ONE_64M)) | (REFS & ~JOB(REF_64M)) | TRIPS | JOB(IN_64),
+#if PEERS && __has_include("iceoryx_binding_c/publisher.h")
 	.start = iceoryx_start,
 	.stop = iceoryx_stop,
 	.open = iceoryx_open,

@@ -7,7 +7,7 @@
 
 #include "peers.h"
 
-#define AGAINST_MAX 5
+#define AGAINST_MAX 9
 
 /*
  * @jobs of @way: at most @limit times as long as @against; or, if @faster, so many times faster
@@ -26,7 +26,8 @@ struct target {
 #define LONG (JOB(ONE_64K) | JOB(ONE_1M))
 #define KERNEL \
 	{ \
-		&pipe_way, &seqpacket_way, &mq_way \
+		&pipe_way, &vmsplice_way, &seqpacket_way, &dgram_way, &unix_stream_way, &mq_way, \
+			&sysv_way \
 	}
 
 static const struct target targets[] = {
@@ -36,14 +37,15 @@ static const struct target targets[] = {
 	  true,
 	  4,
 	  "best peer",
-	  { &pipe_way, &seqpacket_way, &mq_way, &zmq_way, &nng_way } },
+	  { &pipe_way, &seqpacket_way, &dgram_way, &unix_stream_way, &mq_way, &sysv_way, &zmq_way,
+	    &nng_way } },
 	{ &topic_way, SHORT, true, 20, "iceoryx", { &iceoryx_way } },
 	{ &topic_way, LONG, false, 1.1, "bare ring", { &ring_way } },
 	{ &topic_way, LONG, true, 1.5, "iceoryx", { &iceoryx_way } },
-	{ &topic_way, LONG, true, 3, "pipe, seqpacket, mq", KERNEL },
+	{ &topic_way, LONG, true, 3, "the kernel's own", KERNEL },
 	{ &topic_way, TRIPS, false, 1.3, "bare ring", { &ring_way } },
 	{ &topic_way, TRIPS, true, 8, "iceoryx", { &iceoryx_way } },
-	{ &shm_way, SHORT | JOB(ONE_1K), true, 5, "pipe, seqpacket, mq", KERNEL },
+	{ &shm_way, SHORT | JOB(ONE_1K), true, 5, "the kernel's own", KERNEL },
 	{ &shm_way, JOB(ONE_1M), false, 1.15, "bare ring", { &ring_way } },
 	{ &ipcx_unix_way, FALLBACK, false, 1.15, "seqpacket", { &seqpacket_way } },
 	{ &ipcx_mq_way, FALLBACK, false, 1.15, "POSIX mq", { &mq_way } },
@@ -67,7 +69,7 @@ static const struct result *result_of(const struct result *job, const struct way
 
 /*
  * The fastest of those that were measured, 0 if none was; @all: none is missing but those that
- * cannot carry such a message.
+ * are not for such messages.
  */
 static double best_of(const struct result *job, const struct target *t, bool *all)
 {
@@ -78,7 +80,7 @@ static double best_of(const struct result *job, const struct target *t, bool *al
 		const struct result *r = result_of(job, t->against[i]);
 
 		if (r->is != MEASURED)
-			*all &= r->is == CANNOT;
+			*all &= r->is == CANNOT || r->is == UNUSED;
 		else if (!best || r->ns < best)
 			best = r->ns;
 	}
@@ -110,7 +112,7 @@ static void show(const struct target *t, const char *job, double ratio, enum ver
 		       job, t->way->name, t->what, t->faster ? "at_least" : "at_most", t->limit,
 		       ratio, words[v]);
 	else
-		printf("| %-17s | %-10s | %-19s | %-8s %5g | %7.2f | %s\n", job, t->way->name,
+		printf("| %-17s | %-13s | %-19s | %-8s %5g | %7.2f | %s\n", job, t->way->name,
 		       t->what, t->faster ? "at least" : "at most", t->limit, ratio, words[v]);
 }
 
@@ -120,7 +122,7 @@ bool judge(const struct result results[JOBS][WAYS], bool json)
 	double ratio;
 
 	if (!json)
-		printf("\n| %-17s | %-10s | %-19s | %-14s | %7s | %s\n", "job", "way", "against",
+		printf("\n| %-17s | %-13s | %-19s | %-14s | %7s | %s\n", "job", "way", "against",
 		       "wanted", "ratio", "verdict");
 	for (const struct target *t = targets; t->way; t++)
 		for (int j = 0; j < JOBS; j++) {

@@ -36,6 +36,8 @@ static void mq_open_lane(struct lane *l)
 		q = mq_open(path_of(l), O_WRONLY);
 	else
 		q = make(l, l->depth);
+	if (q < 0 && !l->sender && errno == EEXIST) /* another receiver was before */
+		q = mq_open(path_of(l), O_RDONLY);
 	if (q < 0 && !l->sender)
 		q = make(l, DEPTH_OF_ALL);
 	if (q < 0)
@@ -45,7 +47,7 @@ static void mq_open_lane(struct lane *l)
 
 static void mq_put(struct lane *l, uint64_t value)
 {
-	write_all(l->buf, l->len, value);
+	write_all(l, l->buf, value);
 	if (mq_send((intptr_t)l->own, (char *)l->buf, l->len, 0))
 		give_up(FAILED, "mq_send: %s", strerror(errno));
 }
@@ -66,7 +68,8 @@ static void mq_remove(const struct lane *l)
 
 const struct way mq_way = {
 	.name = "POSIX mq",
-	.jobs = ONE_WAY,
+	.words = "POSIX message queue, mq_send(3)",
+	.jobs = ONE_WAY | WAITS | JOB(IN_64) | JOB(OUT_64) | JOB(WORK_64),
 	.open = mq_open_lane,
 	.send = mq_put,
 	.recv = mq_get,

@@ -1,39 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a message costs from one process to another, natively: ipcx without its module, a bare
- * ring, the kernel's own ways and other libraries, each job in one run, in turn, several times.
+ * What a message costs from one process to another, natively: ipcx with and without its module, a
+ * bare ring, the kernel's own ways and other libraries, each job in one run, in turn, several
+ * times.
  */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "peers.h"
+#include "parts.h"
+#include "usage.h"
 
-#define TIMES 7
+#define TIMES_QUICK 3
 #define RUN_NS 200e6 /* about what one run of a way takes */
+#define RUN_NS_QUICK 20e6
 #define FIRST 64 /* messages, to see how long one takes */
 
-const struct job jobs[JOBS] = {
-	[ONE_8] = { "one way, 8 B", 8, 64 },
-	[ONE_64] = { "one way, 64 B", 64, 64 },
-	[ONE_1K] = { "one way, 1 KiB", 1024, 64 },
-	[ONE_64K] = { "one way, 64 KiB", 65536, 64 },
-	[ONE_1M] = { "one way, 1 MiB", 1 << 20, 8 },
-	[TRIP_8] = { "round trip, 8 B", 8, 64, true },
-	[TRIP_64] = { "round trip, 64 B", 64, 64, true },
-	[TRIP_1K] = { "round trip, 1 KiB", 1024, 64, true },
-};
-
-// clang-format off
-const struct way *const ways[WAYS] = {
-	&ring_way, &topic_way, &shm_way, &iceoryx_way, &zmq_way, &nng_way, &pipe_way,
-	&seqpacket_way, &mq_way, &fifo_way, &tcp_way, &ipcx_unix_way, &ipcx_mq_way,
-	&ipcx_fifo_way, &ipcx_tcp_way,
-};
-
-// clang-format on
+static const unsigned int quick_jobs = JOB(ONE_64) | JOB(ONE_64K) | JOB(ONE_1M) | JOB(TRIP_64) |
+				       JOB(WAIT_64);
 
 static struct result results[JOBS][WAYS];
+static unsigned int done, todo; /* turns, for the line on the terminal */
+
+static const char *absent[WAYS];
+
+/* What is wanted */
+static struct plan_of_part want = {
+	.format = TABLE,
+	.jobs = "",
+	.ways = "",
+	.times = TIMES_MAX,
+	.ns = RUN_NS,
+	.percent = 100,
+};
+
+static bool quick;
+
+static bool has_name(const struct way *w)
+{
+	return strstr(w->name, want.ways);
+}
 
 static int compare(const void *a, const void *b)
 {
@@ -42,13 +49,21 @@ static int compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
+static void median(double *times, unsigned int n, struct result *r)
+{
+	qsort(times, n, sizeof(times[0]), compare);
+	r->ns = times[n / 2];
+	r->low = times[0];
+	r->high = times[n - 1];
+}
+
 /* How many messages take that long. Sets r->is. */
 static uint64_t calibrate(const struct way *w, const struct job *j, double ns, struct result *r)
 {
-	uint64_t count = FIRST;
+	uint64_t count = j->depth < FIRST ? j->depth : FIRST;
 
 	for (;;) {
-		run(w, j, count, r);
+		run(w, j, count, false, r);
 		if (r->is != MEASURED)
 			return 0;
 		if (r->ns * count >= ns / 8)
@@ -57,71 +72,84 @@ static uint64_t calibrate(const struct way *w, const struct job *j, double ns, s
 	}
 }
 
-static void measure(const struct job *j, unsigned int job, double ns, struct result *r)
+static void show_progress(const struct job *j, const struct way *w)
 {
-	double times[WAYS][TIMES];
-	uint64_t count[WAYS];
+	char what[64];
 
-	for (int i = 0; i < WAYS; i++)
-		if (ways[i]->jobs & JOB(job) && r[i].is == UNUSED)
-			count[i] = calibrate(ways[i], j, ns, &r[i]);
-	for (int t = 0; t < TIMES; t++)
+	snprintf(what, sizeof(what), "%s: %s", j->name, w->name);
+	progress(done++, todo, what);
+}
+
+static void turns(const struct job *j, const uint64_t *count, double times[WAYS][TIMES_MAX],
+		  struct result *r)
+{
+	for (unsigned int t = 0; t < want.times; t++)
 		for (int i = 0; i < WAYS; i++) {
 			if (r[i].is != MEASURED)
 				continue;
-			run(ways[i], j, count[i], &r[i]);
+			show_progress(j, ways[i]);
+			run(ways[i], j, count[i], false, &r[i]);
 			times[i][t] = r[i].ns;
 		}
+}
+
+static void measure(const struct job *j, unsigned int job, struct result *r)
+{
+	double times[WAYS][TIMES_MAX];
+	uint64_t count[WAYS];
+
+	for (int i = 0; i < WAYS; i++)
+		if (ways[i]->jobs & JOB(job) && r[i].is == UNUSED && has_name(ways[i])) {
+			show_progress(j, ways[i]);
+			count[i] = calibrate(ways[i], j, want.ns, &r[i]);
+		}
+	turns(j, count, times, r);
 	for (int i = 0; i < WAYS; i++) {
-		if (r[i].is != MEASURED)
-			continue;
-		qsort(times[i], TIMES, sizeof(times[i][0]), compare);
-		r[i].ns = times[i][TIMES / 2];
-		r[i].low = times[i][0];
-		r[i].high = times[i][TIMES - 1];
+		/* the clock is looked at for each message: that is not in the others */
+		if (r[i].is == MEASURED && j->back)
+			run(ways[i], j, count[i], true, &r[i]);
+		if (r[i].is == MEASURED)
+			median(times[i], want.times, &r[i]);
 	}
 }
 
-static void row(const struct job *j, const struct way *w, const struct result *r, bool json)
+static bool is_wanted(unsigned int job)
 {
-	static const char *const is[] = {
-		[CANNOT] = "cannot", [ABSENT] = "not there", [FAILED] = "FAILED"
-	};
-
-	if (json && r->is == MEASURED)
-		printf("{\"job\":\"%s\",\"way\":\"%s\",\"bytes\":%zu,\"ns\":%.1f,\"low\":%.1f,"
-		       "\"high\":%.1f}\n",
-		       j->name, w->name, j->len, r->ns, r->low, r->high);
-	else if (json)
-		printf("{\"job\":\"%s\",\"way\":\"%s\",\"bytes\":%zu,\"is\":\"%s\","
-		       "\"why\":\"%s\"}\n",
-		       j->name, w->name, j->len, is[r->is], r->why);
-	else if (r->is == MEASURED)
-		printf("| %-17s | %-10s | %10.1f | %10.1f | %10.1f |\n", j->name, w->name, r->ns,
-		       r->low, r->high);
-	else
-		printf("| %-17s | %-10s | %s: %s\n", j->name, w->name, is[r->is], r->why);
+	if (!strstr(jobs[job].name, want.jobs))
+		return false;
+	if (!quick)
+		return true;
+	return quick_jobs & JOB(job);
 }
 
 static void start_all(void)
 {
 	for (int i = 0; i < WAYS; i++) {
-		const char *why = NULL;
-
-		if (ways[i]->start && !ways[i]->missing)
-			why = ways[i]->start();
-		for (int j = 0; j < JOBS; j++) {
-			struct result *r = &results[j][i];
-
-			if (!(ways[i]->jobs & JOB(j)) || !(why || ways[i]->missing))
-				continue;
-			r->is = ABSENT;
-			if (ways[i]->missing)
-				snprintf(r->why, WHY_MAX, "package %s", ways[i]->missing);
-			else
-				snprintf(r->why, WHY_MAX, "%s", why);
-		}
+		absent[i] = ways[i]->missing;
+		if (has_name(ways[i]) && ways[i]->start && !absent[i])
+			absent[i] = ways[i]->start();
 	}
+}
+
+static void say_absent(unsigned int way, struct result *r)
+{
+	r->is = ABSENT;
+	snprintf(r->why, WHY_MAX, "%s%s", ways[way]->missing ? "built without package " : "",
+		 absent[way]);
+}
+
+/* How many turns there will be; and what there is nothing of */
+static void prepare(void)
+{
+	for (int i = 0; i < WAYS; i++)
+		for (int j = 0; j < JOBS; j++) {
+			if (!(ways[i]->jobs & JOB(j)) || !is_wanted(j) || !has_name(ways[i]))
+				continue;
+			if (absent[i])
+				say_absent(i, &results[j][i]);
+			else
+				todo += 1 + want.times;
+		}
 }
 
 static void stop_all(void)
@@ -131,45 +159,106 @@ static void stop_all(void)
 			ways[i]->stop();
 }
 
-static const char usage[] =
-	"usage: peers [--json] [PERCENT]\n"
-	"\n"
-	"Measures what a message costs natively, in ns: topics and queues of ipcx without its\n"
-	"module, a bare ring, the kernel's own ways, and other libraries where they are\n"
-	"installed. Two processes, each on a CPU of its own; each byte is written and read, each\n"
-	"message's length and number checked. In a job the ways take turns, seven times; the\n"
-	"median counts. It takes some three minutes; PERCENT makes each turn so much shorter.\n"
-	"Nothing else should run: the lowest and the highest figure show whether it did.\n"
-	"\n"
-	"  --json   one object a line instead of tables\n"
-	"\n"
-	"Exit status: 0 if all targets are met; 1 if not, or if some could not be measured.\n";
+static void show(unsigned int job, bool words)
+{
+	progress(0, 0, NULL);
+	for (int i = 0; i < WAYS && !words; i++)
+		if (results[job][i].is)
+			report_row(want.format, &jobs[job], ways[i], &results[job][i]);
+	if (words)
+		quick_job(job, results[job]);
+	fflush(stdout);
+}
+
+/* Whether nothing failed */
+static bool all_well(void)
+{
+	for (int j = 0; j < JOBS; j++)
+		for (int i = 0; i < WAYS; i++)
+			if (results[j][i].is == FAILED)
+				return false;
+	return true;
+}
+
+static bool jobs_part(void)
+{
+	bool words = quick && want.format == TABLE;
+
+	prepare();
+	if (words)
+		puts("How long does a message take? Less is better.");
+	for (int j = 0; j < JOBS; j++) {
+		if (!is_wanted(j))
+			continue;
+		measure(&jobs[j], j, results[j]);
+		show(j, words);
+	}
+	if (words)
+		quick_rest(results);
+	return all_well();
+}
+
+static bool measure_all(void)
+{
+	bool targets = !quick && want.format != CSV && !*want.jobs && !*want.ways;
+	bool good;
+
+	if (!quick || want.format != TABLE)
+		report_header(want.format);
+	good = jobs_part();
+	return (!targets || judge(results, want.format == JSON)) && good;
+}
+
+static void parse(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "quick", no_argument, NULL, 'q' },
+		{ "json", no_argument, NULL, JSON },
+		{ "csv", no_argument, NULL, CSV },
+		{ "markdown", no_argument, NULL, MARKDOWN },
+		{ "jobs", required_argument, NULL, 'J' },
+		{ "ways", required_argument, NULL, 'W' },
+		{ "help", no_argument, NULL, 'h' },
+		{},
+	};
+	char *end = "";
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		if (c == 'h') {
+			fputs(BENCH_USAGE, stdout);
+			exit(0);
+		}
+		if (c == '?')
+			exit(2);
+		if (c == 'q')
+			quick = true;
+		else if (c == 'J')
+			want.jobs = optarg;
+		else if (c == 'W')
+			want.ways = optarg;
+		else
+			want.format = c;
+	}
+	if (optind < argc)
+		want.percent = strtol(argv[optind++], &end, 10);
+	if (optind < argc || *end || want.percent < 1 || want.percent > 1000) {
+		fputs(BENCH_USAGE, stderr);
+		exit(2);
+	}
+	if (quick)
+		want.times = TIMES_QUICK;
+	want.ns = (quick ? RUN_NS_QUICK : RUN_NS) * want.percent / 100;
+}
 
 int main(int argc, char **argv)
 {
-	bool json = argc > 1 && !strcmp(argv[1], "--json"), good;
-	const char *last = argc > 1 + json ? argv[1 + json] : "100";
-	long percent = strtol(last, NULL, 10);
+	bool good;
 
-	if (argc > 2 + json || percent < 1) {
-		bool help = !strcmp(last, "--help") || !strcmp(last, "-h");
-
-		fputs(usage, help ? stdout : stderr);
-		return help ? 0 : 2;
-	}
+	parse(argc, argv);
 	run_setup();
 	start_all();
-	if (!json)
-		printf("| %-17s | %-10s | %10s | %10s | %10s |\n", "job", "way", "ns", "low",
-		       "high");
-	for (int j = 0; j < JOBS; j++) {
-		measure(&jobs[j], j, RUN_NS * percent / 100, results[j]);
-		for (int i = 0; i < WAYS; i++)
-			if (results[j][i].is)
-				row(&jobs[j], ways[i], &results[j][i], json);
-		fflush(stdout);
-	}
+	good = measure_all();
 	stop_all();
-	good = judge(results, json);
 	return good ? 0 : 1;
 }

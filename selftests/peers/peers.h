@@ -10,26 +10,39 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
-#define PATIENCE 100000 /* looks before the other process gets this CPU, should there be but one */
 #define WHY_MAX 160
+#define GROUP_MAX 8 /* senders, or receivers */
+#define SYSV_KEY 0x69780000 /* and 16 bits more */
+#define PIPE_BYTES (1 << 20) /* what the system allows everybody */
+
+/* In front of a message where several send, the number of the sender is in its upper bits. */
+#define SENDER_SHIFT 40
+#define ANY (~0ULL) /* whatever comes next */
+#define STOP (~0ULL - 1) /* no more comes */
 
 /**
- * struct lane - one direction, as one of the two processes has it
+ * struct lane - one direction, as one of the processes has it
  * @name: of its own, for what needs one; without '/'
  * @port: of its own, on this machine
  * @len: bytes of each message
+ * @touch: bytes of it that are written and read
  * @depth: messages on their way, where a way lets that be chosen
  * @sender: which of the two this process is
+ * @block: who waits sleeps, also in ways that could poll
+ * @stopped: a message of STOP came
+ * @last: of each sender, the number that came last
  * @buf: room for a message, for ways that copy
  * @own: the way's
  */
 struct lane {
 	char name[40];
 	unsigned int port;
-	size_t len;
+	size_t len, touch;
 	unsigned int depth;
-	bool sender;
+	bool sender, block, stopped;
+	uint64_t last[GROUP_MAX];
 	uint64_t *buf;
 	void *own;
 };
@@ -37,20 +50,23 @@ struct lane {
 /**
  * struct way - how messages are carried; a function that fails ends the process by give_up()
  * @name: for the table
+ * @words: what it is, for who never heard of it
  * @jobs: JOB() of those it is measured in
+ * @to_all: each of several receivers on a lane gets all messages
  * @missing: NULL, or the package that was not there when this was built
  * @start: once, before the first lane; return: NULL, or why the way is not there
  * @stop: once, behind the last
- * @create: before the two processes part
- * @open: in each of them, that of the receiver first
+ * @create: before the processes part
+ * @open: in each of them, that of the receivers first
  * @send: a message that begins with @value, see write_all()
  * @recv: receive it, return the sum of all of it, see read_all()
  * @close: in each of them, when all was received
- * @remove: by the name of the lane, what is left of it; also when the two failed
+ * @remove: by the name of the lane, what is left of it; also when they failed
  */
 struct way {
-	const char *name;
+	const char *name, *words;
 	unsigned int jobs;
+	bool to_all;
 	const char *missing;
 	const char *(*start)(void);
 	void (*stop)(void);
@@ -62,74 +78,141 @@ struct way {
 	void (*remove)(const struct lane *l);
 };
 
-/* What is measured, judge.c has what is wanted of it */
-enum job_number { ONE_8, ONE_64, ONE_1K, ONE_64K, ONE_1M, TRIP_8, TRIP_64, TRIP_1K, JOBS };
+/*
+ * What is measured, judge.c has what is wanted of it. ONE: one way; REF: of each message the first
+ * word alone is written and read; TRIP: there and back, both poll where they can; WAIT: who waits
+ * sleeps, both on one CPU; FAR: on two; IN: from four to one; OUT: each to eight; WORK: from two
+ * to either of two.
+ */
+enum job_number {
+	ONE_8,
+	ONE_64,
+	ONE_1K,
+	ONE_64K,
+	ONE_1M,
+	ONE_64M,
+	REF_64,
+	REF_64K,
+	REF_1M,
+	REF_64M,
+	TRIP_8,
+	TRIP_64,
+	TRIP_1K,
+	WAIT_8,
+	WAIT_64,
+	WAIT_1K,
+	WAIT_64K,
+	FAR_64,
+	IN_64,
+	OUT_64,
+	WORK_64,
+	JOBS
+};
 
 #define JOB(number) (1U << (number))
-#define ONE_WAY (JOB(ONE_8) | JOB(ONE_64) | JOB(ONE_1K) | JOB(ONE_64K) | JOB(ONE_1M))
+#define ONE_WAY (JOB(ONE_8) | JOB(ONE_64) | JOB(ONE_1K) | JOB(ONE_64K) | JOB(ONE_1M) | JOB(ONE_64M))
+#define REFS (JOB(REF_64) | JOB(REF_64K) | JOB(REF_1M) | JOB(REF_64M))
 #define TRIPS (JOB(TRIP_8) | JOB(TRIP_64) | JOB(TRIP_1K))
+#define WAITS (JOB(WAIT_8) | JOB(WAIT_64) | JOB(WAIT_1K) | JOB(WAIT_64K) | JOB(FAR_64))
 #define FALLBACK (JOB(ONE_8) | JOB(ONE_1K) | JOB(ONE_64K))
 
+/**
+ * struct job - something to measure
+ * @name: for the table
+ * @len: bytes of a message
+ * @depth: messages on their way
+ * @back: each is answered by another
+ * @ref: only the first word is written and read
+ * @block: who waits sleeps
+ * @one_cpu: both processes have the same
+ * @work: each message goes to one of the receivers
+ * @senders: how many; 0 is 1
+ * @receivers: how many; 0 is 1
+ */
 struct job {
 	const char *name;
 	size_t len;
 	unsigned int depth;
-	bool back;
+	bool back, ref, block, one_cpu, work;
+	unsigned int senders, receivers;
 };
 
 extern const struct job jobs[JOBS];
 
-extern const struct way ring_way, topic_way, shm_way, pipe_way, seqpacket_way, mq_way, zmq_way,
-	nng_way, iceoryx_way, ipcx_unix_way, ipcx_mq_way, ipcx_fifo_way, fifo_way, ipcx_tcp_way,
-	tcp_way;
+extern const struct way ring_way, futex_way, slots_way, topic_way, shm_way, kernel_queue_way,
+	kernel_topic_way, pipe_way, vmsplice_way, seqpacket_way, dgram_way, unix_stream_way, mq_way,
+	sysv_way, zmq_way, nng_way, iceoryx_way, ipcx_unix_way, ipcx_mq_way, ipcx_fifo_way,
+	fifo_way, ipcx_tcp_way, tcp_way;
 
-#define WAYS 15
+#define WAYS 23
 extern const struct way *const ways[WAYS];
 
 /**
  * struct result - of one way in one job
  * @is: MEASURED: @ns counts; CANNOT: it does not carry such messages; ABSENT: a package or a part
- *	is not there; FAILED: the two processes did not do what they should
+ *	is not there; FAILED: the processes did not do what they should
  * @why: in words, if it is not MEASURED
- * @ns: the median
+ * @ns: a message, the median
  * @low: the least
  * @high: the most
+ * @cpu: ns of CPU time a message, of all processes
+ * @rss: KiB of memory that the processes have each for itself, together, at most
+ * @shmem: KiB of memory that they share
+ * @p50: ns that half of the messages took at most, there and back
+ * @p99: 99 of 100
+ * @p999: 999 of 1000
  */
 struct result {
 	enum { UNUSED, MEASURED, CANNOT, ABSENT, FAILED } is;
 	char why[WHY_MAX];
-	double ns, low, high;
+	double ns, low, high, cpu;
+	long rss, shmem;
+	double p50, p99, p999;
 };
 
 /* run.c: count messages from process to process; r->ns is set if r->is is MEASURED */
 void run_setup(void);
-void run(const struct way *w, const struct job *j, uint64_t count, struct result *r);
+void run(const struct way *w, const struct job *j, uint64_t count, bool stamp, struct result *r);
 _Noreturn __attribute__((format(printf, 2, 3))) void give_up(int is, const char *form, ...);
+/* run.c: a body in a process of its own, which tells what it measured, in ns */
+void run_apart(void (*body)(const void *arg), const void *arg, struct result *r);
+void tell(double ns);
+pid_t start_process(void (*be)(unsigned int me), unsigned int me);
+void pin(unsigned int number); /* to a CPU, in turn */
+void wait_for(const unsigned int *what, unsigned int value);
+char *map_shared(size_t size);
+int64_t now(void);
+uint64_t other_value(struct lane *l, const uint64_t *from, size_t len, uint64_t value);
 
 /* judge.c: return: whether all targets are met */
 bool judge(const struct result results[JOBS][WAYS], bool json);
 
+/* Looks, a power of two, before another process gets this CPU: there may be no CPU for it */
+extern unsigned int patience;
+
 static inline void look_again(unsigned int *looks)
 {
-	if (++*looks % PATIENCE == 0)
+	if (!(++*looks & (patience - 1)))
 		sched_yield();
 }
 
-static inline void write_all(uint64_t *to, size_t len, uint64_t value)
+static inline void write_all(const struct lane *l, uint64_t *to, uint64_t value)
 {
-	for (size_t i = 0; i < len / sizeof(*to); i++)
+	size_t words = l->touch / sizeof(*to);
+
+	for (size_t i = 0; i < words; i++)
 		to[i] = value + i;
 }
 
-static inline uint64_t read_all(const struct lane *l, const uint64_t *from, size_t len,
-				uint64_t value)
+static inline uint64_t read_all(struct lane *l, const uint64_t *from, size_t len, uint64_t value)
 {
+	size_t words = l->touch / sizeof(*from);
 	uint64_t sum = 0;
 
-	if (__builtin_expect(len != l->len || from[0] != value, 0))
-		give_up(FAILED, "message %ju has %zu bytes, and begins with %ju", (uintmax_t)value,
-			len, (uintmax_t)(len ? from[0] : 0));
-	for (size_t i = 0; i < len / sizeof(*from); i++)
+	if (__builtin_expect(len != l->len || from[0] != value, 0) &&
+	    other_value(l, from, len, value) == STOP)
+		return 0;
+	for (size_t i = 0; i < words; i++)
 		sum += from[i];
 	return sum;
 }

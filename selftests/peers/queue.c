@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Queues of ipcx without the module, by the calls of the library.
+ * Queues of ipcx, with the module and without it, by the calls of the library.
  */
 #include <errno.h>
 #include <ipcx.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "peers.h"
 
@@ -22,6 +23,8 @@ static const char *uri_of(const struct lane *l, const char *transport)
 	return uri;
 }
 
+static struct ipcx_msg taken; /* a process receives on one lane only */
+
 static void open_uri(struct lane *l, const char *uri, unsigned int flags,
 		     const struct ipcx_queue_opts *opts)
 {
@@ -37,9 +40,22 @@ static void open_uri(struct lane *l, const char *uri, unsigned int flags,
 /* The depth is that of the ring beside which it is measured. */
 static void shm_open_lane(struct lane *l)
 {
-	IPCX_QUEUE_OPTS(opts, .depth = l->depth, .msg_max = l->len);
+	IPCX_QUEUE_OPTS(opts, .depth = l->depth, .msg_max = l->len, .bytes_max = l->depth * l->len);
 
 	open_uri(l, uri_of(l, "shm"), IPCX_SINGLE_THREAD, &opts);
+}
+
+static const char *kernel_start(void)
+{
+	return access("/dev/ipcx", R_OK | W_OK) ? "the module is not loaded" : NULL;
+}
+
+static void kernel_open_lane(struct lane *l)
+{
+	IPCX_QUEUE_OPTS(opts, .depth = l->depth, .msg_max = l->len, .bytes_max = l->depth * l->len);
+
+	taken = (struct ipcx_msg){ 0 };
+	open_uri(l, uri_of(l, "kernel"), IPCX_SINGLE_THREAD, &opts);
 }
 
 static void mq_open_lane(struct lane *l)
@@ -72,7 +88,7 @@ static void queue_send(struct lane *l, uint64_t value)
 	struct ipcx_msg m;
 
 	must(ipcx_queue_loan(l->own, l->len, &m, IPCX_FOREVER));
-	write_all(m.data, l->len, value);
+	write_all(l, m.data, value);
 	must(ipcx_queue_commit(l->own, &m));
 }
 
@@ -87,28 +103,37 @@ static uint64_t queue_recv(struct lane *l, uint64_t value)
 	return sum;
 }
 
-/* As a topic in this bench: both sides poll. */
+/* Each message is released when the next is taken. */
+static uint64_t kernel_recv(struct lane *l, uint64_t value)
+{
+	must(ipcx_queue_next(l->own, &taken, IPCX_FOREVER));
+	return read_all(l, taken.data, taken.len, value);
+}
+
+/* As a topic in this bench: both sides poll, unless who waits is to sleep. */
 static void shm_send(struct lane *l, uint64_t value)
 {
+	int64_t wait = l->block ? IPCX_FOREVER : IPCX_NOWAIT;
 	unsigned int looks = 0;
 	struct ipcx_msg m;
 	int r;
 
-	while ((r = ipcx_queue_loan(l->own, l->len, &m, IPCX_NOWAIT)) == -EAGAIN)
+	while ((r = ipcx_queue_loan(l->own, l->len, &m, wait)) == -EAGAIN)
 		look_again(&looks);
 	must(r);
-	write_all(m.data, l->len, value);
+	write_all(l, m.data, value);
 	must(ipcx_queue_commit(l->own, &m));
 }
 
 static uint64_t shm_recv(struct lane *l, uint64_t value)
 {
+	int64_t wait = l->block ? IPCX_FOREVER : IPCX_NOWAIT;
 	unsigned int looks = 0;
 	struct ipcx_msg m;
 	uint64_t sum;
 	int r;
 
-	while ((r = ipcx_queue_take(l->own, &m, IPCX_NOWAIT)) == -EAGAIN)
+	while ((r = ipcx_queue_take(l->own, &m, wait)) == -EAGAIN)
 		look_again(&looks);
 	must(r);
 	sum = read_all(l, m.data, m.len, value);
@@ -124,6 +149,11 @@ static void queue_close(struct lane *l)
 static void shm_remove(const struct lane *l)
 {
 	ipcx_queue_unlink(uri_of(l, "shm"));
+}
+
+static void kernel_remove(const struct lane *l)
+{
+	ipcx_queue_unlink(uri_of(l, "kernel"));
 }
 
 static void unix_remove(const struct lane *l)
@@ -143,7 +173,8 @@ static void fifo_remove(const struct lane *l)
 
 const struct way shm_way = {
 	.name = "ipcx shm",
-	.jobs = ONE_WAY | TRIPS,
+	.words = "queue of ipcx without its module, in shared memory",
+	.jobs = ONE_WAY | REFS | TRIPS | WAITS | JOB(IN_64) | JOB(OUT_64) | JOB(WORK_64),
 	.open = shm_open_lane,
 	.send = shm_send,
 	.recv = shm_recv,
@@ -151,8 +182,21 @@ const struct way shm_way = {
 	.remove = shm_remove,
 };
 
+const struct way kernel_queue_way = {
+	.name = "ipcx queue",
+	.words = "queue of ipcx by its module: kept and checked by the kernel",
+	.jobs = ONE_WAY | REFS | WAITS | JOB(IN_64) | JOB(OUT_64) | JOB(WORK_64),
+	.start = kernel_start,
+	.open = kernel_open_lane,
+	.send = queue_send,
+	.recv = kernel_recv,
+	.close = queue_close,
+	.remove = kernel_remove,
+};
+
 #define COPIED(transport) \
-	.name = "ipcx " #transport, .jobs = FALLBACK, .open = transport##_open_lane, \
+	.name = "ipcx " #transport, .words = "queue of ipcx without its module, over " #transport, \
+	.jobs = FALLBACK | JOB(WAIT_8) | JOB(WAIT_64), .open = transport##_open_lane, \
 	.send = queue_send, .recv = queue_recv, .close = queue_close
 
 const struct way ipcx_unix_way = { COPIED(unix), .remove = unix_remove };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two processes, each on a CPU of its own, and a clock between them. They are forked from a third,
- * so that whatever one of them leaves behind or breaks is gone with it.
+ * Two processes or more, each on a CPU of its own as far as there are, and a clock between them.
+ * They are forked from another, so that whatever one of them leaves behind or breaks is gone with
+ * it.
  */
 #include <err.h>
 #include <netinet/in.h>
@@ -18,27 +19,71 @@
 #include <unistd.h>
 
 #include "peers.h"
+#include "times.h"
 
-#define SECONDS_MAX 20 /* for a job that takes a fraction of one */
+#define SECONDS_MAX 60 /* for a job that takes a fraction of one */
+#define LANES_MAX GROUP_MAX
+#define LONG (64 << 20)
+#define PATIENCE 65536 /* looks, where each process has a CPU of its own */
+#define PATIENCE_CROWD 64
+
+/* What one process tells */
+struct part {
+	int64_t start, end, cpu;
+	uint64_t sum;
+	long rss, shmem;
+};
 
 /* What all of them see */
 static struct {
-	unsigned int step; /* how many ends are open */
-	int64_t start, end;
-	uint64_t sum;
+	unsigned int step; /* how many have opened their ends */
+	unsigned int sent, received; /* how many are through */
+	struct part senders[GROUP_MAX], receivers[GROUP_MAX];
+	struct times times;
+	double told; /* by a body of run_apart() */
 	unsigned int said; /* somebody gave up: */
 	int is;
 	char why[WHY_MAX];
 } * shared;
 
-static int cpus[2];
+/* What is to be done */
+static struct {
+	const struct way *w;
+	const struct job *j;
+	struct lane lanes[LANES_MAX];
+	unsigned int nlanes, senders, receivers;
+	uint64_t warm, n; /* messages of each sender, to begin with, and all */
+	bool stamp;
+} plan;
 
-static int64_t now(void)
+static int cpus[64];
+static unsigned int ncpus;
+unsigned int patience = PATIENCE;
+
+int64_t now(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+/* of this process, all its threads */
+static int64_t cpu_time(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+char *map_shared(size_t size)
+{
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		give_up(FAILED, "no memory");
+	return p;
 }
 
 /* The first one counts; who waits for this process is ended too. */
@@ -56,31 +101,63 @@ void give_up(int is, const char *form, ...)
 	_exit(1);
 }
 
+/*
+ * Of several senders each message of one comes behind those before it, and without a hole unless
+ * there are other receivers for it.
+ */
+uint64_t other_value(struct lane *l, const uint64_t *from, size_t len, uint64_t value)
+{
+	uint64_t got = len ? from[0] : 0, number = got & ((1ULL << SENDER_SHIFT) - 1);
+	uint64_t sender = got >> SENDER_SHIFT;
+
+	if (value != ANY || len != l->len)
+		give_up(FAILED, "message %ju has %zu bytes, and begins with %ju", (uintmax_t)value,
+			len, (uintmax_t)got);
+	if (got == STOP) {
+		l->stopped = true;
+		return STOP;
+	}
+	if (sender >= plan.senders || number >= plan.n || number < l->last[sender] ||
+	    (!plan.j->work && number != l->last[sender]))
+		give_up(FAILED, "message %ju of sender %ju where %ju would be next",
+			(uintmax_t)number, (uintmax_t)sender,
+			(uintmax_t)l->last[sender % GROUP_MAX]);
+	l->last[sender] = number + 1;
+	return got;
+}
+
 void run_setup(void)
 {
 	cpu_set_t set;
-	int n = 0;
 
 	if (sched_getaffinity(0, sizeof(set), &set))
 		err(1, "sched_getaffinity");
-	for (int cpu = 0; cpu < CPU_SETSIZE && n < 2; cpu++)
+	for (int cpu = 0; cpu < CPU_SETSIZE && ncpus < 64; cpu++)
 		if (CPU_ISSET(cpu, &set))
-			cpus[n++] = cpu;
-	if (n < 2)
-		errx(1, "two CPUs are needed, one for each process");
+			cpus[ncpus++] = cpu;
+	if (ncpus < 2)
+		warnx("there is one CPU for all processes: who polls gives it away");
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
 	if (shared == MAP_FAILED)
 		err(1, "mmap");
 }
 
-static void on_cpu(int cpu)
+void pin(unsigned int number)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
+	CPU_SET(cpus[number % ncpus], &set);
 	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* The process with that number, senders first */
+static void on_cpu(unsigned int number)
+{
+	pin(plan.j->one_cpu ? 0 : number);
+	if (plan.j->one_cpu || plan.senders + plan.receivers > ncpus)
+		patience = PATIENCE_CROWD;
 }
 
 static void reach(unsigned int step)
@@ -88,100 +165,198 @@ static void reach(unsigned int step)
 	__atomic_store_n(&shared->step, step, __ATOMIC_RELEASE);
 }
 
-static void wait_for(unsigned int step)
+void wait_for(const unsigned int *what, unsigned int value)
 {
-	while (__atomic_load_n(&shared->step, __ATOMIC_ACQUIRE) < step)
+	while (__atomic_load_n(what, __ATOMIC_ACQUIRE) < value)
 		usleep(200);
 }
 
-static void open_end(const struct way *w, struct lane *l, bool sender, unsigned int step)
+static void open_end(struct lane *l, bool sender)
 {
-	wait_for(step);
 	l->sender = sender;
-	w->open(l);
-	reach(step + 1);
+	plan.w->open(l);
 }
 
-static void close_end(const struct way *w, struct lane *l)
+static void close_end(struct lane *l)
 {
-	if (w->close)
-		w->close(l);
+	if (plan.w->close)
+		plan.w->close(l);
 }
 
-static void consume(const struct way *w, const struct job *j, struct lane *l, uint64_t n)
+/* What this process has, and what it shares with others */
+static void look_at_memory(struct part *p)
 {
+	FILE *f = fopen("/proc/self/status", "r");
+	long peak = 0, shmem = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, "VmHWM:", 6))
+			peak = strtol(line + 6, NULL, 10);
+		else if (!strncmp(line, "RssShmem:", 9))
+			shmem = strtol(line + 9, NULL, 10);
+	}
+	if (f)
+		fclose(f);
+	p->rss = peak > shmem ? peak - shmem : 0;
+	p->shmem = shmem;
+}
+
+/* How many messages a receiver gets, where that is known */
+static uint64_t expected(void)
+{
+	return plan.n * plan.senders;
+}
+
+static void receive_all(struct lane *in, struct part *p)
+{
+	const struct way *w = plan.w;
+	bool back = plan.j->back, group = plan.senders + plan.receivers > 2;
+	uint64_t n = plan.j->work ? UINT64_MAX : expected();
+	uint64_t warm = plan.warm * plan.senders / (plan.j->work ? plan.receivers : 1);
+	int64_t cpu = cpu_time();
 	uint64_t sum = 0;
 
-	on_cpu(cpus[1]);
-	open_end(w, &l[0], false, 0);
-	if (j->back)
-		open_end(w, &l[1], true, 3);
-	for (uint64_t i = 0; i < n; i++) {
-		sum += w->recv(&l[0], i);
-		if (j->back)
-			w->send(&l[1], i);
+	for (uint64_t i = 0; i < n && !in->stopped; i++) {
+		if (i == warm)
+			cpu = cpu_time();
+		sum += w->recv(in, group ? ANY : i);
+		if (back)
+			w->send(&plan.lanes[1], i);
 	}
-	shared->end = now();
-	shared->sum = sum;
-	if (j->back)
-		close_end(w, &l[1]);
-	close_end(w, &l[0]);
+	p->end = now();
+	p->cpu = cpu_time() - cpu;
+	p->sum = sum;
+}
+
+static void consume(unsigned int me)
+{
+	unsigned int all = plan.senders + plan.receivers + plan.j->back;
+	struct lane *in = &plan.lanes[me < plan.nlanes && !plan.j->back ? me : 0];
+	struct part *p = &shared->receivers[me];
+
+	on_cpu(plan.senders + me);
+	wait_for(&shared->step, me);
+	open_end(in, false);
+	reach(me + 1);
+	if (plan.j->back) {
+		wait_for(&shared->step, all - 1);
+		open_end(&plan.lanes[1], true);
+		reach(all);
+	}
+	receive_all(in, p);
+	look_at_memory(p);
+	__atomic_add_fetch(&shared->received, 1, __ATOMIC_RELEASE);
+	if (plan.j->back)
+		close_end(&plan.lanes[1]);
+	close_end(in);
 	exit(0);
 }
 
-static void produce(const struct way *w, const struct job *j, struct lane *l, uint64_t n,
-		    uint64_t warm, pid_t consumer)
+static void round_trip(uint64_t i, uint64_t value)
 {
-	int status;
+	int64_t begin = plan.stamp ? now() : 0;
 
-	on_cpu(cpus[0]);
-	open_end(w, &l[0], true, 1);
-	if (j->back) {
-		open_end(w, &l[1], false, 2);
-		wait_for(4);
+	plan.w->send(&plan.lanes[0], value);
+	plan.w->recv(&plan.lanes[1], i);
+	if (plan.stamp && i >= plan.warm)
+		times_add(&shared->times, now() - begin);
+}
+
+static void send_all(unsigned int me, struct part *p)
+{
+	uint64_t first = (uint64_t)me << SENDER_SHIFT;
+	const struct way *w = plan.w;
+	int64_t cpu = 0;
+
+	for (uint64_t i = 0; i < plan.n; i++) {
+		if (i == plan.warm) {
+			p->start = now();
+			cpu = cpu_time();
+		}
+		if (plan.j->back) {
+			round_trip(i, first + i);
+			continue;
+		}
+		for (unsigned int k = 0; k < plan.nlanes; k++)
+			w->send(&plan.lanes[k], first + i);
 	}
-	for (uint64_t i = 0; i < n; i++) {
-		if (i == warm)
-			shared->start = now();
-		w->send(&l[0], i);
-		if (j->back)
-			w->recv(&l[1], i);
-	}
-	if (waitpid(consumer, &status, 0) != consumer || status)
-		give_up(FAILED, "who receives has failed");
-	if (j->back)
-		close_end(w, &l[1]);
-	close_end(w, &l[0]);
+	p->cpu = cpu_time() - cpu;
+}
+
+/* Whoever takes one of these ends, and takes no other. */
+static void stop_receivers(unsigned int me)
+{
+	__atomic_add_fetch(&shared->sent, 1, __ATOMIC_RELEASE);
+	wait_for(&shared->sent, plan.senders);
+	for (unsigned int r = me; r < plan.receivers; r += plan.senders)
+		plan.w->send(&plan.lanes[0], STOP);
+}
+
+static void produce(unsigned int me)
+{
+	unsigned int all = plan.senders + plan.receivers, forward = plan.nlanes;
+	struct part *p = &shared->senders[me];
+
+	on_cpu(me);
+	wait_for(&shared->step, plan.receivers + me);
+	if (plan.j->back)
+		forward = 1;
+	for (unsigned int k = 0; k < forward; k++)
+		open_end(&plan.lanes[k], true);
+	if (plan.j->back)
+		open_end(&plan.lanes[1], false);
+	reach(plan.receivers + me + 1);
+	wait_for(&shared->step, all + plan.j->back);
+	send_all(me, p);
+	if (plan.j->work)
+		stop_receivers(me);
+	look_at_memory(p);
+	/* what is on its way may go with its sender */
+	wait_for(&shared->received, plan.receivers);
+	for (unsigned int k = 0; k < plan.nlanes; k++)
+		close_end(&plan.lanes[plan.nlanes - 1 - k]);
 	exit(0);
 }
 
 static void lane_init(struct lane *l, const struct job *j, unsigned int number, unsigned int port)
 {
-	*l = (struct lane){ .len = j->len, .depth = j->depth, .port = port };
+	*l = (struct lane){ .len = j->len, .depth = j->depth, .port = port, .block = j->block };
+	l->touch = j->ref ? sizeof(uint64_t) : j->len;
 	snprintf(l->name, sizeof(l->name), "ipcx-peers-%d-%u", getpid(), number);
-	l->buf = aligned_alloc(4096, (j->len + 4095) & ~4095UL);
-	if (!l->buf)
-		err(1, "aligned_alloc");
-	memset(l->buf, 0, j->len);
+	/* pages that nobody uses are none */
+	l->buf = mmap(NULL, j->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (l->buf == MAP_FAILED)
+		err(1, "mmap");
 }
 
-/* In a process group of its own, which give_up() ends. */
-static void stage(const struct way *w, const struct job *j, struct lane *l, uint64_t n,
-		  uint64_t warm)
+pid_t start_process(void (*be)(unsigned int me), unsigned int me)
 {
-	pid_t consumer;
+	pid_t pid = fork();
 
-	setpgid(0, 0);
-	alarm(SECONDS_MAX);
-	for (int i = 0; i < 1 + j->back && w->create; i++)
-		w->create(&l[i]);
-	consumer = fork();
-	if (consumer < 0)
+	if (pid < 0)
 		give_up(FAILED, "no process");
+	if (pid)
+		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (!consumer)
-		consume(w, j, l, n);
-	produce(w, j, l, n, warm, consumer);
+	be(me);
+	exit(0);
+}
+
+static void stage(const void *arg)
+{
+	int status;
+
+	(void)arg;
+	for (unsigned int k = 0; k < plan.nlanes && plan.w->create; k++)
+		plan.w->create(&plan.lanes[k]);
+	for (unsigned int r = 0; r < plan.receivers; r++)
+		start_process(consume, r);
+	for (unsigned int s = 0; s < plan.senders; s++)
+		start_process(produce, s);
+	for (unsigned int i = 0; i < plan.senders + plan.receivers; i++)
+		if (wait(&status) < 0 || status)
+			give_up(FAILED, "one of the processes has failed, status 0x%x", status);
 }
 
 /* A port that nobody has at the moment */
@@ -199,10 +374,28 @@ static unsigned int free_port(void)
 	return ntohs(a.sin_port);
 }
 
-static void check(const struct job *j, int status, uint64_t n, struct result *r)
+/* Of all that was sent, modulo 2^64 */
+static uint64_t sum_wanted(const struct job *j)
 {
-	uint64_t words = j->len / 8;
+	uint64_t n = plan.n, words = plan.lanes[0].touch / 8, sum = 0;
 
+	for (uint64_t s = 0; s < plan.senders; s++)
+		sum += n * (n - 1) / 2 * words + n * (words * (words - 1) / 2) +
+		       n * words * (s << SENDER_SHIFT);
+	return j->work ? sum : sum * plan.receivers;
+}
+
+static uint64_t sum_got(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int r = 0; r < plan.receivers; r++)
+		sum += shared->receivers[r].sum;
+	return sum;
+}
+
+static void check(int status, struct result *r)
+{
 	r->is = MEASURED;
 	if (shared->said) {
 		r->is = shared->is;
@@ -213,39 +406,98 @@ static void check(const struct job *j, int status, uint64_t n, struct result *r)
 				*p = '\'';
 	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
 		r->is = FAILED;
-		snprintf(r->why, sizeof(r->why), "not done in %d s", SECONDS_MAX);
+		snprintf(r->why, sizeof(r->why), "not done in time");
 	} else if (status) {
 		r->is = FAILED;
 		snprintf(r->why, sizeof(r->why), "ended with status 0x%x", status);
-	} else if (shared->sum != n * (n - 1) / 2 * words + n * (words * (words - 1) / 2)) {
-		r->is = FAILED;
-		snprintf(r->why, sizeof(r->why), "what was read is not what was written");
 	}
 }
 
-void run(const struct way *w, const struct job *j, uint64_t count, struct result *r)
+/* What @body leaves behind or breaks is gone with its process. */
+static void apart(void (*body)(const void *arg), const void *arg, struct result *r)
 {
-	uint64_t warm = 3 * j->depth, n = warm + count;
-	struct lane l[2];
 	int status;
 	pid_t pid;
 
 	memset(shared, 0, sizeof(*shared));
-	lane_init(&l[0], j, 0, free_port());
-	lane_init(&l[1], j, 1, free_port());
 	fflush(stdout);
 	pid = fork();
 	if (pid < 0)
 		err(1, "fork");
-	if (!pid)
-		stage(w, j, l, n, warm);
+	if (!pid) {
+		/* a group of its own, which give_up() ends */
+		setpgid(0, 0);
+		alarm(SECONDS_MAX);
+		body(arg);
+		exit(0);
+	}
 	if (waitpid(pid, &status, 0) != pid)
 		err(1, "waitpid");
-	check(j, status, n, r);
-	r->ns = (double)(shared->end - shared->start) / count;
-	for (int i = 0; i < 2; i++) {
+	check(status, r);
+}
+
+void tell(double ns)
+{
+	shared->told = ns;
+}
+
+void run_apart(void (*body)(const void *arg), const void *arg, struct result *r)
+{
+	apart(body, arg, r);
+	r->ns = shared->told;
+}
+
+static void evaluate(uint64_t count, struct result *r)
+{
+	int64_t start = INT64_MAX, end = 0, cpu = 0;
+
+	r->rss = 0;
+	r->shmem = 0;
+	for (unsigned int i = 0; i < plan.senders + plan.receivers; i++) {
+		const struct part *p = i < plan.senders ? &shared->senders[i] :
+							  &shared->receivers[i - plan.senders];
+
+		if (i < plan.senders && p->start < start)
+			start = p->start;
+		if (p->end > end)
+			end = p->end;
+		cpu += p->cpu;
+		r->rss += p->rss;
+		if (p->shmem > r->shmem)
+			r->shmem = p->shmem;
+	}
+	count *= plan.senders;
+	r->ns = (double)(end - start) / count;
+	r->cpu = (double)cpu / count;
+	if (!plan.stamp)
+		return;
+	r->p50 = times_below(&shared->times, 0.5);
+	r->p99 = times_below(&shared->times, 0.99);
+	r->p999 = times_below(&shared->times, 0.999);
+}
+
+void run(const struct way *w, const struct job *j, uint64_t count, bool stamp, struct result *r)
+{
+	plan.w = w;
+	plan.j = j;
+	plan.stamp = stamp;
+	plan.senders = j->senders ?: 1;
+	plan.receivers = j->receivers ?: 1;
+	plan.nlanes = j->back ? 2 : j->work || w->to_all ? 1 : plan.receivers;
+	/* each place was written and read before, of the longest once, as that takes long */
+	plan.warm = j->depth * (j->len < LONG ? 3 : 1);
+	plan.n = plan.warm + count;
+	for (unsigned int k = 0; k < plan.nlanes; k++)
+		lane_init(&plan.lanes[k], j, k, free_port());
+	apart(stage, NULL, r);
+	if (r->is == MEASURED && sum_got() != sum_wanted(j)) {
+		r->is = FAILED;
+		snprintf(r->why, sizeof(r->why), "what was read is not what was written");
+	}
+	evaluate(count, r);
+	for (unsigned int k = 0; k < plan.nlanes; k++) {
 		if (w->remove)
-			w->remove(&l[i]);
-		free(l[i].buf);
+			w->remove(&plan.lanes[k]);
+		munmap(plan.lanes[k].buf, j->len);
 	}
 }

@@ -4,7 +4,7 @@
  */
 #include "peers.h"
 
-#if __has_include(<zmq.h>)
+#if PEERS && __has_include(<zmq.h>)
 #include <stdio.h>
 #include <zmq.h>
 
@@ -42,7 +42,7 @@ static void zmq_put(struct lane *l, uint64_t value)
 	zmq_msg_t m;
 
 	must(!zmq_msg_init_size(&m, l->len));
-	write_all(zmq_msg_data(&m), l->len, value);
+	write_all(l, zmq_msg_data(&m), value);
 	must(zmq_msg_send(&m, l->own, 0) >= 0);
 }
 
@@ -66,8 +66,9 @@ static void zmq_close_lane(struct lane *l)
 
 const struct way zmq_way = {
 	.name = "ZeroMQ",
-	.jobs = ONE_WAY,
-#if __has_include(<zmq.h>)
+	.words = "library, PUSH and PULL over UNIX sockets",
+	.jobs = ONE_WAY | WAITS | JOB(IN_64) | JOB(OUT_64),
+#if PEERS && __has_include(<zmq.h>)
 	.open = zmq_open_lane,
 	.send = zmq_put,
 	.recv = zmq_get,

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rows: what a way took in a job, as a table, as Markdown, as comma-separated values, as JSON.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "report.h"
+
+const char *is_text(const struct result *r)
+{
+	static const char *const is[] = {
+		[CANNOT] = "cannot", [ABSENT] = "not there", [FAILED] = "FAILED"
+	};
+
+	return is[r->is];
+}
+
+void report_header(enum format f)
+{
+	if (f == CSV)
+		puts("job,way,bytes,ns,low,high,mb_s,cpu_ns,rss_kib,shmem_kib,p50,p99,p999,why");
+	else if (f != JSON)
+		printf("| %-17s | %-13s | %10s | %10s | %10s |"
+		       " %8s | %10s | %8s | %8s | %8s | %8s |\n",
+		       "job", "way", "ns", "low", "high", "MB/s", "CPU ns", "KiB", "50 %", "99 %",
+		       "99.9 %");
+	if (f == MARKDOWN)
+		puts("|:--|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+}
+
+/* Millions of bytes a second; of a way there and back, in one direction, both of them */
+static double rate(const struct job *j, const struct result *r)
+{
+	return j->len * (j->back ? 2 : 1) / r->ns * 1e3;
+}
+
+static void json_row(FILE *f, const struct job *j, const struct way *w, const struct result *r)
+{
+	fprintf(f, "{\"job\":\"%s\",\"way\":\"%s\",\"bytes\":%zu,", j->name, w->name, j->len);
+	if (r->is != MEASURED) {
+		fprintf(f, "\"is\":\"%s\",\"why\":\"%s\"}\n", is_text(r), r->why);
+		return;
+	}
+	fprintf(f, "\"ns\":%.1f,\"low\":%.1f,\"high\":%.1f", r->ns, r->low, r->high);
+	if (r->cpu)
+		fprintf(f, ",\"mb_s\":%.4g,\"cpu_ns\":%.1f,\"rss_kib\":%ld,\"shmem_kib\":%ld",
+			rate(j, r), r->cpu, r->rss, r->shmem);
+	if (j->back)
+		fprintf(f, ",\"p50\":%.0f,\"p99\":%.0f,\"p999\":%.0f", r->p50, r->p99, r->p999);
+	fputs("}\n", f);
+}
+
+/* No name has a quote in it, and no reason: see run.c */
+static void csv_row(const struct job *j, const struct way *w, const struct result *r)
+{
+	printf("\"%s\",\"%s\",%zu,", j->name, w->name, j->len);
+	if (r->is != MEASURED) {
+		printf(",,,,,,,,,,\"%s: %s\"\n", is_text(r), r->why);
+		return;
+	}
+	printf("%.1f,%.1f,%.1f,", r->ns, r->low, r->high);
+	if (r->cpu)
+		printf("%.4g,%.1f,%ld,%ld,", rate(j, r), r->cpu, r->rss, r->shmem);
+	else
+		printf(",,,,");
+	if (j->back)
+		printf("%.0f,%.0f,%.0f,\n", r->p50, r->p99, r->p999);
+	else
+		puts(",,,");
+}
+
+static void table_row(const struct job *j, const struct way *w, const struct result *r)
+{
+	printf("| %-17s | %-13s | ", j->name, w->name);
+	if (r->is != MEASURED) {
+		printf("%s: %s\n", is_text(r), r->why);
+		return;
+	}
+	printf("%10.1f | %10.1f | %10.1f |", r->ns, r->low, r->high);
+	if (r->cpu)
+		printf(" %8.5g | %10.1f | %8ld |", rate(j, r), r->cpu, r->rss + r->shmem);
+	else
+		printf(" %8s | %10s | %8s |", "", "", "");
+	if (j->back)
+		printf(" %8.0f | %8.0f | %8.0f |\n", r->p50, r->p99, r->p999);
+	else
+		printf(" %8s | %8s | %8s |\n", "", "", "");
+}
+
+void report_row(enum format f, const struct job *j, const struct way *w, const struct result *r)
+{
+	if (f == JSON)
+		json_row(stdout, j, w, r);
+	else if (f == CSV)
+		csv_row(j, w, r);
+	else
+		table_row(j, w, r);
+}
+
+#define BAR 20
+
+/* Where nobody knows how much is to come, what is being measured alone. */
+void progress(unsigned int done, unsigned int total, const char *what)
+{
+	static const char full[] = "####################", empty[] = "....................";
+	int part = total ? done * BAR / total : 0;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	if (!total)
+		fprintf(stderr, "\r%s\033[K", what ?: "");
+	else
+		fprintf(stderr, "\r[%.*s%.*s] %u %%  %s\033[K", part, full, BAR - part, empty,
+			done * 100 / total, what);
+	fflush(stderr);
+}
