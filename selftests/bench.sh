@@ -64,6 +64,13 @@ check "to one of several" gives 0 "$ipcx" bench --json --jobs 'to any' --ways mq
 check "and these" sane "POSIX mq"
 check "vmsplice, long messages" gives 0 "$ipcx" bench --json --jobs 'y, 64 KiB' --ways vms 1
 check "these too" sane vmsplice
+check "--sizes" gives 0 "$ipcx" bench --sizes --json --jobs 'size 4096' --ways ip 1
+check "is as sane" sane "ipcx shm,ipcx topic,pipe"
+check "--locks" gives 0 "$ipcx" bench --locks --json 1
+check "is as sane" sane \
+	"mutex,robust mutex,rwlock,futex,POSIX sem,named sem,SysV sem,fcntl,flock,eventfd,pipe"
+check "--growth" gives 0 "$ipcx" bench --growth --json --jobs d 1
+check "is as sane" sane "ipcx shm,ipcx topic"
 check "--csv" gives 0 "$ipcx" bench --csv --quick --jobs '64 B' --ways pipe 1
 check "each line has as many columns as the first" columns
 check "in words" gives 0 "$ipcx" bench --quick --jobs 'way, 64 B' --ways ip 1

@@ -102,7 +102,7 @@ static void join(const struct lane *l)
 	if (joined)
 		return;
 	joined = true;
-	snprintf(name, sizeof(name), "%s-%s", l->name, l->sender ? "sender" : "receiver");
+	snprintf(name, sizeof(name), "%s-%d", l->name, getpid()); /* two have never the same */
 	iox_set_loglevel(Iceoryx_LogLevel_Off);
 	iox_runtime_init(name);
 }

@@ -27,4 +27,18 @@ struct plan_of_part {
 	long percent;
 };
 
+/* peers.c; Return: whether that is among what is to be measured */
+bool part_wants(const struct plan_of_part *p, const struct job *j, const struct way *w);
+void part_row(const struct plan_of_part *p, const struct job *j, const struct way *w,
+	      const struct result *r);
+void median(double *times, unsigned int n, struct result *r); /* sets ns, low and high */
+void say_absent(unsigned int way, struct result *r);
+extern const char *absent[WAYS]; /* NULL, or why a way is not there */
+uint64_t calibrate(const struct way *w, const struct job *j, double ns, struct result *r);
+
+/* Return: whether nothing failed */
+bool sync_part(const struct plan_of_part *p);
+bool growth_part(const struct plan_of_part *p);
+bool sizes_part(const struct plan_of_part *p);
+
 #endif /* IPCX_PEERS_PARTS_H */

@@ -23,7 +23,11 @@ static const unsigned int quick_jobs = JOB(ONE_64) | JOB(ONE_64K) | JOB(ONE_1M) 
 static struct result results[JOBS][WAYS];
 static unsigned int done, todo; /* turns, for the line on the terminal */
 
-static const char *absent[WAYS];
+const char *absent[WAYS];
+
+enum part { JOBS_PART = 1, SIZES_PART = 2, LOCKS_PART = 4, GROWTH_PART = 8 };
+
+#define ALL_PARTS (JOBS_PART | SIZES_PART | LOCKS_PART | GROWTH_PART)
 
 /* What is wanted */
 static struct plan_of_part want = {
@@ -36,6 +40,7 @@ static struct plan_of_part want = {
 };
 
 static bool quick;
+static unsigned int parts;
 
 static bool has_name(const struct way *w)
 {
@@ -49,7 +54,7 @@ static int compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static void median(double *times, unsigned int n, struct result *r)
+void median(double *times, unsigned int n, struct result *r)
 {
 	qsort(times, n, sizeof(times[0]), compare);
 	r->ns = times[n / 2];
@@ -58,7 +63,7 @@ static void median(double *times, unsigned int n, struct result *r)
 }
 
 /* How many messages take that long. Sets r->is. */
-static uint64_t calibrate(const struct way *w, const struct job *j, double ns, struct result *r)
+uint64_t calibrate(const struct way *w, const struct job *j, double ns, struct result *r)
 {
 	uint64_t count = j->depth < FIRST ? j->depth : FIRST;
 
@@ -131,7 +136,7 @@ static void start_all(void)
 	}
 }
 
-static void say_absent(unsigned int way, struct result *r)
+void say_absent(unsigned int way, struct result *r)
 {
 	r->is = ABSENT;
 	snprintf(r->why, WHY_MAX, "%s%s", ways[way]->missing ? "built without package " : "",
@@ -180,6 +185,22 @@ static bool all_well(void)
 	return true;
 }
 
+bool part_wants(const struct plan_of_part *p, const struct job *j, const struct way *w)
+{
+	if (!strstr(j->name, p->jobs) || !strstr(w->name, p->ways))
+		return false;
+	show_progress(j, w);
+	return true;
+}
+
+void part_row(const struct plan_of_part *p, const struct job *j, const struct way *w,
+	      const struct result *r)
+{
+	progress(0, 0, NULL);
+	report_row(p->format, j, w, r);
+	fflush(stdout);
+}
+
 static bool jobs_part(void)
 {
 	bool words = quick && want.format == TABLE;
@@ -198,14 +219,26 @@ static bool jobs_part(void)
 	return all_well();
 }
 
-static bool measure_all(void)
+static bool all_parts(void)
 {
-	bool targets = !quick && want.format != CSV && !*want.jobs && !*want.ways;
-	bool good;
+	bool targets = parts & JOBS_PART && !quick && want.format != CSV && !*want.jobs &&
+		       !*want.ways;
+	bool good = true;
 
 	if (!quick || want.format != TABLE)
 		report_header(want.format);
-	good = jobs_part();
+	if (parts & JOBS_PART)
+		good = jobs_part();
+	/* each of these has many rows */
+	want.times = TIMES_QUICK;
+	want.ns /= 2;
+	todo = 0;
+	if (parts & SIZES_PART)
+		good &= sizes_part(&want);
+	if (parts & LOCKS_PART)
+		good &= sync_part(&want);
+	if (parts & GROWTH_PART)
+		good &= growth_part(&want);
 	return (!targets || judge(results, want.format == JSON)) && good;
 }
 
@@ -213,9 +246,14 @@ static void parse(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "quick", no_argument, NULL, 'q' },
+		{ "sizes", no_argument, NULL, 'S' },
+		{ "locks", no_argument, NULL, 'L' },
+		{ "growth", no_argument, NULL, 'G' },
+		{ "all", no_argument, NULL, 'A' },
 		{ "json", no_argument, NULL, JSON },
 		{ "csv", no_argument, NULL, CSV },
 		{ "markdown", no_argument, NULL, MARKDOWN },
+		{ "save", required_argument, NULL, 'F' },
 		{ "jobs", required_argument, NULL, 'J' },
 		{ "ways", required_argument, NULL, 'W' },
 		{ "help", no_argument, NULL, 'h' },
@@ -233,6 +271,13 @@ static void parse(int argc, char **argv)
 			exit(2);
 		if (c == 'q')
 			quick = true;
+		else if (strchr("SLGA", c))
+			parts |= c == 'S' ? SIZES_PART :
+				 c == 'L' ? LOCKS_PART :
+				 c == 'G' ? GROWTH_PART :
+					    ALL_PARTS;
+		else if (c == 'F')
+			report_save(optarg);
 		else if (c == 'J')
 			want.jobs = optarg;
 		else if (c == 'W')
@@ -242,10 +287,12 @@ static void parse(int argc, char **argv)
 	}
 	if (optind < argc)
 		want.percent = strtol(argv[optind++], &end, 10);
-	if (optind < argc || *end || want.percent < 1 || want.percent > 1000) {
+	if (optind < argc || *end || want.percent < 1 || want.percent > 1000 || (quick && parts)) {
 		fputs(BENCH_USAGE, stderr);
 		exit(2);
 	}
+	if (!parts)
+		parts = JOBS_PART;
 	if (quick)
 		want.times = TIMES_QUICK;
 	want.ns = (quick ? RUN_NS_QUICK : RUN_NS) * want.percent / 100;
@@ -258,7 +305,7 @@ int main(int argc, char **argv)
 	parse(argc, argv);
 	run_setup();
 	start_all();
-	good = measure_all();
+	good = all_parts();
 	stop_all();
 	return good ? 0 : 1;
 }

@@ -126,6 +126,7 @@ enum job_number {
  * @block: who waits sleeps
  * @one_cpu: both processes have the same
  * @work: each message goes to one of the receivers
+ * @in_one: not from a process to another: what memory and CPU time it takes is not known
  * @senders: how many; 0 is 1
  * @receivers: how many; 0 is 1
  */
@@ -133,7 +134,7 @@ struct job {
 	const char *name;
 	size_t len;
 	unsigned int depth;
-	bool back, ref, block, one_cpu, work;
+	bool back, ref, block, one_cpu, work, in_one;
 	unsigned int senders, receivers;
 };
 

@@ -2,11 +2,21 @@
 /*
  * Rows: what a way took in a job, as a table, as Markdown, as comma-separated values, as JSON.
  */
+#include <err.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "report.h"
+
+static FILE *saved; /* the same as JSON */
+
+void report_save(const char *path)
+{
+	saved = fopen(path, "we");
+	if (!saved)
+		err(1, "%s", path);
+}
 
 const char *is_text(const struct result *r)
 {
@@ -44,7 +54,7 @@ static void json_row(FILE *f, const struct job *j, const struct way *w, const st
 		return;
 	}
 	fprintf(f, "\"ns\":%.1f,\"low\":%.1f,\"high\":%.1f", r->ns, r->low, r->high);
-	if (r->cpu)
+	if (!j->in_one)
 		fprintf(f, ",\"mb_s\":%.4g,\"cpu_ns\":%.1f,\"rss_kib\":%ld,\"shmem_kib\":%ld",
 			rate(j, r), r->cpu, r->rss, r->shmem);
 	if (j->back)
@@ -61,7 +71,7 @@ static void csv_row(const struct job *j, const struct way *w, const struct resul
 		return;
 	}
 	printf("%.1f,%.1f,%.1f,", r->ns, r->low, r->high);
-	if (r->cpu)
+	if (!j->in_one)
 		printf("%.4g,%.1f,%ld,%ld,", rate(j, r), r->cpu, r->rss, r->shmem);
 	else
 		printf(",,,,");
@@ -79,7 +89,7 @@ static void table_row(const struct job *j, const struct way *w, const struct res
 		return;
 	}
 	printf("%10.1f | %10.1f | %10.1f |", r->ns, r->low, r->high);
-	if (r->cpu)
+	if (!j->in_one)
 		printf(" %8.5g | %10.1f | %8ld |", rate(j, r), r->cpu, r->rss + r->shmem);
 	else
 		printf(" %8s | %10s | %8s |", "", "", "");
@@ -91,6 +101,10 @@ static void table_row(const struct job *j, const struct way *w, const struct res
 
 void report_row(enum format f, const struct job *j, const struct way *w, const struct result *r)
 {
+	if (saved) {
+		json_row(saved, j, w, r);
+		fflush(saved);
+	}
 	if (f == JSON)
 		json_row(stdout, j, w, r);
 	else if (f == CSV)

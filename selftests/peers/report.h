@@ -10,6 +10,7 @@ enum format { TABLE, JSON, CSV, MARKDOWN };
 
 /* report.c: rows of all jobs have the same columns */
 void report_header(enum format f);
+void report_save(const char *path); /* as JSON, too */
 void report_row(enum format f, const struct job *j, const struct way *w, const struct result *r);
 const char *is_text(const struct result *r);
 

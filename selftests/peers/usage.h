@@ -4,6 +4,7 @@
 
 #define BENCH_USAGE \
 	"usage: ipcx bench [--quick] [--json | --csv | --markdown] [OPTIONS] [PERCENT]\n" \
+	"       ipcx bench --sizes | --locks | --growth | --all [the same]\n" \
 	"\n" \
 	"Measures what a message costs on this machine: by ipcx, with its module if that is\n" \
 	"loaded and without it, and by what else there is: pipes, sockets, message queues of\n" \
@@ -12,9 +13,14 @@
 	"That takes some minutes. Nothing else should run meanwhile.\n" \
 	"\n" \
 	"  --quick      in under a minute, and in plain words\n" \
+	"  --sizes      messages of 8 bytes to 16 MiB, and a table of bandwidths\n" \
+	"  --locks      locks, semaphores, messages of 0 bytes that let one process in\n" \
+	"  --growth     ipcx with more depth, open ends, objects polled, messages, names\n" \
+	"  --all        all but --quick\n" \
 	"  --json       one object a line instead of tables\n" \
 	"  --csv        comma-separated values, names of columns in the first line\n" \
 	"  --markdown   tables in Markdown\n" \
+	"  --save FILE  as --json into a file, too\n" \
 	"  --jobs TEXT  only jobs with this in their names\n" \
 	"  --ways TEXT  only ways with this in their names\n" \
 	"  PERCENT      makes each turn so much shorter: 10 for a look\n" \

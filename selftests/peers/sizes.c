@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One way by length of the message, for all ways, and as a table of bandwidths.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "parts.h"
+
+// clang-format off
+static const size_t lengths[] = {
+	8, 64, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 1 << 18, 1 << 20, 1 << 22, 1 << 24
+};
+
+// clang-format on
+#define LENGTHS 14
+
+static struct result found[LENGTHS][WAYS];
+
+/* What is for 64 KiB is for longer ones; vmsplice gives away whole pages. */
+static bool suits(const struct way *w, size_t len)
+{
+	if (w == &iceoryx_way && len > 1 << 20)
+		return false;
+	return w->jobs & JOB(len < 65536 ? ONE_1K : ONE_64K) || (w == &vmsplice_way && len >= 4096);
+}
+
+static void measure(const struct plan_of_part *p, const struct job *j, const struct way *w,
+		    struct result *r)
+{
+	double times[TIMES_MAX];
+	uint64_t count;
+
+	count = calibrate(w, j, p->ns, r);
+	for (unsigned int t = 0; t < p->times && r->is == MEASURED; t++) {
+		run(w, j, count, false, r);
+		times[t] = r->ns;
+	}
+	if (r->is == MEASURED)
+		median(times, p->times, r);
+}
+
+static bool any(int l)
+{
+	for (int i = 0; i < WAYS; i++)
+		if (found[l][i].is == MEASURED)
+			return true;
+	return false;
+}
+
+/* Rows by length, columns by way, as in the appendix of "UNIX Network Programming", volume 2 */
+static void bandwidths(void)
+{
+	printf("\nMillions of bytes a second\n\n| %9s |", "bytes");
+	for (int i = 0; i < WAYS; i++)
+		printf(" %13s |", ways[i]->name);
+	printf("\n|%.*s:|", 10, "----------");
+	for (int i = 0; i < WAYS; i++)
+		printf("--------------:|");
+	for (int l = 0; l < LENGTHS; l++) {
+		if (!any(l))
+			continue;
+		printf("\n| %9zu |", lengths[l]);
+		for (int i = 0; i < WAYS; i++)
+			if (found[l][i].is == MEASURED)
+				printf(" %13.5g |", lengths[l] / found[l][i].ns * 1e3);
+			else
+				printf(" %13s |", "");
+	}
+	putchar('\n');
+}
+
+bool sizes_part(const struct plan_of_part *p)
+{
+	bool good = true;
+
+	for (int l = 0; l < LENGTHS; l++)
+		for (int i = 0; i < WAYS; i++) {
+			struct job j = { .len = lengths[l], .depth = lengths[l] > 65536 ? 8 : 64 };
+			char name[32];
+
+			snprintf(name, sizeof(name), "size %zu", lengths[l]);
+			j.name = name;
+			if (!suits(ways[i], lengths[l]) || !part_wants(p, &j, ways[i]))
+				continue;
+			if (absent[i])
+				say_absent(i, &found[l][i]);
+			else
+				measure(p, &j, ways[i], &found[l][i]);
+			part_row(p, &j, ways[i], &found[l][i]);
+			good &= found[l][i].is != FAILED;
+		}
+	if (p->format == TABLE || p->format == MARKDOWN)
+		bandwidths();
+	return good;
+}
