@@ -13,7 +13,7 @@ usage() {
 	What is there already is left alone; when nothing is missing, it ends at once.
 	Needs root for the installation itself and calls sudo for that if necessary.
 
-	  --peers     also the libraries beside which "make bench-peers" measures ipcx
+	  --peers     also what "make bench-peers" measures ipcx beside, and plots with
 	  --packages  also what makes Debian packages, for "make check T=packages.sh"
 	END
 }
@@ -21,7 +21,7 @@ usage() {
 more=
 case ${1:-} in
 '') ;;
---peers) more=" libzmq3-dev libnng-dev iceoryx libiceoryx-posh-dev libiceoryx-binding-c-dev" ;;
+--peers) more=" libzmq3-dev libnng-dev iceoryx libiceoryx-posh-dev libiceoryx-binding-c-dev gnuplot-nox" ;;
 --packages) more=" debhelper debootstrap dh-dkms dh-python dkms dpkg-dev lintian" ;;
 -h | --help) usage; exit ;;
 *) usage >&2; exit 2 ;;
