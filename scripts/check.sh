@@ -396,6 +396,7 @@ exec 9>"$logs/lock"
 flock -n 9 || { echo "check: another one runs in this tree" >&2; exit 1; }
 say "kernels, sources"
 source=$(scripts/kernel.sh source) && scripts/kernel.sh "$kernel" >/dev/null || exit 1
+[ "$kernel" != stock ] || scripts/kernel.sh nats >/dev/null || exit 1
 say "build"
 if ! make -s module user KERNEL="$kernel" GCOV="${coverage:+1}" >"$logs/build" 2>&1 ||
 	! programs_build >>"$logs/build" 2>&1; then

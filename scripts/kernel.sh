@@ -19,6 +19,8 @@ usage() {
 	  kcsan      likewise, with the detector of data races, selftests/vm/kcsan.config
 	  source     parts of the 6.1 sources: the kselftest harness, checkpatch.pl,
 	             kernel-doc, the coccinelle scripts, and the tarball they came from
+	  nats       usr/sbin/nats-server, which tests of the bridge start themselves; as a
+	             package it would be a service of this machine
 
 	The cache is $IPCX_CACHE, or else ~/.cache/ipcx. A kernel's directory there has
 
@@ -174,6 +176,16 @@ kernel_source() {
 	rm -r "$new/apt"
 }
 
+# nats_server NEW: the program, and nothing that starts it
+nats_server() {
+	local new=$1 apt
+	say "nats: reading package lists"
+	apt_state "$new/apt" 'bookworm|bookworm-security'
+	(cd "$new/apt/archives" && apt_run "$new/apt" apt-get "${apt[@]}" download nats-server)
+	dpkg-deb --fsys-tarfile "$new"/apt/archives/*.deb | tar -x -C "$new" ./usr/sbin/nats-server
+	rm -r "$new/apt"
+}
+
 # built_kernel NEW NAME: make NEW from the sources and two fragments. The tree stays where it was
 # built, since it knows its own place: a build that was interrupted goes on there.
 built_kernel() {
@@ -207,7 +219,7 @@ built_kernel() {
 name=$1
 case $name in
 -h | --help) usage; exit ;;
-stock | backports | debug | kcsan | source) ;;
+stock | backports | debug | kcsan | source | nats) ;;
 *) die "there is no kernel '$name'; scripts/kernel.sh --help lists them" ;;
 esac
 
@@ -236,6 +248,7 @@ if [ ! -e "$dir" ]; then
 	backports) debian_kernel "$new" "$dir" bookworm-backports ;;
 	debug | kcsan) built_kernel "$new" "$name" ;;
 	source) kernel_source "$new" ;;
+	nats) nats_server "$new" ;;
 	esac
 	mv -T "$new" "$dir"
 	say "$name: ready"

@@ -64,7 +64,7 @@ packages+=" stress-ng rt-tests"
 # scripts for tracepoints
 packages+=" bpftrace"
 # queues and topics that go on to other machines, and the server for that
-packages+=" libnats-dev nats-server"
+packages+=" libnats-dev"
 # machines that are network namespaces
 packages+=" iproute2"
 # putting bugs in on purpose

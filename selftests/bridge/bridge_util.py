@@ -73,6 +73,10 @@ class Process:
             return log.read()
 
 
+def nats_server():
+    return subprocess.check_output([TOP + "/scripts/kernel.sh", "nats"], text=True).strip() + "/usr/sbin/nats-server"
+
+
 class Server(Process):
     """nats-server with JetStream, its store in a directory"""
 
@@ -80,7 +84,7 @@ class Server(Process):
         self.dir, self.port, self.http = dir, free_port(), free_port()
         os.makedirs(dir)
         self.set(**options)
-        super().__init__(dir + "/log", "nats-server", "-c", dir + "/conf")
+        super().__init__(dir + "/log", nats_server(), "-c", dir + "/conf")
         self.ready()
 
     def set(self, store_max="100MB", payload=None, more=""):

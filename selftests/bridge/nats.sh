@@ -12,6 +12,7 @@
 #   nats_ask NAME PATH          of its monitoring port
 
 declare -A nats_address=() nats_pid=()
+nats_server=$("$(dirname "${BASH_SOURCE[0]}")/../../scripts/kernel.sh" nats)/usr/sbin/nats-server || exit
 nats_store_max=${nats_store_max:-8GB}
 
 nats_setup() {
@@ -51,7 +52,7 @@ nats_conf() {
 }
 
 nats_start() {
-	on "$1" nats-server -c "$dir/$1/nats.conf" -l "$dir/$1/nats.log" &
+	on "$1" "$nats_server" -c "$dir/$1/nats.conf" -l "$dir/$1/nats.log" &
 	nats_pid[$1]=$!
 }
 
