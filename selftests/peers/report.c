@@ -43,7 +43,9 @@ void report_header(enum format f)
 /* Millions of bytes a second; of a way there and back, in one direction, both of them */
 static double rate(const struct job *j, const struct result *r)
 {
-	return j->len * (j->back ? 2 : 1) / r->ns * 1e3;
+	size_t bytes = j->ref ? sizeof(uint64_t) : j->len; /* that are written and read */
+
+	return bytes * (j->back ? 2 : 1) / r->ns * 1e3;
 }
 
 static void json_row(FILE *f, const struct job *j, const struct way *w, const struct result *r)
