@@ -9,6 +9,7 @@
 #include <linux/poll.h>
 #include <linux/pseudo_fs.h>
 #include <linux/seq_file.h>
+#include <uapi/linux/ipcx_region.h>
 
 #include "batch.h"
 #include "compat.h"
@@ -39,6 +40,10 @@ static __always_inline long endpoint_call(struct ipcx_endpoint *ep, unsigned int
 		return ipcx_queue_call(ep, user);
 	case IPCX_IOC_QUEUE_REPLY:
 		return ipcx_queue_reply(ep, user);
+	case IPCX_IOC_QUEUE_ATTACH:
+		return ipcx_queue_attach(ep, user);
+	case IPCX_IOC_QUEUE_FETCH:
+		return ipcx_queue_fetch(ep, user);
 	}
 	return -ENOTTY;
 }

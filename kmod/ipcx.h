@@ -432,6 +432,12 @@ void ipcx_credit_detach(struct ipcx_endpoint *ep);
 void ipcx_credit_forget(struct ipcx_endpoint *ep);
 void ipcx_credits_free(struct ipcx_queue *q);
 
+/* carry.c: regions that messages carry */
+
+void ipcx_carried_reap(struct ipcx_queue *q);
+long ipcx_queue_attach(struct ipcx_endpoint *ep, void __user *arg);
+long ipcx_queue_fetch(struct ipcx_endpoint *ep, void __user *arg);
+
 /* wait.c: sleeping and waking */
 
 struct task_struct *ipcx_queue_serve(struct ipcx_queue *q);
@@ -466,9 +472,13 @@ static inline void ipcx_sleep_late(s64 deadline)
 /**
  * ipcx_queue_wake_send() - a slot is free
  * @q: the queue, not locked, since it was locked to free the slot
+ *
+ * What its message carried is put.
  */
 static inline void ipcx_queue_wake_send(struct ipcx_queue *q)
 {
+	if (unlikely(!hlist_empty(&q->slots.spent)))
+		ipcx_carried_reap(q);
 	/* no barrier: see wait.c */
 	if (waitqueue_active(&q->send_wait) || waitqueue_active(&q->send_poll))
 		ipcx_queue_wake_senders(q);

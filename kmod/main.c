@@ -88,7 +88,7 @@ static long ipcx_info(struct file *file, void __user *arg)
 	info.out_abi = IPCX_ABI_VERSION;
 	info.out_depth_max = ipcx_queue_depth_max();
 	info.out_features = IPCX_FEATURE_QUEUE | IPCX_FEATURE_CALL | IPCX_FEATURE_TOPIC |
-			    IPCX_FEATURE_REGION | IPCX_FEATURE_TAP;
+			    IPCX_FEATURE_REGION | IPCX_FEATURE_TAP | IPCX_FEATURE_ATTACH;
 	info.out_msg_max = ipcx_queue_msg_max();
 	info.out_user_bytes = atomic64_read(&user->bytes);
 	info.out_user_bytes_max = ipcx_user_bytes_max();

@@ -198,6 +198,8 @@ static __always_inline void taken_fill(struct ipcx_message *t, struct ipcx_queue
 	d->expires = slot->expires ? ipcx_time_from_host(slot->expires) : 0;
 	if (slot->flags & IPCX_MSG_INLINE)
 		ipcx_inline_copy(t->data, slot->data, slot->len);
+	if (unlikely(slot->carried))
+		d->flags |= IPCX_MSG_REGIONS;
 }
 
 /**

@@ -52,6 +52,9 @@ static void region_free(struct ipcx_object *obj)
 	ipcx_endpoint_unpin();
 }
 
+/* What the dentry of a region, which all its files have, keeps as its own, and no other dentry. */
+static const char region_mark;
+
 /* The file says what the name does, or who may read could open it anew in /proc to write. */
 static struct file *memory_create(const struct cred *cred, const struct ipcx_region_open *o)
 {
@@ -65,6 +68,7 @@ static struct file *memory_create(const struct cred *cred, const struct ipcx_reg
 	inode->i_gid = cred->egid;
 	inode->i_mode = S_IFREG | (o->mode & 0666); /* it is no program */
 	SHMEM_I(inode)->seals &= ~F_SEAL_SEAL;
+	file->f_path.dentry->d_fsdata = (void *)&region_mark; /* shmem has nothing there */
 	return file;
 }
 
@@ -123,7 +127,15 @@ static int open_check(const struct ipcx_region_open *o)
 	return o->mode & ~0777U || o->bytes > MAX_LFS_FILESIZE ? -EINVAL : 0;
 }
 
-static struct file *memory_open(const struct ipcx_region *r, const struct cred *cred, u32 flags)
+/**
+ * ipcx_region_file() - open the memory of a region anew
+ * @path: of any file of it
+ * @cred: whose file it becomes
+ * @flags: IPCX_REGION_READ, _WRITE
+ *
+ * Return: the file or an ERR_PTR.
+ */
+struct file *ipcx_region_file(const struct path *path, const struct cred *cred, u32 flags)
 {
 	int how = O_RDWR;
 
@@ -131,7 +143,21 @@ static struct file *memory_open(const struct ipcx_region *r, const struct cred *
 		how = O_RDONLY;
 	else if (!(flags & IPCX_REGION_READ))
 		how = O_WRONLY;
-	return dentry_open(&r->file->f_path, how | O_LARGEFILE, cred);
+	return dentry_open(path, how | O_LARGEFILE, cred);
+}
+
+/**
+ * ipcx_region_rights() - what may be done with a region through a file
+ * @file: any file
+ *
+ * Return: IPCX_REGION_READ, _WRITE; 0 if it is not of a region.
+ */
+u32 ipcx_region_rights(const struct file *file)
+{
+	if (file->f_path.dentry->d_fsdata != &region_mark)
+		return 0;
+	return (file->f_mode & FMODE_READ ? IPCX_REGION_READ : 0) |
+	       (file->f_mode & FMODE_WRITE ? IPCX_REGION_WRITE : 0);
 }
 
 static void reply_fill(struct ipcx_region_open *o, const struct ipcx_region *r)
@@ -162,7 +188,7 @@ static struct file *region_open(struct file *dev, void __user *arg, struct ipcx_
 	if (IS_ERR(obj))
 		return ERR_CAST(obj);
 	r = container_of(obj, struct ipcx_region, obj);
-	file = memory_open(r, dev->f_cred, o->flags);
+	file = ipcx_region_file(&r->file->f_path, dev->f_cred, o->flags);
 	if (!IS_ERR(file)) {
 		reply_fill(o, r);
 		if (ipcx_copy_out(arg, o->size, o, sizeof(*o))) {

@@ -9,6 +9,18 @@
 #include "batch.h"
 #include "event.h"
 
+/* A tap may look at the slot. */
+static struct ipcx_carried *carried_take(struct ipcx_queue *q, struct ipcx_slot *slot)
+{
+	struct ipcx_carried *carried;
+
+	spin_lock(&q->lock);
+	carried = slot->carried;
+	slot->carried = NULL;
+	spin_unlock(&q->lock);
+	return carried;
+}
+
 /*
  * It comes from the owner of the queue that gives it up, who was allowed to send
  * there, and not from its sender, who may not know of that queue.
@@ -42,6 +54,7 @@ static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 	ipcx_slot_set_pid(copy, NULL);
 	copy->flags = flag | how;
 	copy->expires = 0;
+	copy->carried = carried_take(q, slot);
 	spin_lock(&dq->lock);
 	if (dq->removed)
 		err = -EIDRM;

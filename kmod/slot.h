@@ -75,6 +75,14 @@ struct ipcx_late {
 };
 
 /**
+ * struct ipcx_carried - what a message carries beside its payload, see carry.c
+ * @spent: in ipcx_slots::spent
+ */
+struct ipcx_carried {
+	struct hlist_node spent;
+};
+
+/**
  * struct ipcx_slot - one slot
  * @node: FREE: in a bin; LOANED, LEASED: in @holder's held
  * @queued: QUEUED: in the FIFO of @prio
@@ -87,6 +95,7 @@ struct ipcx_late {
  * @answers: @seq of the request that the slot was last the answer to
  * @late: overdue leases of the message
  * @credit: whose use of it counts; NULL if nobody's
+ * @carried: LOANED, and as long as there is a message: what goes with it, or NULL
  * @pg: its pages
  * @len: LOANED: bytes loaned; QUEUED, LEASED: bytes of the message
  * @sent: when the message was queued first, low half of jiffies
@@ -123,6 +132,7 @@ struct ipcx_slot {
 	};
 	struct hlist_head late;
 	struct ipcx_credit *credit;
+	struct ipcx_carried *carried;
 	struct ipcx_slot_pages pg;
 	u32 len;
 	u32 sent;
@@ -158,6 +168,7 @@ struct ipcx_slot {
  * @seq: number of the last message committed
  * @bytes: of all messages that were queued
  * @credits: whose slots are in use
+ * @spent: what messages carried that are over, to be put without the lock
  * @bin: FREE slots, latest first
  * @fifo: QUEUED slots by priority, in order of seq
  */
@@ -174,6 +185,7 @@ struct ipcx_slots {
 	u64 seq;
 	u64 bytes;
 	struct ipcx_credits credits;
+	struct hlist_head spent;
 	struct hlist_head bin[IPCX_BINS];
 	struct list_head fifo[IPCX_PRIOS];
 };

@@ -285,10 +285,20 @@ static inline void ipcx_slot_unhold(struct ipcx_slots *s, struct ipcx_slot *slot
 	slot->holder = NULL;
 }
 
+/* What the message in a slot carried is not needed any more. */
+static inline void ipcx_slot_spend(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	if (likely(!slot->carried))
+		return;
+	hlist_add_head(&slot->carried->spent, &s->spent);
+	slot->carried = NULL;
+}
+
 /* BUSY, LOANED or LEASED -> FREE, or -> BUSY until the last overdue reader is gone. */
 static inline void ipcx_slot_put(struct ipcx_slots *s, struct ipcx_slot *slot)
 {
 	ipcx_slot_unhold(s, slot);
+	ipcx_slot_spend(s, slot);
 	ipcx_request_end(s, slot);
 	ipcx_credit_done(&s->credits, slot->credit);
 	slot->credit = NULL;

@@ -139,7 +139,7 @@ static bool describe(struct ipcx_tap *tap, struct ipcx_slot *slot, u64 seq,
 	r->snapped = min_t(u64, m.d.len, tap->snap);
 	r->prio = m.d.prio;
 	r->deliveries = m.d.deliveries;
-	r->flags = m.d.flags;
+	r->flags = m.d.flags & ~IPCX_MSG_REGIONS; /* nor are they shown */
 	r->pid = m.d.pid;
 	r->uid = m.d.uid;
 	r->gid = m.d.gid;

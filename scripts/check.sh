@@ -362,11 +362,11 @@ host() {
 programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death
 	answer inline io policy credit leases expire dead_letter remove sealed wait spare wake epoll map
 	inherit fdstore fork name owner timens limit memcg leak many uring death kill
-	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_mix topic_death topic_kill region
+	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_mix topic_death topic_kill region queue_handles
 	age netlink netlink_who netlink_bad event event_limit event_who event_cost tap_open tap_read tap_over tap_topic watch_cost netlink_set revoke revoke_who revoke_lib trace trace_topic trace_storm transport transport_call transport_bulk
 	race race_time race_call race_topic race_region race_event race_tap race_revoke storm flip rust_kernel python.py cli.sh mq_shim.sh top.sh container.sh doctor.sh trace.sh cpp.sh examples.sh"
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32
-	topic32 topic_abi32 topic_pairs32 topic_durable32 topic_lib32 topic_death32 region32"
+	topic32 topic_abi32 topic_pairs32 topic_durable32 topic_lib32 topic_death32 region32 queue_handles32"
 case $kernel in
 debug) # the longest first; the kernels built here have no aio, no BPF, and do not look at signatures;
 	# how many instructions there are says nothing of the module there

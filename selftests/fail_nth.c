@@ -494,6 +494,8 @@ static const struct call calls[] = {
 	{ "region_open, anonymous", with_region_device, run_region_anonymous, no_region },
 	{ "region_open, existing", with_region, run_region_open, no_region },
 	{ "unlink, region", with_region, unlink_region, no_region },
+	{ "queue_attach", with_attach, run_attach, no_carrier },
+	{ "queue_fetch", with_fetch, run_fetch, no_carrier },
 	{ "tap_open", with_tapped, run_tap_open, no_tap },
 	{ "tap, read", with_tap, run_tap_read, no_tap },
 	{ "write", with_queue, run_write, no_queue },

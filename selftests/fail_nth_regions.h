@@ -6,6 +6,7 @@
 #include <linux/ipcx_region.h>
 
 #include "fail_nth.h"
+#include "region_use.h"
 
 #define REGION "fail-nth-region"
 
@@ -87,6 +88,50 @@ static int run_region_anonymous(void)
 static int run_region_open(void)
 {
 	return run_region(0, REGION);
+}
+
+static struct end carrier;
+static struct ipcx_desc carried;
+
+/* A loan, and a region that its message may carry */
+static int with_attach(void)
+{
+	carrier.o = (struct ipcx_queue_open){ .depth = 2, .msg_max = PAGE };
+	region_fd = region_new(PAGE);
+	if (region_fd < 0)
+		return region_fd;
+	return end_open(&carrier, NULL, CREATE | SENDRECV) ?:
+		       raw_loan(carrier.fd, &carried, 100, 0) - 1;
+}
+
+static int run_attach(void)
+{
+	return region_attach(carrier.fd, carried.slot, region_fd, BOTH);
+}
+
+/* A message that was taken and carries it */
+static int with_fetch(void)
+{
+	int err = with_attach() ?: run_attach();
+
+	err = err ?: raw_commit(carrier.fd, &carried) - 1;
+	return err ?: raw_take(carrier.fd, &carried, 0) - 1;
+}
+
+/* run() counts the descriptors. */
+static int run_fetch(void)
+{
+	int fd = region_fetch(carrier.fd, &carried, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd;
+}
+
+static void no_carrier(void)
+{
+	end_close(&carrier);
+	close(region_fd);
 }
 
 #endif /* FAIL_NTH_REGIONS_H */

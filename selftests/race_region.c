@@ -2,13 +2,11 @@
 /* race_region [ROUNDS [NAME]]: as race, for regions: opening against what ends or changes them. */
 #include <sys/mman.h>
 
-#include <linux/ipcx_region.h>
-
 #include "race.h"
+#include "region_use.h"
 
 #define NAME "race-region"
 #define BYTES 8192
-#define BOTH (IPCX_REGION_READ | IPCX_REGION_WRITE)
 
 static int dev, old; /* old: the descriptor that setup made */
 static long refs;
@@ -137,6 +135,106 @@ static const char *check_listed(void)
 	return ret_a || ret_b ? "failed" : NULL;
 }
 
+/* messages that carry a region: at most two ends have the queue open */
+static struct end sender, receiver;
+static struct ipcx_desc message;
+
+static int queue_open(void)
+{
+	int err;
+
+	refs = module_refs();
+	old = region_new(BYTES);
+	sender.o = (struct ipcx_queue_open){ .depth = 2, .msg_max = PAGE };
+	err = old < 0 ? old : end_open(&sender, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL);
+	return err;
+}
+
+static const char *queue_close(void)
+{
+	end_close(&sender);
+	close(old);
+	return module_refs() != refs ? "a queue or region is left behind" : NULL;
+}
+
+static const struct stage queue_stage = { queue_open, queue_close };
+
+static int attach(void)
+{
+	return region_attach(sender.fd, message.slot, old, BOTH);
+}
+
+static int one_loan(void)
+{
+	return raw_loan(sender.fd, &message, 100, 0) - 1;
+}
+
+/* @receiver has taken it. */
+static int one_carrier(void)
+{
+	int err = end_open(&receiver, NAME, IPCX_OPEN_RECV);
+
+	munmap(receiver.rx, receiver.o.out_window); /* or the mapping would keep it open */
+	err = err ?: one_loan();
+	err = err ?: attach();
+	err = err ?: raw_commit(sender.fd, &message) - 1;
+	return err ?: raw_take(receiver.fd, &message, 0) - 1;
+}
+
+/* clang-format off */
+static int commit(void) { return raw_commit(sender.fd, &message); }
+static int cancel(void) { return raw_cancel(sender.fd, &message); }
+static int fetch(void) { return region_fetch(receiver.fd, &message, 0); }
+static int release(void) { return raw_release(receiver.fd, &message); }
+static int close_it(void) { return close(receiver.fd); }
+/* clang-format on */
+
+static int nack(void)
+{
+	return raw_done(receiver.fd, IPCX_IOC_QUEUE_RELEASE, &message, IPCX_RELEASE_NACK);
+}
+
+/* Takes it and releases it. Return: whether it carries the region, or a negative errno. */
+static int carries(void)
+{
+	struct ipcx_desc d;
+	int ret = raw_take(sender.fd, &d, 0), fd;
+
+	if (ret < 0)
+		return ret;
+	fd = region_fetch(sender.fd, &d, 0);
+	end(fd);
+	ret = raw_release(sender.fd, &d);
+	if (ret != 1 || (d.flags & IPCX_MSG_REGIONS ? fd < 0 : fd != -ENOENT))
+		return -EBADMSG;
+	return fd >= 0;
+}
+
+static const char *check_attached(void)
+{
+	if (ret_b != 1 || (ret_a && ret_a != -EPERM))
+		return "failed";
+	if (drill->b == commit && carries() != !ret_a)
+		return "what was attached is not carried, or the other way round";
+	return NULL;
+}
+
+static const char *check_fetched(void)
+{
+	bool again = drill->b != release;
+	const char *wrong = NULL;
+	int ret = carries();
+
+	if (ret_a >= 0 ? !writable(ret_a) : ret_a != -EPERM && ret_a != -EBADF)
+		wrong = "neither fetched nor too late";
+	else if (again ? ret != 1 : ret != -EAGAIN)
+		wrong = "the message is not there as it was";
+	end(ret_a);
+	if (drill->b != close_it)
+		close(receiver.fd);
+	return wrong;
+}
+
 static const struct entry drills[] = {
 	{ { "create/create", &stage, no_region, create, create, check_same } },
 	{ { "create alone/create alone", &stage, no_region, create_only, create_only, check_one } },
@@ -144,6 +242,11 @@ static const struct entry drills[] = {
 	{ { "create/unlink", &stage, one_region, create, unlink_it, check_unlinked } },
 	{ { "open/ftruncate", &stage, one_region, open_it, shrink, check_shrunk } },
 	{ { "listing/unlink", &stage, one_region, list, unlink_it, check_listed } },
+	{ { "attach/commit", &queue_stage, one_loan, attach, commit, check_attached } },
+	{ { "attach/cancel", &queue_stage, one_loan, attach, cancel, check_attached } },
+	{ { "fetch/release", &queue_stage, one_carrier, fetch, release, check_fetched }, 4 },
+	{ { "fetch/nack", &queue_stage, one_carrier, fetch, nack, check_fetched }, 4 },
+	{ { "fetch/close", &queue_stage, one_carrier, fetch, close_it, check_fetched }, 4 },
 };
 
 int main(int argc, char **argv)

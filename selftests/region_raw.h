@@ -3,14 +3,9 @@
 #ifndef REGION_RAW_H
 #define REGION_RAW_H
 
-#include <linux/ipcx_region.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "ipcx_util.h"
-
-#define PAGE 4096UL
-#define BOTH (IPCX_REGION_READ | IPCX_REGION_WRITE)
+#include "region_use.h"
 
 /* The ioctl, one thing wrong at a time */
 static int raw(__u32 size, __u32 flags, const char *name, __u32 mode, __u64 bytes, __u32 reserved)
@@ -35,13 +30,6 @@ static int raw(__u32 size, __u32 flags, const char *name, __u32 mode, __u64 byte
 		return fd;
 	close(fd);
 	return 0;
-}
-
-static long files_of_the_system(void)
-{
-	char text[64];
-
-	return get_file("/proc/sys/fs/file-nr", text, sizeof(text)) ? atol(text) : -1;
 }
 
 /* The result cannot be written: nothing is left of the region. The number of files is rough. */

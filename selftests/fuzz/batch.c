@@ -3,9 +3,10 @@
  * Calls that name messages: one, an array of them, or a request and its answer.
  * What they bring is remembered, with what may be done with it.
  */
-#include <linux/ipcx.h>
+#include <linux/ipcx_region.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "fuzz.h"
 
@@ -336,6 +337,68 @@ static void call_done(struct state *s, unsigned long cmd, uint32_t kinds, const 
 	batch_do(s, &b, queue_fd(s, end), cmd);
 }
 
+/* @which: a region that is new and has no name, the device, a file, or an end */
+static int attach_fd(struct state *s, uint64_t which)
+{
+	struct ipcx_region_open o = {
+		.size = sizeof(o),
+		.flags = IPCX_OPEN_CREATE | IPCX_REGION_READ | IPCX_REGION_WRITE,
+		.mode = 0600,
+		.bytes = PAGE,
+	};
+
+	switch (which) {
+	case 0:
+		return ioctl(s->dev, IPCX_IOC_REGION_OPEN, &o);
+	case 1:
+		return dup(s->dev);
+	case 2:
+		return dup(zeros);
+	}
+	return dup(end_fd(s, which));
+}
+
+static void call_attach(struct state *s, const struct call *c)
+{
+	struct ipcx_queue_attach *a = (void *)arg_page;
+	struct msg *m = msg_find(s, c->arg[0], LOANS);
+	int fd = attach_fd(s, c->arg[1]);
+
+	*a = (struct ipcx_queue_attach){
+		.size = sizeof(*a),
+		.flags = c->arg[2],
+		.slot = m ? m->slot : 0,
+		.fd = fd,
+	};
+	if (spoilt_ioctl(s, queue_fd(s, m ? m->end : 0), IPCX_IOC_QUEUE_ATTACH, a, sizeof(*a),
+			 c->arg[3]) >= 0 &&
+	    c->arg[1] && !c->arg[3])
+		shared->broken = "a message carries what is no region";
+	if (fd >= 0)
+		close(fd);
+}
+
+static void call_fetch(struct state *s, const struct call *c)
+{
+	struct ipcx_queue_fetch *f = (void *)arg_page;
+	struct msg *m = msg_find(s, c->arg[0], HELD);
+	int fd;
+
+	*f = (struct ipcx_queue_fetch){
+		.size = sizeof(*f),
+		.slot = m ? m->slot : 0,
+		.index = c->arg[1],
+		.seq = m ? m->seq : 1,
+	};
+	fd = spoilt_ioctl(s, queue_fd(s, m ? m->end : 0), IPCX_IOC_QUEUE_FETCH, f, sizeof(*f),
+			  c->arg[3]);
+	if (fd <= 0)
+		return;
+	if (!c->arg[3]) /* else the reply may be elsewhere */
+		region_use(fd, f->out_flags, PAGE, c->arg[2]);
+	close(fd);
+}
+
 /* Makes one call that is about messages. */
 void call_batch(struct state *s, const struct call *c)
 {
@@ -360,6 +423,12 @@ void call_batch(struct state *s, const struct call *c)
 		break;
 	case OP_REPLY:
 		call_reply(s, c);
+		break;
+	case OP_ATTACH:
+		call_attach(s, c);
+		break;
+	case OP_FETCH:
+		call_fetch(s, c);
 		break;
 	}
 }

@@ -97,12 +97,12 @@ static void call_unlink(struct state *s, const struct call *c)
 }
 
 /* Whoever may not write a region must not get it to write by another way. */
-static void region_use(int fd, const struct call *c)
+void region_use(int fd, uint32_t flags, uint64_t bytes, uint64_t use)
 {
-	bool writes = c->arg[1] & IPCX_REGION_WRITE, reads = c->arg[1] & IPCX_REGION_READ;
+	bool writes = flags & IPCX_REGION_WRITE, reads = flags & IPCX_REGION_READ;
 	void *p = MAP_FAILED;
 
-	switch (c->arg[4]) {
+	switch (use) {
 	case 1:
 		if (write(fd, "x", 1) == 1 && !writes)
 			shared->broken = "a region that may not be written was";
@@ -113,7 +113,7 @@ static void region_use(int fd, const struct call *c)
 			shared->broken = "a region that may not be mapped to be written was";
 		break;
 	case 3:
-		if (!ftruncate(fd, c->arg[3] / 2) && !writes)
+		if (!ftruncate(fd, bytes / 2) && !writes)
 			shared->broken = "a region that may not be truncated was";
 		break;
 	case 4:
@@ -143,7 +143,7 @@ static void call_region(struct state *s, const struct call *c)
 	if (fd <= 0)
 		return;
 	if (!c->arg[5]) /* else the flags may be others */
-		region_use(fd, c);
+		region_use(fd, c->arg[1], c->arg[3], c->arg[4]);
 	close(fd);
 }
 
@@ -424,6 +424,8 @@ uint32_t call_make(struct state *s, const struct call *c)
 	case OP_RELEASE:
 	case OP_CALL:
 	case OP_REPLY:
+	case OP_ATTACH:
+	case OP_FETCH:
 		call_batch(s, c);
 		break;
 	case OP_READ:

@@ -19,7 +19,7 @@
 /* clang-format off */
 enum op {
 	OP_OPEN, OP_DEV, OP_INFO, OP_UNLINK, OP_LOAN, OP_COMMIT, OP_CANCEL, OP_TAKE, OP_RELEASE,
-	OP_CALL, OP_REPLY, OP_REGION, OP_TAP,
+	OP_CALL, OP_REPLY, OP_ATTACH, OP_FETCH, OP_REGION, OP_TAP,
 	OP_READ, OP_WRITE, OP_POLL, OP_EPOLL, OP_NONBLOCK, OP_STAT, OP_IOCTL,
 	OP_MMAP, OP_TOUCH, OP_MUNMAP, OP_MREMAP, OP_MPROTECT, OP_MADVISE, OP_PIN, OP_DRAIN, OP_PEEK,
 	OP_DUP, OP_CLOSE, OP_FORK, OP_SENDFD, OP_RECVFD, OP_KILL, OP_SLEEP,
@@ -319,6 +319,7 @@ uint32_t call_make(struct state *s, const struct call *c);
 long spoilt_ioctl(struct state *s, int fd, unsigned long cmd, void *arg, uint32_t size,
 		  uint64_t bad);
 void call_batch(struct state *s, const struct call *c);
+void region_use(int fd, uint32_t flags, uint64_t bytes, uint64_t use);
 long call_memory(struct state *s, const struct call *c);
 struct range part_of(uint64_t len, uint64_t part);
 void map_remember(struct state *s, const struct map *m);

@@ -100,7 +100,7 @@ VALUES(epoll_ops, 0, 0, EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_D
 VALUES(epoll_flags, 5, 5, EPOLLET | 5, EPOLLONESHOT | 5, EPOLLEXCLUSIVE | 1, 1, 4);
 VALUES(ioctls, 0xe780, 0xe781, 0xe782, 0xe783, 0xe784, 0xe785, 0xe786, 0xe787, 0xe788, 0xe789,
 	0xe78a, 0xe78b, 0xe78c, 0xe78d, 0xe78e, 0xe78f, 0xe790, 0xe791, 0xe792, 0xe793,
-	0x5421, 0);
+	0xe795, 0xe796, 0x5421, 0);
 /* see window_range() */
 VALUES(windows, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5);
 VALUES(protections, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_NONE,
@@ -156,6 +156,10 @@ VALUES(tap_reads, 0, 1, 2, 5);
 VALUES(tap_lens, 65536, 4096, 336, 144, 80, 1, 0);
 /* what is done with the descriptor: see call_region() */
 VALUES(region_uses, 0, 0, 1, 2, 3, 4);
+/* see attach_fd() */
+VALUES(attach_fds, 0, 0, 0, 0, 0, 0, 1, 2, RAW, RAW + 1);
+VALUES(attach_flags, D, D, D | W, D | W, W, 0, 1U << 31);
+VALUES(attach_places, 0, 0, 0, 0, 1, 2, 3, 4, ~0U);
 
 #undef D
 #undef W
@@ -255,6 +259,14 @@ const struct op_info op_info[OPS] = {
 		{ "msg", &msgs }, { "loan", &reply_loans }, { "wait", &waits },
 		{ "max", &len_maxes }, { "flags", &reply_flags }, { "len", &commit_lens },
 		{ "bad", &bads }, { "data", &reply_places }
+	} },
+	[OP_ATTACH] = { "attach", QUEUES, 8, {
+		{ "msg", &msgs }, { "fd", &attach_fds }, { "flags", &attach_flags },
+		{ "bad", &bads }
+	} },
+	[OP_FETCH] = { "fetch", QUEUES, 8, {
+		{ "msg", &msgs }, { "index", &attach_places }, { "use", &region_uses },
+		{ "bad", &bads }
 	} },
 	[OP_READ] = { "read", QUEUES, 7, {
 		{ "end", &ends }, { "len", &iov_lens }, { "mem", &memories }, { "vec", &io_ways }

@@ -240,8 +240,8 @@ struct ipcx_unlink {
 };
 
 /*
- * struct ipcx_desc::flags. The first two say in a dead-letter queue why a message was
- * given up; they and the last two say of an answer that it is none: it has no payload.
+ * struct ipcx_desc::flags. In a dead-letter queue the first two say why a message was given up.
+ * They, CANCELED and OWNERDEAD say of an answer that it is none: it has no payload.
  */
 #define IPCX_MSG_POISON		(1U << 0)	/* it came back max_deliveries times */
 #define IPCX_MSG_EXPIRED	(1U << 1)	/* nobody took it in time */
@@ -249,9 +249,10 @@ struct ipcx_unlink {
 #define IPCX_MSG_INLINE		(1U << 3)	/* its payload is in no slot, see inline_data */
 #define IPCX_MSG_CANCELED	(1U << 4)	/* released without a reply, or dropped */
 #define IPCX_MSG_OWNERDEAD	(1U << 5)	/* the last receiver is gone */
+#define IPCX_MSG_REGIONS	(1U << 6)	/* it carries some, <linux/ipcx_region.h> */
 #define IPCX_MSG_VALID_FLAGS \
 	(IPCX_MSG_POISON | IPCX_MSG_EXPIRED | IPCX_MSG_REQUEST | IPCX_MSG_INLINE | \
-	 IPCX_MSG_CANCELED | IPCX_MSG_OWNERDEAD)
+	 IPCX_MSG_CANCELED | IPCX_MSG_OWNERDEAD | IPCX_MSG_REGIONS)
 
 /**
  * struct ipcx_desc - one message, or one empty slot, in an array
@@ -270,10 +271,9 @@ struct ipcx_unlink {
  *
  * Each ioctl says which members it reads and which it writes; the others are neither.
  *
- * A message of up to IPCX_INLINE_MAX bytes can do without pages, and so without a window: it is
- * copied on its way. Its sender and its taker have a place for each slot in their own memory,
- * IPCX_INLINE_MAX bytes each; the address of the first is @inline_data of the ioctls. It is marked
- * by IPCX_MSG_INLINE. write(2) sends a message of up to that length so.
+ * A message of up to IPCX_INLINE_MAX bytes, marked by IPCX_MSG_INLINE, can do without pages and
+ * window: it is copied. Its sender and its taker have a place of so many bytes for each slot in
+ * their own memory, the first at @inline_data of the ioctls. So does write(2) where it fits.
  */
 struct ipcx_desc {
 	__u32 slot;

@@ -16,8 +16,14 @@
 
 /* On /dev/ipcx: */
 #define IPCX_IOC_REGION_OPEN	_IO(IPCX_IOC_MAGIC, 0x93)
+/* On an endpoint of a queue: */
+#define IPCX_IOC_QUEUE_ATTACH	_IO(IPCX_IOC_MAGIC, 0x95)
+#define IPCX_IOC_QUEUE_FETCH	_IO(IPCX_IOC_MAGIC, 0x96)
 
 #define IPCX_FEATURE_REGION	(1ULL << 3)	/* struct ipcx_info::out_features */
+#define IPCX_FEATURE_ATTACH	(1ULL << 5)
+
+#define IPCX_ATTACH_MAX		4	/* regions that one message carries */
 
 /* struct ipcx_region_open::flags; CREATE and EXCL as in struct ipcx_queue_open */
 #define IPCX_REGION_READ	(1U << 10)	/* the descriptor may be read */
@@ -67,6 +73,70 @@ struct ipcx_region_open {
 	__u32 out_uid;
 	__u32 out_gid;
 	__u32 __reserved;
+};
+
+/* struct ipcx_queue_attach::flags */
+#define IPCX_ATTACH_VALID_FLAGS	(IPCX_REGION_READ | IPCX_REGION_WRITE)
+
+/**
+ * struct ipcx_queue_attach - let the message in a slot on loan carry a region
+ * @size: sizeof(struct ipcx_queue_attach) of the caller
+ * @flags: what the receiver may do with it: IPCX_REGION_READ or _WRITE or both; @fd must be open
+ *	for that
+ * @slot: the slot, on loan, for a reply or otherwise
+ * @fd: descriptor of a region, which may be closed afterwards
+ *
+ * The message that the slot is committed with, or replied with, carries the region, also one that
+ * has lost its name, wherever it goes: it is redelivered with it, and given up with it to the
+ * dead-letter queue. It carries it until it is released or dropped, and a loan until it is
+ * cancelled. read(2) drops it. A region keeps no other file, so that nothing keeps itself.
+ *
+ * Return: its index among those of the message, from 0, or
+ *	EACCES        @fd is not open for what @flags say
+ *	EBADF         @fd is not open
+ *	EINVAL        neither READ nor WRITE, or no such slot
+ *	ENOMEM        no memory
+ *	ENOSPC        it carries IPCX_ATTACH_MAX already
+ *	EOPNOTSUPP    @fd is not a region of /dev/ipcx
+ *	EPERM         the slot is not on loan to this endpoint
+ */
+struct ipcx_queue_attach {
+	__u32 size;
+	__u32 flags;
+	__u32 slot;
+	__s32 fd;
+};
+
+/**
+ * struct ipcx_queue_fetch - get a descriptor of a region that a message carries
+ * @size: sizeof(struct ipcx_queue_fetch) of the caller
+ * @flags: must be 0
+ * @slot: slot of a message, or an answer, that this endpoint has taken and not released
+ * @index: which of the regions, 0..out_count - 1, in the order of the attaches
+ * @seq: number of the message
+ * @out_count: how many it carries
+ * @out_flags: IPCX_REGION_READ and _WRITE, as the descriptor is open
+ *
+ * A message that carries any is taken with IPCX_MSG_REGIONS. Each call opens the region anew. The
+ * message stays as it is, whether that fails or not.
+ *
+ * Return: a file descriptor with O_CLOEXEC, or
+ *	EINVAL        no such slot
+ *	EMFILE        no free descriptor
+ *	ENFILE        the system has no free file
+ *	ENOENT        it carries no such region
+ *	ENOMEM        no memory
+ *	EPERM         the slot does not hold a message taken by this endpoint
+ *	ESTALE        the slot holds another message than seq, or its lease is over
+ */
+struct ipcx_queue_fetch {
+	__u32 size;
+	__u32 flags;
+	__u32 slot;
+	__u32 index;
+	__aligned_u64 seq;
+	__u32 out_count;
+	__u32 out_flags;
 };
 
 #endif /* _UAPI_LINUX_IPCX_REGION_H */

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Regions that a message carries.
+ *
+ * A slot keeps the paths of them, no files, and with each what its receiver may do. It has them
+ * from the loan that they are attached to until its message is over: ipcx_slot_put() moves them to
+ * a list of the queue, and whoever frees a slot empties that when the lock is released, since what
+ * is put last frees memory. A dead letter takes them along. A region is memory and keeps no file:
+ * that a message keeps it cannot close a circle.
+ *
+ * LOCKS: ipcx_queue::lock for ipcx_slot::carried; files are opened and paths put without.
+ */
+#include <linux/file.h>
+#include <linux/path.h>
+#include <linux/slab.h>
+#include <uapi/linux/ipcx_region.h>
+
+#include "batch.h"
+#include "region.h"
+
+/**
+ * struct regions - what a message carries
+ * @carried: as its slot knows it
+ * @n: how many
+ * @r: of each, where it is and IPCX_REGION_*
+ */
+struct regions {
+	struct ipcx_carried carried;
+	u32 n;
+	struct {
+		struct path path;
+		u32 flags;
+	} r[IPCX_ATTACH_MAX];
+};
+
+static struct regions *regions_of(struct ipcx_carried *carried)
+{
+	return container_of(carried, struct regions, carried);
+}
+
+static void regions_put(struct regions *r)
+{
+	while (r->n)
+		path_put(&r->r[--r->n].path);
+	kfree(r);
+}
+
+/**
+ * ipcx_carried_reap() - put what messages carried that are over
+ * @q: the queue, not locked
+ */
+void ipcx_carried_reap(struct ipcx_queue *q)
+{
+	struct ipcx_carried *carried;
+	struct hlist_node *next;
+	HLIST_HEAD(spent);
+
+	spin_lock(&q->lock);
+	hlist_move_list(&q->slots.spent, &spent);
+	spin_unlock(&q->lock);
+	hlist_for_each_entry_safe(carried, next, &spent, spent)
+		regions_put(regions_of(carried));
+}
+
+/*
+ * Under the lock: @path is one more region that a loan of @ep carries. Return: its index,
+ * and the path is the message's, as is *@spare if it had none; or -EPERM, -ENOSPC.
+ */
+static int attach_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct path *path,
+			 u32 flags, struct regions **spare)
+{
+	struct regions *r;
+
+	lockdep_assert_held(&ep->q->lock);
+	if (!ipcx_slot_held(slot, IPCX_SLOT_LOANED, &ep->party))
+		return -EPERM;
+	if (!slot->carried) {
+		slot->carried = &(*spare)->carried;
+		*spare = NULL;
+	}
+	r = regions_of(slot->carried);
+	if (r->n == IPCX_ATTACH_MAX)
+		return -ENOSPC;
+	r->r[r->n].path = *path;
+	r->r[r->n].flags = flags;
+	return r->n++;
+}
+
+static int attach(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct path *path,
+		  u32 flags)
+{
+	struct regions *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
+	int n;
+
+	if (!spare)
+		return -ENOMEM;
+	path_get(path);
+	spin_lock(&ep->q->lock);
+	n = attach_locked(ep, slot, path, flags, &spare);
+	spin_unlock(&ep->q->lock);
+	if (n < 0)
+		path_put(path);
+	kfree(spare);
+	return n;
+}
+
+/**
+ * ipcx_queue_attach() - IPCX_IOC_QUEUE_ATTACH
+ * @ep: the endpoint
+ * @arg: the caller's struct ipcx_queue_attach
+ *
+ * Return: index of the region, or a negative errno.
+ */
+long ipcx_queue_attach(struct ipcx_endpoint *ep, void __user *arg)
+{
+	struct ipcx_queue_attach a;
+	struct ipcx_slot *slot;
+	struct file *file;
+	u32 rights;
+	int err;
+
+	err = ipcx_args_in(&a, sizeof(a), sizeof(a), IPCX_ATTACH_VALID_FLAGS, arg);
+	if (err)
+		return err;
+	slot = ipcx_slot_at(ep->q, a.slot);
+	if (!slot || !a.flags)
+		return -EINVAL;
+	file = fget(a.fd);
+	if (!file)
+		return -EBADF;
+	rights = ipcx_region_rights(file);
+	if (!rights)
+		err = -EOPNOTSUPP;
+	else if (a.flags & ~rights)
+		err = -EACCES;
+	else
+		err = attach(ep, slot, &file->f_path, a.flags);
+	fput(file);
+	return err;
+}
+
+/*
+ * Under the lock: finds the region that @f names and says of it what there is to say. Return: 0,
+ * and @path is to be put; or -EPERM, -ESTALE, -ENOENT.
+ */
+static int find_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct ipcx_queue_fetch *f,
+		       struct path *path)
+{
+	const struct regions *r;
+
+	lockdep_assert_held(&ep->q->lock);
+	if (!ipcx_slot_held(slot, IPCX_SLOT_LEASED, &ep->party))
+		return ipcx_slot_late(slot, &ep->party) ? -ESTALE : -EPERM;
+	if (slot->seq != f->seq)
+		return -ESTALE;
+	if (!slot->carried)
+		return -ENOENT;
+	r = regions_of(slot->carried);
+	if (f->index >= r->n)
+		return -ENOENT;
+	f->index = array_index_nospec(f->index, IPCX_ATTACH_MAX);
+	f->out_count = r->n;
+	f->out_flags = r->r[f->index].flags;
+	*path = r->r[f->index].path;
+	path_get(path);
+	return 0;
+}
+
+/* Return: the file for a new descriptor, all that the reply says written; or an ERR_PTR. */
+static struct file *fetch(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
+			  struct ipcx_queue_fetch *f, void __user *arg)
+{
+	struct file *file;
+	struct path path;
+	int err;
+
+	spin_lock(&ep->q->lock);
+	err = find_locked(ep, slot, f, &path);
+	spin_unlock(&ep->q->lock);
+	if (err)
+		return ERR_PTR(err);
+	file = ipcx_region_file(&path, current_cred(), f->out_flags);
+	path_put(&path);
+	if (!IS_ERR(file) && ipcx_copy_out(arg, f->size, f, sizeof(*f))) {
+		fput(file);
+		return ERR_PTR(-EFAULT);
+	}
+	return file;
+}
+
+/**
+ * ipcx_queue_fetch() - IPCX_IOC_QUEUE_FETCH
+ * @ep: the endpoint
+ * @arg: the caller's struct ipcx_queue_fetch
+ *
+ * Return: file descriptor or a negative errno.
+ */
+long ipcx_queue_fetch(struct ipcx_endpoint *ep, void __user *arg)
+{
+	struct ipcx_queue_fetch f;
+	struct ipcx_slot *slot;
+	struct file *file;
+	int fd, err;
+
+	err = ipcx_args_in(&f, sizeof(f), sizeof(f), 0, arg);
+	if (err)
+		return err;
+	slot = ipcx_slot_at(ep->q, f.slot);
+	if (!slot)
+		return -EINVAL;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	file = fetch(ep, slot, &f, arg);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	fd_install(fd, file);
+	return fd;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What messages carried is gone when they are over: part of queue_handles. */
+#ifndef HANDLES_END_H
+#define HANDLES_END_H
+
+#include "region_use.h"
+
+#define BIG (3UL << 20) /* of a region whose memory is looked for */
+
+/* Ways in which a message ends, or a loan. Return: whether it did. */
+struct way {
+	const char *name;
+	unsigned int policy, lease_ms;
+	int (*end)(struct end *q, struct ipcx_desc *d);
+};
+
+static int end_cancel(struct end *q, struct ipcx_desc *d)
+{
+	return raw_cancel(q->fd, d) == 1;
+}
+
+static int end_close_loan(struct end *q, struct ipcx_desc *d)
+{
+	end_close(q);
+	q->fd = -1;
+	return 1;
+}
+
+static int end_close_message(struct end *q, struct ipcx_desc *d)
+{
+	return raw_commit(q->fd, d) == 1 && end_close_loan(q, d);
+}
+
+static int end_release(struct end *q, struct ipcx_desc *d)
+{
+	return raw_commit(q->fd, d) == 1 && raw_take(q->fd, d, 0) == 1 &&
+	       raw_release(q->fd, d) == 1;
+}
+
+static int end_read(struct end *q, struct ipcx_desc *d)
+{
+	char buf[PAGE];
+
+	return raw_commit(q->fd, d) == 1 && read(q->fd, buf, sizeof(buf)) == 100;
+}
+
+static int end_expire(struct end *q, struct ipcx_desc *d)
+{
+	d->expires = now_ns();
+	return raw_commit(q->fd, d) == 1 && raw_take(q->fd, d, 0) == -EAGAIN;
+}
+
+static int end_drop(struct end *q, struct ipcx_desc *d)
+{
+	return raw_commit(q->fd, d) == 1 && raw_send(q, 100, 'x') == 1 &&
+	       raw_send(q, 100, 'x') == 1;
+}
+
+static int end_drop_newest(struct end *q, struct ipcx_desc *d)
+{
+	struct ipcx_desc last;
+
+	return raw_loan(q->fd, &last, 100, 0) == 1 && raw_commit(q->fd, d) == 1 &&
+	       raw_take(q->fd, d, 0) == -EAGAIN;
+}
+
+static int end_late(struct end *q, struct ipcx_desc *d)
+{
+	struct ipcx_desc again;
+
+	return raw_commit(q->fd, d) == 1 && raw_take(q->fd, d, 0) == 1 &&
+	       raw_take(q->fd, &again, in_ms(10000)) == 1 && raw_release(q->fd, &again) == 1;
+}
+
+static int end_withdraw(struct end *q, struct ipcx_desc *d)
+{
+	struct ipcx_desc reply;
+	struct ipcx_queue_call c = {
+		.size = sizeof(c),
+		.request = (uintptr_t)d,
+		.reply = (uintptr_t)&reply,
+		.desc_size = sizeof(*d),
+		.deadline = in_ms(10),
+	};
+
+	return xioctl(q->fd, IPCX_IOC_QUEUE_CALL, &c) == -ETIMEDOUT;
+}
+
+static const struct way ways[] = {
+	{ "cancelled", .end = end_cancel },
+	{ "loan, closed", .end = end_close_loan },
+	{ "sent, closed with the queue", .end = end_close_message },
+	{ "released", .end = end_release },
+	{ "read(2)", .end = end_read },
+	{ "expired", .end = end_expire },
+	{ "oldest", IPCX_POLICY_DROP_OLDEST, .end = end_drop },
+	{ "newest", IPCX_POLICY_DROP_NEWEST, .end = end_drop_newest },
+	{ "released by the second, read by the first", .lease_ms = 20, .end = end_late },
+	{ "request, withdrawn", .end = end_withdraw },
+};
+
+/* The memory of a region without name and descriptor is there until the message is over. */
+TEST(nothing_stays)
+{
+	long before, with;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		const struct way *w = &ways[i];
+		struct end q = { .o = { .depth = 2,
+					.msg_max = PAGE,
+					.policy = w->policy,
+					.lease_ms = w->lease_ms } };
+		struct ipcx_desc d;
+		int fd = region_filled(BIG);
+
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, end_open(&q, NULL, CREATE | SENDRECV));
+		ASSERT_EQ(1, raw_loan(q.fd, &d, 100, 0));
+		ASSERT_EQ(0, region_attach(q.fd, d.slot, fd, BOTH));
+		close(fd);
+		with = meminfo("Shmem:");
+		ASSERT_EQ(1, w->end(&q, &d)) TH_LOG("%s", w->name);
+		before = meminfo("Shmem:");
+		EXPECT_LE(BIG / 2048, with - before)
+		TH_LOG("%s: %ld KiB are left", w->name, (long)(BIG / 1024) - (with - before));
+		if (q.fd >= 0)
+			end_close(&q);
+	}
+}
+
+#endif /* HANDLES_END_H */
