@@ -20,6 +20,9 @@ extern "C" {
 #define IPCX_WRITE (1U << 11) /* and written; a writable mapping needs both */
 
 #define IPCX_CAP_SEALS (1ULL << 14) /* ipcx_region_seal() works */
+#define IPCX_CAP_REGIONS (1ULL << 16) /* of a queue: messages can carry regions */
+
+#define IPCX_REGIONS (1U << 6) /* ipcx_msg.flags of a message that was taken: it carries some */
 
 /* What ipcx_region_seal() forbids to all, for ever: the F_SEAL_* of fcntl(2) */
 #define IPCX_SEAL_SEAL (1U << 0) /* further seals */
@@ -166,6 +169,54 @@ int ipcx_region_seal(struct ipcx_region *r, unsigned int seals);
  * -EPROTOTYPE  the name stands for something that is not a region
  */
 int ipcx_region_unlink(const char *uri);
+
+/**
+ * ipcx_queue_attach() - let a message carry a region
+ * @q: the queue
+ * @m: a slot on loan, for a message, a request or a reply
+ * @r: a region of the transport "kernel"; it may be closed afterwards
+ * @flags: what the receiver may do with it: IPCX_READ, IPCX_WRITE or both
+ *
+ * The region goes with the message wherever that goes, also to a dead-letter queue, and is there
+ * as long as it is, with or without a name or anybody else who has it open. Up to 4 go with one
+ * message; ipcx_queue_cancel() takes all off.
+ *
+ * Return: 0, or
+ * -EACCES      the region was not opened for that
+ * -EBADF       the queue's handle is closed, because this process was forked
+ * -EINVAL      neither IPCX_READ nor IPCX_WRITE
+ * -ENOMEM      no memory
+ * -ENOSPC      the message carries as many as it can
+ * -EOPNOTSUPP  an unknown flag; a region of another transport; or messages of this queue carry
+ *              none, see IPCX_CAP_REGIONS
+ * -EPERM       not a slot on loan to this handle
+ * -ESTALE      the handle was revoked
+ */
+int ipcx_queue_attach(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipcx_region *r,
+		      unsigned int flags);
+
+/**
+ * ipcx_queue_fetch() - open a region that a message carries
+ * @q: the queue
+ * @m: a message, or an answer, that was taken and not released; IPCX_REGIONS in its flags says
+ *	that there is one
+ * @index: which, 0 is the one that was attached first
+ * @r: set to a new handle, or to NULL on failure
+ *
+ * The handle is the receiver's own, whatever becomes of the message.
+ *
+ * Return: 0, or
+ * -EBADF       the queue's handle is closed, because this process was forked
+ * -EMFILE      too many open files
+ * -ENFILE      too many open files in the system
+ * -ENOENT      the message carries no such region
+ * -ENOMEM      no memory
+ * -EOPNOTSUPP  messages of this queue carry none, see IPCX_CAP_REGIONS
+ * -EPERM       not a message taken by this handle, or already released
+ * -ESTALE      the message was held for longer than lease_ms; or the handle was revoked
+ */
+int ipcx_queue_fetch(struct ipcx_queue *q, const struct ipcx_msg *m, unsigned int index,
+		     struct ipcx_region **r);
 
 #ifdef __cplusplus
 }

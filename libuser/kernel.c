@@ -517,7 +517,7 @@ const struct ipcx_transport ipcx_transport_kernel = {
 	.caps = IPCX_CAP_ZERO_COPY | IPCX_CAP_REDELIVERY | IPCX_CAP_RECLAIM | IPCX_CAP_IDENTITY |
 		IPCX_CAP_WALLS | IPCX_CAP_ACCOUNTING | IPCX_CAP_PRIORITY | IPCX_CAP_MANY_SENDERS |
 		IPCX_CAP_MANY_RECEIVERS | IPCX_CAP_POLL | IPCX_CAP_PERSISTENT | IPCX_CAP_SEALED |
-		IPCX_CAP_CALL,
+		IPCX_CAP_CALL | IPCX_CAP_REGIONS,
 	.open = ipcx_kernel_open,
 	.unlink = ipcx_kernel_unlink,
 	.close = ipcx_kernel_close,
@@ -538,4 +538,6 @@ const struct ipcx_transport ipcx_transport_kernel = {
 	.loan_reply = ipcx_kernel_loan_reply,
 	.reply = ipcx_kernel_reply,
 	.revoked = ipcx_kernel_revoked,
+	.attach = ipcx_kernel_attach,
+	.fetch = ipcx_kernel_fetch,
 };

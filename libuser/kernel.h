@@ -41,8 +41,11 @@ struct ipcx_kernel_queue {
 enum {
 	IPCX_PRIV_SLOT,
 	IPCX_PRIV_SEQ,
-	IPCX_PRIV_INLINE, /* IPCX_MSG_INLINE or 0 */
+	IPCX_PRIV_INLINE, /* IPCX_MSG_INLINE or 0, and IPCX_CARRIES */
 };
+
+/* Beside flags of 32 bits: regions were attached to the loan */
+#define IPCX_CARRIES (1ULL << 32)
 
 static inline struct ipcx_kernel_queue *ipcx_kernel(struct ipcx_queue *q)
 {
@@ -70,6 +73,11 @@ static inline void *ipcx_slot_data(struct ipcx_kernel_queue *k, const struct ipc
 		return ipcx_kernel_map_slot(k, w, slot, len);
 	return w->base + slot * k->stride;
 }
+
+/* carry.c */
+int ipcx_kernel_attach(struct ipcx_queue *q, struct ipcx_msg *m, int fd, unsigned int flags);
+int ipcx_kernel_fetch(struct ipcx_queue *q, const struct ipcx_msg *m, unsigned int index,
+		      unsigned int *flags);
 
 /* kernel.c */
 bool ipcx_kernel_revoked(struct ipcx_queue *q);

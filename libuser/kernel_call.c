@@ -171,7 +171,8 @@ int ipcx_kernel_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx
 			return r;
 	}
 	r = send_and_wait(q, request, reply, deadline, &answer);
-	if (ipcx_unlikely(r == -ENOBUFS)) {
+	/* with another slot, what was attached to this one would be lost */
+	if (ipcx_unlikely(r == -ENOBUFS) && !(request->priv[IPCX_PRIV_INLINE] & IPCX_CARRIES)) {
 		r = loan_again(q, request, deadline);
 		if (r)
 			return r;

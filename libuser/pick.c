@@ -92,7 +92,7 @@ int ipcx_pick(const char *uri, const struct ipcx_transport **t, const char **res
 	return 0;
 }
 
-#define CAPS 13
+#define CAPS 17
 
 static const char *const cap_names[CAPS] = {
 	"no copies",
@@ -108,6 +108,7 @@ static const char *const cap_names[CAPS] = {
 	"messages that wait while nobody has it open",
 	"messages that cannot be changed once sent",
 	"requests and replies",
+	[16] = "regions in messages",
 };
 
 int ipcx_lacks(const struct ipcx_transport *t, uint64_t caps)
@@ -119,7 +120,7 @@ int ipcx_lacks(const struct ipcx_transport *t, uint64_t caps)
 
 		if (!(caps >> i & 1))
 			continue;
-		if (i < CAPS)
+		if (i < CAPS && cap_names[i])
 			snprintf(text + len, sizeof(text) - len, "%s%s", len ? ", " : "",
 				 cap_names[i]);
 		else

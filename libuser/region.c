@@ -92,15 +92,9 @@ static int check_open(const struct ipcx_region_transport *t, const char *rest, u
 	return 0;
 }
 
-static int open_with(const struct ipcx_region_transport *t, struct ipcx_region **r,
-		     const char *rest, unsigned int flags, const struct ipcx_region_opts *opts)
+static int make_handle(const struct ipcx_region_transport *t, struct ipcx_region **r,
+		       const char *rest, unsigned int flags, int fd)
 {
-	int fd = check_open(t, rest, flags, opts);
-
-	if (!fd)
-		fd = t->open(rest, flags, opts);
-	if (fd < 0)
-		return fd;
 	*r = calloc(1, sizeof(**r));
 	if (!*r) {
 		close(fd);
@@ -111,6 +105,21 @@ static int open_with(const struct ipcx_region_transport *t, struct ipcx_region *
 	(*r)->flags = flags;
 	memcpy((*r)->name, rest, strnlen(rest, sizeof((*r)->name) - 1));
 	return 0;
+}
+
+int ipcx_region_adopt(struct ipcx_region **r, int fd, unsigned int flags)
+{
+	return make_handle(&ipcx_region_kernel, r, "", flags, fd);
+}
+
+static int open_with(const struct ipcx_region_transport *t, struct ipcx_region **r,
+		     const char *rest, unsigned int flags, const struct ipcx_region_opts *opts)
+{
+	int fd = check_open(t, rest, flags, opts);
+
+	if (!fd)
+		fd = t->open(rest, flags, opts);
+	return fd < 0 ? fd : make_handle(t, r, rest, flags, fd);
 }
 
 int ipcx_region_open(struct ipcx_region **r, const char *uri, unsigned int flags,

@@ -22,6 +22,9 @@ struct ipcx_region_transport {
 	int (*unlink)(const char *rest);
 };
 
+/* region.c: a handle for a descriptor of the module's, closed on failure */
+int ipcx_region_adopt(struct ipcx_region **r, int fd, unsigned int flags);
+
 /* region_kernel.c, region_file.c */
 extern const struct ipcx_region_transport ipcx_region_kernel;
 extern const struct ipcx_region_transport ipcx_region_shm;

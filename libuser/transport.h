@@ -73,6 +73,9 @@ struct ipcx_queue {
  *	with @next take the next message into it; 0 or an errno
  * @revoked: after -ESTALE: was the handle revoked? Then what it kept for later calls is forgotten.
  *	NULL: that cannot be
+ * @attach: let @m, a loan, carry the region with the descriptor @fd; 0 or a bare errno. NULL: no
+ *	message carries any
+ * @fetch: open a region that @m, taken, carries, and say for what; a descriptor or a bare errno
  *
  * The five from loan to release take arrays of 1..IPCX_BATCH messages, return how many they did
  * or a bare negative errno, and change no message that they did not do.
@@ -107,6 +110,9 @@ struct ipcx_transport {
 	int (*reply)(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
 		     bool next, int64_t deadline);
 	bool (*revoked)(struct ipcx_queue *q);
+	int (*attach)(struct ipcx_queue *q, struct ipcx_msg *m, int fd, unsigned int flags);
+	int (*fetch)(struct ipcx_queue *q, const struct ipcx_msg *m, unsigned int index,
+		     unsigned int *flags);
 };
 
 extern const struct ipcx_transport ipcx_transport_kernel, ipcx_transport_mq, ipcx_transport_unix,

@@ -130,6 +130,30 @@ def region(uri):
     assert not mapped()
 
 
+@test(*KERNEL)
+def regions_in_messages(uri):
+    q = ipcx.Queue.open(uri, FRESH | ipcx.SEND | ipcx.RECV, require=ipcx.CAP_REGIONS)
+    r = ipcx.Region.open(None, ipcx.CREATE | ipcx.READ | ipcx.WRITE, size=os.sysconf("SC_PAGESIZE"))
+    r.map(write=True)[:5] = b"hello"
+    loan = q.loan(8)
+    raises(OSError, q.attach, loan, r, 0, code=errno.EINVAL)
+    raises(PermissionError, q.fetch, loan)
+    q.attach(loan, r, ipcx.READ)
+    r.close()
+    raises(OSError, q.attach, loan, r, ipcx.READ, code=errno.EBADF)
+    q.commit(loan)
+    message = q.take()
+    assert message.flags == ipcx.REGIONS
+    raises(FileNotFoundError, q.fetch, message, 1, words="index 1")
+    got = q.fetch(message)
+    q.release(message)
+    raises(PermissionError, q.fetch, message)
+    assert bytes(got.map()[:5]) == b"hello"
+    raises(OSError, got.map, write=True, code=errno.EACCES)
+    got.close()
+    shut(uri, q)
+
+
 @test()
 def all_views_keep_their_base(_):
     """Slices of slices, casts, iterators, what ctypes makes of it"""

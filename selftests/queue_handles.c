@@ -11,6 +11,7 @@
 #include "../kselftest_harness.h"
 
 #include "handles_end.h"
+#include "handles_lib.h"
 
 #define NAME "handles"
 #define DEAD "handles-dead"

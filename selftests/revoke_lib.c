@@ -79,9 +79,11 @@ TEST_F(lib, each_function)
 {
 	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
 	struct ipcx_msg loan, loans[2], taken, request, reply = {}, m = {};
+	struct ipcx_region *region, *fetched;
 	struct ipcx_queue *v = self->v;
 	char buf[16];
 
+	ASSERT_EQ(0, ipcx_region_open(&region, NULL, IPCX_CREATE | IPCX_READ, NULL));
 	ASSERT_EQ(0, ipcx_queue_send(self->o, "message", 8, IPCX_NOWAIT));
 	ASSERT_EQ(0, ipcx_queue_take(v, &taken, IPCX_NOWAIT));
 	ASSERT_EQ(0, ipcx_queue_loan(self->o, 4, &m, IPCX_NOWAIT));
@@ -91,6 +93,9 @@ TEST_F(lib, each_function)
 	ASSERT_EQ(0, ipcx_queue_loan(v, LONG, &loan, IPCX_NOWAIT));
 	ASSERT_EQ(2, ipcx_queue_loan_n(v, 8, loans, 2, IPCX_NOWAIT));
 	REVOKE();
+	EXPECT_TRUE(is_revoked(ipcx_queue_attach(v, &loan, region, IPCX_READ)));
+	EXPECT_TRUE(is_revoked(ipcx_queue_fetch(v, &taken, 0, &fetched)));
+	ipcx_region_close(region);
 	EXPECT_TRUE(is_revoked(ipcx_queue_commit(v, &loan)));
 	EXPECT_TRUE(is_revoked(ipcx_queue_commit_n(v, loans, 2)));
 	EXPECT_TRUE(is_revoked(ipcx_queue_cancel(v, &loan)));

@@ -34,6 +34,7 @@ CAP_FAN_OUT = 1 << 13
 CAP_HISTORY = 1 << 14
 CAP_DURABLE = 1 << 15
 CAP_SEALS = 1 << 14
+CAP_REGIONS = 1 << 16
 
 # bits of Message.flags
 POISON = 1 << 0
@@ -41,6 +42,7 @@ EXPIRED = 1 << 1
 REQUEST = 1 << 2
 CANCELED = 1 << 4
 OWNERDEAD = 1 << 5
+REGIONS = 1 << 6
 
 # policies of a queue
 BLOCK, FAIL, DROP_OLDEST, DROP_NEWEST = range(4)

@@ -53,7 +53,7 @@ class Message:
 
     len = _Member("length in bytes; may be made smaller before the commit", settable=True)
     prio = _Member("0..31, higher is taken first", settable=True)
-    flags = _Member("REQUEST; or why it is a dead letter, or why nobody replied", settable=True)
+    flags = _Member("REQUEST; REGIONS; or why it is a dead letter, or why nobody replied", settable=True)
     tag = _Member("the application's word, carried unchanged", settable=True)
     expires = _Member("time.monotonic_ns() when it is given up; 0 is never", settable=True)
     deliveries = _Member("how often it was taken before and came back")

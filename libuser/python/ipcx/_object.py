@@ -40,11 +40,16 @@ class Object:
 
     @classmethod
     def _open(cls: Type[O], uri: Optional[Uri], flags: int, opts: Any) -> O:
+        arguments = name_of(uri), unsigned("flags", flags, 32), ctypes.byref(opts)
+        return cls._made(bool(flags & INHERIT), lambda where: cls._function("open")(where, *arguments))
+
+    @classmethod
+    def _made(cls: Type[O], inherit: bool, make: Callable[[Any], int]) -> O:
+        """Of the handle that @make writes to where it is told."""
         open = Open(cls._function("close"))
-        check(cls._function("open")(ctypes.byref(open.where), name_of(uri), unsigned("flags", flags, 32),
-                                    ctypes.byref(opts)))
+        check(make(ctypes.byref(open.where)))
         self = cls.__new__(cls)
-        self._handle = Handle(open, cls.noun, bool(flags & INHERIT))
+        self._handle = Handle(open, cls.noun, inherit)
         return self
 
     @classmethod

@@ -11,6 +11,7 @@ from ._lib import (Msg, QueueAttr, QueueOpts, QueueStats, Uri, c, check, failure
                    told, unsigned, until)
 from ._message import GONE, Ending, Message
 from ._object import Channel, Data
+from ._region import Region
 
 BATCH = 64
 
@@ -160,6 +161,19 @@ class Queue(Channel):
             else:
                 c["queue_cancel"](pointer, request._ref())
             raise error
+
+    def attach(self, message: Message, region: Region, flags: int) -> None:
+        """Lets a loan carry a region, for its receiver to READ or WRITE it, or both."""
+        message._held(self._handle, True)
+        with self._handle.use() as pointer, region._handle.use() as carried:
+            check(c["queue_attach"](pointer, message._ref(), carried, unsigned("flags", flags, 32)))
+
+    def fetch(self, message: Message, index: int = 0) -> Region:
+        """Opens a region that a message taken carries, which has REGIONS in its flags."""
+        message._held(self._handle, False)
+        number = unsigned("index", index, 32)
+        with self._handle.use() as pointer:
+            return Region._made(False, lambda where: c["queue_fetch"](pointer, message._ref(), number, where))
 
     def answer(self, timeout: Optional[float] = None) -> Message:
         """The next answer to a request that was committed with REQUEST in its flags."""

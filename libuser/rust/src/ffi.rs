@@ -43,12 +43,14 @@ pub const IPCX_CAP_FAN_OUT: u64 = 1 << 13;
 pub const IPCX_CAP_HISTORY: u64 = 1 << 14;
 pub const IPCX_CAP_DURABLE: u64 = 1 << 15;
 pub const IPCX_CAP_SEALS: u64 = 1 << 14;
+pub const IPCX_CAP_REGIONS: u64 = 1 << 16;
 
 pub const IPCX_POISON: u32 = 1 << 0;
 pub const IPCX_EXPIRED: u32 = 1 << 1;
 pub const IPCX_REQUEST: u32 = 1 << 2;
 pub const IPCX_CANCELED: u32 = 1 << 4;
 pub const IPCX_OWNERDEAD: u32 = 1 << 5;
+pub const IPCX_REGIONS: u32 = 1 << 6;
 
 pub const IPCX_BLOCK: c_uint = 0;
 pub const IPCX_FAIL: c_uint = 1;
@@ -237,6 +239,12 @@ extern "C" {
     pub fn ipcx_error() -> *const c_char;
     pub fn ipcx_list(each: ipcx_each, arg: *mut c_void) -> c_int;
     pub fn ipcx_queue_answer(q: *mut ipcx_queue, m: *mut ipcx_msg, deadline: i64) -> c_int;
+    pub fn ipcx_queue_attach(
+        q: *mut ipcx_queue,
+        m: *mut ipcx_msg,
+        r: *const ipcx_region,
+        flags: c_uint,
+    ) -> c_int;
     pub fn ipcx_queue_attr(q: *const ipcx_queue, attr: *mut ipcx_queue_attr) -> c_int;
     pub fn ipcx_queue_call(
         q: *mut ipcx_queue,
@@ -250,6 +258,12 @@ extern "C" {
     pub fn ipcx_queue_commit(q: *mut ipcx_queue, m: *mut ipcx_msg) -> c_int;
     pub fn ipcx_queue_commit_n(q: *mut ipcx_queue, m: *mut ipcx_msg, n: c_uint) -> c_int;
     pub fn ipcx_queue_fd(q: *const ipcx_queue) -> c_int;
+    pub fn ipcx_queue_fetch(
+        q: *mut ipcx_queue,
+        m: *const ipcx_msg,
+        index: c_uint,
+        r: *mut *mut ipcx_region,
+    ) -> c_int;
     pub fn ipcx_queue_loan(
         q: *mut ipcx_queue,
         len: usize,
