@@ -4,28 +4,31 @@
  *
  * A slot keeps the paths of them, no files, and with each what its receiver may do. It has them
  * from the loan that they are attached to until its message is over: ipcx_slot_put() moves them to
- * a list of the queue, and whoever frees a slot empties that when the lock is released, since what
- * is put last frees memory. A dead letter takes them along. A region is memory and keeps no file:
- * that a message keeps it cannot close a circle.
+ * a list that a work empties. Who puts a region last frees its memory, which takes long where there
+ * is much, and is for nobody who frees a slot: others may wait for what he does next. A dead letter
+ * takes them along. A region is memory and keeps no file: that a message keeps it cannot close a
+ * circle.
  *
  * LOCKS: ipcx_queue::lock for ipcx_slot::carried; files are opened and paths put without.
  */
 #include <linux/file.h>
+#include <linux/llist.h>
 #include <linux/path.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 #include <uapi/linux/ipcx_region.h>
 
 #include "batch.h"
 #include "region.h"
 
 /**
- * struct regions - what a message carries
- * @carried: as its slot knows it
+ * struct ipcx_carried - what a message carries
+ * @spent: in the list of what is over
  * @n: how many
  * @r: of each, where it is and IPCX_REGION_*
  */
-struct regions {
-	struct ipcx_carried carried;
+struct ipcx_carried {
+	struct llist_node spent;
 	u32 n;
 	struct {
 		struct path path;
@@ -33,33 +36,43 @@ struct regions {
 	} r[IPCX_ATTACH_MAX];
 };
 
-static struct regions *regions_of(struct ipcx_carried *carried)
+static LLIST_HEAD(spent);
+
+static void carried_put(struct ipcx_carried *c)
 {
-	return container_of(carried, struct regions, carried);
+	while (c->n)
+		path_put(&c->r[--c->n].path);
+	kfree(c);
 }
 
-static void regions_put(struct regions *r)
+static void reap(struct work_struct *work)
 {
-	while (r->n)
-		path_put(&r->r[--r->n].path);
-	kfree(r);
+	struct ipcx_carried *c, *next;
+
+	llist_for_each_entry_safe(c, next, llist_del_all(&spent), spent) {
+		carried_put(c);
+		cond_resched();
+	}
+}
+
+static DECLARE_WORK(reap_work, reap);
+
+/**
+ * ipcx_carried_spend() - a message is over that carried something
+ * @carried: what; put soon
+ */
+void ipcx_carried_spend(struct ipcx_carried *carried)
+{
+	if (llist_add(&carried->spent, &spent))
+		queue_work(system_unbound_wq, &reap_work);
 }
 
 /**
- * ipcx_carried_reap() - put what messages carried that are over
- * @q: the queue, not locked
+ * ipcx_carry_exit() - no message is left: nothing that one carried is either
  */
-void ipcx_carried_reap(struct ipcx_queue *q)
+void ipcx_carry_exit(void)
 {
-	struct ipcx_carried *carried;
-	struct hlist_node *next;
-	HLIST_HEAD(spent);
-
-	spin_lock(&q->lock);
-	hlist_move_list(&q->slots.spent, &spent);
-	spin_unlock(&q->lock);
-	hlist_for_each_entry_safe(carried, next, &spent, spent)
-		regions_put(regions_of(carried));
+	flush_work(&reap_work);
 }
 
 /*
@@ -67,29 +80,29 @@ void ipcx_carried_reap(struct ipcx_queue *q)
  * and the path is the message's, as is *@spare if it had none; or -EPERM, -ENOSPC.
  */
 static int attach_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct path *path,
-			 u32 flags, struct regions **spare)
+			 u32 flags, struct ipcx_carried **spare)
 {
-	struct regions *r;
+	struct ipcx_carried *c;
 
 	lockdep_assert_held(&ep->q->lock);
 	if (!ipcx_slot_held(slot, IPCX_SLOT_LOANED, &ep->party))
 		return -EPERM;
 	if (!slot->carried) {
-		slot->carried = &(*spare)->carried;
+		slot->carried = *spare;
 		*spare = NULL;
 	}
-	r = regions_of(slot->carried);
-	if (r->n == IPCX_ATTACH_MAX)
+	c = slot->carried;
+	if (c->n == IPCX_ATTACH_MAX)
 		return -ENOSPC;
-	r->r[r->n].path = *path;
-	r->r[r->n].flags = flags;
-	return r->n++;
+	c->r[c->n].path = *path;
+	c->r[c->n].flags = flags;
+	return c->n++;
 }
 
 static int attach(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct path *path,
 		  u32 flags)
 {
-	struct regions *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
+	struct ipcx_carried *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
 	int n;
 
 	if (!spare)
@@ -146,22 +159,20 @@ long ipcx_queue_attach(struct ipcx_endpoint *ep, void __user *arg)
 static int find_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct ipcx_queue_fetch *f,
 		       struct path *path)
 {
-	const struct regions *r;
+	const struct ipcx_carried *c;
 
 	lockdep_assert_held(&ep->q->lock);
 	if (!ipcx_slot_held(slot, IPCX_SLOT_LEASED, &ep->party))
 		return ipcx_slot_late(slot, &ep->party) ? -ESTALE : -EPERM;
 	if (slot->seq != f->seq)
 		return -ESTALE;
-	if (!slot->carried)
-		return -ENOENT;
-	r = regions_of(slot->carried);
-	if (f->index >= r->n)
+	c = slot->carried;
+	if (!c || f->index >= c->n)
 		return -ENOENT;
 	f->index = array_index_nospec(f->index, IPCX_ATTACH_MAX);
-	f->out_count = r->n;
-	f->out_flags = r->r[f->index].flags;
-	*path = r->r[f->index].path;
+	f->out_count = c->n;
+	f->out_flags = c->r[f->index].flags;
+	*path = c->r[f->index].path;
 	path_get(path);
 	return 0;
 }

@@ -434,7 +434,7 @@ void ipcx_credits_free(struct ipcx_queue *q);
 
 /* carry.c: regions that messages carry */
 
-void ipcx_carried_reap(struct ipcx_queue *q);
+void ipcx_carry_exit(void);
 long ipcx_queue_attach(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_fetch(struct ipcx_endpoint *ep, void __user *arg);
 
@@ -472,13 +472,9 @@ static inline void ipcx_sleep_late(s64 deadline)
 /**
  * ipcx_queue_wake_send() - a slot is free
  * @q: the queue, not locked, since it was locked to free the slot
- *
- * What its message carried is put.
  */
 static inline void ipcx_queue_wake_send(struct ipcx_queue *q)
 {
-	if (unlikely(!hlist_empty(&q->slots.spent)))
-		ipcx_carried_reap(q);
 	/* no barrier: see wait.c */
 	if (waitqueue_active(&q->send_wait) || waitqueue_active(&q->send_poll))
 		ipcx_queue_wake_senders(q);

@@ -228,6 +228,7 @@ static void __exit ipcx_exit(void)
 	ipcx_netlink_exit(); /* first, see there */
 	misc_deregister(&ipcx_device);
 	ipcx_name_exit();
+	ipcx_carry_exit(); /* when no queue is left */
 }
 
 module_init(ipcx_init);

@@ -110,9 +110,8 @@ static void queue_free(struct ipcx_object *obj)
 		ipcx_slot_trim(a, &slot->pg, i, 0);
 		xa_destroy(&slot->pg.pages);
 		put_pid(slot->pid);
-		ipcx_slot_spend(&q->slots, slot);
+		ipcx_slot_spend(slot);
 	}
-	ipcx_carried_reap(q);
 	kvfree(q->slots.slot);
 	ipcx_credits_free(q);
 	ipcx_user_uncharge(a->user, table_bytes(a->depth));

@@ -74,7 +74,7 @@ bool ipcx_request_fail(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 	slot->gid = q->obj.gid;
 	slot->flags = flag;
 	slot->len = 0;
-	ipcx_slot_spend(&q->slots, slot);
+	ipcx_slot_spend(slot);
 	answer_give(q, slot, slot);
 	return true;
 }
@@ -104,7 +104,7 @@ static void reply_commit(struct ipcx_endpoint *ep, struct ipcx_slot *request,
 		ipcx_slot_recall(&q->slots, answer);
 		ipcx_request_end(&q->slots, answer); /* it may have been on loan for one */
 	} else {
-		ipcx_slot_spend(&q->slots, request); /* the answer has its own or none */
+		ipcx_slot_spend(request); /* the answer has its own or none */
 	}
 	ipcx_slot_stamp(ep, answer);
 	answer->flags = d->flags;

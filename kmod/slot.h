@@ -74,13 +74,10 @@ struct ipcx_late {
 	u32 since;
 };
 
-/**
- * struct ipcx_carried - what a message carries beside its payload, see carry.c
- * @spent: in ipcx_slots::spent
- */
-struct ipcx_carried {
-	struct hlist_node spent;
-};
+/* carry.c: what a message carries beside its payload */
+struct ipcx_carried;
+
+void ipcx_carried_spend(struct ipcx_carried *carried);
 
 /**
  * struct ipcx_slot - one slot
@@ -168,7 +165,6 @@ struct ipcx_slot {
  * @seq: number of the last message committed
  * @bytes: of all messages that were queued
  * @credits: whose slots are in use
- * @spent: what messages carried that are over, to be put without the lock
  * @bin: FREE slots, latest first
  * @fifo: QUEUED slots by priority, in order of seq
  */
@@ -185,7 +181,6 @@ struct ipcx_slots {
 	u64 seq;
 	u64 bytes;
 	struct ipcx_credits credits;
-	struct hlist_head spent;
 	struct hlist_head bin[IPCX_BINS];
 	struct list_head fifo[IPCX_PRIOS];
 };

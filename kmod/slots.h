@@ -286,11 +286,11 @@ static inline void ipcx_slot_unhold(struct ipcx_slots *s, struct ipcx_slot *slot
 }
 
 /* What the message in a slot carried is not needed any more. */
-static inline void ipcx_slot_spend(struct ipcx_slots *s, struct ipcx_slot *slot)
+static inline void ipcx_slot_spend(struct ipcx_slot *slot)
 {
 	if (likely(!slot->carried))
 		return;
-	hlist_add_head(&slot->carried->spent, &s->spent);
+	ipcx_carried_spend(slot->carried);
 	slot->carried = NULL;
 }
 
@@ -298,7 +298,7 @@ static inline void ipcx_slot_spend(struct ipcx_slots *s, struct ipcx_slot *slot)
 static inline void ipcx_slot_put(struct ipcx_slots *s, struct ipcx_slot *slot)
 {
 	ipcx_slot_unhold(s, slot);
-	ipcx_slot_spend(s, slot);
+	ipcx_slot_spend(slot);
 	ipcx_request_end(s, slot);
 	ipcx_credit_done(&s->credits, slot->credit);
 	slot->credit = NULL;
