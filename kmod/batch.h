@@ -391,9 +391,10 @@ static inline void ipcx_queue_put_slot(struct ipcx_queue *q, struct ipcx_slot *s
  */
 static inline void ipcx_queue_end_message(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 {
-	if (unlikely(slot->request) && ipcx_request_fail(q, slot, flag))
-		return;
-	ipcx_queue_put_slot(q, slot);
+	if (likely(!(slot->request | slot->carries)))
+		ipcx_slot_put_plain(&q->slots, slot);
+	else
+		ipcx_special_end(q, slot, flag);
 }
 
 /* Under the queue's lock: a message did what it was sent for, and ends next. */

@@ -21,13 +21,17 @@
 #include "batch.h"
 #include "region.h"
 
+static_assert(IPCX_SLOT_CARRIES == IPCX_MSG_REGIONS);
+
 /**
- * struct ipcx_carried - what a message carries
+ * struct regions - what a message carries
+ * @carried: as its slot knows it
  * @spent: in the list of what is over
  * @n: how many
  * @r: of each, where it is and IPCX_REGION_*
  */
-struct ipcx_carried {
+struct regions {
+	struct ipcx_carried carried;
 	struct llist_node spent;
 	u32 n;
 	struct {
@@ -38,19 +42,24 @@ struct ipcx_carried {
 
 static LLIST_HEAD(spent);
 
-static void carried_put(struct ipcx_carried *c)
+static struct regions *regions_of(const struct ipcx_slot *slot)
 {
-	while (c->n)
-		path_put(&c->r[--c->n].path);
-	kfree(c);
+	return container_of(slot->carried, struct regions, carried);
+}
+
+static void regions_put(struct regions *r)
+{
+	while (r->n)
+		path_put(&r->r[--r->n].path);
+	kfree(r);
 }
 
 static void reap(struct work_struct *work)
 {
-	struct ipcx_carried *c, *next;
+	struct regions *r, *next;
 
-	llist_for_each_entry_safe(c, next, llist_del_all(&spent), spent) {
-		carried_put(c);
+	llist_for_each_entry_safe(r, next, llist_del_all(&spent), spent) {
+		regions_put(r);
 		cond_resched();
 	}
 }
@@ -63,7 +72,9 @@ static DECLARE_WORK(reap_work, reap);
  */
 void ipcx_carried_spend(struct ipcx_carried *carried)
 {
-	if (llist_add(&carried->spent, &spent))
+	struct regions *r = container_of(carried, struct regions, carried);
+
+	if (llist_add(&r->spent, &spent))
 		queue_work(system_unbound_wq, &reap_work);
 }
 
@@ -80,29 +91,29 @@ void ipcx_carry_exit(void)
  * and the path is the message's, as is *@spare if it had none; or -EPERM, -ENOSPC.
  */
 static int attach_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct path *path,
-			 u32 flags, struct ipcx_carried **spare)
+			 u32 flags, struct regions **spare)
 {
-	struct ipcx_carried *c;
+	struct regions *r;
 
 	lockdep_assert_held(&ep->q->lock);
 	if (!ipcx_slot_held(slot, IPCX_SLOT_LOANED, &ep->party))
 		return -EPERM;
-	if (!slot->carried) {
-		slot->carried = *spare;
+	if (!slot->carries) {
+		ipcx_slot_carry(slot, &(*spare)->carried);
 		*spare = NULL;
 	}
-	c = slot->carried;
-	if (c->n == IPCX_ATTACH_MAX)
+	r = regions_of(slot);
+	if (r->n == IPCX_ATTACH_MAX)
 		return -ENOSPC;
-	c->r[c->n].path = *path;
-	c->r[c->n].flags = flags;
-	return c->n++;
+	r->r[r->n].path = *path;
+	r->r[r->n].flags = flags;
+	return r->n++;
 }
 
 static int attach(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct path *path,
 		  u32 flags)
 {
-	struct ipcx_carried *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
+	struct regions *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
 	int n;
 
 	if (!spare)
@@ -159,20 +170,22 @@ long ipcx_queue_attach(struct ipcx_endpoint *ep, void __user *arg)
 static int find_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct ipcx_queue_fetch *f,
 		       struct path *path)
 {
-	const struct ipcx_carried *c;
+	const struct regions *r;
 
 	lockdep_assert_held(&ep->q->lock);
 	if (!ipcx_slot_held(slot, IPCX_SLOT_LEASED, &ep->party))
 		return ipcx_slot_late(slot, &ep->party) ? -ESTALE : -EPERM;
 	if (slot->seq != f->seq)
 		return -ESTALE;
-	c = slot->carried;
-	if (!c || f->index >= c->n)
+	if (!slot->carries)
+		return -ENOENT;
+	r = regions_of(slot);
+	if (f->index >= r->n)
 		return -ENOENT;
 	f->index = array_index_nospec(f->index, IPCX_ATTACH_MAX);
-	f->out_count = c->n;
-	f->out_flags = c->r[f->index].flags;
-	*path = c->r[f->index].path;
+	f->out_count = r->n;
+	f->out_flags = r->r[f->index].flags;
+	*path = r->r[f->index].path;
 	path_get(path);
 	return 0;
 }

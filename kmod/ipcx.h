@@ -569,7 +569,7 @@ long ipcx_queue_release(struct ipcx_endpoint *ep, void __user *arg);
 
 /* call.c, reply.c: requests and their answers */
 
-bool ipcx_request_fail(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag);
+void ipcx_special_end(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag);
 void ipcx_calls_wake(struct ipcx_endpoint *ep);
 bool ipcx_calls_answered(struct ipcx_endpoint *ep);
 void ipcx_calls_remove(struct ipcx_queue *q);

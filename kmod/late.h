@@ -14,13 +14,16 @@ static inline struct ipcx_late *ipcx_slot_late(const struct ipcx_slot *slot,
 {
 	struct ipcx_late *late;
 
-	hlist_for_each_entry(late, &slot->late, in_slot)
+	hlist_for_each_entry(late, ipcx_slot_lates(slot), in_slot)
 		if (late->party == party)
 			return late;
 	return NULL;
 }
 
-/* A party's overdue leases of a slot are all given back; the caller frees @late. */
+/*
+ * A party's overdue leases of a slot are all given back; the caller frees @late. A slot that has
+ * ended carries nothing.
+ */
 static inline void ipcx_late_end(struct ipcx_slots *s, struct ipcx_late *late)
 {
 	struct ipcx_slot *slot = late->slot;
@@ -59,7 +62,7 @@ static inline bool ipcx_slot_overdue(struct ipcx_slots *s, struct ipcx_slot *slo
 		late->party = slot->holder;
 		late->since = slot->since;
 		late->n = 1;
-		hlist_add_head(&late->in_slot, &slot->late);
+		hlist_add_head(&late->in_slot, ipcx_slot_lates(slot));
 		hlist_add_head(&late->in_party, &slot->holder->late);
 	}
 	ipcx_slot_return(s, slot, max);

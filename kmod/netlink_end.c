@@ -169,9 +169,9 @@ static const struct ipcx_party *slot_party(const struct ipcx_slot *slot, u32 *st
 		return slot->caller;
 	}
 	*state = IPCX_HOLDER_STATE_OVERDUE; /* the last that became so; others may wait behind */
-	if (hlist_empty(&slot->late))
+	if (hlist_empty(ipcx_slot_lates(slot)))
 		return NULL;
-	late = hlist_entry(slot->late.first, struct ipcx_late, in_slot);
+	late = hlist_entry(ipcx_slot_lates(slot)->first, struct ipcx_late, in_slot);
 	*since = late->since;
 	return late->party;
 }

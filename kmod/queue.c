@@ -66,6 +66,9 @@ void ipcx_queue_msg_max_set(u64 max)
 	WRITE_ONCE(queue_msg_max, max);
 }
 
+/* Numbers of slots are found by a shift, data is a cache line. Not so with lockdep. */
+static_assert(sizeof(struct ipcx_slot) == 256 || sizeof(spinlock_t) > 4);
+
 static u64 table_bytes(u32 depth)
 {
 	return (u64)depth * sizeof(struct ipcx_slot);

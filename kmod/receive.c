@@ -185,7 +185,7 @@ static __always_inline void taken_fill(struct ipcx_message *t, struct ipcx_queue
 	struct ipcx_desc *d = &t->d;
 
 	d->slot = ipcx_slot_index(&q->slots, slot);
-	d->flags = slot->flags;
+	d->flags = slot->flags | slot->carries;
 	d->len = slot->len;
 	d->tag = slot->tag;
 	d->seq = slot->seq;
@@ -198,8 +198,6 @@ static __always_inline void taken_fill(struct ipcx_message *t, struct ipcx_queue
 	d->expires = slot->expires ? ipcx_time_from_host(slot->expires) : 0;
 	if (slot->flags & IPCX_MSG_INLINE)
 		ipcx_inline_copy(t->data, slot->data, slot->len);
-	if (unlikely(slot->carried))
-		d->flags |= IPCX_MSG_REGIONS;
 }
 
 /**

@@ -46,15 +46,11 @@ static void answer_give(struct ipcx_queue *q, struct ipcx_slot *request, struct 
 	ipcx_calls_wake(container_of(caller, struct ipcx_endpoint, party));
 }
 
-/**
- * ipcx_request_fail() - a request is over and nobody replied to it
- * @q: the queue, locked
- * @slot: the request, BUSY, LOANED or LEASED
- * @flag: IPCX_MSG_*, why
- *
- * Return: whether the slot is the answer; else it is to be freed.
+/*
+ * Under the lock: a request, BUSY, LOANED or LEASED, is over and nobody replied to it; IPCX_MSG_*
+ * @flag says why. Return: whether the slot is the answer; else it is to be freed.
  */
-bool ipcx_request_fail(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
+static bool request_fail(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 {
 	struct ipcx_waiter *w = slot->waiter;
 
@@ -77,6 +73,18 @@ bool ipcx_request_fail(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 	ipcx_slot_spend(slot);
 	answer_give(q, slot, slot);
 	return true;
+}
+
+/**
+ * ipcx_special_end() - a message is over that is a request, or carries something
+ * @q: the queue, locked
+ * @slot: the message, BUSY, LOANED or LEASED
+ * @flag: IPCX_MSG_*, why, for the caller of a request
+ */
+void ipcx_special_end(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
+{
+	if (!slot->request || !request_fail(q, slot, flag))
+		ipcx_queue_put_slot(q, slot);
 }
 
 /*

@@ -9,14 +9,13 @@
 #include "batch.h"
 #include "event.h"
 
-/* A tap may look at the slot. */
+/* Others may look at the slot. */
 static struct ipcx_carried *carried_take(struct ipcx_queue *q, struct ipcx_slot *slot)
 {
 	struct ipcx_carried *carried;
 
 	spin_lock(&q->lock);
-	carried = slot->carried;
-	slot->carried = NULL;
+	carried = ipcx_slot_uncarry(slot);
 	spin_unlock(&q->lock);
 	return carried;
 }
@@ -32,6 +31,7 @@ static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 	struct ipcx_queue *dq = q->dead_letter;
 	u32 npages = ipcx_slot_pages_used(slot);
 	u16 how = slot->flags & IPCX_MSG_INLINE;
+	struct ipcx_carried *carried;
 	struct ipcx_slot *copy;
 	bool kept = false;
 	u32 lacks = 0;
@@ -54,8 +54,10 @@ static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 	ipcx_slot_set_pid(copy, NULL);
 	copy->flags = flag | how;
 	copy->expires = 0;
-	copy->carried = carried_take(q, slot);
+	carried = carried_take(q, slot);
 	spin_lock(&dq->lock);
+	if (carried)
+		ipcx_slot_carry(copy, carried);
 	if (dq->removed)
 		err = -EIDRM;
 	else

@@ -74,8 +74,15 @@ struct ipcx_late {
 	u32 since;
 };
 
-/* carry.c: what a message carries beside its payload */
-struct ipcx_carried;
+#define IPCX_SLOT_CARRIES	64 /* IPCX_MSG_REGIONS */
+
+/**
+ * struct ipcx_carried - what a message carries beside its payload, see carry.c
+ * @late: of its slot meanwhile
+ */
+struct ipcx_carried {
+	struct hlist_head late;
+};
 
 void ipcx_carried_spend(struct ipcx_carried *carried);
 
@@ -90,9 +97,9 @@ void ipcx_carried_spend(struct ipcx_carried *carried);
  * @caller: request: who waits for the answer, if anybody does; ANSWERED: whose it is
  * @waiter: request: the thread of @caller that sleeps until then, kept for the caller
  * @answers: @seq of the request that the slot was last the answer to
- * @late: overdue leases of the message
+ * @late: overdue leases of the message, see ipcx_slot_lates()
+ * @carried: what goes with the message, if @carries
  * @credit: whose use of it counts; NULL if nobody's
- * @carried: LOANED, and as long as there is a message: what goes with it, or NULL
  * @pg: its pages
  * @len: LOANED: bytes loaned; QUEUED, LEASED: bytes of the message
  * @sent: when the message was queued first, low half of jiffies
@@ -103,6 +110,7 @@ void ipcx_carried_spend(struct ipcx_carried *carried);
  * @ended: BUSY: FREE as soon as nobody reads it any more
  * @request: it is to be answered, or on loan for such a message
  * @reply: LOANED: for a reply; LEASED: to the caller, as the answer
+ * @carries: LOANED, and as long as there is a message: IPCX_SLOT_CARRIES or 0
  * @flags: IPCX_MSG_*, kept for the caller
  * @deliveries: how often the message came back
  * @since: LOANED, LEASED: when it got so, low half of jiffies
@@ -127,9 +135,11 @@ struct ipcx_slot {
 		struct ipcx_waiter *waiter;
 		u64 answers;
 	};
-	struct hlist_head late;
+	union {
+		struct hlist_head late;
+		struct ipcx_carried *carried;
+	};
 	struct ipcx_credit *credit;
-	struct ipcx_carried *carried;
 	struct ipcx_slot_pages pg;
 	u32 len;
 	u32 sent;
@@ -140,6 +150,7 @@ struct ipcx_slot {
 	bool ended;
 	bool request;
 	bool reply;
+	u8 carries;
 	u16 flags;
 	u32 deliveries;
 	u32 since;

@@ -22,6 +22,7 @@
 #ifndef IPCX_SLOTS_H
 #define IPCX_SLOTS_H
 
+#include "carry.h"
 #include "request.h"
 
 static inline void ipcx_party_init(struct ipcx_party *party)
@@ -285,21 +286,9 @@ static inline void ipcx_slot_unhold(struct ipcx_slots *s, struct ipcx_slot *slot
 	slot->holder = NULL;
 }
 
-/* What the message in a slot carried is not needed any more. */
-static inline void ipcx_slot_spend(struct ipcx_slot *slot)
+/* BUSY, LOANED or LEASED, unheld -> FREE, or -> BUSY until the last overdue reader is gone. */
+static inline void ipcx_slot_let_go(struct ipcx_slots *s, struct ipcx_slot *slot)
 {
-	if (likely(!slot->carried))
-		return;
-	ipcx_carried_spend(slot->carried);
-	slot->carried = NULL;
-}
-
-/* BUSY, LOANED or LEASED -> FREE, or -> BUSY until the last overdue reader is gone. */
-static inline void ipcx_slot_put(struct ipcx_slots *s, struct ipcx_slot *slot)
-{
-	ipcx_slot_unhold(s, slot);
-	ipcx_slot_spend(slot);
-	ipcx_request_end(s, slot);
 	ipcx_credit_done(&s->credits, slot->credit);
 	slot->credit = NULL;
 	if (hlist_empty(&slot->late)) {
@@ -308,6 +297,22 @@ static inline void ipcx_slot_put(struct ipcx_slots *s, struct ipcx_slot *slot)
 	}
 	slot->ended = true;
 	ipcx_slot_move(s, slot, IPCX_SLOT_BUSY);
+}
+
+/* BUSY, LOANED or LEASED: likewise. */
+static inline void ipcx_slot_put(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	ipcx_slot_unhold(s, slot);
+	ipcx_request_end(s, slot);
+	ipcx_slot_spend(slot);
+	ipcx_slot_let_go(s, slot);
+}
+
+/* The same, of no request and what carries nothing. */
+static inline void ipcx_slot_put_plain(struct ipcx_slots *s, struct ipcx_slot *slot)
+{
+	ipcx_slot_unhold(s, slot);
+	ipcx_slot_let_go(s, slot);
 }
 
 /* LOANED or LEASED -> BUSY: the loan may go on later. */

@@ -145,7 +145,7 @@ static int64_t own_ns(void)
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
-/* The sender's memory, which only the message has, is not freed in the time of who releases that. */
+/* What only the message kept is not freed in the time of who releases that. */
 TEST(not_who_releases)
 {
 	struct end q = { .o = { .depth = 2, .msg_max = PAGE } };

@@ -483,7 +483,7 @@ TEST(dead_letters)
 /* Whose lease is over has the message no more, and what it carries goes to the next. */
 TEST(lease_over)
 {
-	struct end q = { .o = { .depth = 2, .msg_max = PAGE, .lease_ms = 50 } }, other = {};
+	struct end q = { .o = { .depth = 1, .msg_max = PAGE, .lease_ms = 300 } }, other = {};
 	struct ipcx_desc d, again;
 	int fd = region_new(PAGE), got;
 
@@ -499,6 +499,11 @@ TEST(lease_over)
 	EXPECT_LE(0, got);
 	close(got);
 	close(fd);
+	/* the slot is kept for the first, who may read it yet, also when what it carried is gone */
+	ASSERT_EQ(1, raw_release(other.fd, &again));
+	EXPECT_EQ(-EAGAIN, raw_loan(q.fd, &again, 100, 0));
+	EXPECT_EQ(-ESTALE, raw_release(q.fd, &d));
+	EXPECT_EQ(1, raw_loan(q.fd, &again, 100, 0));
 	end_close(&other);
 	end_close(&q);
 }

@@ -14,8 +14,9 @@ static void check_slot(const struct ipcx_slot *x)
 	must(x->request == m->request && x->reply == m->reply && x->caller == m->caller);
 	if (m->state == IPCX_SLOT_LOANED || m->state == IPCX_SLOT_LEASED)
 		must(x->holder == m->holder);
-	must(!hlist_empty(&x->late) == !!m->late);
-	must(m->state != IPCX_SLOT_FREE || !m->late);
+	must(!hlist_empty(ipcx_slot_lates(x)) == !!m->late);
+	must(x->carries == (m->carries ? IPCX_SLOT_CARRIES : 0));
+	must(m->state != IPCX_SLOT_FREE || !(m->late || m->carries));
 	if (m->tag)
 		must(x->tag == m->tag && x->seq == m->seq && x->prio == m->prio &&
 		     x->deliveries == m->deliveries && x->sent == m->sent);
