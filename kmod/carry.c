@@ -27,12 +27,14 @@ static_assert(IPCX_SLOT_CARRIES == IPCX_MSG_REGIONS);
  * struct regions - what a message carries
  * @carried: as its slot knows it
  * @spent: in the list of what is over
+ * @user: who attached them, on whose account each is
  * @n: how many
  * @r: of each, where it is and IPCX_REGION_*
  */
 struct regions {
 	struct ipcx_carried carried;
 	struct llist_node spent;
+	struct ipcx_user *user;
 	u32 n;
 	struct {
 		struct path path;
@@ -49,8 +51,11 @@ static struct regions *regions_of(const struct ipcx_slot *slot)
 
 static void regions_put(struct regions *r)
 {
-	while (r->n)
+	while (r->n) {
 		path_put(&r->r[--r->n].path);
+		ipcx_user_uncharge_queue(r->user);
+	}
+	ipcx_user_put(r->user);
 	kfree(r);
 }
 
@@ -74,8 +79,8 @@ void ipcx_carried_spend(struct ipcx_carried *carried)
 {
 	struct regions *r = container_of(carried, struct regions, carried);
 
-	if (llist_add(&r->spent, &spent))
-		queue_work(system_unbound_wq, &reap_work);
+	llist_add(&r->spent, &spent);
+	queue_work(system_unbound_wq, &reap_work);
 }
 
 /**
@@ -86,12 +91,47 @@ void ipcx_carry_exit(void)
 	flush_work(&reap_work);
 }
 
+/* What is over counts until it is put: that is waited for before somebody is refused. */
+static int charge(struct ipcx_user *user, bool unlimited)
+{
+	int err = ipcx_user_charge_queue(user, unlimited);
+
+	if (err) {
+		flush_work(&reap_work);
+		err = ipcx_user_charge_queue(user, unlimited);
+	}
+	return err;
+}
+
+/* Return: @path, on the account of who opened @ep; or an ERR_PTR. */
+static struct regions *regions_new(const struct ipcx_endpoint *ep, const struct path *path,
+				   u32 flags)
+{
+	struct regions *r = kzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	int err = -ENOMEM;
+
+	if (!r)
+		return ERR_PTR(-ENOMEM);
+	r->user = ipcx_user_get(ep->uid);
+	if (r->user)
+		err = charge(r->user, ep->unlimited);
+	if (err) {
+		regions_put(r);
+		return ERR_PTR(err);
+	}
+	path_get(path);
+	r->r[0].path = *path;
+	r->r[0].flags = flags;
+	r->n = 1;
+	return r;
+}
+
 /*
- * Under the lock: @path is one more region that a loan of @ep carries. Return: its index,
- * and the path is the message's, as is *@spare if it had none; or -EPERM, -ENOSPC.
+ * Under the lock: a loan of @ep carries what is in @more, too, whose account is that of what it
+ * carries already. Return: index of that region, and what is left in @more is to be put; or -EPERM,
+ * -ENOSPC.
  */
-static int attach_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct path *path,
-			 u32 flags, struct regions **spare)
+static int attach_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct regions **more)
 {
 	struct regions *r;
 
@@ -99,32 +139,31 @@ static int attach_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const
 	if (!ipcx_slot_held(slot, IPCX_SLOT_LOANED, &ep->party))
 		return -EPERM;
 	if (!slot->carries) {
-		ipcx_slot_carry(slot, &(*spare)->carried);
-		*spare = NULL;
+		ipcx_slot_carry(slot, &(*more)->carried);
+		*more = NULL;
+		return 0;
 	}
 	r = regions_of(slot);
 	if (r->n == IPCX_ATTACH_MAX)
 		return -ENOSPC;
-	r->r[r->n].path = *path;
-	r->r[r->n].flags = flags;
+	r->r[r->n] = (*more)->r[0];
+	(*more)->n = 0;
 	return r->n++;
 }
 
 static int attach(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct path *path,
 		  u32 flags)
 {
-	struct regions *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
+	struct regions *more = regions_new(ep, path, flags);
 	int n;
 
-	if (!spare)
-		return -ENOMEM;
-	path_get(path);
+	if (IS_ERR(more))
+		return PTR_ERR(more);
 	spin_lock(&ep->q->lock);
-	n = attach_locked(ep, slot, path, flags, &spare);
+	n = attach_locked(ep, slot, &more);
 	spin_unlock(&ep->q->lock);
-	if (n < 0)
-		path_put(path);
-	kfree(spare);
+	if (more)
+		regions_put(more);
 	return n;
 }
 

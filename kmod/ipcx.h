@@ -51,7 +51,7 @@ static_assert(IPCX_MSG_MAX <= U32_MAX); /* ipcx_slot::len */
  * @refs: objects and callers that use it; 0 takes it out under users_lock
  * @uid: whose it is
  * @bytes: payload pages and slot tables
- * @queues: queues created and still there
+ * @queues: queues, topics and regions created and still there, and regions in messages
  */
 struct ipcx_user {
 	refcount_t refs;
@@ -332,6 +332,7 @@ struct ipcx_queue {
  * @rights: IPCX_OPEN_SEND, IPCX_OPEN_RECV
  * @uid: of its opener, stamped on every message
  * @gid: likewise
+ * @unlimited: its opener is not bound by the limits of users
  * @party: its slots, protected by the queue's lock
  * @map: its windows
  * @answer_wait: who sleeps until @party has an answer
@@ -344,6 +345,7 @@ struct ipcx_endpoint {
 	u32 rights;
 	kuid_t uid;
 	kgid_t gid;
+	bool unlimited;
 	struct ipcx_party party;
 	struct ipcx_map map;
 	wait_queue_head_t answer_wait;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <linux/ipcx_region.h>
 
@@ -57,6 +58,12 @@ static int attach_failed(const struct ipcx_queue *q, int err)
 				      "the region was not opened for what the receiver shall be "
 				      "able to do; open it with IPCX_WRITE, or attach it with "
 				      "IPCX_READ alone");
+	case EDQUOT:
+		return ipcx_fail(err,
+				 "uid %u has as many queues, topics, regions, and regions in messages as "
+				 "/sys/module/ipcx/parameters/user_queues_max says; have messages "
+				 "released or raise it",
+				 geteuid());
 	case EINVAL:
 		return ipcx_fail_text(err,
 				      "a region is attached with IPCX_READ, IPCX_WRITE or both");

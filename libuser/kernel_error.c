@@ -126,7 +126,8 @@ static int open_quota(int dev, const char *name)
 
 	if (!ioctl(dev, IPCX_IOC_INFO, &info) && info.out_user_queues >= info.out_user_queues_max)
 		return ipcx_fail(EDQUOT,
-				 "queue %s: uid %u has %u queues, the limit in " PARAMETERS
+				 "queue %s: uid %u has %u queues, topics, regions and regions in "
+				 "messages, the limit in " PARAMETERS
 				 "user_queues_max is %u; remove some or raise the limit",
 				 name, geteuid(), info.out_user_queues, info.out_user_queues_max);
 	return ipcx_fail(EDQUOT,

@@ -45,8 +45,9 @@ static int open_quota(int dev, const char *name)
 
 	if (!ioctl(dev, IPCX_IOC_INFO, &info) && info.out_user_queues >= info.out_user_queues_max)
 		return ipcx_fail(EDQUOT,
-				 "topic %s: uid %u has %u queues and topics, the limit "
-				 "in " PARAMETERS "user_queues_max is %u; remove some or raise it",
+				 "topic %s: uid %u has %u queues, topics, regions and regions in "
+				 "messages, the limit in " PARAMETERS
+				 "user_queues_max is %u; remove some or raise it",
 				 name, geteuid(), info.out_user_queues, info.out_user_queues_max);
 	return ipcx_fail(EDQUOT,
 			 "topic %s: uid %u holds %llu bytes, the limit in " PARAMETERS

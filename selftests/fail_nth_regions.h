@@ -92,11 +92,14 @@ static int run_region_open(void)
 
 static struct end carrier;
 static struct ipcx_desc carried;
+static struct ipcx_info uncarried; /* before all that */
 
 /* A loan, and a region that its message may carry */
 static int with_attach(void)
 {
 	carrier.o = (struct ipcx_queue_open){ .depth = 2, .msg_max = PAGE };
+	if (accounts(&uncarried))
+		return -EIO;
 	region_fd = region_new(PAGE);
 	if (region_fd < 0)
 		return region_fd;
@@ -128,10 +131,18 @@ static int run_fetch(void)
 	return fd;
 }
 
+/* What the message carried counts until it is put, soon after. */
 static void no_carrier(void)
 {
+	struct ipcx_info info;
+
 	end_close(&carrier);
 	close(region_fd);
+	for (int i = 0; i < 1000; i++) {
+		if (accounts(&info) || info.out_user_queues == uncarried.out_user_queues)
+			break;
+		poll(NULL, 0, 10);
+	}
 }
 
 #endif /* FAIL_NTH_REGIONS_H */

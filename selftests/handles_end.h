@@ -5,6 +5,7 @@
 
 #include "region_use.h"
 
+#define QUEUES_MAX "/sys/module/ipcx/parameters/user_queues_max"
 #define BIG (3UL << 20) /* of a region whose memory is looked for */
 
 /* Ways in which a message ends, or a loan. Return: whether it did. */
@@ -172,6 +173,98 @@ TEST(not_who_releases)
 	released = own_ns() - released;
 	EXPECT_LT(released * 4, closed);
 	EXPECT_TRUE(shmem_falls(with, 4 * BIG / 1024));
+	end_close(&q);
+}
+
+/* Return: the objects of this user, or a negative errno. */
+static int own_objects(void)
+{
+	struct ipcx_info i = { .size = sizeof(i) };
+
+	return device_ioctl(IPCX_IOC_INFO, &i) ?: (int)i.out_user_queues;
+}
+
+/* A queue, and four regions in two messages: five objects. Return: 0, or the line that failed. */
+static int send_to_the_limit(void)
+{
+	struct end q = { .o = { .depth = 4, .msg_max = PAGE } };
+	struct ipcx_desc d[3];
+	int fd;
+
+	if (setuid(1000))
+		return __LINE__;
+	fd = region_new(PAGE); /* without a name it counts in messages only */
+	if (fd < 0 || end_open(&q, NULL, CREATE | SENDRECV) || own_objects() != 1)
+		return __LINE__;
+	for (int i = 0; i < 3; i++)
+		if (raw_loan(q.fd, &d[i], 100, 0) != 1)
+			return __LINE__;
+	for (int i = 0; i < 4; i++)
+		if (region_attach(q.fd, d[i / 2].slot, fd, BOTH) != i % 2)
+			return __LINE__;
+	if (own_objects() != 5 || region_attach(q.fd, d[2].slot, fd, BOTH) != -EDQUOT)
+		return __LINE__;
+	if (raw_commit(q.fd, &d[0]) != 1 || raw_take(q.fd, &d[0], 0) != 1 ||
+	    region_attach(q.fd, d[2].slot, fd, BOTH) != -EDQUOT)
+		return __LINE__;
+	/* what is over makes room at once; refused ones have left nothing */
+	if (raw_release(q.fd, &d[0]) != 1 || region_attach(q.fd, d[2].slot, fd, BOTH) != 0 ||
+	    region_attach(q.fd, d[2].slot, fd, BOTH) != 1 ||
+	    region_attach(q.fd, d[2].slot, fd, BOTH) != -EDQUOT || own_objects() != 5)
+		return __LINE__;
+	if (raw_cancel(q.fd, &d[1]) != 1 || region_attach(q.fd, d[2].slot, fd, BOTH) != 2)
+		return __LINE__;
+	end_close(&q);
+	for (int i = 0; own_objects() && i < 1000; i++)
+		poll(NULL, 0, 10);
+	return own_objects() ? __LINE__ : 0;
+}
+
+/* What messages carry counts for who attached it, until they are over. */
+TEST(limit_of_a_user)
+{
+	char old[32];
+	pid_t pid;
+
+	ASSERT_TRUE(get_file(QUEUES_MAX, old, sizeof(old)));
+	ASSERT_EQ(0, put_file(QUEUES_MAX, "5"));
+	pid = fork();
+	if (!pid) {
+		int line = send_to_the_limit();
+
+		if (line)
+			fprintf(stderr, "# line %d\n", line);
+		_exit(!!line);
+	}
+	EXPECT_EQ(0, exit_status(pid));
+	put_file(QUEUES_MAX, old);
+}
+
+/* It is the sender's account, whose queue it is or not. CAP_SYS_RESOURCE is not bound by it. */
+TEST(limit_of_the_sender)
+{
+	struct end q = { .o = { .depth = 2, .msg_max = PAGE, .mode = 0666 } };
+	struct ipcx_desc d;
+	int fd = region_new(PAGE);
+	char old[32];
+	pid_t pid;
+
+	ASSERT_EQ(0, end_open(&q, "handles-limit", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_TRUE(get_file(QUEUES_MAX, old, sizeof(old)));
+	ASSERT_EQ(0, put_file(QUEUES_MAX, "0"));
+	pid = fork();
+	if (!pid) {
+		struct end mine = {};
+
+		_exit(setuid(1000) || end_open(&mine, "handles-limit", IPCX_OPEN_SEND) ||
+		      raw_loan(mine.fd, &d, 100, 0) != 1 ||
+		      region_attach(mine.fd, d.slot, fd, BOTH) != -EDQUOT || own_objects());
+	}
+	EXPECT_EQ(0, exit_status(pid));
+	ASSERT_EQ(1, raw_loan(q.fd, &d, 100, 0));
+	EXPECT_EQ(0, region_attach(q.fd, d.slot, fd, BOTH));
+	put_file(QUEUES_MAX, old);
+	close(fd);
 	end_close(&q);
 }
 

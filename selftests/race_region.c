@@ -210,6 +210,14 @@ static int carries(void)
 	return fd >= 0;
 }
 
+/* Both, in one order or the other, and then none is left over. */
+static const char *check_both(void)
+{
+	if (ret_a < 0 || ret_b < 0 || ret_a + ret_b != 1)
+		return "not both were attached";
+	return raw_cancel(sender.fd, &message) == 1 ? NULL : "the loan is gone";
+}
+
 static const char *check_attached(void)
 {
 	if (ret_b != 1 || (ret_a && ret_a != -EPERM))
@@ -242,6 +250,7 @@ static const struct entry drills[] = {
 	{ { "create/unlink", &stage, one_region, create, unlink_it, check_unlinked } },
 	{ { "open/ftruncate", &stage, one_region, open_it, shrink, check_shrunk } },
 	{ { "listing/unlink", &stage, one_region, list, unlink_it, check_listed } },
+	{ { "attach/attach", &queue_stage, one_loan, attach, attach, check_both } },
 	{ { "attach/commit", &queue_stage, one_loan, attach, commit, check_attached } },
 	{ { "attach/cancel", &queue_stage, one_loan, attach, cancel, check_attached } },
 	{ { "fetch/release", &queue_stage, one_carrier, fetch, release, check_fetched }, 4 },

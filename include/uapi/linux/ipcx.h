@@ -74,7 +74,7 @@ enum ipcx_kind { IPCX_KIND_QUEUE = 1, IPCX_KIND_TOPIC, IPCX_KIND_REGION }; /* of
  * @out_msg_max: largest msg_max of a queue, bytes
  * @out_user_bytes: bytes charged to the user who opened this file
  * @out_user_bytes_max: limit of @out_user_bytes (module parameter user_bytes_max)
- * @out_user_queues: queues that this user created and that still exist
+ * @out_user_queues: objects that this user created and that exist, and regions in its messages
  * @out_user_queues_max: limit of @out_user_queues (module parameter user_queues_max)
  *
  * CAP_SYS_RESOURCE is not bound by the limits. Can also fail with ENOMEM.

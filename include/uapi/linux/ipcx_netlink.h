@@ -286,7 +286,8 @@ enum ipcx_holder_attr {
  * @IPCX_A_LIMIT_UID: the user (u32)
  * @IPCX_A_LIMIT_BYTES: bytes of payload and tables of queues and topics (u64)
  * @IPCX_A_LIMIT_BYTES_MAX: limit of those (u64)
- * @IPCX_A_LIMIT_OBJECTS: queues, topics and regions that the user made and that still exist (u64)
+ * @IPCX_A_LIMIT_OBJECTS: queues, topics and regions that the user made and that still exist, and
+ *	regions in messages (u64)
  * @IPCX_A_LIMIT_OBJECTS_MAX: limit of those (u64)
  * @IPCX_A_LIMIT_DEPTH_MAX: largest depth of a queue (u64)
  * @IPCX_A_LIMIT_MSG_MAX: largest length of a message (u64)

@@ -91,9 +91,13 @@ struct ipcx_region_open {
  * dead-letter queue. It carries it until it is released or dropped, and a loan until it is
  * cancelled. read(2) drops it. A region keeps no other file, so that nothing keeps itself.
  *
+ * As long as a message carries it, and until its memory is let go of soon after, it counts against
+ * the limit on queues of who opened the endpoint that it was attached through.
+ *
  * Return: its index among those of the message, from 0, or
  *	EACCES        @fd is not open for what @flags say
  *	EBADF         @fd is not open
+ *	EDQUOT        the opener's limit on queues, which such regions count against, is reached
  *	EINVAL        neither READ nor WRITE, or no such slot
  *	ENOMEM        no memory
  *	ENOSPC        it carries IPCX_ATTACH_MAX already
