@@ -107,7 +107,7 @@ static int charge(struct ipcx_user *user, bool unlimited)
 static struct regions *regions_new(const struct ipcx_endpoint *ep, const struct path *path,
 				   u32 flags)
 {
-	struct regions *r = kzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	struct regions *r = kzalloc(sizeof(*r), IPCX_GFP_SHORT | __GFP_ACCOUNT);
 	int err = -ENOMEM;
 
 	if (!r)

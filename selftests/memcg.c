@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
+#include "region_use.h"
 #include "revoke_util.h"
 
 #include "../kselftest_harness.h"
@@ -205,6 +206,33 @@ TEST_F(memcg, limit_of_the_creator)
 	EXPECT_EQ(0, in_group("b", send_too_much));
 	EXPECT_EQ(0, raw_unlink("payer"));
 	EXPECT_GT(SLACK, charged("a"));
+}
+
+static struct end deep;
+static int deep_region;
+
+/* Nothing else may want memory here once there is none. */
+static int attach_much(void)
+{
+	struct ipcx_desc d;
+	int ret = 0;
+
+	while (ret >= 0 && raw_loan_kind(deep.fd, &d, 8, 0, IPCX_LOAN_INLINE) == 1)
+		ret = region_attach(deep.fd, d.slot, deep_region, BOTH);
+	return ret == -ENOMEM ? 0 : 1;
+}
+
+/* Notes of what messages carry are charged to who attaches: an errno, not a kill. */
+TEST_F(memcg, records_of_regions)
+{
+	deep.o = (struct ipcx_queue_open){ .depth = 65536, .msg_max = PAGE };
+	deep_region = region_new(PAGE);
+	ASSERT_LE(0, deep_region);
+	ASSERT_EQ(0, end_open(&deep, NULL, CREATE | SENDRECV));
+	ASSERT_EQ(0, group_write("b", "memory.max", "2097152"));
+	EXPECT_EQ(0, in_group("b", attach_much));
+	end_close(&deep);
+	close(deep_region);
 }
 
 static uint64_t user_bytes(void)
