@@ -64,6 +64,7 @@ struct ipcx_region_opts {
  * Return: 0, or
  * -EACCES      its mode does not let you; or, with IPCX_CREATE, it is there already and not
  *              yours nor root's, or a file with another name too
+ * -EAGAIN      somebody has a lease on it (F_SETLEASE), and was told to give it up: try again
  * -EDQUOT      your limit on objects is reached
  * -EEXIST      IPCX_EXCL and there is one already
  * -EINVAL      a flag, a name or an option outside its range
@@ -76,6 +77,7 @@ struct ipcx_region_opts {
  * -EOPNOTSUPP  an unknown flag, transport or option; a required capability that this transport
  *              does not enforce; or a file system without nameless files (O_TMPFILE)
  * -EPROTOTYPE  the name stands for something that is not a region
+ * -ETXTBSY     IPCX_WRITE, and it is being executed
  */
 int ipcx_region_open(struct ipcx_region **r, const char *uri, unsigned int flags,
 		     const struct ipcx_region_opts *opts);
@@ -207,6 +209,8 @@ int ipcx_queue_attach(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipc
  * The handle is the receiver's own, whatever becomes of the message.
  *
  * Return: 0, or
+ * -EACCES      a security module does not let you open it
+ * -EAGAIN      somebody has a lease on it (F_SETLEASE), and was told to give it up: try again
  * -EBADF       the queue's handle is closed, because this process was forked
  * -EMFILE      too many open files
  * -ENFILE      too many open files in the system
@@ -215,6 +219,7 @@ int ipcx_queue_attach(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipc
  * -EOPNOTSUPP  messages of this queue carry none, see IPCX_CAP_REGIONS
  * -EPERM       not a message taken by this handle, or already released
  * -ESTALE      the message was held for longer than lease_ms; or the handle was revoked
+ * -ETXTBSY     it is to be written, and is being executed
  */
 int ipcx_queue_fetch(struct ipcx_queue *q, const struct ipcx_msg *m, unsigned int index,
 		     struct ipcx_region **r);

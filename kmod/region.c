@@ -133,17 +133,23 @@ static int open_check(const struct ipcx_region_open *o)
  * @cred: whose file it becomes
  * @flags: IPCX_REGION_READ, _WRITE
  *
- * Return: the file or an ERR_PTR.
+ * Who has a lease on it (F_SETLEASE) is told to give that up, and is not waited for.
+ *
+ * Return: the file or an ERR_PTR: -EAGAIN for a lease, -EACCES, -ENFILE, -ENOMEM, -ETXTBSY.
  */
 struct file *ipcx_region_file(const struct path *path, const struct cred *cred, u32 flags)
 {
+	struct file *file;
 	int how = O_RDWR;
 
 	if (!(flags & IPCX_REGION_WRITE))
 		how = O_RDONLY;
 	else if (!(flags & IPCX_REGION_READ))
 		how = O_WRONLY;
-	return dentry_open(path, how | O_LARGEFILE, cred);
+	file = dentry_open(path, how | O_LARGEFILE | O_NONBLOCK, cred);
+	if (!IS_ERR(file))
+		file->f_flags &= ~O_NONBLOCK; /* that was for the lease; nobody else has it yet */
+	return file;
 }
 
 /**

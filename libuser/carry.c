@@ -99,6 +99,12 @@ int ipcx_queue_attach(struct ipcx_queue *q, struct ipcx_msg *m, const struct ipc
 static int fetch_failed(const struct ipcx_queue *q, unsigned int index, int err)
 {
 	switch (err) {
+	case EACCES:
+		return ipcx_fail_text(err, "a security module does not let you open the region");
+	case EAGAIN:
+		return ipcx_fail_text(err,
+				      "somebody has a lease on the region (F_SETLEASE) and was told "
+				      "to give it up; try again");
 	case EMFILE:
 	case ENFILE:
 		return ipcx_fail(err, "no descriptor for a region: %s; see \"ulimit -n\"",
@@ -109,6 +115,8 @@ static int fetch_failed(const struct ipcx_queue *q, unsigned int index, int err)
 		return ipcx_fail_text(err, "no memory to open the region of a message");
 	case ENOTTY:
 		return ipcx_fail_text(EOPNOTSUPP, "the module is too old for regions in messages");
+	case ETXTBSY:
+		return ipcx_fail_text(err, "the region is being executed, and can only be read");
 	default:
 		return ipcx_explain(q, IPCX_OP_RELEASE, err, 0);
 	}

@@ -36,6 +36,11 @@ static int open_failed(const struct ipcx_region_open *arg, const char *name, int
 	switch (err) {
 	case EACCES:
 		return denied(arg, name, quoted);
+	case EAGAIN:
+		return ipcx_fail(err,
+				 "region %s: somebody has a lease on it (F_SETLEASE) and was told to "
+				 "give it up; try again",
+				 quoted);
 	case EDQUOT:
 		return ipcx_fail(err,
 				 "region %s: uid %u has as many queues, topics, regions and regions in "
@@ -46,6 +51,9 @@ static int open_failed(const struct ipcx_region_open *arg, const char *name, int
 		return ipcx_fail(err,
 				 "region %s: there is none of this name; create it with "
 				 "IPCX_CREATE or \"ipcx create --region\"",
+				 quoted);
+	case ETXTBSY:
+		return ipcx_fail(err, "region %s: it is being executed; open it without IPCX_WRITE",
 				 quoted);
 	default:
 		return ipcx_kernel_open_error("region", quoted, err);

@@ -284,6 +284,26 @@ TEST_F(queue_handles, fetch_arguments)
 	close(free_fd);
 }
 
+/* Who has a lease on the file of a region lets nobody wait who fetches that. */
+TEST_F(queue_handles, file_lease)
+{
+	int64_t begin = now_ns();
+	int fd;
+
+	signal(SIGIO, SIG_IGN); /* it tells who has the lease */
+	ASSERT_EQ(0, fcntl(self->fd, F_SETLEASE, F_WRLCK));
+	ASSERT_EQ(1, send_region(&self->s, self->fd, BOTH));
+	ASSERT_EQ(1, take_one(&self->r, &self->d));
+	EXPECT_EQ(-EAGAIN, region_fetch(self->r.e.fd, &self->d, 0));
+	EXPECT_EQ(-EAGAIN, region_fetch(self->r.e.fd, &self->d, 0));
+	EXPECT_GT(begin + 20000000000, now_ns()); /* it ends after 45 s */
+	ASSERT_EQ(0, fcntl(self->fd, F_SETLEASE, F_UNLCK));
+	fd = region_fetch(self->r.e.fd, &self->d, 0);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, fcntl(fd, F_GETFL) & O_NONBLOCK);
+	close(fd);
+}
+
 TEST_F(queue_handles, no_descriptor_free)
 {
 	struct rlimit limit, none;

@@ -125,4 +125,24 @@ TEST(reply_not_writable)
 	close(fd);
 }
 
+/* Nobody who opens a region waits for who has a lease on its file. */
+TEST(file_lease)
+{
+	struct ipcx_region_open o = { .size = sizeof(o),
+				      .flags = CREATE | BOTH,
+				      .mode = 0600,
+				      .name = (uintptr_t) "lease",
+				      .name_len = 5 };
+	int fd = device_ioctl(IPCX_IOC_REGION_OPEN, &o);
+
+	ASSERT_LE(0, fd);
+	signal(SIGIO, SIG_IGN); /* it tells who has the lease */
+	ASSERT_EQ(0, fcntl(fd, F_SETLEASE, F_WRLCK));
+	EXPECT_EQ(-EAGAIN, raw(sizeof(o), BOTH, "lease", 0600, 0, 0));
+	ASSERT_EQ(0, fcntl(fd, F_SETLEASE, F_UNLCK));
+	EXPECT_EQ(0, raw(sizeof(o), BOTH, "lease", 0600, 0, 0));
+	close(fd);
+	EXPECT_EQ(0, ipcx_region_unlink("lease"));
+}
+
 #endif /* REGION_RAW_H */

@@ -50,7 +50,8 @@
  * its memory until the last descriptor and mapping are gone too.
  *
  * Return: a file descriptor with O_CLOEXEC, or
- *	EACCES        the mode does not let the caller read or write it
+ *	EACCES        the mode, or a security module, does not let the caller read or write it
+ *	EAGAIN        somebody has a lease on it (F_SETLEASE), and was told to give it up: try again
  *	EDQUOT        the user's limit on queues, which regions count against, is reached
  *	EEXIST        EXCL, and there is one
  *	EINVAL        neither READ nor WRITE; mode, bytes or name out of range; or CREATE is missing
@@ -59,6 +60,7 @@
  *	ENOENT        there is none, and no CREATE
  *	ENOMEM        no memory
  *	EPROTOTYPE    the name stands for something else
+ *	ETXTBSY       WRITE, and it is being executed
  */
 struct ipcx_region_open {
 	__u32 size;
@@ -125,6 +127,8 @@ struct ipcx_queue_attach {
  * message stays as it is, whether that fails or not.
  *
  * Return: a file descriptor with O_CLOEXEC, or
+ *	EACCES        a security module does not let the caller open it
+ *	EAGAIN        somebody has a lease on it (F_SETLEASE), and was told to give it up: try again
  *	EINVAL        no such slot
  *	EMFILE        no free descriptor
  *	ENFILE        the system has no free file
@@ -132,6 +136,7 @@ struct ipcx_queue_attach {
  *	ENOMEM        no memory
  *	EPERM         the slot does not hold a message taken by this endpoint
  *	ESTALE        the slot holds another message than seq, or its lease is over
+ *	ETXTBSY       it is to be written, and is being executed
  */
 struct ipcx_queue_fetch {
 	__u32 size;
