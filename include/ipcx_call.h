@@ -37,7 +37,8 @@ extern "C" {
  * -EMSGSIZE    len is larger than what was loaned
  * -EMFILE      not the kernel: too many open files, or bytes in message queues
  * -ENOBUFS     not the kernel: too many callers, or requests of this handle; the kernel: it
- *              carries regions, and no slot can be kept for the reply
+ *              carries regions, and no slot can be kept for the reply: cancel it, loan again,
+ *              which waits for such a slot, attach them, and call
  * -ENOENT      the call went on, and its answer was got by ipcx_queue_answer()
  * -ENOMEM      no memory to keep room for the reply; or the address space is too
  *              small for the answer, which ipcx_queue_answer() can still take

@@ -74,7 +74,8 @@ static int explain_commit(const char *name, int err)
 		return ipcx_fail(err,
 				 "queue %s: no slot can be kept for the reply to one more request; "
 				 "get the answers to others first. ipcx_queue_call() waits for one, "
-				 "but only over \"kernel\", and for what carries no regions",
+				 "but only over \"kernel\"; what carries regions is cancelled, loaned "
+				 "again, which waits, and called again",
 				 name);
 	case ENOMEM:
 		return ipcx_fail(err,

@@ -171,8 +171,12 @@ int ipcx_kernel_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx
 			return r;
 	}
 	r = send_and_wait(q, request, reply, deadline, &answer);
-	/* with another slot, what was attached to this one would be lost */
-	if (ipcx_unlikely(r == -ENOBUFS) && !(request->priv[IPCX_PRIV_INLINE] & IPCX_CARRIES)) {
+	if (ipcx_unlikely(r == -ENOBUFS)) {
+		/* with another slot, what was attached to this one would be lost */
+		if (request->priv[IPCX_PRIV_INLINE] & IPCX_CARRIES) {
+			ipcx_kernel(q)->calls = true; /* the caller's next loan has room for it */
+			return r;
+		}
 		r = loan_again(q, request, deadline);
 		if (r)
 			return r;

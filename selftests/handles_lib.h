@@ -125,7 +125,10 @@ TEST(library_other_transports)
 	ipcx_region_close(r);
 }
 
-/* The first request of a handle is loaned without room for its reply: it keeps what it carries. */
+/*
+ * The first request of a handle is loaned without room for its reply: it keeps what it carries. The
+ * next loan has that room.
+ */
 TEST(library_call)
 {
 	IPCX_QUEUE_OPTS(opts, .depth = 2, .msg_max = 4096);
@@ -140,7 +143,12 @@ TEST(library_call)
 	ASSERT_EQ(0, ipcx_queue_loan(q, 100, &other, IPCX_NOWAIT));
 	ASSERT_EQ(0, ipcx_queue_attach(q, &m, r, IPCX_READ));
 	EXPECT_EQ(-ENOBUFS, ipcx_queue_call(q, &m, &reply, IPCX_NOWAIT));
+	EXPECT_NE(NULL, strstr(ipcx_error(), "loaned again"));
+	ASSERT_EQ(0, ipcx_queue_cancel(q, &m));
+	EXPECT_EQ(-EAGAIN, ipcx_queue_loan(q, 100, &m, IPCX_NOWAIT));
 	ASSERT_EQ(0, ipcx_queue_cancel(q, &other));
+	ASSERT_EQ(0, ipcx_queue_loan(q, 100, &m, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_attach(q, &m, r, IPCX_READ));
 	pid = fork();
 	if (!pid) {
 		struct ipcx_msg request, answer;
