@@ -220,11 +220,11 @@ static int prefetch_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *
 
 /*
  * May the release of a message wait for the next refill? It might come too late: with leases
- * none does, nor where a caller waits, nor where it is mapped alone.
+ * none does, nor where a caller waits, nor where it is mapped alone, nor where regions are kept.
  */
 static inline bool may_hold(struct ipcx_queue *q, const struct ipcx_msg *m)
 {
-	return prefetch(q)->hold && !(m->flags & IPCX_REQUEST) &&
+	return prefetch(q)->hold && !(m->flags & (IPCX_REQUEST | IPCX_REGIONS)) &&
 	       m->priv[IPCX_PRIV_HOLDER] == (uintptr_t)q;
 }
 

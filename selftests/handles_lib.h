@@ -63,6 +63,34 @@ TEST(library)
 	ipcx_region_close(r);
 }
 
+/* What messages carry is not kept until the next refill, when they are done. */
+TEST(library_next)
+{
+	IPCX_QUEUE_OPTS(opts, .depth = 8, .msg_max = 4096, .prefetch = 4);
+	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
+	struct ipcx_region *r;
+	struct ipcx_msg m = {};
+	struct ipcx_queue *q;
+
+	ASSERT_TRUE(lib_opens(&r, NULL, PAGE));
+	ASSERT_EQ(0, ipcx_queue_open(&q, NULL, IPCX_CREATE | IPCX_SEND | IPCX_RECV, &opts));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ipcx_queue_loan(q, 8, &m, IPCX_NOWAIT));
+		if (!i)
+			ASSERT_EQ(0, ipcx_queue_attach(q, &m, r, IPCX_READ));
+		ASSERT_EQ(0, ipcx_queue_commit(q, &m));
+	}
+	m = (struct ipcx_msg){};
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ipcx_queue_next(q, &m, IPCX_NOWAIT));
+		EXPECT_EQ(i ? 0 : IPCX_REGIONS, m.flags);
+		ASSERT_EQ(0, ipcx_queue_stat(q, &stats));
+		EXPECT_EQ(!!i, stats.released); /* the second is held */
+	}
+	ipcx_queue_close(q);
+	ipcx_region_close(r);
+}
+
 TEST(library_errors)
 {
 	struct ipcx_region *r, *other, *got;
