@@ -181,7 +181,8 @@ int ipcx_region_unlink(const char *uri);
  *
  * The region goes with the message wherever that goes, also to a dead-letter queue, and is there
  * as long as it is, with or without a name or anybody else who has it open. Up to 4 go with one
- * message; ipcx_queue_cancel() takes all off.
+ * message; ipcx_queue_cancel() takes all off. @flags bind the receiver's handle; who owns the
+ * region, or may write it by its mode, can open it anew. IPCX_SEALED is of payload, not of regions.
  *
  * Return: 0, or
  * -EACCES      the region was not opened for that

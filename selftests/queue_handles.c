@@ -136,6 +136,20 @@ TEST_F(queue_handles, rights)
 	}
 }
 
+/* Who has only the descriptor cannot make it more; who may write the region by its mode can. */
+TEST_F(queue_handles, opened_anew)
+{
+	int fd;
+
+	ASSERT_EQ(1, send_region(&self->s, self->fd, IPCX_REGION_READ));
+	ASSERT_EQ(1, take_one(&self->r, &self->d));
+	fd = region_fetch(self->r.e.fd, &self->d, 0);
+	EXPECT_EQ(EACCES, region_anew(fd));
+	ASSERT_EQ(0, fchmod(fd, 0606));
+	EXPECT_EQ(0, region_anew(fd));
+	close(fd);
+}
+
 TEST_F(queue_handles, several)
 {
 	int fd[IPCX_ATTACH_MAX + 1], got;

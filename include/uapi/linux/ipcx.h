@@ -19,7 +19,7 @@
  * IPCX_UNLINK_NOW. LOAN, TAKE, CALL and REPLY with TAKE can wait: they fail with EAGAIN if they
  * would have to and the deadline is NOWAIT, and with ETIMEDOUT at the deadline. A signal before the
  * first slot or message ends them with EINTR; all but CALL are restarted if it has SA_RESTART. No
- * other ioctl blocks, but OPEN, and COMMIT in a SEALED queue, no longer than an allocation.
+ * other ioctl blocks, but OPEN, ATTACH, and COMMIT in a SEALED queue, as long as an allocation may.
  *
  * An ioctl that fails has changed nothing, except where it says so. One that takes an array returns
  * how many entries it did; the error of the first entry it could not do is returned only when it

@@ -93,8 +93,13 @@ struct ipcx_region_open {
  * dead-letter queue. It carries it until it is released or dropped, and a loan until it is
  * cancelled. read(2) drops it. A region keeps no other file, so that nothing keeps itself.
  *
+ * @flags are what the receiver's descriptor is open for. Who may write the file by its owner and
+ * mode can open it anew in /proc. IPCX_OPEN_SEALED is of the payload of messages: what nobody shall
+ * change in a region is sealed with F_ADD_SEALS.
+ *
  * As long as a message carries it, and until its memory is let go of soon after, it counts against
- * the limit on queues of who opened the endpoint that it was attached through.
+ * the limit on queues of who opened the endpoint that it was attached through. Where that is
+ * reached the call waits first until the memory of messages that are over is let go of.
  *
  * Return: its index among those of the message, from 0, or
  *	EACCES        @fd is not open for what @flags say
