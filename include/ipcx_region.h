@@ -186,7 +186,8 @@ int ipcx_region_unlink(const char *uri);
  *
  * Return: 0, or
  * -EACCES      the region was not opened for that
- * -EBADF       the queue's handle is closed, because this process was forked
+ * -EBADF       the queue's handle is closed, because this process was forked; or somebody closed
+ *              the descriptor of @r
  * -EDQUOT      your limit on objects, which regions in messages count against, is reached
  * -EINVAL      neither IPCX_READ nor IPCX_WRITE
  * -ENOMEM      no memory

@@ -58,6 +58,11 @@ static int attach_failed(const struct ipcx_queue *q, int err)
 				      "the region was not opened for what the receiver shall be "
 				      "able to do; open it with IPCX_WRITE, or attach it with "
 				      "IPCX_READ alone");
+	case EBADF:
+		if (q->fd < 0)
+			return ipcx_explain(q, IPCX_OP_COMMIT, err, 0);
+		return ipcx_fail_text(err, "the descriptor of the region is not open any more; "
+					   "leave it to ipcx_region_close()");
 	case EDQUOT:
 		return ipcx_fail(err,
 				 "uid %u has as many queues, topics, regions, and regions in messages as "

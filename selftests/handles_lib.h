@@ -121,6 +121,9 @@ TEST(library_errors)
 	ASSERT_EQ(0, ipcx_queue_loan(q, 100, &m, IPCX_NOWAIT));
 	EXPECT_EQ(-EACCES, ipcx_queue_attach(q, &m, got, IPCX_READ | IPCX_WRITE));
 	EXPECT_EQ(0, ipcx_queue_attach(q, &m, got, IPCX_READ));
+	close(ipcx_region_fd(got));
+	EXPECT_EQ(-EBADF, ipcx_queue_attach(q, &m, got, IPCX_READ));
+	EXPECT_NE(NULL, strstr(ipcx_error(), "descriptor of the region"));
 	EXPECT_EQ(0, ipcx_queue_cancel(q, &m));
 	ipcx_region_close(got);
 	ipcx_region_close(r);
