@@ -52,7 +52,10 @@ static void region_free(struct ipcx_object *obj)
 	ipcx_endpoint_unpin();
 }
 
-/* What the dentry of a region, which all its files have, keeps as its own, and no other dentry. */
+/*
+ * What the dentry of a region, which all its files have, keeps as its own, and no other of shmem.
+ * Others may have there what somebody else chose.
+ */
 static const char region_mark;
 
 /* The file says what the name does, or who may read could open it anew in /proc to write. */
@@ -160,7 +163,7 @@ struct file *ipcx_region_file(const struct path *path, const struct cred *cred, 
  */
 u32 ipcx_region_rights(const struct file *file)
 {
-	if (file->f_path.dentry->d_fsdata != &region_mark)
+	if (!shmem_mapping(file->f_mapping) || file->f_path.dentry->d_fsdata != &region_mark)
 		return 0;
 	return (file->f_mode & FMODE_READ ? IPCX_REGION_READ : 0) |
 	       (file->f_mode & FMODE_WRITE ? IPCX_REGION_WRITE : 0);
