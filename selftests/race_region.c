@@ -4,6 +4,7 @@
 
 #include "race.h"
 #include "region_use.h"
+#include "revoke_util.h"
 
 #define NAME "race-region"
 #define BYTES 8192
@@ -138,13 +139,17 @@ static const char *check_listed(void)
 /* messages that carry a region: at most two ends have the queue open */
 static struct end sender, receiver;
 static struct ipcx_desc message;
+static int nl, family;
+static uint64_t id; /* of the end that is revoked */
 
 static int queue_open(void)
 {
 	int err;
 
 	refs = module_refs();
-	old = region_new(BYTES);
+	nl = nl_open();
+	family = nl_family(nl);
+	old = family < 0 ? family : region_new(BYTES);
 	sender.o = (struct ipcx_queue_open){ .depth = 2, .msg_max = PAGE };
 	err = old < 0 ? old : end_open(&sender, NAME, CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL);
 	return err;
@@ -154,6 +159,7 @@ static const char *queue_close(void)
 {
 	end_close(&sender);
 	close(old);
+	close(nl);
 	return module_refs() != refs ? "a queue or region is left behind" : NULL;
 }
 
@@ -164,17 +170,40 @@ static int attach(void)
 	return region_attach(sender.fd, message.slot, old, BOTH);
 }
 
+/* Through the end that is revoked. */
+static int attach_there(void)
+{
+	return region_attach(receiver.fd, message.slot, old, BOTH);
+}
+
 static int one_loan(void)
 {
 	return raw_loan(sender.fd, &message, 100, 0) - 1;
 }
 
+/* Another end, which is to be closed by its descriptor. */
+static int other_end(void)
+{
+	int err = end_open(&receiver, NAME, SENDRECV);
+
+	munmap(receiver.rx, receiver.o.out_window); /* or the mapping would keep it open */
+	munmap(receiver.tx, receiver.o.out_window);
+	id = err ? 0 : last_end(nl, family, sender.o.out_id);
+	return err ?: id ? 0 : -EIO;
+}
+
+static int loan_there(void)
+{
+	int err = other_end();
+
+	return err ?: raw_loan(receiver.fd, &message, 100, 0) - 1;
+}
+
 /* @receiver has taken it. */
 static int one_carrier(void)
 {
-	int err = end_open(&receiver, NAME, IPCX_OPEN_RECV);
+	int err = other_end();
 
-	munmap(receiver.rx, receiver.o.out_window); /* or the mapping would keep it open */
 	err = err ?: one_loan();
 	err = err ?: attach();
 	err = err ?: raw_commit(sender.fd, &message) - 1;
@@ -187,6 +216,7 @@ static int cancel(void) { return raw_cancel(sender.fd, &message); }
 static int fetch(void) { return region_fetch(receiver.fd, &message, 0); }
 static int release(void) { return raw_release(receiver.fd, &message); }
 static int close_it(void) { return close(receiver.fd); }
+static int revoke_it(void) { return revoke_end(nl, family, id); }
 /* clang-format on */
 
 static int nack(void)
@@ -227,13 +257,30 @@ static const char *check_attached(void)
 	return NULL;
 }
 
+/* The loan is gone with what it carried: both slots are there, and the next carries nothing. */
+static const char *check_revoked(void)
+{
+	struct ipcx_desc d;
+	const char *wrong = NULL;
+
+	if (ret_b || (ret_a && ret_a != -ESTALE))
+		wrong = "neither attached nor ESTALE";
+	else if (raw_loan(sender.fd, &d, 100, 0) != 1 || one_loan())
+		wrong = "the loan is still there";
+	else if (raw_cancel(sender.fd, &d) != 1 || commit() != 1 || carries())
+		wrong = "the next message carries something";
+	close(receiver.fd);
+	return wrong;
+}
+
 static const char *check_fetched(void)
 {
+	const int late = drill->b == revoke_it ? -ESTALE : -EPERM;
 	bool again = drill->b != release;
 	const char *wrong = NULL;
 	int ret = carries();
 
-	if (ret_a >= 0 ? !writable(ret_a) : ret_a != -EPERM && ret_a != -EBADF)
+	if (ret_a >= 0 ? !writable(ret_a) : ret_a != late && ret_a != -EBADF)
 		wrong = "neither fetched nor too late";
 	else if (again ? ret != 1 : ret != -EAGAIN)
 		wrong = "the message is not there as it was";
@@ -256,6 +303,8 @@ static const struct entry drills[] = {
 	{ { "fetch/release", &queue_stage, one_carrier, fetch, release, check_fetched }, 4 },
 	{ { "fetch/nack", &queue_stage, one_carrier, fetch, nack, check_fetched }, 4 },
 	{ { "fetch/close", &queue_stage, one_carrier, fetch, close_it, check_fetched }, 4 },
+	{ { "attach/revoke", &queue_stage, loan_there, attach_there, revoke_it, check_revoked } },
+	{ { "fetch/revoke", &queue_stage, one_carrier, fetch, revoke_it, check_fetched }, 4 },
 };
 
 int main(int argc, char **argv)
