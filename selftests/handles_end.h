@@ -87,6 +87,14 @@ static int end_withdraw(struct end *q, struct ipcx_desc *d)
 	return xioctl(q->fd, IPCX_IOC_QUEUE_CALL, &c) == -ETIMEDOUT;
 }
 
+/* The slot stays, as the answer. */
+static int end_unanswered(struct end *q, struct ipcx_desc *d)
+{
+	d->flags = IPCX_MSG_REQUEST;
+	return raw_commit(q->fd, d) == 1 && raw_take(q->fd, d, 0) == 1 &&
+	       raw_release(q->fd, d) == 1;
+}
+
 static const struct way ways[] = {
 	{ "cancelled", .end = end_cancel },
 	{ "loan, closed", .end = end_close_loan },
@@ -98,6 +106,7 @@ static const struct way ways[] = {
 	{ "newest", IPCX_POLICY_DROP_NEWEST, .end = end_drop_newest },
 	{ "released by the second, read by the first", .lease_ms = 20, .end = end_late },
 	{ "request, withdrawn", .end = end_withdraw },
+	{ "request, released and not answered", .end = end_unanswered },
 };
 
 /* Waits until @kib less are in use than @with. Return: whether that came. */
