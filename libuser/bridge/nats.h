@@ -22,6 +22,8 @@
  * @stream: its name
  * @subject: of messages; chunks apart have another at the end
  * @replicas: servers that store a message
+ * @floor: the last message that all hosts have, by the least that was told since
+ * @floor_since: seconds; tidy_lock guards both
  * @durable: name of its consumer
  * @inbox: where messages that were asked for come; this and the rest is of the thread that takes
  *	from there
@@ -32,7 +34,8 @@
  */
 struct route {
 	char stream[NATS_NAME], subject[NATS_NAME], durable[UUID_TEXT], inbox[96];
-	int64_t replicas;
+	int64_t replicas, floor_since;
+	uint64_t floor;
 	natsSubscription *sub;
 	unsigned int asked;
 	int64_t asked_until, looked_at;
@@ -54,6 +57,7 @@ struct route {
  * @keep: tells it
  * @closed: the connection was given up
  * @ends: all of it ends
+ * @tidy_lock: see struct route
  * @payload: bytes that a message may have with its headers
  */
 struct engine {
@@ -70,6 +74,7 @@ struct engine {
 	pthread_mutex_t keep_lock;
 	pthread_cond_t keep;
 	bool closed, ends;
+	pthread_mutex_t tidy_lock;
 	size_t payload;
 };
 

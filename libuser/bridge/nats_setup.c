@@ -20,10 +20,11 @@
 
 #include "nats.h"
 
-#define DUPLICATES	(INT64_C(3600000000000))
+#define DUPLICATES (INT64_C(3600000000000))
 #define ACKS_MAX (2 * PARCEL_CHUNKS)
 #define PING_MS 3000
 #define WRITE_MS 5000
+#define SETTLE_S 20 /* a cluster is in step, before what all have goes */
 #define PAYLOAD (1 << 20)
 
 /* A name as part of a subject or stream: what may not be there becomes =XX. */
@@ -300,6 +301,7 @@ int nats_begin(struct engine **out, const struct conf *c, const struct engine_ev
 		return -ENOMEM;
 	pthread_rwlock_init(&e->lock, NULL);
 	pthread_mutex_init(&e->keep_lock, NULL);
+	pthread_mutex_init(&e->tidy_lock, NULL);
 	pthread_cond_init(&e->keep, NULL);
 	for (unsigned int i = 0; i < c->nrules; i++)
 		name_route(&e->route[i], c, &c->rule[i]);
@@ -437,19 +439,41 @@ int nats_declare(struct engine *e, unsigned int rule, bool in, char why[ENGINE_T
 	return err;
 }
 
+/* Are all servers of a stream or consumer there, and as far as its leader? */
+static bool in_step(const jsClusterInfo *c)
+{
+	if (!c)
+		return true; /* there is one */
+	for (int i = 0; i < c->ReplicasLen; i++)
+		if (!c->Replicas[i]->Current || c->Replicas[i]->Offline)
+			return false;
+	return c->Leader && c->Leader[0];
+}
+
+static bool stream_in_step(struct engine *e, const struct route *t, jsOptions *o)
+{
+	jsStreamInfo *info = NULL;
+	bool good = js_GetStreamInfo(&info, e->js, t->stream, o, NULL) == NATS_OK &&
+		    in_step(info->Cluster);
+
+	jsStreamInfo_Destroy(info);
+	return good;
+}
+
 /* Up to where all that take from a stream have what they want; 0: nowhere, or one does not tell */
 static uint64_t all_have(struct engine *e, const struct route *t, jsOptions *o)
 {
 	jsConsumerNamesList *names = NULL;
 	uint64_t floor = UINT64_MAX;
 
-	if (js_ConsumerNames(&names, e->js, t->stream, o, NULL) != NATS_OK || !names)
+	if (!stream_in_step(e, t, o) ||
+	    js_ConsumerNames(&names, e->js, t->stream, o, NULL) != NATS_OK || !names)
 		return 0;
 	for (int i = 0; i < names->Count && floor; i++) {
 		jsConsumerInfo *c = NULL;
 		natsStatus s = js_GetConsumerInfo(&c, e->js, t->stream, names->List[i], o, NULL);
 
-		if (s != NATS_OK)
+		if (s != NATS_OK || !in_step(c->Cluster))
 			floor = 0;
 		else if (c->AckFloor.Stream < floor)
 			floor = c->AckFloor.Stream;
@@ -462,12 +486,42 @@ static uint64_t all_have(struct engine *e, const struct route *t, jsOptions *o)
 }
 
 /*
+ * How far a purge may go. In a cluster of nats-server 2.9 a purge while leaders change loses what
+ * one host has not got. So it must have been in step for a while, and what counts is the least that
+ * was told meanwhile.
+ */
+static uint64_t settled(struct engine *e, struct route *t, uint64_t floor)
+{
+	uint64_t purge = floor;
+	struct timespec now;
+
+	if (__atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2)
+		return floor;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	pthread_mutex_lock(&e->tidy_lock);
+	if (floor && t->floor && t->floor < floor)
+		floor = t->floor;
+	if (!floor || !t->floor)
+		t->floor_since = now.tv_sec;
+	t->floor = floor;
+	if (!floor || now.tv_sec - t->floor_since < SETTLE_S) {
+		purge = 0;
+	} else {
+		t->floor = purge;
+		t->floor_since = now.tv_sec;
+		purge = floor;
+	}
+	pthread_mutex_unlock(&e->tidy_lock);
+	return purge;
+}
+
+/*
  * What all hosts have goes. A stream that keeps a message while anybody wants it would do so
  * itself, but in a cluster nats-server 2.9 then loses some.
  */
 void nats_tidy(struct engine *e, unsigned int rule)
 {
-	const struct route *t = &e->route[rule];
+	struct route *t = &e->route[rule];
 	jsOptions o, purge;
 	uint64_t floor;
 
@@ -476,7 +530,7 @@ void nats_tidy(struct engine *e, unsigned int rule)
 	jsOptions_Init(&o);
 	o.Wait = 1000;
 	pthread_rwlock_rdlock(&e->lock);
-	floor = e->js ? all_have(e, t, &o) : 0;
+	floor = settled(e, t, e->js ? all_have(e, t, &o) : 0);
 	if (floor) {
 		jsOptions_Init(&purge);
 		purge.Wait = 1000;
