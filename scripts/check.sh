@@ -424,7 +424,6 @@ if [ "$kernel" = stock ]; then
 	start bridge_fuzz scripts/fuzz-bridge.sh --runs 100000
 	start bridge selftests/bridge/bridge.py
 	start examples selftests/examples/examples.sh
-	start bridge_storm selftests/bridge/storm.sh
 	start bridge_store selftests/bridge/store.sh
 	start installed.sh selftests/installed.sh
 	# what was unpacked from the archive cannot make it

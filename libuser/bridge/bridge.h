@@ -5,8 +5,8 @@
  * state. So a lane that waits for anything holds nobody up.
  *
  * Locks: lane.text_lock guards what is told of a lane; out_slot.c, known.c and calls.c have one
- * each for what comes from another thread. None is held while another one is taken, or over a call of
- * the engine, or one of the library that waits.
+ * each for what comes from another thread. None is held while another one is taken, or over a call
+ * of the engine, or one of the library that waits.
  */
 #ifndef IPCX_BRIDGE_BRIDGE_H
 #define IPCX_BRIDGE_BRIDGE_H

@@ -451,8 +451,10 @@ unsigned int conf_read(struct conf *c, const char *path)
 
 void conf_free(struct conf *c)
 {
-	char *const all[] = { c->path, c->user, c->password, c->creds,	c->ca,
-			      c->cert, c->key,	c->state,    c->monitor };
+	// clang-format off
+	char *const all[] = { c->path, c->user, c->password, c->creds, c->ca, c->cert, c->key,
+			      c->state, c->monitor };
+	// clang-format on
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		free(all[i]);

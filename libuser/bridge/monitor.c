@@ -17,9 +17,11 @@
 #define ANSWER_MAX 65536
 
 /* Of /jsz; its config comes first and has other names */
+// clang-format off
 static const char *const wanted[] = { "max_storage", "storage",	  "reserved_storage",
 				      "streams",     "consumers", "messages",
 				      "bytes" };
+// clang-format on
 
 static int connect_to(const char *url)
 {

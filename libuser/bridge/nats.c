@@ -115,7 +115,7 @@ static int reply_error(const char *text, char why[ENGINE_TEXT])
 }
 
 /*
- * {"stream":"NAME", "seq":7} is an acknowledgement, and nothing else. With "duplicate":true a server
+ * {"stream":"NAME", "seq":7} acknowledges, and nothing else does. With "duplicate":true a server
  * knows the id; in a cluster what it remembers may be gone with another server, before it was
  * stored: -EEXIST.
  */

@@ -13,11 +13,13 @@
 
 #include "parcel.h"
 
+// clang-format off
 const char *const reason_text[DROP_COUNT] = {
 	[DROP_NONE] = "none",	[DROP_MALFORMED] = "malformed", [DROP_VERSION] = "version",
 	[DROP_REALM] = "realm", [DROP_HOPS] = "hops",		[DROP_OVERSIZED] = "oversized",
 	[DROP_CRC] = "crc",	[DROP_EXPIRED] = "expired",	[DROP_INCOMPLETE] = "incomplete",
 };
+// clang-format on
 
 static uint32_t crc_table[8][256];
 
@@ -146,10 +148,12 @@ enum key {
 	K_COUNT
 };
 
+// clang-format off
 static const char *const key_text[K_COUNT] = { "v",	 "realm", "host", "id",	   "hops",
 					       "len",	 "crc",	  "prio", "tag",   "ttl",
 					       "pid",	 "uid",	  "gid",  "chunk", "at",
 					       "chunks", "head",  "call", "flags" };
+// clang-format on
 
 static int find_key(const char *text, size_t len)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Parcels under libFuzzer: the input is what a bridge may get from anybody. A line is a text, or
- * one that was made well and then changed at one place, or few would get far. What comes out must be in
- * range, and a message put together must be all of it.
+ * Parcels under libFuzzer: the input is what a bridge may get from anybody. A line is a
+ * text, or one that was made well and then changed at one place, or few would get far. What
+ * comes out must be in range, and a message put together must be all of it.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -168,7 +168,11 @@ once() {
 		         sum(h["doubled"] for h in v) > int(sys.argv[2]))
 	END
 }
-right() { judged jobs >"$dir/verdict"; sed 's/^/# jobs /' "$dir/verdict"; grep -q '"lost": 0.*"wrong": 0' "$dir/verdict"; }
+right() {
+	judged jobs >"$dir/verdict"
+	sed 's/^/# jobs /' "$dir/verdict"
+	grep -q '"lost": 0.*"wrong": 0' "$dir/verdict"
+}
 bounded() {
 	read -r own all < <(memory_most)
 	echo "# bridges had $own kB of memory of their own at most, $all kB with what they share"

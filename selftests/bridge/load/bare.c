@@ -28,8 +28,8 @@ struct bare {
 	int count, size;
 };
 
-static const char usage[] =
-	"usage: bare URL USER PASSWORD STREAM COUNT SIZE publish|number|pull|serve|request|make|delete\n";
+static const char usage[] = "usage: bare URL USER PASSWORD STREAM COUNT SIZE WHAT\n"
+			    "WHAT: publish|number|pull|serve|request|make|delete\n";
 
 static void must(natsStatus s, const char *what)
 {
@@ -98,7 +98,7 @@ static void bare_publish(struct bare *b, bool number)
 	po.MaxWait = 60000;
 	for (int i = 0; i < b->count; i++)
 		must(publish_one(b, data, number ? i : -1), "publish");
-	must(js_PublishAsyncComplete(b->js, &po), "acknowledgement");
+	must(js_PublishAsyncComplete(b->js, &po), "publish");
 	printf("{\"seconds\": %.6f}\n", now() - start);
 	free(data);
 }
@@ -183,7 +183,8 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	b.stream = b.subject = argv[4];
+	b.stream = argv[4];
+	b.subject = argv[4];
 	b.count = atoi(argv[5]);
 	b.size = atoi(argv[6]);
 	what = argv[7];
