@@ -4,9 +4,7 @@
  * measured against.
  */
 #include <errno.h>
-#include <limits.h>
-#include <string.h>
-#include <unistd.h>
+#include <stdio.h>
 
 #include "../../selftests/peers/usage.h"
 #include "util.h"
@@ -15,20 +13,11 @@
 
 static int run_bench(int argc, char **argv)
 {
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(PROGRAM));
-	char *name;
-
 	(void)argc;
 	argv[0] = "ipcx: bench";
-	if (n < 0)
-		return fail_file("/proc/self/exe", errno);
-	path[n] = '\0';
-	name = strrchr(path, '/') + 1;
-	strcpy(name, PROGRAM);
 	fflush(stdout);
-	execv(path, argv);
-	return fail_file(path, errno);
+	exec_beside(PROGRAM, argv);
+	return fail_file(PROGRAM, errno);
 }
 
 const struct command cmd_bench = {

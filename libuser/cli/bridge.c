@@ -4,8 +4,7 @@
  * beside this one, or where programs are looked for.
  */
 #include <errno.h>
-#include <limits.h>
-#include <string.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -14,23 +13,6 @@
 
 static const char help[];
 
-/* Returns only if it is not there. */
-static void run_beside(char **argv)
-{
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(PROGRAM));
-	char *slash;
-
-	if (n < 0)
-		return;
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	if (!slash)
-		return;
-	strcpy(slash + 1, PROGRAM);
-	execv(path, argv);
-}
-
 static int run_bridge(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -38,7 +20,7 @@ static int run_bridge(int argc, char **argv)
 		return CLI_USAGE;
 	}
 	argv[0] = PROGRAM;
-	run_beside(argv);
+	exec_beside(PROGRAM, argv);
 	execvp(PROGRAM, argv);
 	if (errno == ENOENT)
 		return fail("there is no %s beside this program or in PATH: the Debian package of "

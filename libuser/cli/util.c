@@ -5,6 +5,7 @@
 #include "util.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,18 @@ int fail_file(const char *path, int err)
 
 	snprintf(why, sizeof(why), ": %s", strerror(err));
 	return fail_about(path, why);
+}
+
+void exec_beside(const char *program, char **argv)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - strlen(program) - 1);
+
+	if (n < 0)
+		return;
+	path[n] = '\0';
+	strcpy(strrchr(path, '/') + 1, program);
+	execv(path, argv);
 }
 
 int next_option(int argc, char **argv, const char *letters, const struct option *longs)

@@ -61,6 +61,9 @@ int usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int fail_ipcx(int err);			/* what ipcx_error() says */
 int fail_file(const char *path, int err);
+
+/* Becomes the program beside this one; returns if that cannot be: errno */
+void exec_beside(const char *program, char **argv);
 int fail_about(const char *path, const char *why); /* and that, behind the path */
 extern void (*before_saying)(void);	/* if set: makes stderr fit for a line of text */
 
