@@ -21,6 +21,7 @@
 static const char *const wanted[] = { "max_storage", "storage",	  "reserved_storage",
 				      "streams",     "consumers", "messages",
 				      "bytes" };
+
 // clang-format on
 
 static int connect_to(const char *url)

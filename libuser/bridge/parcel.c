@@ -19,6 +19,7 @@ const char *const reason_text[DROP_COUNT] = {
 	[DROP_REALM] = "realm", [DROP_HOPS] = "hops",		[DROP_OVERSIZED] = "oversized",
 	[DROP_CRC] = "crc",	[DROP_EXPIRED] = "expired",	[DROP_INCOMPLETE] = "incomplete",
 };
+
 // clang-format on
 
 static uint32_t crc_table[8][256];
@@ -153,6 +154,7 @@ static const char *const key_text[K_COUNT] = { "v",	 "realm", "host", "id",	   "
 					       "len",	 "crc",	  "prio", "tag",   "ttl",
 					       "pid",	 "uid",	  "gid",  "chunk", "at",
 					       "chunks", "head",  "call", "flags" };
+
 // clang-format on
 
 static int find_key(const char *text, size_t len)
