@@ -444,6 +444,7 @@ if [ "$kernel" = stock ]; then
 	run record.sh selftests/record.sh
 	# minutes, and packages of their own
 	[ -z "$only" ] || run bridge_netem selftests/bridge/netem.sh
+	[ -z "$only" ] || run bridge_storm selftests/bridge/storm.sh
 	[ -z "$only" ] || run packages.sh selftests/packages.sh
 	[ -z "$only" ] || run clean_root.sh selftests/clean_root.sh
 fi
