@@ -420,8 +420,8 @@ if [ "$kernel" = stock ]; then
 	start ring_model selftests/ring/ring_model.sh
 	start slots slots_random
 	start slots_fuzz scripts/fuzz-slots.sh --runs 200000
-	start frame_fuzz scripts/fuzz-frame.sh --runs 200000
-	start bridge_fuzz scripts/fuzz-bridge.sh --runs 100000
+	start frame_fuzz scripts/fuzz-input.sh frame --runs 200000
+	start bridge_fuzz scripts/fuzz-input.sh bridge --runs 100000
 	start bridge selftests/bridge/bridge.py
 	start examples selftests/examples/examples.sh
 	start bridge_store selftests/bridge/store.sh
