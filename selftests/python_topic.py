@@ -130,7 +130,6 @@ def region(uri):
     assert not mapped()
 
 
-@test(*KERNEL)
 def regions_in_messages(uri):
     q = ipcx.Queue.open(uri, FRESH | ipcx.SEND | ipcx.RECV, require=ipcx.CAP_REGIONS)
     r = ipcx.Region.open(None, ipcx.CREATE | ipcx.READ | ipcx.WRITE, size=os.sysconf("SC_PAGESIZE"))
@@ -152,6 +151,10 @@ def regions_in_messages(uri):
     raises(OSError, got.map, write=True, code=errno.EACCES)
     got.close()
     shut(uri, q)
+
+
+if KERNEL:  # no other transport has it
+    test(*KERNEL)(regions_in_messages)
 
 
 @test()
