@@ -38,7 +38,7 @@ sources() {
 # base: Debian 12, what the packages depend on, a compiler, and the headers of the guest's kernel
 base() {
 	local new=$cache.new
-	local -a want=(dkms g++ pkg-config python3 udev systemd libnl-genl-3-200 libjs-sphinxdoc
+	local -a want=(dkms g++ pkg-config python3 udev systemd libnl-genl-3-200 libnats3.4 libjs-sphinxdoc
 		"linux-headers-$release")
 	if [ ! -d "$cache" ]; then
 		rm -rf "$new"
@@ -99,7 +99,7 @@ runs() {
 purged() {
 	rm "$root"/root/hello*
 	in_root "$root" apt-get -y -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= purge \
-		ipcx-dkms ipcx-doc ipcx-tools libipcx-dev libipcx0 python3-ipcx
+		ipcx-bridge ipcx-dkms ipcx-doc ipcx-tools libipcx-dev libipcx0 python3-ipcx
 }
 # group: stays, since files may be its; without it all else must be as before
 group() { grep -q '^ipcx:' "$root/etc/group" && sed -i '/^ipcx:/d' "$root"/etc/{group,gshadow}; }
