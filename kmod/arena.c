@@ -352,7 +352,6 @@ static vm_fault_t fault_result(int err)
  */
 bool ipcx_slot_read(struct ipcx_slot_pages *from, size_t at, size_t len, void *to)
 {
-	const char *data;
 	size_t done, n;
 
 	for (done = 0; done < len; done += n) {
@@ -362,10 +361,7 @@ bool ipcx_slot_read(struct ipcx_slot_pages *from, size_t at, size_t len, void *t
 		if (!page)
 			return false;
 		n = min_t(size_t, len - done, PAGE_SIZE - offset);
-		/* where a page is stands, on some kernels, in one word with flags that change */
-		data = data_race(kmap_local_page(page));
-		memcpy(to + done, data + offset, n);
-		kunmap_local(data);
+		memcpy_from_page(to + done, page, offset, n);
 	}
 	return true;
 }

@@ -29,10 +29,11 @@ usage() {
 	  build/       what modules are compiled against: make -C DIR/build M=...
 	  initrd.cpio  busybox and the modules a guest needs to reach its files;
 	               scripts/vm.sh adds selftests/vm/init to it
-	  config       the kernel's configuration
+	  config       the kernel's configuration; fragments where it was built here
 
 	No root is needed and nothing outside of the cache changes. What is in the cache
-	stays as it is: delete a directory to get that kernel anew, in its newest version.
+	stays as it is: delete a directory to get that kernel anew, in its newest version. What
+	was built here is built anew when its fragments have changed.
 	END
 }
 
@@ -229,11 +230,19 @@ cache=$(cd "$cache" && pwd -P)
 fragments=$(cd "$(dirname "$0")/../selftests/vm" && pwd -P)
 dir=$cache/$name
 
-if [ ! -e "$dir" ]; then
+# current: is it there, and if it was built here, with the configuration that is asked for?
+current() {
+	[ -e "$dir" ] || return
+	case $name in
+	debug | kcsan) cat "$fragments"/{guest,"$name"}.config | cmp -s - "$dir/fragments" ;;
+	esac
+}
+
+if ! current; then
 	exec 9>"$cache/.lock.$name"
 	flock -n 9 || { say "$name: another process is fetching it, waiting"; flock 9; }
 fi
-if [ ! -e "$dir" ]; then
+if ! current; then
 	for tool in apt-get dpkg-deb cpio xz zstd depmod modprobe /bin/busybox; do
 		command -v "$tool" >/dev/null || die "$tool is missing; run scripts/setup.sh"
 	done
@@ -250,6 +259,7 @@ if [ ! -e "$dir" ]; then
 	source) kernel_source "$new" ;;
 	nats) nats_server "$new" ;;
 	esac
+	rm -rf "$dir"
 	mv -T "$new" "$dir"
 	say "$name: ready"
 fi
