@@ -49,12 +49,17 @@ static struct regions *regions_of(const struct ipcx_slot *slot)
 	return container_of(slot->carried, struct regions, carried);
 }
 
-static void regions_put(struct regions *r)
+static void regions_empty(struct regions *r)
 {
 	while (r->n) {
 		path_put(&r->r[--r->n].path);
 		ipcx_user_uncharge_queue(r->user);
 	}
+}
+
+static void regions_put(struct regions *r)
+{
+	regions_empty(r);
 	ipcx_user_put(r->user);
 	kfree(r);
 }
@@ -64,6 +69,9 @@ static void reap(struct work_struct *work)
 	struct regions *r, *next;
 
 	llist_for_each_entry_safe(r, next, llist_del_all(&spent), spent) {
+		regions_empty(r);
+		/* (A) behind what was taken from the account, see ipcx_carry_flush() */
+		atomic_dec_return_release(&r->user->spent);
 		regions_put(r);
 		cond_resched();
 	}
@@ -79,8 +87,22 @@ void ipcx_carried_spend(struct ipcx_carried *carried)
 {
 	struct regions *r = container_of(carried, struct regions, carried);
 
+	atomic_inc(&r->user->spent);
 	llist_add(&r->spent, &spent);
 	queue_work(system_unbound_wq, &reap_work);
+}
+
+/**
+ * ipcx_carry_flush() - wait until what messages of a user that are over carried is put
+ * @user: the user; who has nothing there waits for nobody
+ *
+ * Waits, uninterruptibly, for what others have there, too, and until its memory is free.
+ */
+void ipcx_carry_flush(struct ipcx_user *user)
+{
+	/* with (A): if there is nothing, all of it was taken from the account */
+	if (atomic_read_acquire(&user->spent))
+		flush_work(&reap_work);
 }
 
 /**
@@ -89,18 +111,6 @@ void ipcx_carried_spend(struct ipcx_carried *carried)
 void ipcx_carry_exit(void)
 {
 	flush_work(&reap_work);
-}
-
-/* What is over counts until it is put: that is waited for before somebody is refused. */
-static int charge(struct ipcx_user *user, bool unlimited)
-{
-	int err = ipcx_user_charge_queue(user, unlimited);
-
-	if (err) {
-		flush_work(&reap_work);
-		err = ipcx_user_charge_queue(user, unlimited);
-	}
-	return err;
 }
 
 /* Return: @path, on the account of who opened @ep; or an ERR_PTR. */
@@ -114,7 +124,7 @@ static struct regions *regions_new(const struct ipcx_endpoint *ep, const struct 
 		return ERR_PTR(-ENOMEM);
 	r->user = ipcx_user_get(ep->uid);
 	if (r->user)
-		err = charge(r->user, ep->unlimited);
+		err = ipcx_user_charge_queue(r->user, ep->unlimited);
 	if (err) {
 		regions_put(r);
 		return ERR_PTR(err);
@@ -129,13 +139,15 @@ static struct regions *regions_new(const struct ipcx_endpoint *ep, const struct 
 /*
  * Under the lock: a loan of @ep carries what is in @more, too, whose account is that of what it
  * carries already. Return: index of that region, and what is left in @more is to be put; or -EPERM,
- * -ENOSPC.
+ * -ENOSPC, -ESTALE.
  */
 static int attach_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct regions **more)
 {
 	struct regions *r;
 
 	lockdep_assert_held(&ep->q->lock);
+	if (unlikely(ep->party.gone))
+		return -ESTALE;
 	if (!ipcx_slot_held(slot, IPCX_SLOT_LOANED, &ep->party))
 		return -EPERM;
 	if (!slot->carries) {
@@ -182,7 +194,8 @@ long ipcx_queue_attach(struct ipcx_endpoint *ep, void __user *arg)
 	u32 rights;
 	int err;
 
-	err = ipcx_args_in(&a, sizeof(a), sizeof(a), IPCX_ATTACH_VALID_FLAGS, arg);
+	err = ipcx_args_in(&a, sizeof(a), offsetofend(struct ipcx_queue_attach, fd),
+			   IPCX_ATTACH_VALID_FLAGS, arg);
 	if (err)
 		return err;
 	slot = ipcx_slot_at(ep->q, a.slot);
@@ -212,6 +225,8 @@ static int find_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct 
 	const struct regions *r;
 
 	lockdep_assert_held(&ep->q->lock);
+	if (unlikely(ep->party.gone))
+		return -ESTALE;
 	if (!ipcx_slot_held(slot, IPCX_SLOT_LEASED, &ep->party))
 		return ipcx_slot_late(slot, &ep->party) ? -ESTALE : -EPERM;
 	if (slot->seq != f->seq)
@@ -229,6 +244,16 @@ static int find_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct 
 	return 0;
 }
 
+static bool was_revoked(struct ipcx_endpoint *ep)
+{
+	bool gone;
+
+	spin_lock(&ep->q->lock);
+	gone = ep->party.gone;
+	spin_unlock(&ep->q->lock);
+	return gone;
+}
+
 /* Return: the file for a new descriptor, all that the reply says written; or an ERR_PTR. */
 static struct file *fetch(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
 			  struct ipcx_queue_fetch *f, void __user *arg)
@@ -244,11 +269,16 @@ static struct file *fetch(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
 		return ERR_PTR(err);
 	file = ipcx_region_file(&path, current_cred(), f->out_flags);
 	path_put(&path);
-	if (!IS_ERR(file) && ipcx_copy_out(arg, f->size, f, sizeof(*f))) {
-		fput(file);
-		return ERR_PTR(-EFAULT);
-	}
-	return file;
+	if (IS_ERR(file))
+		return file;
+	if (ipcx_copy_out(arg, f->size, f, sizeof(*f)))
+		err = -EFAULT;
+	else if (was_revoked(ep)) /* whoever revoked it has been told that it gets nothing */
+		err = -ESTALE;
+	if (!err)
+		return file;
+	fput(file);
+	return ERR_PTR(err);
 }
 
 /**
@@ -265,7 +295,7 @@ long ipcx_queue_fetch(struct ipcx_endpoint *ep, void __user *arg)
 	struct file *file;
 	int fd, err;
 
-	err = ipcx_args_in(&f, sizeof(f), sizeof(f), 0, arg);
+	err = ipcx_args_in(&f, sizeof(f), offsetofend(struct ipcx_queue_fetch, out_flags), 0, arg);
 	if (err)
 		return err;
 	slot = ipcx_slot_at(ep->q, f.slot);

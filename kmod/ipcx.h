@@ -52,12 +52,14 @@ static_assert(IPCX_MSG_MAX <= U32_MAX); /* ipcx_slot::len */
  * @uid: whose it is
  * @bytes: payload pages and slot tables
  * @queues: queues, topics and regions created and still there, and regions in messages
+ * @spent: what messages that are over carried, and was not put yet
  */
 struct ipcx_user {
 	refcount_t refs;
 	kuid_t uid;
 	atomic64_t bytes;
 	atomic64_t queues;
+	atomic_t spent;
 };
 
 bool ipcx_counter_add(atomic64_t *counter, u64 n, u64 max);
@@ -437,6 +439,7 @@ void ipcx_credits_free(struct ipcx_queue *q);
 /* carry.c: regions that messages carry */
 
 void ipcx_carry_exit(void);
+void ipcx_carry_flush(struct ipcx_user *user);
 long ipcx_queue_attach(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_fetch(struct ipcx_endpoint *ep, void __user *arg);
 

@@ -194,6 +194,8 @@ static void __init abi_check(void)
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_ring) != 32);
 	BUILD_BUG_ON(sizeof(struct ipcx_topic_forget) != 24);
 	BUILD_BUG_ON(sizeof(struct ipcx_region_open) != 64);
+	BUILD_BUG_ON(sizeof(struct ipcx_queue_attach) != 16);
+	BUILD_BUG_ON(sizeof(struct ipcx_queue_fetch) != 32);
 	BUILD_BUG_ON(sizeof(struct ipcx_tap_open) != 40);
 	BUILD_BUG_ON(sizeof(struct ipcx_tap_record) != 80);
 	BUILD_BUG_ON(IPCX_SLOT_DATA != IPCX_INLINE_MAX);

@@ -67,11 +67,29 @@ void ipcx_queue_msg_max_set(u64 max)
 }
 
 /* Numbers of slots are found by a shift, data is a cache line. Not so with lockdep. */
-static_assert(sizeof(struct ipcx_slot) == 256 || sizeof(spinlock_t) > 4);
+static_assert(sizeof(struct ipcx_slot) == 256 || sizeof(spinlock_t) > 4 || sizeof(long) == 4);
 
 static u64 table_bytes(u32 depth)
 {
 	return (u64)depth * sizeof(struct ipcx_slot);
+}
+
+#define SPEND_BATCH 1024 /* slots that are looked at under one hold of the lock */
+
+/* Nobody takes a message any more, also from another queue's that comes too late to this one. */
+static void queue_spend(struct ipcx_queue *q)
+{
+	u32 at = 0;
+
+	while (at < q->arena.depth) {
+		u32 end = min(at + SPEND_BATCH, q->arena.depth);
+
+		spin_lock(&q->lock);
+		for (; at < end; at++)
+			ipcx_slot_spend(&q->slots.slot[at]);
+		spin_unlock(&q->lock);
+		cond_resched();
+	}
 }
 
 /*
@@ -89,6 +107,7 @@ static void queue_over(struct ipcx_object *obj)
 	unused = !q->revoked; /* or it counts until the last such file is closed */
 	spin_unlock(&q->lock);
 	cancel_delayed_work_sync(&q->expire);
+	queue_spend(q);
 	if (q->dead_letter)
 		ipcx_object_leave(&q->dead_letter->obj);
 	if (unused)

@@ -89,6 +89,7 @@ static struct ipcx_object *region_create(struct file *dev, const void *open)
 	err = -ENOMEM;
 	if (!r->user)
 		goto err_pin;
+	ipcx_carry_flush(r->user); /* what it released is free before it fills another */
 	err = ipcx_user_charge_queue(r->user,
 				     file_ns_capable(dev, &init_user_ns, CAP_SYS_RESOURCE));
 	if (err)
@@ -150,6 +151,8 @@ struct file *ipcx_region_file(const struct path *path, const struct cred *cred, 
 	else if (!(flags & IPCX_REGION_READ))
 		how = O_WRONLY;
 	file = dentry_open(path, how | O_LARGEFILE | O_NONBLOCK, cred);
+	if (file == ERR_PTR(-EPERM)) /* as fanotify says it */
+		return ERR_PTR(-EACCES);
 	if (!IS_ERR(file))
 		file->f_flags &= ~O_NONBLOCK; /* that was for the lease; nobody else has it yet */
 	return file;
@@ -163,7 +166,10 @@ struct file *ipcx_region_file(const struct path *path, const struct cred *cred, 
  */
 u32 ipcx_region_rights(const struct file *file)
 {
-	if (!shmem_mapping(file->f_mapping) || file->f_path.dentry->d_fsdata != &region_mark)
+	/* newer kernels change that of other files there at any time */
+	const void *mark = data_race(READ_ONCE(file->f_path.dentry->d_fsdata));
+
+	if (!shmem_mapping(file->f_mapping) || mark != &region_mark)
 		return 0;
 	return (file->f_mode & FMODE_READ ? IPCX_REGION_READ : 0) |
 	       (file->f_mode & FMODE_WRITE ? IPCX_REGION_WRITE : 0);

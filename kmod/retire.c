@@ -58,7 +58,7 @@ static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 	spin_lock(&dq->lock);
 	if (carried)
 		ipcx_slot_carry(copy, carried);
-	if (dq->removed)
+	if (dq->removed || dq->over)
 		err = -EIDRM;
 	else
 		kept = ipcx_queue_put_message(dq, copy, slot->len, slot->prio);

@@ -187,6 +187,10 @@ int ipcx_user_charge_queue(struct ipcx_user *user, bool unlimited)
 {
 	u64 max = unlimited ? S64_MAX : ipcx_user_queues_max();
 
+	if (ipcx_counter_add(&user->queues, 1, max))
+		return 0;
+	/* what is over counts until it is put; that may have come to its end meanwhile */
+	ipcx_carry_flush(user);
 	return ipcx_counter_add(&user->queues, 1, max) ? 0 : -EDQUOT;
 }
 

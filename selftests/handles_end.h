@@ -196,7 +196,7 @@ static int own_objects(void)
 /* A queue, and four regions in two messages: five objects. Return: 0, or the line that failed. */
 static int send_to_the_limit(void)
 {
-	struct end q = { .o = { .depth = 4, .msg_max = PAGE } };
+	struct end q = { .o = { .depth = 4, .msg_max = PAGE } }, more = {};
 	struct ipcx_desc d[3];
 	int fd;
 
@@ -223,6 +223,11 @@ static int send_to_the_limit(void)
 		return __LINE__;
 	if (raw_cancel(q.fd, &d[1]) != 1 || region_attach(q.fd, d[2].slot, fd, BOTH) != 2)
 		return __LINE__;
+	/* for other objects, too */
+	if (region_attach(q.fd, d[2].slot, fd, BOTH) != 3 || raw_cancel(q.fd, &d[2]) != 1 ||
+	    end_open(&more, NULL, CREATE | SENDRECV))
+		return __LINE__;
+	end_close(&more);
 	end_close(&q);
 	for (int i = 0; own_objects() && i < 1000; i++)
 		poll(NULL, 0, 10);
@@ -247,6 +252,28 @@ TEST(limit_of_a_user)
 	}
 	EXPECT_EQ(0, exit_status(pid));
 	put_file(QUEUES_MAX, old);
+}
+
+/* A queue that is over keeps none, though a tap keeps the queue. */
+TEST(tap_keeps_none)
+{
+	struct end q = { .o = { .depth = 4, .msg_max = PAGE } };
+	int fd = region_new(PAGE), tap;
+	struct ipcx_desc d;
+
+	ASSERT_EQ(0, end_open(&q, "handles-over", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(1, raw_loan(q.fd, &d, 100, 0));
+	ASSERT_EQ(0, region_attach(q.fd, d.slot, fd, BOTH));
+	ASSERT_EQ(1, raw_commit(q.fd, &d));
+	tap = tap_open(IPCX_KIND_QUEUE, "handles-over", 64);
+	ASSERT_LE(0, tap);
+	EXPECT_EQ(2, own_objects());
+	end_close(&q);
+	for (int i = 0; own_objects() && i < 1000; i++)
+		poll(NULL, 0, 10);
+	EXPECT_EQ(0, own_objects());
+	close(tap);
+	close(fd);
 }
 
 /* It is the sender's account, whose queue it is or not. CAP_SYS_RESOURCE is not bound by it. */

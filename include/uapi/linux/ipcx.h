@@ -19,7 +19,10 @@
  * IPCX_UNLINK_NOW. LOAN, TAKE, CALL and REPLY with TAKE can wait: they fail with EAGAIN if they
  * would have to and the deadline is NOWAIT, and with ETIMEDOUT at the deadline. A signal before the
  * first slot or message ends them with EINTR; all but CALL are restarted if it has SA_RESTART. No
- * other ioctl blocks, but OPEN, ATTACH, and COMMIT in a SEALED queue, as long as an allocation may.
+ * other ioctl blocks, but OPEN, ATTACH, FETCH, and COMMIT in a SEALED queue, as long as an
+ * allocation may. What a message carried is free soon after it is over: who makes a region, or has
+ * reached the limit on objects, waits in OPEN and ATTACH until that of his is, whatever signal
+ * comes.
  *
  * An ioctl that fails has changed nothing, except where it says so. One that takes an array returns
  * how many entries it did; the error of the first entry it could not do is returned only when it

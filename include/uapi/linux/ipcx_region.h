@@ -92,7 +92,8 @@ struct ipcx_region_open {
  * has lost its name, wherever it goes: it is redelivered with it, and given up with it to the
  * dead-letter queue. It carries it until it is released or dropped, and a loan until it is
  * cancelled. read(2) drops it. What is left in a queue after IPCX_UNLINK_NOW carries it until the
- * last who has that open closes it. A region keeps no other file, so that nothing keeps itself.
+ * last who has that open, and was not revoked, closes it. A region keeps no other file, so that
+ * nothing keeps itself.
  *
  * @flags are what the receiver's descriptor is open for. Who may write the file by its owner and
  * mode can open it anew in /proc. IPCX_OPEN_SEALED is of the payload of messages: what nobody shall
