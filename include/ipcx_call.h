@@ -59,8 +59,9 @@ int ipcx_queue_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_
 /**
  * ipcx_queue_answer() - receive an answer to a request that was committed
  * @q: the queue, opened with IPCX_SEND
- * @m: filled; seq and tag are those of the request. If nobody replied, flags says why
- *	and there is no payload
+ * @m: filled; seq and tag are those of the request. If nobody replied, there is no payload and
+ *	flags has one of IPCX_CANCELED, _POISON, _EXPIRED and _OWNERDEAD; other bits say nothing
+ *	of that
  * @deadline: how long to wait for one
  *
  * For requests that are sent by ipcx_queue_commit() with IPCX_REQUEST in flags, many

@@ -28,6 +28,8 @@
 #define STATE_TEXT 320
 #define CALL_TIMEOUT (30 * NS_PER_S) /* of a request that says nothing else */
 #define DRAIN_TIMEOUT (5 * NS_PER_S) /* SIGTERM waits so long for the engine */
+/* of the flags of an answer: why there is no reply */
+#define NO_REPLY (IPCX_CANCELED | IPCX_POISON | IPCX_EXPIRED | IPCX_OWNERDEAD)
 
 /* Counts of a lane; each is written by atomic additions */
 struct counts {

@@ -45,7 +45,7 @@ struct calls {
 static void send_answer(const struct calls *c, const struct call *call, const struct ipcx_msg *m)
 {
 	const struct bridge *b = c->l->b;
-	struct parcel p = { .chunks = 1, .ttl = -1, .pid = -1, .flags = m->flags };
+	struct parcel p = { .chunks = 1, .ttl = -1, .pid = -1, .flags = m->flags & NO_REPLY };
 
 	strcpy(p.realm, b->conf->realm);
 	strcpy(p.origin, b->conf->uuid);

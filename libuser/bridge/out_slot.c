@@ -329,7 +329,7 @@ static void answered(struct out *o, const struct parcel *p)
 			s = &o->slot[i];
 	if (!s || !s->p.call || s->copied)
 		return; /* too late */
-	if (p->flags) {
+	if (p->flags & NO_REPLY) {
 		release(o, s);
 		return;
 	}
