@@ -64,6 +64,8 @@ check "to one of several" gives 0 "$ipcx" bench --json --jobs 'to any' --ways mq
 check "and these" sane "POSIX mq"
 check "vmsplice, long messages" gives 0 "$ipcx" bench --json --jobs 'y, 64 KiB' --ways vms 1
 check "these too" sane vmsplice
+check "each length, each alone" gives 0 "$ipcx" bench --json --jobs 'one way' --ways 'ipcx' 1
+check "and those" sane "ipcx shm,ipcx topic,ipcx unix,ipcx mq,ipcx fifo,ipcx tcp"
 check "--sizes" gives 0 "$ipcx" bench --sizes --json --jobs 'size 4096' --ways ip 1
 check "is as sane" sane "ipcx shm,ipcx topic,pipe"
 check "--locks" gives 0 "$ipcx" bench --locks --json 1

@@ -109,6 +109,12 @@ enum job_number {
 	JOBS
 };
 
+/* Memory for all that may be on its way: each message has pages of its own. */
+static inline uint64_t lane_bytes(const struct lane *l)
+{
+	return l->depth * ((l->len + UINT64_C(4095)) & ~UINT64_C(4095));
+}
+
 #define JOB(number) (1U << (number))
 #define ONE_WAY (JOB(ONE_8) | JOB(ONE_64) | JOB(ONE_1K) | JOB(ONE_64K) | JOB(ONE_1M) | JOB(ONE_64M))
 #define REFS (JOB(REF_64) | JOB(REF_64K) | JOB(REF_1M) | JOB(REF_64M))

@@ -40,7 +40,7 @@ static void open_uri(struct lane *l, const char *uri, unsigned int flags,
 /* The depth is that of the ring beside which it is measured. */
 static void shm_open_lane(struct lane *l)
 {
-	IPCX_QUEUE_OPTS(opts, .depth = l->depth, .msg_max = l->len, .bytes_max = l->depth * l->len);
+	IPCX_QUEUE_OPTS(opts, .depth = l->depth, .msg_max = l->len, .bytes_max = lane_bytes(l));
 
 	open_uri(l, uri_of(l, "shm"), IPCX_SINGLE_THREAD, &opts);
 }
@@ -52,7 +52,7 @@ static const char *kernel_start(void)
 
 static void kernel_open_lane(struct lane *l)
 {
-	IPCX_QUEUE_OPTS(opts, .depth = l->depth, .msg_max = l->len, .bytes_max = l->depth * l->len);
+	IPCX_QUEUE_OPTS(opts, .depth = l->depth, .msg_max = l->len, .bytes_max = lane_bytes(l));
 
 	taken = (struct ipcx_msg){ 0 };
 	open_uri(l, uri_of(l, "kernel"), IPCX_SINGLE_THREAD, &opts);

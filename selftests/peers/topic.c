@@ -28,7 +28,7 @@ static struct ipcx_msg taken; /* a process receives on one lane only */
 
 static void open_over(struct lane *l, const char *transport)
 {
-	IPCX_TOPIC_OPTS(opts, .depth = l->depth, .msg_max = l->len, .bytes_max = l->depth * l->len);
+	IPCX_TOPIC_OPTS(opts, .depth = l->depth, .msg_max = l->len, .bytes_max = lane_bytes(l));
 	unsigned int flags = l->sender ? IPCX_PUBLISH : IPCX_SUBSCRIBE | IPCX_CREATE;
 
 	if (!l->sender)
