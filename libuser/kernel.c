@@ -113,7 +113,7 @@ int ipcx_kernel_cancel(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, u
 }
 
 /* The next message cannot use it: it must not stand in the way either. */
-static __attribute__((noinline)) void spare_drop(struct ipcx_kernel_queue *k)
+__attribute__((noinline)) void ipcx_kernel_spare_drop(struct ipcx_kernel_queue *k)
 {
 	struct ipcx_desc d = { 0 };
 
@@ -269,7 +269,7 @@ static __attribute__((noinline)) int loan_slots(struct ipcx_queue *q, size_t len
 	};
 	int done, r;
 
-	spare_drop(k);
+	ipcx_kernel_spare_drop(k);
 	for (unsigned int i = 0; i < n; i++)
 		d[i] = (struct ipcx_desc){ .len = len };
 	done = ioctl(q->fd, IPCX_IOC_QUEUE_LOAN, &arg);
@@ -448,7 +448,7 @@ static int kernel_send(struct ipcx_queue *q, const void *buf, size_t len, int64_
 	if (len > q->attr.msg_max) /* and perhaps than what can be said to the kernel */
 		return q->fd < 0 ? -EBADF : -EMSGSIZE;
 	if (__atomic_load_n(&k->spare, __ATOMIC_RELAXED))
-		spare_drop(k);
+		ipcx_kernel_spare_drop(k);
 	r = deadline == IPCX_NOWAIT ? write_now(q->fd, buf, len) : write(q->fd, buf, len);
 	return r < 0 ? -errno : 0;
 }

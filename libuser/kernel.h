@@ -82,6 +82,7 @@ int ipcx_kernel_fetch(struct ipcx_queue *q, const struct ipcx_msg *m, unsigned i
 /* kernel.c */
 bool ipcx_kernel_revoked(struct ipcx_queue *q);
 bool ipcx_kernel_spare_keep(struct ipcx_kernel_queue *k, const struct ipcx_desc *d);
+void ipcx_kernel_spare_drop(struct ipcx_kernel_queue *k);
 int ipcx_kernel_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, uint32_t kind,
 		     int64_t deadline);
 int ipcx_kernel_cancel(struct ipcx_kernel_queue *k, const struct ipcx_desc *d, unsigned int n);

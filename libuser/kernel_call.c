@@ -174,7 +174,9 @@ int ipcx_kernel_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx
 	if (ipcx_unlikely(r == -ENOBUFS)) {
 		/* with another slot, what was attached to this one would be lost */
 		if (request->priv[IPCX_PRIV_INLINE] & IPCX_CARRIES) {
-			ipcx_kernel(q)->calls = true; /* the caller's next loan has room for it */
+			/* the caller's next loan has room for it, and is a new one */
+			ipcx_kernel(q)->calls = true;
+			ipcx_kernel_spare_drop(ipcx_kernel(q));
 			return r;
 		}
 		r = loan_again(q, request, deadline);

@@ -156,6 +156,34 @@ TEST(library_other_transports)
 	ipcx_region_close(r);
 }
 
+/* A slot that came with a commit has no room for a reply: who was refused is not given it again. */
+TEST(library_call_spare)
+{
+	IPCX_QUEUE_OPTS(opts, .depth = 8, .msg_max = 4096);
+	struct ipcx_msg m, other, reply = {};
+	struct ipcx_queue *q, *full;
+	struct ipcx_region *r;
+
+	ASSERT_TRUE(lib_opens(&r, NULL, PAGE));
+	ASSERT_EQ(0, ipcx_queue_open(&q, "handles-spare", IPCX_CREATE | IPCX_SEND, &opts));
+	ASSERT_EQ(0, ipcx_queue_open(&full, "handles-spare", IPCX_SEND, NULL));
+	ASSERT_EQ(0, ipcx_queue_loan(q, 100, &m, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_loan(q, 100, &other, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_attach(q, &m, r, IPCX_READ));
+	ASSERT_EQ(0, ipcx_queue_commit(q, &other));
+	while (!ipcx_queue_send(full, "x", 1, IPCX_NOWAIT))
+		;
+	EXPECT_EQ(-ENOBUFS, ipcx_queue_call(q, &m, &reply, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_cancel(q, &m));
+	ASSERT_EQ(0, ipcx_queue_loan(q, 100, &m, IPCX_NOWAIT)) TH_LOG("%s", ipcx_error());
+	ASSERT_EQ(0, ipcx_queue_attach(q, &m, r, IPCX_READ));
+	EXPECT_EQ(-EAGAIN, ipcx_queue_call(q, &m, &reply, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_unlink("handles-spare"));
+	ipcx_queue_close(full);
+	ipcx_queue_close(q);
+	ipcx_region_close(r);
+}
+
 /*
  * The first request of a handle is loaned without room for its reply: it keeps what it carries. The
  * next loan has that room.
