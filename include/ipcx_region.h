@@ -188,7 +188,7 @@ int ipcx_region_unlink(const char *uri);
  * -EACCES      the region was not opened for that
  * -EBADF       the queue's handle is closed, because this process was forked; or somebody closed
  *              the descriptor of @r
- * -EDQUOT      your limit on objects, which regions in messages count against, is reached
+ * -EDQUOT      messages of yours carry as many regions as you may have objects
  * -EINVAL      neither IPCX_READ nor IPCX_WRITE
  * -ENOMEM      no memory
  * -ENOSPC      the message carries as many as it can

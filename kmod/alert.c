@@ -357,13 +357,13 @@ void ipcx_alert_dropped_newest(struct ipcx_queue *q, const struct ipcx_slot *slo
 static u32 user_limit(kuid_t uid)
 {
 	unsigned long id = __kuid_val(uid);
-	u64 bytes, objects;
+	struct ipcx_usage usage;
 
 	/* who has nothing has no account */
-	if (!ipcx_user_next(&id, &bytes, &objects) || id != __kuid_val(uid))
-		objects = 0;
-	return objects >= ipcx_user_queues_max() ? IPCX_EVENT_LIMIT_USER_OBJECTS :
-						   IPCX_EVENT_LIMIT_USER_BYTES;
+	if (!ipcx_user_next(&id, &usage) || id != __kuid_val(uid))
+		usage.queues = 0;
+	return usage.queues >= ipcx_user_queues_max() ? IPCX_EVENT_LIMIT_USER_OBJECTS :
+							IPCX_EVENT_LIMIT_USER_BYTES;
 }
 
 /**

@@ -53,7 +53,7 @@ static void regions_empty(struct regions *r)
 {
 	while (r->n) {
 		path_put(&r->r[--r->n].path);
-		ipcx_user_uncharge_queue(r->user);
+		ipcx_user_uncharge_region(r->user);
 	}
 }
 
@@ -113,6 +113,20 @@ void ipcx_carry_exit(void)
 	flush_work(&reap_work);
 }
 
+/* Who reaches no limit is not asked for a capability: to lack one is something for the log. */
+static int charge(const struct ipcx_endpoint *ep, struct ipcx_user *user)
+{
+	const struct cred *old;
+	bool unlimited;
+
+	if (!ipcx_user_charge_region(user, false))
+		return 0;
+	old = override_creds(ep->cred);
+	unlimited = ns_capable(&init_user_ns, CAP_SYS_RESOURCE);
+	revert_creds(old);
+	return unlimited ? ipcx_user_charge_region(user, true) : -EDQUOT;
+}
+
 /* Return: @path, on the account of who opened @ep; or an ERR_PTR. */
 static struct regions *regions_new(const struct ipcx_endpoint *ep, const struct path *path,
 				   u32 flags)
@@ -124,7 +138,7 @@ static struct regions *regions_new(const struct ipcx_endpoint *ep, const struct 
 		return ERR_PTR(-ENOMEM);
 	r->user = ipcx_user_get(ep->uid);
 	if (r->user)
-		err = ipcx_user_charge_queue(r->user, ep->unlimited);
+		err = charge(ep, r->user);
 	if (err) {
 		regions_put(r);
 		return ERR_PTR(err);
@@ -169,8 +183,13 @@ static int attach(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct
 	struct regions *more = regions_new(ep, path, flags);
 	int n;
 
-	if (IS_ERR(more))
-		return PTR_ERR(more);
+	if (IS_ERR(more)) {
+		n = PTR_ERR(more);
+		ipcx_alert_refused(&ep->q->obj,
+				   n == -EDQUOT ? IPCX_EVENT_LIMIT_USER_OBJECTS : ipcx_limit_of(n),
+				   ipcx_culprit_user(&ep->end));
+		return n;
+	}
 	spin_lock(&ep->q->lock);
 	n = attach_locked(ep, slot, &more);
 	spin_unlock(&ep->q->lock);

@@ -191,6 +191,7 @@ static void endpoint_put(struct ipcx_endpoint *ep)
 		ipcx_credit_forget(ep);
 	if (ep->map.dummy)
 		put_page(ep->map.dummy);
+	put_cred(ep->cred);
 	kfree(ep);
 	ipcx_object_put(&q->obj);
 	put_net(net);

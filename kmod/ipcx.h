@@ -51,7 +51,8 @@ static_assert(IPCX_MSG_MAX <= U32_MAX); /* ipcx_slot::len */
  * @refs: objects and callers that use it; 0 takes it out under users_lock
  * @uid: whose it is
  * @bytes: payload pages and slot tables
- * @queues: queues, topics and regions created and still there, and regions in messages
+ * @queues: queues, topics and regions created and still there
+ * @regions: in messages that the user sent and that are not over
  * @spent: what messages that are over carried, and was not put yet
  */
 struct ipcx_user {
@@ -59,7 +60,20 @@ struct ipcx_user {
 	kuid_t uid;
 	atomic64_t bytes;
 	atomic64_t queues;
+	atomic64_t regions;
 	atomic_t spent;
+};
+
+/**
+ * struct ipcx_usage - what counts against a user
+ * @bytes: see struct ipcx_user
+ * @queues: likewise
+ * @regions: likewise
+ */
+struct ipcx_usage {
+	u64 bytes;
+	u64 queues;
+	u64 regions;
 };
 
 bool ipcx_counter_add(atomic64_t *counter, u64 n, u64 max);
@@ -69,7 +83,9 @@ int ipcx_user_charge(struct ipcx_user *user, u64 bytes, bool unlimited);
 void ipcx_user_uncharge(struct ipcx_user *user, u64 bytes);
 int ipcx_user_charge_queue(struct ipcx_user *user, bool unlimited);
 void ipcx_user_uncharge_queue(struct ipcx_user *user);
-bool ipcx_user_next(unsigned long *uid, u64 *bytes, u64 *queues);
+int ipcx_user_charge_region(struct ipcx_user *user, bool unlimited);
+void ipcx_user_uncharge_region(struct ipcx_user *user);
+bool ipcx_user_next(unsigned long *uid, struct ipcx_usage *usage);
 u64 ipcx_user_bytes_max(void);
 u32 ipcx_user_queues_max(void);
 void ipcx_user_bytes_max_set(u64 max);
@@ -334,7 +350,7 @@ struct ipcx_queue {
  * @rights: IPCX_OPEN_SEND, IPCX_OPEN_RECV
  * @uid: of its opener, stamped on every message
  * @gid: likewise
- * @unlimited: its opener is not bound by the limits of users
+ * @cred: of its opener
  * @party: its slots, protected by the queue's lock
  * @map: its windows
  * @answer_wait: who sleeps until @party has an answer
@@ -347,7 +363,7 @@ struct ipcx_endpoint {
 	u32 rights;
 	kuid_t uid;
 	kgid_t gid;
-	bool unlimited;
+	const struct cred *cred;
 	struct ipcx_party party;
 	struct ipcx_map map;
 	wait_queue_head_t answer_wait;

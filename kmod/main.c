@@ -94,6 +94,7 @@ static long ipcx_info(struct file *file, void __user *arg)
 	info.out_user_bytes_max = ipcx_user_bytes_max();
 	info.out_user_queues = atomic64_read(&user->queues);
 	info.out_user_queues_max = ipcx_user_queues_max();
+	info.out_user_regions = atomic64_read(&user->regions);
 	ipcx_user_put(user);
 	return ipcx_copy_out(arg, info.size, &info, sizeof(info));
 }
@@ -168,7 +169,7 @@ static struct miscdevice ipcx_device = {
 /* The layout is what user space was built against: it may grow, never change. */
 static void __init abi_check(void)
 {
-	BUILD_BUG_ON(sizeof(struct ipcx_info) != 56);
+	BUILD_BUG_ON(sizeof(struct ipcx_info) != 64);
 	BUILD_BUG_ON(sizeof(struct ipcx_queue_open) != 176);
 	BUILD_BUG_ON(sizeof(struct ipcx_unlink) != 24);
 	BUILD_BUG_ON(sizeof(struct ipcx_desc) != 64);

@@ -4,16 +4,17 @@
 
 #include "netlink.h"
 
-static int limit_put(struct sk_buff *skb, const struct ipcx_asker *asker, kuid_t uid, u64 bytes,
-		     u64 objects)
+static int limit_put(struct sk_buff *skb, const struct ipcx_asker *asker, kuid_t uid,
+		     const struct ipcx_usage *usage)
 {
 	const u16 pad = IPCX_A_LIMIT_PAD;
 
 	if (nla_put_u32(skb, IPCX_A_LIMIT_UID, from_kuid_munged(asker->cred->user_ns, uid)) ||
-	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_BYTES, bytes, pad) ||
+	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_BYTES, usage->bytes, pad) ||
 	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_BYTES_MAX, ipcx_user_bytes_max(), pad) ||
-	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_OBJECTS, objects, pad) ||
+	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_OBJECTS, usage->queues, pad) ||
 	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_OBJECTS_MAX, ipcx_user_queues_max(), pad) ||
+	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_REGIONS, usage->regions, pad) ||
 	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_DEPTH_MAX, ipcx_queue_depth_max(), pad) ||
 	    nla_put_u64_64bit(skb, IPCX_A_LIMIT_MSG_MAX, ipcx_queue_msg_max(), pad))
 		return -EMSGSIZE;
@@ -38,7 +39,7 @@ int ipcx_limit_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	const struct nlattr *attr = info->attrs[IPCX_A_LIMIT_UID];
 	int err = ipcx_attrs_once(info->nlhdr, info->extack);
-	u64 bytes = 0, objects = 0;
+	struct ipcx_usage usage = {};
 	struct ipcx_asker asker;
 	struct sk_buff *reply;
 	unsigned long id;
@@ -59,21 +60,19 @@ int ipcx_limit_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!reply)
 		return -ENOMEM;
 	id = __kuid_val(uid);
-	if (ipcx_user_next(&id, &bytes, &objects) && id != __kuid_val(uid)) {
-		bytes = 0; /* of another user */
-		objects = 0;
-	}
-	return ipcx_reply_end(reply, head, limit_put(reply, &asker, uid, bytes, objects), info);
+	if (ipcx_user_next(&id, &usage) && id != __kuid_val(uid))
+		usage = (struct ipcx_usage){}; /* of another user */
+	return ipcx_reply_end(reply, head, limit_put(reply, &asker, uid, &usage), info);
 }
 
 static int limit_dump(struct sk_buff *skb, struct netlink_callback *cb,
-		      const struct ipcx_asker *asker, kuid_t uid, u64 bytes, u64 objects)
+		      const struct ipcx_asker *asker, kuid_t uid, const struct ipcx_usage *usage)
 {
 	void *head = ipcx_dump_message(skb, cb, IPCX_CMD_LIMIT_GET, 0);
 
 	if (!head)
 		return -EMSGSIZE;
-	if (limit_put(skb, asker, uid, bytes, objects)) {
+	if (limit_put(skb, asker, uid, usage)) {
 		genlmsg_cancel(skb, head);
 		return -EMSGSIZE;
 	}
@@ -94,17 +93,17 @@ int ipcx_limit_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct ipcx_cursor *cursor = ipcx_cursor(cb);
 	struct ipcx_asker asker;
-	u64 bytes, objects;
+	struct ipcx_usage usage;
 	int err = ipcx_dump_begin(cb, 0, IPCX_A_LIMIT_UID);
 
 	if (err)
 		return err;
 	ipcx_asker_init(&asker, cb->skb);
-	while (!err && ipcx_user_next(&cursor->id, &bytes, &objects)) {
+	while (!err && ipcx_user_next(&cursor->id, &usage)) {
 		kuid_t uid = KUIDT_INIT(cursor->id);
 
 		if (may_see(&asker, uid))
-			err = limit_dump(skb, cb, &asker, uid, bytes, objects);
+			err = limit_dump(skb, cb, &asker, uid, &usage);
 		if (!err)
 			cursor->id++;
 		cond_resched();

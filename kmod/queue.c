@@ -341,7 +341,7 @@ static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue
 	ep->rights = flags & (IPCX_OPEN_SEND | IPCX_OPEN_RECV);
 	ep->uid = dev->f_cred->euid;
 	ep->gid = dev->f_cred->egid;
-	ep->unlimited = file_ns_capable(dev, &init_user_ns, CAP_SYS_RESOURCE);
+	ep->cred = get_cred(dev->f_cred);
 	ipcx_party_init(&ep->party);
 	ipcx_map_init(&ep->map);
 	init_waitqueue_head(&ep->answer_wait);
@@ -363,6 +363,7 @@ err_credit:
 		ipcx_credit_forget(ep);
 	}
 err_ep:
+	put_cred(ep->cred);
 	put_net(ep->net);
 	kfree(ep);
 	return ERR_PTR(err);

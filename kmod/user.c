@@ -19,10 +19,11 @@ MODULE_PARM_DESC(user_bytes_max,
 
 static unsigned int user_queues_max = 1024;
 module_param(user_queues_max, uint, 0644);
-MODULE_PARM_DESC(user_queues_max,
-		 "Queues, topics and regions that one user may have created, and have in messages");
+MODULE_PARM_DESC(
+	user_queues_max,
+	"Queues, topics and regions that one user may have created; and regions in messages");
 
-static DEFINE_XARRAY(users);	/* by number */
+static DEFINE_XARRAY(users); /* by number */
 static DEFINE_MUTEX(users_lock);
 
 /**
@@ -132,20 +133,20 @@ void ipcx_user_put(struct ipcx_user *user)
 /**
  * ipcx_user_next() - look at an account
  * @uid: the account of this number, or the next one that there is; set to its number
- * @bytes: set to the bytes charged
- * @queues: set to the queues charged
+ * @usage: set to what counts against it
  *
  * Return: whether there is one.
  */
-bool ipcx_user_next(unsigned long *uid, u64 *bytes, u64 *queues)
+bool ipcx_user_next(unsigned long *uid, struct ipcx_usage *usage)
 {
 	struct ipcx_user *user;
 
 	mutex_lock(&users_lock);
 	user = xa_find(&users, uid, ULONG_MAX, XA_PRESENT);
 	if (user) {
-		*bytes = atomic64_read(&user->bytes);
-		*queues = atomic64_read(&user->queues);
+		usage->bytes = atomic64_read(&user->bytes);
+		usage->queues = atomic64_read(&user->queues);
+		usage->regions = atomic64_read(&user->regions);
 	}
 	mutex_unlock(&users_lock);
 	return user;
@@ -177,7 +178,7 @@ void ipcx_user_uncharge(struct ipcx_user *user, u64 bytes)
 }
 
 /**
- * ipcx_user_charge_queue() - count a queue against a user
+ * ipcx_user_charge_queue() - count a queue, topic or region against a user
  * @user: the user
  * @unlimited: count, but do not refuse
  *
@@ -187,18 +188,43 @@ int ipcx_user_charge_queue(struct ipcx_user *user, bool unlimited)
 {
 	u64 max = unlimited ? S64_MAX : ipcx_user_queues_max();
 
-	if (ipcx_counter_add(&user->queues, 1, max))
-		return 0;
-	/* what is over counts until it is put; that may have come to its end meanwhile */
-	ipcx_carry_flush(user);
 	return ipcx_counter_add(&user->queues, 1, max) ? 0 : -EDQUOT;
 }
 
 /**
- * ipcx_user_uncharge_queue() - take a queue from a user's account
+ * ipcx_user_uncharge_queue() - take a queue, topic or region from a user's account
  * @user: the user
  */
 void ipcx_user_uncharge_queue(struct ipcx_user *user)
 {
 	atomic64_dec(&user->queues);
+}
+
+/**
+ * ipcx_user_charge_region() - count a region in a message against a user
+ * @user: the user
+ * @unlimited: count, but do not refuse
+ *
+ * How long it stays is the receiver's affair, so it keeps nobody from making objects.
+ *
+ * Return: 0, or -EDQUOT if there are as many as the user may have objects.
+ */
+int ipcx_user_charge_region(struct ipcx_user *user, bool unlimited)
+{
+	u64 max = unlimited ? S64_MAX : ipcx_user_queues_max();
+
+	if (ipcx_counter_add(&user->regions, 1, max))
+		return 0;
+	/* what is over counts until it is put; that may have come to its end meanwhile */
+	ipcx_carry_flush(user);
+	return ipcx_counter_add(&user->regions, 1, max) ? 0 : -EDQUOT;
+}
+
+/**
+ * ipcx_user_uncharge_region() - take a region in a message from a user's account
+ * @user: the user
+ */
+void ipcx_user_uncharge_region(struct ipcx_user *user)
+{
+	atomic64_dec(&user->regions);
 }

@@ -65,7 +65,7 @@ static int attach_failed(const struct ipcx_queue *q, int err)
 					   "leave it to ipcx_region_close()");
 	case EDQUOT:
 		return ipcx_fail(err,
-				 "uid %u has as many queues, topics, regions, and regions in messages as "
+				 "messages of uid %u carry as many regions as "
 				 "/sys/module/ipcx/parameters/user_queues_max says; have messages "
 				 "released or raise it",
 				 geteuid());

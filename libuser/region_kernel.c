@@ -43,9 +43,9 @@ static int open_failed(const struct ipcx_region_open *arg, const char *name, int
 				 quoted);
 	case EDQUOT:
 		return ipcx_fail(err,
-				 "region %s: uid %u has as many queues, topics, regions and regions in "
-				 "messages as /sys/module/ipcx/parameters/user_queues_max says; remove "
-				 "some or raise it",
+				 "region %s: uid %u has as many queues, topics and regions as "
+				 "/sys/module/ipcx/parameters/user_queues_max says; remove some or "
+				 "raise it",
 				 quoted, geteuid());
 	case ENOENT:
 		return ipcx_fail(err,

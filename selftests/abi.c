@@ -25,7 +25,7 @@ static const struct op {
 	bool array;
 	bool pair;
 } ops[] = {
-	{ "INFO", IPCX_IOC_INFO, 56, 56, 0, true },
+	{ "INFO", IPCX_IOC_INFO, 64, 56, 0, true },
 	{ "QUEUE_OPEN", IPCX_IOC_QUEUE_OPEN, 176, 168, IPCX_OPEN_VALID_FLAGS, true },
 	{ "UNLINK", IPCX_IOC_UNLINK, 24, 24, IPCX_UNLINK_VALID_FLAGS, true },
 	{ "QUEUE_LOAN", IPCX_IOC_QUEUE_LOAN, 32, 32, IPCX_LOAN_VALID_FLAGS, .array = true },

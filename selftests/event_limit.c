@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "event_alert.h"
+#include "region_use.h"
 #include "topic_util.h"
 
 #define PARAM "/sys/module/ipcx/parameters/"
@@ -35,7 +36,9 @@ static void step(int to, int from)
 		_exit(90);
 }
 
-/* A user with limits: too much for a message, too many queues, too large a queue. */
+static int region; /* of root */
+
+/* A user with limits: too much for a message, too large a queue, too many queues, and regions. */
 static void limited_user(int to, int from)
 {
 	struct end e[2] = { { .o = { .depth = 8, .msg_max = 1 << 20 } }, { .o.depth = 65536 } };
@@ -52,6 +55,10 @@ static void limited_user(int to, int from)
 	e[1].o = (struct ipcx_queue_open){ .depth = 1 };
 	if (end_open(&e[1], "event-many", CREATE | SENDRECV) != -EDQUOT)
 		_exit(3);
+	step(to, from);
+	if (raw_loan(e[0].fd, &d, 1, 0) != 1 || region_attach(e[0].fd, d.slot, region, BOTH) ||
+	    region_attach(e[0].fd, d.slot, region, BOTH) != -EDQUOT || raw_cancel(e[0].fd, &d) != 1)
+		_exit(4);
 	_exit(0);
 }
 
@@ -76,6 +83,7 @@ TEST_F(alert, limits_of_a_user)
 	ASSERT_TRUE(get_file(PARAM "user_bytes_max", bytes, sizeof(bytes)));
 	ASSERT_TRUE(get_file(PARAM "user_queues_max", queues, sizeof(queues)));
 	ASSERT_EQ(0, put_file(PARAM "user_bytes_max", "65536"));
+	region = region_new(PAGE);
 	pid = fork();
 	if (!pid)
 		limited_user(from[1], to[0]);
@@ -88,10 +96,15 @@ TEST_F(alert, limits_of_a_user)
 	EXPECT_TRUE(user_is(0, "event-large", pid, LIMIT(USER_BYTES), 65536));
 	ASSERT_EQ(0, put_file(PARAM "user_queues_max", "1"));
 	ASSERT_EQ(1, write(to[1], "g", 1));
+	ASSERT_EQ(1, read(from[0], &c, 1));
+	ASSERT_EQ(0, event_only(self->fd));
+	EXPECT_TRUE(user_is(0, "event-many", pid, LIMIT(USER_OBJECTS), 1));
+	ASSERT_EQ(1, write(to[1], "g", 1));
 	/* what it leaves behind is a loan that failed, which is none */
 	EXPECT_EQ(0, exit_status(pid));
 	ASSERT_EQ(0, event_only(self->fd));
-	EXPECT_TRUE(user_is(0, "event-many", pid, LIMIT(USER_OBJECTS), 1));
+	EXPECT_TRUE(user_is(1, "event-user", pid, LIMIT(USER_OBJECTS), 1));
+	close(region);
 	put_file(PARAM "user_bytes_max", bytes);
 	put_file(PARAM "user_queues_max", queues);
 }

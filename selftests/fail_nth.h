@@ -21,7 +21,7 @@ struct call {
 	void (*teardown)(void);
 };
 
-#define SITES_MAX	20000
+#define SITES_MAX 20000
 
 static int fail_nth_fd = -1, kmsg_fd = -1;
 static char fail_nth_said[256];
@@ -166,7 +166,8 @@ static inline int fail_nth_once(const struct call *c, int n, char *site, size_t 
 	if (again < 0)
 		return why("site %d, %s: fails again: %s", n, site, strerror(-again));
 	if (accounts(&after) || after.out_user_bytes != before.out_user_bytes ||
-	    after.out_user_queues != before.out_user_queues)
+	    after.out_user_queues != before.out_user_queues ||
+	    after.out_user_regions != before.out_user_regions)
 		return why("site %d, %s: %llu bytes and %u queues are left", n, site,
 			   (unsigned long long)after.out_user_bytes, after.out_user_queues);
 	if (next_fd() != fd)

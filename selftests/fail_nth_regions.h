@@ -139,7 +139,7 @@ static void no_carrier(void)
 	end_close(&carrier);
 	close(region_fd);
 	for (int i = 0; i < 1000; i++) {
-		if (accounts(&info) || info.out_user_queues == uncarried.out_user_queues)
+		if (accounts(&info) || info.out_user_regions == uncarried.out_user_regions)
 			break;
 		poll(NULL, 0, 10);
 	}

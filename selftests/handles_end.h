@@ -186,14 +186,14 @@ TEST(not_who_releases)
 }
 
 /* Return: the objects of this user, or a negative errno. */
-static int own_objects(void)
+static int own_regions(void)
 {
 	struct ipcx_info i = { .size = sizeof(i) };
 
-	return device_ioctl(IPCX_IOC_INFO, &i) ?: (int)i.out_user_queues;
+	return device_ioctl(IPCX_IOC_INFO, &i) ?: (int)i.out_user_regions;
 }
 
-/* A queue, and four regions in two messages: five objects. Return: 0, or the line that failed. */
+/* Four regions in two messages. Return: 0, or the line that failed. */
 static int send_to_the_limit(void)
 {
 	struct end q = { .o = { .depth = 4, .msg_max = PAGE } }, more = {};
@@ -202,8 +202,8 @@ static int send_to_the_limit(void)
 
 	if (setuid(1000))
 		return __LINE__;
-	fd = region_new(PAGE); /* without a name it counts in messages only */
-	if (fd < 0 || end_open(&q, NULL, CREATE | SENDRECV) || own_objects() != 1)
+	fd = region_new(PAGE); /* of that user, gone once it is closed and its messages are over */
+	if (fd < 0 || end_open(&q, NULL, CREATE | SENDRECV) || own_regions())
 		return __LINE__;
 	for (int i = 0; i < 3; i++)
 		if (raw_loan(q.fd, &d[i], 100, 0) != 1)
@@ -211,47 +211,55 @@ static int send_to_the_limit(void)
 	for (int i = 0; i < 4; i++)
 		if (region_attach(q.fd, d[i / 2].slot, fd, BOTH) != i % 2)
 			return __LINE__;
-	if (own_objects() != 5 || region_attach(q.fd, d[2].slot, fd, BOTH) != -EDQUOT)
+	if (own_regions() != 4 || region_attach(q.fd, d[2].slot, fd, BOTH) != -EDQUOT)
 		return __LINE__;
 	if (raw_commit(q.fd, &d[0]) != 1 || raw_take(q.fd, &d[0], 0) != 1 ||
 	    region_attach(q.fd, d[2].slot, fd, BOTH) != -EDQUOT)
 		return __LINE__;
+	/* that keeps nobody from making objects */
+	if (end_open(&more, NULL, CREATE | SENDRECV))
+		return __LINE__;
+	end_close(&more);
 	/* what is over makes room at once; refused ones have left nothing */
 	if (raw_release(q.fd, &d[0]) != 1 || region_attach(q.fd, d[2].slot, fd, BOTH) != 0 ||
 	    region_attach(q.fd, d[2].slot, fd, BOTH) != 1 ||
-	    region_attach(q.fd, d[2].slot, fd, BOTH) != -EDQUOT || own_objects() != 5)
+	    region_attach(q.fd, d[2].slot, fd, BOTH) != -EDQUOT || own_regions() != 4)
 		return __LINE__;
 	if (raw_cancel(q.fd, &d[1]) != 1 || region_attach(q.fd, d[2].slot, fd, BOTH) != 2)
 		return __LINE__;
-	/* for other objects, too */
-	if (region_attach(q.fd, d[2].slot, fd, BOTH) != 3 || raw_cancel(q.fd, &d[2]) != 1 ||
-	    end_open(&more, NULL, CREATE | SENDRECV))
-		return __LINE__;
-	end_close(&more);
+	close(fd);
 	end_close(&q);
-	for (int i = 0; own_objects() && i < 1000; i++)
+	for (int i = 0; own_regions() && i < 1000; i++)
 		poll(NULL, 0, 10);
-	return own_objects() ? __LINE__ : 0;
+	return own_regions() ? __LINE__ : 0;
 }
 
-/* What messages carry counts for who attached it, until they are over. */
-TEST(limit_of_a_user)
+/* Return: exit status of a process that does what it may with @max objects. */
+static int with_objects(const char *max, int (*work)(void))
 {
 	char old[32];
 	pid_t pid;
+	int status;
 
-	ASSERT_TRUE(get_file(QUEUES_MAX, old, sizeof(old)));
-	ASSERT_EQ(0, put_file(QUEUES_MAX, "5"));
+	if (!get_file(QUEUES_MAX, old, sizeof(old)) || put_file(QUEUES_MAX, max))
+		return -1;
 	pid = fork();
 	if (!pid) {
-		int line = send_to_the_limit();
+		int line = work();
 
 		if (line)
 			fprintf(stderr, "# line %d\n", line);
 		_exit(!!line);
 	}
-	EXPECT_EQ(0, exit_status(pid));
+	status = exit_status(pid);
 	put_file(QUEUES_MAX, old);
+	return status;
+}
+
+/* What messages carry counts for who attached it, until they are over. */
+TEST(limit_of_a_user)
+{
+	EXPECT_EQ(0, with_objects("4", send_to_the_limit));
 }
 
 /* A queue that is over keeps none, though a tap keeps the queue. */
@@ -267,40 +275,50 @@ TEST(tap_keeps_none)
 	ASSERT_EQ(1, raw_commit(q.fd, &d));
 	tap = tap_open(IPCX_KIND_QUEUE, "handles-over", 64);
 	ASSERT_LE(0, tap);
-	EXPECT_EQ(2, own_objects());
+	EXPECT_EQ(1, own_regions());
 	end_close(&q);
-	for (int i = 0; own_objects() && i < 1000; i++)
+	for (int i = 0; own_regions() && i < 1000; i++)
 		poll(NULL, 0, 10);
-	EXPECT_EQ(0, own_objects());
+	EXPECT_EQ(0, own_regions());
 	close(tap);
 	close(fd);
+}
+
+static int region_of_root;
+
+static int send_to_roots(void)
+{
+	struct end mine = {};
+	struct ipcx_desc d;
+
+	if (setuid(1000) || end_open(&mine, "handles-limit", IPCX_OPEN_SEND) ||
+	    raw_loan(mine.fd, &d, 100, 0) != 1)
+		return __LINE__;
+	if (region_attach(mine.fd, d.slot, region_of_root, BOTH) != -EDQUOT || own_regions())
+		return __LINE__;
+	return 0;
+}
+
+static int send_own(void)
+{
+	struct end mine = {};
+	struct ipcx_desc d;
+
+	if (end_open(&mine, "handles-limit", IPCX_OPEN_SEND) || raw_loan(mine.fd, &d, 100, 0) != 1)
+		return __LINE__;
+	return region_attach(mine.fd, d.slot, region_of_root, BOTH) ? __LINE__ : 0;
 }
 
 /* It is the sender's account, whose queue it is or not. CAP_SYS_RESOURCE is not bound by it. */
 TEST(limit_of_the_sender)
 {
 	struct end q = { .o = { .depth = 2, .msg_max = PAGE, .mode = 0666 } };
-	struct ipcx_desc d;
-	int fd = region_new(PAGE);
-	char old[32];
-	pid_t pid;
 
+	region_of_root = region_new(PAGE);
 	ASSERT_EQ(0, end_open(&q, "handles-limit", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
-	ASSERT_TRUE(get_file(QUEUES_MAX, old, sizeof(old)));
-	ASSERT_EQ(0, put_file(QUEUES_MAX, "0"));
-	pid = fork();
-	if (!pid) {
-		struct end mine = {};
-
-		_exit(setuid(1000) || end_open(&mine, "handles-limit", IPCX_OPEN_SEND) ||
-		      raw_loan(mine.fd, &d, 100, 0) != 1 ||
-		      region_attach(mine.fd, d.slot, fd, BOTH) != -EDQUOT || own_objects());
-	}
-	EXPECT_EQ(0, exit_status(pid));
-	ASSERT_EQ(1, raw_loan(q.fd, &d, 100, 0));
-	EXPECT_EQ(0, region_attach(q.fd, d.slot, fd, BOTH));
-	put_file(QUEUES_MAX, old);
-	close(fd);
+	EXPECT_EQ(0, with_objects("0", send_to_roots));
+	EXPECT_EQ(0, with_objects("0", send_own));
+	close(region_of_root);
 	end_close(&q);
 }
 

@@ -235,6 +235,38 @@ TEST_F(memcg, records_of_regions)
 	close(deep_region);
 }
 
+/* Regions that have room for one at a time: memory of a message that was released is free. */
+static int send_in_turn(void)
+{
+	struct end e = { .o = { .depth = 4 } };
+	struct ipcx_desc d;
+	char *p;
+	int fd;
+
+	if (end_open(&e, NULL, CREATE | SENDRECV))
+		return 1;
+	for (int i = 0; i < 50; i++) {
+		fd = region_new(5 * MIB);
+		p = mmap(NULL, 5 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (p == MAP_FAILED)
+			return 2;
+		memset(p, 'r', 5 * MIB);
+		if (raw_loan(e.fd, &d, 8, 0) != 1 || region_attach(e.fd, d.slot, fd, BOTH) ||
+		    raw_commit(e.fd, &d) != 1 || munmap(p, 5 * MIB) || close(fd))
+			return 3;
+		if (raw_take(e.fd, &d, 0) != 1 || raw_release(e.fd, &d) != 1)
+			return 4;
+	}
+	end_close(&e);
+	return 0;
+}
+
+TEST_F(memcg, regions_in_turn)
+{
+	ASSERT_EQ(0, group_write("b", "memory.max", "8388608"));
+	EXPECT_EQ(0, in_group("b", send_in_turn));
+}
+
 static uint64_t user_bytes(void)
 {
 	struct ipcx_info i = { .size = sizeof(i) };

@@ -504,6 +504,7 @@ TEST_F(nl, limits)
 	EXPECT_EQ(info.out_user_bytes_max, LIMIT(0, BYTES_MAX));
 	EXPECT_EQ(info.out_user_queues, LIMIT(0, OBJECTS));
 	EXPECT_EQ(info.out_user_queues_max, LIMIT(0, OBJECTS_MAX));
+	EXPECT_EQ(info.out_user_regions, LIMIT(0, REGIONS));
 	EXPECT_EQ(info.out_depth_max, LIMIT(0, DEPTH_MAX));
 	EXPECT_EQ(info.out_msg_max, LIMIT(0, MSG_MAX));
 	/* a user without anything */

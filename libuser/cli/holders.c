@@ -31,6 +31,7 @@ static const struct field limit_fields[] = {
 	{ IPCX_A_LIMIT_BYTES_MAX, "bytes_max", FORM_SIZE },
 	{ IPCX_A_LIMIT_OBJECTS, "objects", FORM_NUMBER },
 	{ IPCX_A_LIMIT_OBJECTS_MAX, "objects_max", FORM_NUMBER },
+	{ IPCX_A_LIMIT_REGIONS, "regions", FORM_NUMBER },
 	{ IPCX_A_LIMIT_DEPTH_MAX, "depth_max", FORM_NUMBER },
 	{ IPCX_A_LIMIT_MSG_MAX, "msg_max", FORM_SIZE },
 };

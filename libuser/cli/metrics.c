@@ -73,7 +73,8 @@ static const struct metric limit_metrics[] = {
 	GAUGE(LIMIT_BYTES, "user_memory_bytes", "Memory that counts against a user."),
 	GAUGE(LIMIT_BYTES_MAX, "user_memory_max_bytes", "Limit of that."),
 	GAUGE(LIMIT_OBJECTS, "user_objects", "Objects that count against a user."),
-	GAUGE(LIMIT_OBJECTS_MAX, "user_objects_max", "Limit of those."),
+	GAUGE(LIMIT_OBJECTS_MAX, "user_objects_max", "Limit of those, and of user_regions."),
+	GAUGE(LIMIT_REGIONS, "user_regions", "Regions in messages that a user sent."),
 };
 
 /* clang-format on */

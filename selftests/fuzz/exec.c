@@ -24,11 +24,11 @@
 
 #include "fuzz.h"
 
-#define TICK_MS		3	/* ends every sleep of a process without a deadline */
-#define TIMEOUT_MS	3000	/* of a program: then it is killed */
-#define DEAD_MS		20000	/* until killed processes and their queues must be gone */
-#define SLEEP_US	2000	/* at most, between two looks at what is left */
-#define FORKS_MAX	2
+#define TICK_MS 3 /* ends every sleep of a process without a deadline */
+#define TIMEOUT_MS 3000 /* of a program: then it is killed */
+#define DEAD_MS 20000 /* until killed processes and their queues must be gone */
+#define SLEEP_US 2000 /* at most, between two looks at what is left */
+#define FORKS_MAX 2
 
 struct shared *shared;
 
@@ -401,7 +401,8 @@ static bool same_account(int i)
 	struct ipcx_info now;
 
 	return info_get(devs[i], &now) && now.out_user_bytes == baseline[i].out_user_bytes &&
-	       now.out_user_queues == baseline[i].out_user_queues;
+	       now.out_user_queues == baseline[i].out_user_queues &&
+	       now.out_user_regions == baseline[i].out_user_regions;
 }
 
 /* Escapes of three octal digits become bytes, in place. Return: the length. */

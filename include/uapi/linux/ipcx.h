@@ -20,9 +20,8 @@
  * would have to and the deadline is NOWAIT, and with ETIMEDOUT at the deadline. A signal before the
  * first slot or message ends them with EINTR; all but CALL are restarted if it has SA_RESTART. No
  * other ioctl blocks, but OPEN, ATTACH, FETCH, and COMMIT in a SEALED queue, as long as an
- * allocation may. What a message carried is free soon after it is over: who makes a region, or has
- * reached the limit on objects, waits in OPEN and ATTACH until that of his is, whatever signal
- * comes.
+ * allocation may. What a message carried is free soon after it is over: who makes a region, or in
+ * ATTACH has reached the limit, waits until that of his is, whatever signal comes.
  *
  * An ioctl that fails has changed nothing, except where it says so. One that takes an array returns
  * how many entries it did; the error of the first entry it could not do is returned only when it
@@ -77,8 +76,10 @@ enum ipcx_kind { IPCX_KIND_QUEUE = 1, IPCX_KIND_TOPIC, IPCX_KIND_REGION }; /* of
  * @out_msg_max: largest msg_max of a queue, bytes
  * @out_user_bytes: bytes charged to the user who opened this file
  * @out_user_bytes_max: limit of @out_user_bytes (module parameter user_bytes_max)
- * @out_user_queues: objects that this user created and that exist, and regions in its messages
- * @out_user_queues_max: limit of @out_user_queues (module parameter user_queues_max)
+ * @out_user_queues: objects that this user created and that exist
+ * @out_user_queues_max: limit of @out_user_queues, and likewise of @out_user_regions (module
+ *	parameter user_queues_max)
+ * @out_user_regions: regions in messages that this user sent and that are not over
  *
  * CAP_SYS_RESOURCE is not bound by the limits. Can also fail with ENOMEM.
  */
@@ -93,6 +94,7 @@ struct ipcx_info {
 	__aligned_u64 out_user_bytes_max;
 	__u32 out_user_queues;
 	__u32 out_user_queues_max;
+	__aligned_u64 out_user_regions;
 };
 
 /* struct ipcx_queue_open::flags */

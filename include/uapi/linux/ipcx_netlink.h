@@ -86,7 +86,8 @@ enum ipcx_event_kind {
  * @IPCX_EVENT_LIMIT_USER_BYTES: bytes of the user who pays, of a queue who made it, of a ring or
  *	subscription who opened it
  * @IPCX_EVENT_LIMIT_MEMORY: there is none, or no more in the cgroup
- * @IPCX_EVENT_LIMIT_USER_OBJECTS: objects that the user may have made
+ * @IPCX_EVENT_LIMIT_USER_OBJECTS: objects that the user may have made, or regions in messages that
+ *	it sent
  * @IPCX_EVENT_LIMIT_PEERS: publishers or subscriptions of a topic, or users who may send to a queue
  * @IPCX_EVENT_LIMIT_MAX_DELIVERIES: deliveries in vain
  * @IPCX_EVENT_LIMIT_LEASE_MS: how long a message may be held, in milliseconds
@@ -286,11 +287,11 @@ enum ipcx_holder_attr {
  * @IPCX_A_LIMIT_UID: the user (u32)
  * @IPCX_A_LIMIT_BYTES: bytes of payload and tables of queues and topics (u64)
  * @IPCX_A_LIMIT_BYTES_MAX: limit of those (u64)
- * @IPCX_A_LIMIT_OBJECTS: queues, topics and regions that the user made and that still exist, and
- *	regions in messages (u64)
- * @IPCX_A_LIMIT_OBJECTS_MAX: limit of those (u64)
+ * @IPCX_A_LIMIT_OBJECTS: queues, topics and regions that the user made and that still exist (u64)
+ * @IPCX_A_LIMIT_OBJECTS_MAX: limit of those, and likewise of regions (u64)
  * @IPCX_A_LIMIT_DEPTH_MAX: largest depth of a queue (u64)
  * @IPCX_A_LIMIT_MSG_MAX: largest length of a message (u64)
+ * @IPCX_A_LIMIT_REGIONS: regions in messages that the user sent and that are not over (u64)
  */
 enum ipcx_limit_attr {
 	IPCX_A_LIMIT_PAD = 1,
@@ -300,10 +301,11 @@ enum ipcx_limit_attr {
 	IPCX_A_LIMIT_OBJECTS,
 	IPCX_A_LIMIT_OBJECTS_MAX,
 	IPCX_A_LIMIT_DEPTH_MAX,
-	IPCX_A_LIMIT_MSG_MAX
+	IPCX_A_LIMIT_MSG_MAX,
+	IPCX_A_LIMIT_REGIONS
 };
 
-#define IPCX_A_LIMIT_MAX	IPCX_A_LIMIT_MSG_MAX
+#define IPCX_A_LIMIT_MAX	IPCX_A_LIMIT_REGIONS
 
 /**
  * enum ipcx_event_attr - what has happened; what is not of it or not known is left out
