@@ -193,6 +193,22 @@ static int own_regions(void)
 	return device_ioctl(IPCX_IOC_INFO, &i) ?: (int)i.out_user_regions;
 }
 
+/* A region that only a message keeps: to free it takes a while. */
+static int attach_large(int end, uint32_t slot)
+{
+	size_t size = 64 << 20;
+	int fd = region_new(size), ret;
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	memset(p, 'l', size);
+	ret = region_attach(end, slot, fd, BOTH);
+	munmap(p, size);
+	close(fd);
+	return ret;
+}
+
 /* Four regions in two messages. Return: 0, or the line that failed. */
 static int send_to_the_limit(void)
 {
@@ -208,7 +224,9 @@ static int send_to_the_limit(void)
 	for (int i = 0; i < 3; i++)
 		if (raw_loan(q.fd, &d[i], 100, 0) != 1)
 			return __LINE__;
-	for (int i = 0; i < 4; i++)
+	if (attach_large(q.fd, d[0].slot))
+		return __LINE__;
+	for (int i = 1; i < 4; i++)
 		if (region_attach(q.fd, d[i / 2].slot, fd, BOTH) != i % 2)
 			return __LINE__;
 	if (own_regions() != 4 || region_attach(q.fd, d[2].slot, fd, BOTH) != -EDQUOT)

@@ -235,17 +235,46 @@ TEST_F(memcg, records_of_regions)
 	close(deep_region);
 }
 
+static int to_busy[2], from_busy[2];
+
+/* Each time that it is asked to, it gives whoever frees what messages carried much to do. */
+static void release_much(void)
+{
+	struct end e = { .o = { .depth = 4 } };
+	struct ipcx_desc d;
+	char *p, c;
+	int fd;
+
+	if (end_open(&e, NULL, CREATE | SENDRECV))
+		_exit(1);
+	for (;;) {
+		fd = region_new(192 * MIB);
+		p = mmap(NULL, 192 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (p == MAP_FAILED || raw_loan(e.fd, &d, 8, 0) != 1 ||
+		    region_attach(e.fd, d.slot, fd, BOTH))
+			_exit(2);
+		memset(p, 'r', 192 * MIB);
+		munmap(p, 192 * MIB);
+		close(fd);
+		if (read(to_busy[0], &c, 1) != 1)
+			_exit(0);
+		if (raw_cancel(e.fd, &d) != 1 || write(from_busy[1], &c, 1) != 1)
+			_exit(3);
+	}
+}
+
 /* Regions that have room for one at a time: memory of a message that was released is free. */
 static int send_in_turn(void)
 {
 	struct end e = { .o = { .depth = 4 } };
 	struct ipcx_desc d;
-	char *p;
+	char *p, c = 'b';
 	int fd;
 
+	close(to_busy[0]);
 	if (end_open(&e, NULL, CREATE | SENDRECV))
 		return 1;
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 5; i++) {
 		fd = region_new(5 * MIB);
 		p = mmap(NULL, 5 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (p == MAP_FAILED)
@@ -254,8 +283,10 @@ static int send_in_turn(void)
 		if (raw_loan(e.fd, &d, 8, 0) != 1 || region_attach(e.fd, d.slot, fd, BOTH) ||
 		    raw_commit(e.fd, &d) != 1 || munmap(p, 5 * MIB) || close(fd))
 			return 3;
-		if (raw_take(e.fd, &d, 0) != 1 || raw_release(e.fd, &d) != 1)
+		if (write(to_busy[1], &c, 1) != 1 || read(from_busy[0], &c, 1) != 1)
 			return 4;
+		if (raw_take(e.fd, &d, 0) != 1 || raw_release(e.fd, &d) != 1)
+			return 5;
 	}
 	end_close(&e);
 	return 0;
@@ -263,8 +294,19 @@ static int send_in_turn(void)
 
 TEST_F(memcg, regions_in_turn)
 {
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(to_busy));
+	ASSERT_EQ(0, pipe(from_busy));
+	pid = fork();
+	if (!pid) {
+		close(to_busy[1]);
+		release_much();
+	}
 	ASSERT_EQ(0, group_write("b", "memory.max", "8388608"));
 	EXPECT_EQ(0, in_group("b", send_in_turn));
+	close(to_busy[1]);
+	EXPECT_EQ(0, exit_status(pid));
 }
 
 static uint64_t user_bytes(void)
