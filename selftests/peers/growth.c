@@ -14,7 +14,7 @@
 
 #include "parts.h"
 
-#define LEN 64
+#define LEN 64 /* of a message, if its length does not grow */
 #define DEPTH_MAX 65536
 #define BACKLOG 50000 /* of one queue */
 #define SMALL 1000 /* as much as there is of anything where it is to be short */
@@ -47,7 +47,7 @@ struct object {
 /* What a body is to know */
 static struct {
 	const struct kind *kind;
-	unsigned long n;
+	unsigned long n, len, bytes;
 	double ns;
 	pid_t owner;
 } task;
@@ -77,7 +77,7 @@ static void drop(unsigned long number)
 
 static void open_topic(struct object *o, unsigned long number, unsigned int depth)
 {
-	IPCX_TOPIC_OPTS(opts, .depth = depth, .msg_max = LEN);
+	IPCX_TOPIC_OPTS(opts, .depth = depth, .msg_max = task.len, .bytes_max = task.bytes);
 	unsigned int flags = IPCX_CREATE | IPCX_SINGLE_THREAD;
 
 	must(ipcx_topic_open(&o->recv.t, uri_of(number), IPCX_SUBSCRIBE | flags, &opts));
@@ -86,7 +86,7 @@ static void open_topic(struct object *o, unsigned long number, unsigned int dept
 
 static void open_queue(struct object *o, unsigned long number, unsigned int depth)
 {
-	IPCX_QUEUE_OPTS(opts, .depth = depth, .msg_max = LEN);
+	IPCX_QUEUE_OPTS(opts, .depth = depth, .msg_max = task.len, .bytes_max = task.bytes);
 	unsigned int flags = IPCX_CREATE | IPCX_SINGLE_THREAD;
 
 	must(ipcx_queue_open(&o->recv.q, uri_of(number), IPCX_RECV | flags, &opts));
@@ -108,8 +108,8 @@ static void put(struct object *o, uint64_t value)
 	bool topic = task.kind->topic;
 	struct ipcx_msg m;
 
-	must(topic ? ipcx_topic_loan(o->send.t, LEN, &m, IPCX_NOWAIT) :
-		     ipcx_queue_loan(o->send.q, LEN, &m, IPCX_NOWAIT));
+	must(topic ? ipcx_topic_loan(o->send.t, task.len, &m, IPCX_NOWAIT) :
+		     ipcx_queue_loan(o->send.q, task.len, &m, IPCX_NOWAIT));
 	*(uint64_t *)m.data = value;
 	must(topic ? ipcx_topic_commit(o->send.t, &m) : ipcx_queue_commit(o->send.q, &m));
 }
@@ -172,6 +172,16 @@ static void depth_body(const void *arg)
 	(void)arg;
 	be_ready();
 	pass_on(new_objects(1, task.n), 1, 0);
+}
+
+/* Longer messages, of which only the first word is touched. */
+static void length_body(const void *arg)
+{
+	(void)arg;
+	be_ready();
+	task.len = task.n;
+	task.bytes = 8 * (task.len < 4096 ? 4096 : task.len);
+	pass_on(new_objects(1, 8), 1, 0);
 }
 
 /* More handles that send to the queue, or publish in the topic, and do nothing. */
@@ -281,13 +291,14 @@ static const struct {
 	unsigned long values[5]; /* up to a 0 */
 } series[] = {
 	{ "depth", depth_body, { 16, 256, 4096, 65536 } },
+	{ "length", length_body, { 64, 4096, 65536, 1 << 20, 64 << 20 } },
 	{ "ends", ends_body, { 1, 10, 60, 1000 } },
 	{ "polled", epoll_body, { 1, 10, 100, 1000 } },
 	{ "backlog", backlog_body, { 1, 100, 10000, 1000000 } },
 	{ "open, of names", names_body, { 10, 1000, 100000 } },
 };
 
-#define SERIES 5
+#define SERIES 6
 
 static bool point(const struct plan_of_part *p, int s, unsigned long n, const struct kind *k)
 {
@@ -304,6 +315,7 @@ static bool point(const struct plan_of_part *p, int s, unsigned long n, const st
 		return true;
 	task.kind = k;
 	task.n = n;
+	task.len = LEN;
 	task.ns = p->ns;
 	task.owner = getpid();
 	if (!strcmp(k->transport, "kernel") && access("/dev/ipcx", R_OK | W_OK)) {
@@ -333,7 +345,8 @@ bool growth_part(const struct plan_of_part *p)
 	for (int s = 0; s < SERIES; s++)
 		for (int i = 0; i < 5 && series[s].values[i]; i++)
 			for (int k = 0; k < KINDS; k++)
-				if (p->percent >= 100 || series[s].values[i] <= SMALL)
+				if (p->percent >= 100 || series[s].values[i] <= SMALL ||
+				    series[s].body == length_body)
 					good &= point(p, s, series[s].values[i], &kinds[k]);
 	return good;
 }

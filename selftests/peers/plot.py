@@ -16,7 +16,7 @@ set output "{out}"
 set title "{title}" noenhanced
 set grid
 """
-GROWTH = re.compile(r'(size|depth|ends|polled|backlog|open, of names) (\d+)$')
+GROWTH = re.compile(r'(size|depth|length|ends|polled|backlog|open, of names) (\d+)$')
 X = {'size': 'bytes of a message', 'depth': 'depth', 'ends': 'open ends that send',
      'polled': 'objects in one epoll', 'backlog': 'messages that wait', 'open, of names': 'names'}
 
