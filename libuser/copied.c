@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -69,6 +70,7 @@ int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags
 	pthread_mutex_init(&c->answering, NULL);
 	pthread_mutex_init(&c->lock, NULL);
 	c->set = -1;
+	c->beside = -1;
 	c->ready_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	c->answer_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (c->ready_event < 0 || c->answer_event < 0)
@@ -131,6 +133,7 @@ void ipcx_copied_close(struct ipcx_queue *q)
 		free_list(c->held[i]);
 	free_list(c->ready);
 	free_list(c->answers);
+	ipcx_buffer_free(c->kept);
 	while (c->pending) {
 		struct ipcx_pending *p = c->pending;
 
@@ -140,6 +143,23 @@ void ipcx_copied_close(struct ipcx_queue *q)
 	c->mech->close(c, false);
 	close_events(c);
 	free(c);
+}
+
+/* Somebody wants to poll, see @set. Without memory for that he must look again and again. */
+void ipcx_copied_polled(struct ipcx_queue *q)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct ipcx_copied *c = copied(q);
+
+	if (c->set < 0)
+		return;
+	pthread_mutex_lock(&c->receiving);
+	if (!c->polled && c->mech->polled)
+		c->mech->polled(c);
+	if (!c->polled && epoll_ctl(q->fd, EPOLL_CTL_ADD, c->set, &ev))
+		ipcx_copied_signal(c->ready_event, true);
+	c->polled = true;
+	pthread_mutex_unlock(&c->receiving);
 }
 
 static void close_mailboxes(struct ipcx_buffer *b)
@@ -187,8 +207,9 @@ static int wait_for_room(struct ipcx_copied *c, int64_t deadline)
 			return room;
 		if (room > (int)c->loans)
 			return room - c->loans;
-		r = ipcx_copied_wait(room ? -1 : c->mech->fd(c, IPCX_WAY_SEND, &events), events, -1,
-				     deadline);
+		r = ipcx_copied_wait_soon(&c->to_send,
+					  room ? -1 : c->mech->fd(c, IPCX_WAY_SEND, &events),
+					  events, -1, deadline);
 		if (r)
 			return r;
 	}
@@ -208,7 +229,7 @@ int ipcx_copied_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsig
 	if (n > (unsigned int)room)
 		n = room;
 	for (unsigned int i = 0; i < n; i++) {
-		struct ipcx_buffer *b = ipcx_buffer_alloc(len);
+		struct ipcx_buffer *b = ipcx_buffer_get(&c->kept, len);
 
 		if (!b)
 			return i ? (int)i : -ENOMEM;
@@ -266,7 +287,7 @@ int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadl
 			return r;
 		fd = c->mech->fd(c, IPCX_WAY_SEND, &events);
 		do {
-			r = ipcx_copied_wait(fd, events, -1, deadline);
+			r = ipcx_copied_wait_soon(&c->to_send, fd, events, -1, deadline);
 		} while (r == -EINTR); /* a commit is done or not */
 		if (r)
 			return r;
@@ -284,7 +305,7 @@ static int commit_one(struct ipcx_copied *c, struct ipcx_msg *m)
 		return r;
 	if (b->head.call)
 		m->seq = b->head.call;
-	ipcx_buffer_free(ipcx_copied_drop(c, b->number));
+	ipcx_buffer_put(&c->kept, ipcx_copied_drop(c, b->number));
 	IPCX_COUNT(c->stats.sent, 1);
 	m->data = NULL;
 	m->priv[IPCX_PRIV_HOLDER] = 0;
@@ -308,10 +329,12 @@ int ipcx_copied_cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 	struct ipcx_copied *c = copied(q);
 
 	for (unsigned int i = 0; i < n; i++) {
-		if (!ipcx_copied_find(c, &m[i], IPCX_HELD_LOAN) &&
-		    !ipcx_copied_find(c, &m[i], IPCX_HELD_REPLY))
+		struct ipcx_buffer *b =
+			ipcx_copied_take_out(c, &m[i], IPCX_HELD_LOAN | IPCX_HELD_REPLY);
+
+		if (!b)
 			return i ? (int)i : -EPERM;
-		ipcx_buffer_free(ipcx_copied_drop(c, m[i].priv[0]));
+		ipcx_buffer_put(&c->kept, b);
 		m[i].data = NULL;
 		m[i].priv[IPCX_PRIV_HOLDER] = 0;
 	}
@@ -418,6 +441,18 @@ static int take_one(struct ipcx_copied *c, size_t len_max, struct ipcx_msg *m)
 	return 0;
 }
 
+/* Whoever changes what is beside looks behind that who is waiting. */
+static int wait_for_message(struct ipcx_copied *c, int64_t deadline)
+{
+	int r;
+
+	__atomic_add_fetch(&c->waiting, 1, __ATOMIC_SEQ_CST);
+	r = ipcx_copied_wait_soon(&c->to_receive, c->set, POLLIN,
+				  __atomic_load_n(&c->beside, __ATOMIC_SEQ_CST), deadline);
+	__atomic_sub_fetch(&c->waiting, 1, __ATOMIC_RELEASE);
+	return r;
+}
+
 int ipcx_copied_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, unsigned int n,
 		     int64_t deadline)
 {
@@ -430,18 +465,15 @@ int ipcx_copied_take(struct ipcx_queue *q, size_t len_max, struct ipcx_msg *m, u
 		if (!r)
 			done++;
 		else if (r == -EAGAIN && !done)
-			r = ipcx_copied_wait(c->set, POLLIN, -1, deadline);
+			r = wait_for_message(c, deadline);
 	}
 	return done ? (int)done : r;
 }
 
 static int release_one(struct ipcx_copied *c, struct ipcx_msg *m, bool nack)
 {
-	struct ipcx_buffer *b = ipcx_copied_find(c, m, IPCX_HELD_LEASE);
+	struct ipcx_buffer *b = ipcx_copied_take_out(c, m, IPCX_HELD_LEASE | IPCX_HELD_ANSWER);
 
-	if (!b)
-		b = ipcx_copied_find(c, m, IPCX_HELD_ANSWER);
-	b = b ? ipcx_copied_drop(c, b->number) : NULL;
 	if (!b)
 		return -EPERM;
 	m->data = NULL;
@@ -459,7 +491,7 @@ static int release_one(struct ipcx_copied *c, struct ipcx_msg *m, bool nack)
 	IPCX_COUNT(c->stats.released, b->state == IPCX_HELD_LEASE);
 	if (b->state == IPCX_HELD_LEASE)
 		ipcx_copied_refuse(c, b, IPCX_CANCELED);
-	ipcx_buffer_free(b);
+	ipcx_buffer_put(&c->kept, b);
 	return 0;
 }
 

@@ -17,6 +17,12 @@
 /* A message that has begun goes on as long as its other end does something in this time. */
 #define IPCX_STALL_NS INT64_C(1000000000)
 
+/*
+ * For how long it is believed that there is room and somebody receives, where that was seen: a loan
+ * does not ask each time. To send tells it, so at worst a commit waits or fails that need not have.
+ */
+#define IPCX_BELIEVED_NS 100000
+
 /* Statistics, from any thread */
 #define IPCX_COUNT(word, n) __atomic_add_fetch(&(word), n, __ATOMIC_RELAXED)
 
@@ -36,6 +42,15 @@ struct ipcx_pending {
 #define IPCX_HELD_LISTS 64
 
 /**
+ * struct ipcx_patience - whether it is worth to look a few times before a thread sleeps
+ * @skip: how many sleeps after the last that was not put off go without, as looking was in vain
+ * @left: of these
+ */
+struct ipcx_patience {
+	unsigned int skip, left;
+};
+
+/**
  * struct ipcx_copied - a handle; a mechanism embeds it
  * @base: what all handles begin with
  * @mech: the mechanism
@@ -48,12 +63,20 @@ struct ipcx_pending {
  * @answers: received, and not taken yet
  * @pending: requests without an answer
  * @answerers: threads that wait for any answer
- * @set: what those who receive wait for, who do not read answers; may be @base.fd, or in it
+ * @set: what those who receive wait for, who do not read answers; put into @base.fd when somebody
+ *	asks for that, as each message costs its sender more then
+ * @beside: and this one, or -1
+ * @waiting: threads that may sleep for these two
+ * @polled: somebody asked; under receiving
  * @ready_event: readable while there is anything in @ready
  * @answer_event: readable while there is something in @answers that somebody waits for
  * @numbers: the last number of a buffer
  * @calls: the last number of a request
  * @loans: buffers on loan
+ * @believed: until when a loan need not look whether something can be sent; from any thread
+ * @kept: see ipcx_buffer_get(); from any thread
+ * @to_receive: of those who receive, and
+ * @to_send: of those who send; hints, from any thread
  * @forked: closed in a child, where another thread may have been changing the rest
  * @received: messages received
  * @stats: what ipcx_queue_stat() tells
@@ -66,10 +89,13 @@ struct ipcx_copied {
 	pthread_mutex_t sending, receiving, answering, lock;
 	struct ipcx_buffer *held[IPCX_HELD_LISTS], *ready, *answers;
 	struct ipcx_pending *pending;
-	unsigned int answerers, loans;
-	int set, ready_event, answer_event;
+	unsigned int answerers, loans, waiting;
+	int set, beside, ready_event, answer_event;
 	uint64_t numbers, calls, received;
-	bool forked;
+	int64_t believed;
+	struct ipcx_buffer *kept;
+	struct ipcx_patience to_receive, to_send;
+	bool polled, forked;
 	struct ipcx_queue_stats stats;
 };
 
@@ -84,6 +110,7 @@ struct ipcx_copied {
  *	wait for who is sending until the deadline
  * @send: send @b, under sending. -EAGAIN: nothing of it was sent, and there is no room; -EPIPE: a
  *	part was, to one who took no more
+ * @polled: under receiving, before @set is put into @base.fd; or NULL
  * @receive: receive a message or request, under receiving; 0, or -EAGAIN
  * @give_back: put @b, which was received, back for others; NULL where there are none
  * @reply: send the answer @b to @request; where its caller is gone it goes nowhere. Or an errno:
@@ -104,6 +131,7 @@ struct ipcx_mech {
 	void (*close)(struct ipcx_copied *c, bool forked);
 	int (*room)(struct ipcx_copied *c, int64_t deadline);
 	int (*send)(struct ipcx_copied *c, struct ipcx_buffer *b);
+	void (*polled)(struct ipcx_copied *c);
 	int (*receive)(struct ipcx_copied *c, struct ipcx_buffer **b);
 	int (*give_back)(struct ipcx_copied *c, struct ipcx_buffer *b);
 	int (*reply)(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b);
@@ -119,6 +147,7 @@ struct ipcx_mech {
 int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags,
 		     const struct ipcx_queue_opts *opts, const struct ipcx_mech *mech);
 void ipcx_copied_close(struct ipcx_queue *q);
+void ipcx_copied_polled(struct ipcx_queue *q);
 void ipcx_copied_forked(struct ipcx_queue *q);
 int ipcx_copied_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
 		     int64_t deadline);
@@ -136,6 +165,7 @@ int ipcx_copied_check_name(const char *name, size_t max);
 int ipcx_copied_poll_set(struct ipcx_copied *c);
 int64_t ipcx_copied_now(void);
 int ipcx_copied_wait(int fd, short events, int fd2, int64_t deadline);
+int ipcx_copied_wait_soon(struct ipcx_patience *p, int fd, short events, int fd2, int64_t deadline);
 int ipcx_copied_wait_a_little(int fd, short events, int64_t until);
 int ipcx_copied_get(struct ipcx_copied *c,
 		    int (*get)(struct ipcx_copied *c, struct ipcx_buffer **b), bool answer,
@@ -143,17 +173,30 @@ int ipcx_copied_get(struct ipcx_copied *c,
 int ipcx_copied_lock_until(pthread_mutex_t *lock, int64_t deadline);
 int ipcx_copied_begin_to_send(struct ipcx_copied *c, int64_t deadline);
 bool ipcx_copied_signal(int event, bool on);
-struct ipcx_buffer *ipcx_copied_find(struct ipcx_copied *c, const struct ipcx_msg *m, int state);
+struct ipcx_buffer *ipcx_copied_find(struct ipcx_copied *c, const struct ipcx_msg *m, int states);
+struct ipcx_buffer *ipcx_copied_take_out(struct ipcx_copied *c, const struct ipcx_msg *m,
+					 int states);
 void ipcx_copied_hold(struct ipcx_copied *c, struct ipcx_buffer *b, int state);
 struct ipcx_buffer *ipcx_copied_drop(struct ipcx_copied *c, uint64_t number);
 void ipcx_copied_fill(struct ipcx_copied *c, struct ipcx_msg *m, struct ipcx_buffer *b);
+
+/* Any thread. Return: whether a loan need not look. */
+static inline bool ipcx_copied_believes(const struct ipcx_copied *c, int64_t now)
+{
+	return now < __atomic_load_n(&c->believed, __ATOMIC_RELAXED);
+}
+
+static inline void ipcx_copied_believe(struct ipcx_copied *c, int64_t until)
+{
+	__atomic_store_n(&c->believed, until, __ATOMIC_RELAXED);
+}
 
 /* copied.c, for copied_call.c */
 int ipcx_copied_prepare(const struct ipcx_msg *m, struct ipcx_buffer *b);
 int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadline, bool call);
 
-/* What a buffer is held for */
-enum { IPCX_HELD_LOAN = 1, IPCX_HELD_REPLY, IPCX_HELD_LEASE, IPCX_HELD_ANSWER };
+/* What a buffer is held for, one of these */
+enum { IPCX_HELD_LOAN = 1, IPCX_HELD_REPLY = 2, IPCX_HELD_LEASE = 4, IPCX_HELD_ANSWER = 8 };
 
 /* copied_call.c */
 int ipcx_copied_call(struct ipcx_queue *q, struct ipcx_msg *request, struct ipcx_msg *reply,
@@ -173,11 +216,12 @@ void ipcx_copied_lost(struct ipcx_copied *c);
 
 /* The functions of struct ipcx_transport that all have */
 #define IPCX_COPIED_OPS \
-	.close = ipcx_copied_close, .forked = ipcx_copied_forked, .loan = ipcx_copied_loan, \
-	.commit = ipcx_copied_commit, .cancel = ipcx_copied_cancel, .take = ipcx_copied_take, \
-	.release = ipcx_copied_release, .next = ipcx_copied_next, .peek = ipcx_copied_peek, \
-	.stat = ipcx_copied_stat, .call = ipcx_copied_call, .answer = ipcx_copied_answer, \
-	.loan_reply = ipcx_copied_loan_reply, .reply = ipcx_copied_reply
+	.close = ipcx_copied_close, .polled = ipcx_copied_polled, .forked = ipcx_copied_forked, \
+	.loan = ipcx_copied_loan, .commit = ipcx_copied_commit, .cancel = ipcx_copied_cancel, \
+	.take = ipcx_copied_take, .release = ipcx_copied_release, .next = ipcx_copied_next, \
+	.peek = ipcx_copied_peek, .stat = ipcx_copied_stat, .call = ipcx_copied_call, \
+	.answer = ipcx_copied_answer, .loan_reply = ipcx_copied_loan_reply, \
+	.reply = ipcx_copied_reply
 
 /* What copying gives to all: nothing is shared, and a killed process held nothing of others. */
 #define IPCX_COPIED_CAPS \

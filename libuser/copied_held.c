@@ -16,6 +16,9 @@
 #define LOOK_AGAIN_NS INT64_C(10000000) /* where nothing can be polled */
 #define LOOK_NS INT64_C(20000000) /* how often to look whether the other end lives */
 #define MOMENT_NS 200000 /* a thread that sends a short message is through */
+#define LOOKS 16 /* before a sleep: they take about as long as to fall asleep and to wake up */
+#define PAUSES 10 /* between them */
+#define SKIP_MAX 1023
 
 int64_t ipcx_copied_now(void)
 {
@@ -45,6 +48,47 @@ int ipcx_copied_wait(int fd, short events, int fd2, int64_t deadline)
 	if (ppoll(p, 2, left == INT64_MAX ? NULL : &ts, NULL) < 0)
 		return -errno;
 	return 0;
+}
+
+/* Return: whether one of them is ready by now. */
+static bool look_often(const struct pollfd which[2])
+{
+	struct pollfd p[2] = { which[0], which[1] };
+
+	for (int i = 0; i < LOOKS; i++) {
+		if (poll(p, 2, 0) > 0)
+			return true;
+		for (int k = 0; k < PAUSES; k++)
+			__builtin_ia32_pause();
+	}
+	return false;
+}
+
+/*
+ * As a wait, where the other end may do something at this moment: who is not asleep need not be
+ * woken, which costs both ends more than the message. Where that was in vain the next sleeps come
+ * at once, twice as many each time: so one who waits long does not look, nor on a single CPU.
+ */
+int ipcx_copied_wait_soon(struct ipcx_patience *p, int fd, short events, int fd2, int64_t deadline)
+{
+	struct pollfd which[2] = { { .fd = fd, .events = events }, { fd2, .events = POLLIN } };
+	unsigned int left = __atomic_load_n(&p->left, __ATOMIC_RELAXED), skip;
+
+	if (deadline == IPCX_NOWAIT || fd < 0)
+		return ipcx_copied_wait(fd, events, fd2, deadline);
+	/* it may be ready all the time, for others */
+	if (deadline != IPCX_FOREVER && deadline <= ipcx_copied_now())
+		return -ETIMEDOUT;
+	if (left) {
+		__atomic_store_n(&p->left, left - 1, __ATOMIC_RELAXED);
+		return ipcx_copied_wait(fd, events, fd2, deadline);
+	}
+	skip = look_often(which) ? 0 : __atomic_load_n(&p->skip, __ATOMIC_RELAXED) * 2 + 1;
+	if (skip > SKIP_MAX)
+		skip = SKIP_MAX;
+	__atomic_store_n(&p->skip, skip, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->left, skip, __ATOMIC_RELAXED);
+	return skip ? ipcx_copied_wait(fd, events, fd2, deadline) : 0;
 }
 
 /* As a wait, but for a moment, to see whether the other end lives. -ETIMEDOUT: @until is over. */
@@ -128,7 +172,6 @@ int ipcx_copied_poll_set(struct ipcx_copied *c)
 	c->base.fd = epoll_create1(EPOLL_CLOEXEC);
 	if (c->base.fd < 0 || epoll_ctl(c->base.fd, EPOLL_CTL_ADD, c->ready_event, &ev))
 		return ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
-	c->set = c->base.fd;
 	return 0;
 }
 
@@ -152,32 +195,37 @@ void ipcx_copied_hold(struct ipcx_copied *c, struct ipcx_buffer *b, int state)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* What @m stands for; NULL if this handle does not hold it for @state. */
-struct ipcx_buffer *ipcx_copied_find(struct ipcx_copied *c, const struct ipcx_msg *m, int state)
+/* Under lock: where @number is in a list, for one of @states; or NULL */
+static struct ipcx_buffer **find(struct ipcx_copied *c, uint64_t number, int states)
 {
-	struct ipcx_buffer *b = NULL;
+	struct ipcx_buffer **p = list_of(c, number);
+
+	while (*p && (*p)->number != number)
+		p = &(*p)->next;
+	return *p && (*p)->state & states ? p : NULL;
+}
+
+/* What @m stands for; NULL if this handle does not hold it for one of @states. */
+struct ipcx_buffer *ipcx_copied_find(struct ipcx_copied *c, const struct ipcx_msg *m, int states)
+{
+	struct ipcx_buffer **p, *b;
 
 	if (m->priv[IPCX_PRIV_HOLDER] != (uintptr_t)c)
 		return NULL;
 	pthread_mutex_lock(&c->lock);
-	for (b = *list_of(c, m->priv[0]); b; b = b->next)
-		if (b->number == m->priv[0])
-			break;
-	if (b && b->state != state)
-		b = NULL;
+	p = find(c, m->priv[0], states);
+	b = p ? *p : NULL;
 	pthread_mutex_unlock(&c->lock);
 	return b;
 }
 
-/* The handle holds it no more: it is the caller's; NULL if another thread was first. */
-struct ipcx_buffer *ipcx_copied_drop(struct ipcx_copied *c, uint64_t number)
+static struct ipcx_buffer *drop(struct ipcx_copied *c, uint64_t number, int states)
 {
 	struct ipcx_buffer **p, *b;
 
 	pthread_mutex_lock(&c->lock);
-	for (p = list_of(c, number); *p && (*p)->number != number; p = &(*p)->next)
-		;
-	b = *p;
+	p = find(c, number, states);
+	b = p ? *p : NULL;
 	if (b) {
 		*p = b->next;
 		c->loans -= b->state == IPCX_HELD_LOAN;
@@ -185,6 +233,19 @@ struct ipcx_buffer *ipcx_copied_drop(struct ipcx_copied *c, uint64_t number)
 	}
 	pthread_mutex_unlock(&c->lock);
 	return b;
+}
+
+/* The handle holds it no more: it is the caller's; NULL if another thread was first. */
+struct ipcx_buffer *ipcx_copied_drop(struct ipcx_copied *c, uint64_t number)
+{
+	return drop(c, number, -1);
+}
+
+/* Both: what @m stands for is the caller's. */
+struct ipcx_buffer *ipcx_copied_take_out(struct ipcx_copied *c, const struct ipcx_msg *m,
+					 int states)
+{
+	return m->priv[IPCX_PRIV_HOLDER] == (uintptr_t)c ? drop(c, m->priv[0], states) : NULL;
 }
 
 void ipcx_copied_fill(struct ipcx_copied *c, struct ipcx_msg *m, struct ipcx_buffer *b)

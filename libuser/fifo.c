@@ -14,7 +14,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -117,7 +116,6 @@ static const struct ipcx_mailbox_ops box_ops = {
 
 static int open_ends(struct fifo_queue *f, unsigned int flags)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
 	int r;
 
 	f->out = open_end(&f->place, f->place.name);
@@ -135,10 +133,9 @@ static int open_ends(struct fifo_queue *f, unsigned int flags)
 	fcntl(f->in, F_SETPIPE_SZ, PIPE_BYTES); /* if it may */
 	if (!ipcx_lock_file(f->in, F_RDLCK, RECEIVER))
 		return ipcx_fail(errno, "the FIFO cannot be locked: %s", strerror(errno));
-	r = ipcx_copied_poll_set(&f->c);
-	if (!r && epoll_ctl(f->c.base.fd, EPOLL_CTL_ADD, f->in, &ev))
-		r = ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
-	return r;
+	f->c.set = f->in;
+	f->c.beside = f->c.ready_event;
+	return ipcx_copied_poll_set(&f->c);
 }
 
 static int fifo_open(struct ipcx_copied *c, const char *rest, unsigned int flags,
@@ -196,6 +193,7 @@ static void fifo_close(struct ipcx_copied *c, bool forked)
 	if (c->base.fd != f->out)
 		close_end(&c->base.fd);
 	c->base.fd = -1;
+	c->set = -1;
 	close_end(&f->in);
 	close_end(&f->out);
 	close_end(&f->mailbox);

@@ -19,6 +19,8 @@
 #define VERSION 1
 #define HAS_SUM 1
 
+#define KEPT_MAX 16384 /* bytes of a buffer that waits for its next use */
+
 struct wire {
 	uint32_t magic;
 	uint8_t version, kind, prio, has;
@@ -108,17 +110,11 @@ static uint32_t crc32c(const void *data, size_t len)
 	return has_instruction() ? by_instruction(data, len) : by_table(data, len);
 }
 
-struct ipcx_buffer *ipcx_buffer_alloc(size_t len)
+static struct ipcx_buffer *init(struct ipcx_buffer *b, size_t len, size_t size)
 {
-	struct ipcx_buffer *b;
-
-	if (len > SIZE_MAX - sizeof(*b))
-		return NULL;
-	b = malloc(sizeof(*b) + len);
-	if (!b)
-		return NULL;
-	memset(b, 0, sizeof(*b));
+	memset(b, 0, offsetof(struct ipcx_buffer, wire));
 	b->room = len;
+	b->size = size;
 	b->fd = -1;
 	b->pid = -1;
 	b->uid = -1;
@@ -126,11 +122,39 @@ struct ipcx_buffer *ipcx_buffer_alloc(size_t len)
 	return b;
 }
 
+struct ipcx_buffer *ipcx_buffer_alloc(size_t len)
+{
+	struct ipcx_buffer *b;
+
+	if (len > SIZE_MAX - sizeof(*b))
+		return NULL;
+	b = malloc(sizeof(*b) + len);
+	return b ? init(b, len, len) : NULL;
+}
+
 void ipcx_buffer_free(struct ipcx_buffer *b)
 {
 	if (b && b->fd >= 0)
 		close(b->fd);
 	free(b);
+}
+
+struct ipcx_buffer *ipcx_buffer_get(struct ipcx_buffer **kept, size_t len)
+{
+	struct ipcx_buffer *b;
+
+	b = kept && len <= KEPT_MAX ? __atomic_exchange_n(kept, NULL, __ATOMIC_ACQUIRE) : NULL;
+	if (b && b->size >= len)
+		return init(b, len, b->size);
+	free(b);
+	return ipcx_buffer_alloc(len);
+}
+
+void ipcx_buffer_put(struct ipcx_buffer **kept, struct ipcx_buffer *b)
+{
+	if (b && kept && b->size <= KEPT_MAX && b->fd < 0)
+		b = __atomic_exchange_n(kept, b, __ATOMIC_ACQ_REL);
+	ipcx_buffer_free(b);
 }
 
 void ipcx_frame_pack(char wire[IPCX_FRAME_SIZE], const struct ipcx_head *h, const void *chunk,
@@ -245,7 +269,7 @@ int ipcx_assemble_begin(struct ipcx_assembly *a, const struct ipcx_head *h, char
 	if (!a->b) {
 		if (h->offset)
 			return -EPROTO;
-		a->b = ipcx_buffer_alloc(h->len);
+		a->b = ipcx_buffer_get(a->kept, h->len);
 		if (!a->b)
 			return -ENOMEM;
 		a->b->head = *h;

@@ -61,7 +61,8 @@ struct ipcx_head {
  * @uid: likewise
  * @gid: likewise
  * @seq: as in ipcx_msg
- * @room: bytes at @data
+ * @room: bytes at @data that its user may have
+ * @size: bytes at @data
  * @head: what it is
  * @wire: room for the head of one frame, just before the payload
  * @data: the payload
@@ -75,7 +76,7 @@ struct ipcx_buffer {
 	uid_t uid;
 	gid_t gid;
 	uint64_t seq;
-	size_t room;
+	size_t room, size;
 	struct ipcx_head head;
 	char wire[IPCX_FRAME_SIZE] __attribute__((aligned(16)));
 	char data[];
@@ -83,6 +84,13 @@ struct ipcx_buffer {
 
 struct ipcx_buffer *ipcx_buffer_alloc(size_t len);
 void ipcx_buffer_free(struct ipcx_buffer *b); /* or NULL */
+
+/*
+ * The same by way of *@kept, where one short buffer waits for its next use, or NULL. From any
+ * thread.
+ */
+struct ipcx_buffer *ipcx_buffer_get(struct ipcx_buffer **kept, size_t len);
+void ipcx_buffer_put(struct ipcx_buffer **kept, struct ipcx_buffer *b);
 
 /* @sum: with a checksum of the payload too, where the mechanism does not vouch for it */
 void ipcx_frame_pack(char wire[IPCX_FRAME_SIZE], const struct ipcx_head *h, const void *chunk,
@@ -98,10 +106,11 @@ int ipcx_frame_unpack_topic(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE
 /**
  * struct ipcx_assembly - a message of which not all is here
  * @b: it, or NULL
+ * @kept: where there may be a buffer for the next; or NULL
  * @have: bytes of it
  */
 struct ipcx_assembly {
-	struct ipcx_buffer *b;
+	struct ipcx_buffer *b, **kept;
 	uint64_t have;
 };
 

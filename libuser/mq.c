@@ -26,10 +26,13 @@
 
 #define DEPTH 64 /* if the limits allow it */
 #define REPLIES 8 /* that a mailbox holds */
+#define SHORT 4096 /* bytes that are copied rather than given memory back */
 
 struct mq_queue {
 	struct ipcx_copied c;
 	mqd_t q;
+	int room; /* messages, as long as that is believed */
+	struct ipcx_buffer *spare; /* room for the longest; see ipcx_buffer_get() */
 	int mailbox;
 	unsigned int number;
 };
@@ -141,16 +144,6 @@ static int open_or_make(const char *path, int how, unsigned int flags, unsigned 
 	return q;
 }
 
-static int watch(struct mq_queue *m)
-{
-	struct epoll_event ev = { .events = EPOLLIN };
-	int r = ipcx_copied_poll_set(&m->c);
-
-	if (!r && epoll_ctl(m->c.base.fd, EPOLL_CTL_ADD, m->q, &ev))
-		r = ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
-	return r;
-}
-
 static int mq_open_queue(struct ipcx_copied *c, const char *name, unsigned int flags,
 			 const struct ipcx_queue_opts *opts)
 {
@@ -177,10 +170,13 @@ static int mq_open_queue(struct ipcx_copied *c, const char *name, unsigned int f
 	r = fill_attr(m, name, flags);
 	if (!r && made)
 		c->base.attr.flags = flags & IPCX_EPHEMERAL;
-	if (!r && flags & IPCX_RECV)
-		r = watch(m);
-	else if (!r)
+	if (!r && flags & IPCX_RECV) {
+		c->set = m->q;
+		c->beside = c->ready_event;
+		r = ipcx_copied_poll_set(c);
+	} else if (!r) {
 		c->base.fd = m->q;
+	}
 	return r;
 }
 
@@ -267,16 +263,31 @@ static void mq_close_queue(struct ipcx_copied *c, bool forked)
 		ipcx_mailbox_sweep(&box_ops, m);
 	if (!forked && c->base.attr.flags & IPCX_EPHEMERAL)
 		unlink_own(m);
+	if (!forked)
+		ipcx_buffer_free(m->spare);
+	m->spare = NULL;
 	close(m->q);
 	m->q = -1;
+	c->set = -1;
 }
 
+/* What there was room for a moment ago, less what was sent since, is not asked for again. */
 static int mq_room(struct ipcx_copied *c, int64_t deadline)
 {
+	struct mq_queue *m = mq(c);
+	int room = __atomic_load_n(&m->room, __ATOMIC_RELAXED);
+	int64_t now = ipcx_copied_now();
 	struct mq_attr a;
 
 	(void)deadline;
-	return mq_getattr(mq(c)->q, &a) ? -errno : (int)(a.mq_maxmsg - a.mq_curmsgs);
+	if (room > (int)c->loans && ipcx_copied_believes(c, now))
+		return room;
+	if (mq_getattr(m->q, &a))
+		return -errno;
+	room = a.mq_maxmsg - a.mq_curmsgs;
+	__atomic_store_n(&m->room, room, __ATOMIC_RELAXED);
+	ipcx_copied_believe(c, now + IPCX_BELIEVED_NS);
+	return room;
 }
 
 static uint64_t mq_queued(struct ipcx_copied *c)
@@ -296,11 +307,31 @@ static int put(int q, struct ipcx_buffer *b)
 	return 0;
 }
 
+/* What is taken and held has no more memory than it needs. */
+static void fit(struct ipcx_copied *c, struct ipcx_buffer *b, struct ipcx_buffer **to)
+{
+	bool is_short = b->head.len <= SHORT;
+	struct ipcx_buffer *less;
+
+	b->room = b->head.len;
+	less = is_short ? ipcx_buffer_get(&c->kept, b->room) : realloc(b, sizeof(*b) + b->room);
+	*to = less ? less : b;
+	if (!less)
+		return;
+	if (!is_short) {
+		less->size = less->room;
+		return;
+	}
+	less->head = b->head;
+	memcpy(less->data, b->data, b->room);
+	ipcx_buffer_put(&mq(c)->spare, b);
+}
+
 /* What is not a frame was sent by another program: it is dropped, and counted. */
 static int get(struct ipcx_copied *c, mqd_t q, struct ipcx_buffer **to)
 {
 	uint64_t room = c->base.attr.msg_max;
-	struct ipcx_buffer *b = ipcx_buffer_alloc(room), *less;
+	struct ipcx_buffer *b = ipcx_buffer_get(&mq(c)->spare, room);
 	ssize_t n;
 
 	if (!b)
@@ -308,23 +339,27 @@ static int get(struct ipcx_copied *c, mqd_t q, struct ipcx_buffer **to)
 	for (;;) {
 		n = mq_receive(q, b->wire, IPCX_FRAME_SIZE + room, NULL);
 		if (n < 0) {
-			ipcx_buffer_free(b);
-			return -errno;
+			n = -errno;
+			ipcx_buffer_put(&mq(c)->spare, b);
+			return n;
 		}
 		if (n >= IPCX_FRAME_SIZE && !ipcx_frame_unpack(&b->head, b->wire, room) &&
 		    b->head.len == (uint64_t)n - IPCX_FRAME_SIZE && b->head.chunk == b->head.len)
 			break;
 		IPCX_COUNT(c->stats.damaged, 1);
 	}
-	b->room = b->head.len;
-	less = realloc(b, sizeof(*b) + b->room);
-	*to = less ? less : b;
+	fit(c, b, to);
 	return 0;
 }
 
 static int mq_send_one(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
-	return put(mq(c)->q, b);
+	struct mq_queue *m = mq(c);
+	int r = put(m->q, b);
+
+	__atomic_store_n(&m->room, r ? 0 : __atomic_load_n(&m->room, __ATOMIC_RELAXED) - 1,
+			 __ATOMIC_RELAXED);
+	return r;
 }
 
 static int mq_receive_one(struct ipcx_copied *c, struct ipcx_buffer **b)

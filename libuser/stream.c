@@ -182,8 +182,12 @@ int ipcx_stream_room(struct ipcx_copied *c, int64_t deadline)
 {
 	struct ipcx_stream *s = stream(c);
 	struct pollfd p = { .events = POLLOUT | POLLRDHUP };
-	int r = ipcx_copied_begin_to_send(c, deadline);
+	int64_t now = ipcx_copied_now();
+	int r;
 
+	if (ipcx_copied_believes(c, now))
+		return INT_MAX;
+	r = ipcx_copied_begin_to_send(c, deadline);
 	if (r)
 		return r;
 	r = call_up(s);
@@ -191,6 +195,8 @@ int ipcx_stream_room(struct ipcx_copied *c, int64_t deadline)
 	/* what is sent where nobody reads any more would be lost */
 	if (!r && poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP | POLLRDHUP))
 		hang_up(s);
+	if (p.revents == POLLOUT)
+		ipcx_copied_believe(c, now + IPCX_BELIEVED_NS);
 	pthread_mutex_unlock(&c->sending);
 	if (r)
 		return r == -EAGAIN ? 0 : r;
@@ -210,6 +216,8 @@ int ipcx_stream_send(struct ipcx_copied *c, struct ipcx_buffer *b)
 	if (r)
 		return r;
 	r = ipcx_stream_write(s, s->out.fd, b);
+	if (r)
+		ipcx_copied_believe(c, 0);
 	if (r && r != -EAGAIN)
 		hang_up(s);
 	/* there may be another who receives; who refuses a long message would do so again */
@@ -395,6 +403,7 @@ int ipcx_stream_start(struct ipcx_stream *s, unsigned int flags)
 {
 	int r;
 
+	s->out.in.kept = &s->c.kept;
 	if (flags & IPCX_RECV)
 		return ipcx_stream_listen(s);
 	r = call_up(s);
@@ -443,7 +452,7 @@ void ipcx_stream_close(struct ipcx_copied *c, bool forked)
 		close(s->timer);
 	if (c->base.fd >= 0 && c->base.fd != s->out.fd)
 		close(c->base.fd);
-	if (c->set >= 0 && c->set != c->base.fd)
+	if (c->set >= 0)
 		close(c->set);
 	s->out.fd = -1;
 	s->listener = -1;

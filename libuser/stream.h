@@ -58,6 +58,7 @@ struct ipcx_conn {
  * @timer: in the set, for who must look again without being woken; or -1
  * @turn: where to begin to look for messages
  * @last: of @peers, the one whose short message came last, and who may have more; or NULL
+ * @lone: of @peers, the only one, as long as nobody polls: it is not in the set; or NULL
  * @looked: when others were looked for last
  * @spare: with @packets, room for one frame of a peer, under receiving
  * @out: to who receives; its fd is -1 while there is none. Changed under sending and answering
@@ -81,7 +82,7 @@ struct ipcx_stream {
 	unsigned int turn;
 	int64_t looked;
 	char *spare;
-	struct ipcx_conn out, *peers, *over, *last;
+	struct ipcx_conn out, *peers, *over, *last, *lone;
 	uint64_t arrived, numbers;
 	int (*connect)(struct ipcx_stream *s);
 	bool (*connected)(struct ipcx_stream *s, struct ipcx_conn *conn);
@@ -94,6 +95,7 @@ int ipcx_stream_start(struct ipcx_stream *s, unsigned int flags);
 void ipcx_stream_close(struct ipcx_copied *c, bool forked);
 int ipcx_stream_room(struct ipcx_copied *c, int64_t deadline);
 int ipcx_stream_send(struct ipcx_copied *c, struct ipcx_buffer *b);
+void ipcx_stream_polled(struct ipcx_copied *c);
 int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b);
 int ipcx_stream_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b);
 int ipcx_stream_expect(struct ipcx_copied *c, struct ipcx_buffer *b);

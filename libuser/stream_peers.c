@@ -74,6 +74,25 @@ static uint64_t arrived(const struct ipcx_conn *conn)
 	return conn->in.have + (conn->have > IPCX_FRAME_SIZE ? conn->have - IPCX_FRAME_SIZE : 0);
 }
 
+/* The one and only peer is polled beside the set, which costs it less. */
+static void set_lone(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	s->lone = conn;
+	__atomic_store_n(&s->c.beside, conn ? conn->fd : -1, __ATOMIC_SEQ_CST);
+}
+
+/* Somebody polls, or it is the only one no more. Return: whether that is possible. */
+static bool put_into_set(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = conn };
+
+	if (epoll_ctl(s->c.set, EPOLL_CTL_ADD, conn->fd, &ev))
+		return false;
+	if (s->lone == conn)
+		set_lone(s, NULL);
+	return true;
+}
+
 /* Of @conn there were @before. */
 static void count_arrived(struct ipcx_stream *s, struct ipcx_conn *conn, uint64_t before)
 {
@@ -119,6 +138,8 @@ static void drop_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
 
 	if (s->last == conn)
 		s->last = NULL;
+	if (s->lone == conn)
+		set_lone(s, NULL);
 	epoll_ctl(s->c.set, EPOLL_CTL_DEL, conn->fd, NULL);
 	ipcx_assemble_drop(&conn->in);
 	count_arrived(s, conn, before);
@@ -169,10 +190,23 @@ static int no_more(struct ipcx_stream *s, int err)
 	return 0;
 }
 
+/*
+ * The first is alone, unless somebody sleeps who would not see it. Who was alone before goes into
+ * the set first. Return: whether @conn can be polled now.
+ */
+static bool poll_peer(struct ipcx_stream *s, struct ipcx_conn *conn, bool first)
+{
+	if (first)
+		set_lone(s, conn);
+	if (first && !__atomic_load_n(&s->c.waiting, __ATOMIC_SEQ_CST))
+		return true;
+	return (!s->lone || s->lone == conn || put_into_set(s, s->lone)) && put_into_set(s, conn);
+}
+
 /* Return: whether there was one. */
 static int accept_one(struct ipcx_stream *s)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
+	bool first = !s->peers && !s->c.polled;
 	int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct ipcx_conn *conn;
 
@@ -187,10 +221,10 @@ static int accept_one(struct ipcx_stream *s)
 	conn->number = ++s->numbers;
 	conn->fd = fd;
 	conn->users = 1;
+	conn->in.kept = &s->c.kept;
 	pthread_mutex_init(&conn->replying, NULL);
 	s->peers = conn;
-	ev.data.ptr = conn;
-	if (!ipcx_stream_connected(s, conn) || epoll_ctl(s->c.set, EPOLL_CTL_ADD, fd, &ev))
+	if (!ipcx_stream_connected(s, conn) || !poll_peer(s, conn, first))
 		drop_peer(s, conn);
 	return 1;
 }
@@ -231,8 +265,20 @@ static int read_last(struct ipcx_stream *s, struct ipcx_buffer **b)
 
 	if (s->last && !s->last->paused && ipcx_copied_now() - s->looked < IN_A_ROW_NS)
 		r = read_peer(s, s->last, b);
-	if (r <= 0 || (*b)->head.len > IPCX_CHUNK)
+	if (r > 0 && (*b)->head.len > IPCX_CHUNK)
 		s->last = NULL;
+	return r;
+}
+
+/* Whoever sends short messages is read in a row. As read_peer(). */
+static int read_next(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b)
+{
+	int r = read_peer(s, conn, b);
+
+	if (r <= 0)
+		return r;
+	s->last = (*b)->head.len <= IPCX_CHUNK ? conn : NULL;
+	s->looked = ipcx_copied_now();
 	return r;
 }
 
@@ -260,19 +306,25 @@ int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 
 			if (!who)
 				continue;
-			r = who == s ? accept_all(s) : read_peer(s, who, b);
+			r = who == s ? accept_all(s) : read_next(s, who, b);
 			if (r < 0)
 				return r;
-			if (who == s) {
+			if (who == s)
 				again |= r;
-			} else if (r) {
-				s->last = (*b)->head.len <= IPCX_CHUNK ? who : NULL;
-				s->looked = ipcx_copied_now();
+			else if (r)
 				return 0;
-			}
 		}
 	}
-	return -EAGAIN;
+	return s->lone && read_next(s, s->lone, b) > 0 ? 0 : -EAGAIN;
+}
+
+/* Under receiving: somebody is to be told of all by one descriptor. */
+void ipcx_stream_polled(struct ipcx_copied *c)
+{
+	struct ipcx_stream *s = stream(c);
+
+	if (s->lone && !put_into_set(s, s->lone))
+		drop_peer(s, s->lone);
 }
 
 /* That there is no reply does not wait: a caller to whom it cannot be said loses the connection. */
@@ -324,17 +376,18 @@ int ipcx_stream_listen(struct ipcx_stream *s)
 
 	if (r)
 		return r;
+	/* whose connection to himself brings an answer or ends has no message for that */
+	s->c.set = epoll_create1(EPOLL_CLOEXEC);
+	if (s->c.set < 0)
+		return ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
+	epoll_ctl(s->c.set, EPOLL_CTL_ADD, s->c.ready_event, &ev);
 	poll_listener(s, true);
 	if (s->packets)
 		s->spare = malloc(IPCX_FRAME_SIZE + IPCX_CHUNK);
 	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (s->timer < 0 || epoll_ctl(s->c.set, EPOLL_CTL_ADD, s->timer, &ev))
 		return ipcx_fail(errno, "no timer: %s", strerror(errno));
-	/* whose connection to himself brings an answer or ends has no message for that */
-	s->c.base.fd = epoll_create1(EPOLL_CLOEXEC);
-	if (s->c.base.fd < 0 || epoll_ctl(s->c.base.fd, EPOLL_CTL_ADD, s->c.set, &ev))
-		r = ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
-	return r;
+	return 0;
 }
 
 void ipcx_stream_drop_peers(struct ipcx_stream *s, bool forked)

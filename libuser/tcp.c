@@ -210,6 +210,7 @@ static const struct ipcx_mech mech = {
 	.close = ipcx_stream_close,
 	.room = ipcx_stream_room,
 	.send = tcp_send,
+	.polled = ipcx_stream_polled,
 	.receive = tcp_receive,
 	.reply = ipcx_stream_reply,
 	.expect = ipcx_stream_expect,

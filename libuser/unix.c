@@ -207,7 +207,7 @@ static void unix_close(struct ipcx_copied *c, bool forked)
 #define MECH(how) \
 	{ \
 		.size = sizeof(struct unix_queue), .open = (how), .close = unix_close, \
-		.room = ipcx_stream_room, .send = ipcx_stream_send, \
+		.room = ipcx_stream_room, .send = ipcx_stream_send, .polled = ipcx_stream_polled, \
 		.receive = ipcx_stream_receive, .reply = ipcx_stream_reply, \
 		.expect = ipcx_stream_expect, .answer = ipcx_stream_answer, .fd = ipcx_stream_fd, \
 		.queued = ipcx_stream_queued, \

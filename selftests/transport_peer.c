@@ -452,6 +452,7 @@ TEST_F(peer, replied_and_gone)
 	}
 	ipcx_queue_close(self->q);
 	self->q = NULL;
+	usleep(1000); /* less than that a loan believes that he is still there */
 	EXPECT_EQ(-EAGAIN, ipcx_queue_loan(self->s, 1, &m, IPCX_NOWAIT));
 	for (int i = 0; i < 3; i++) {
 		ASSERT_EQ(0, ipcx_queue_answer(self->s, &m, in_ms(1000)));
@@ -469,6 +470,37 @@ static void *get_answers(void *q)
 		r = ipcx_queue_answer(q, &m, in_ms(300));
 	} while (!r);
 	return (void *)(intptr_t)r;
+}
+
+static void *take_one(void *arg)
+{
+	FIXTURE_DATA(peer) *self = arg;
+	int r = ipcx_queue_take(self->q, &self->m, in_ms(5000));
+
+	return (void *)(intptr_t)(r ? r : ipcx_queue_release(self->q, &self->m));
+}
+
+/* Who sleeps sees what the first sender sends, also where another thread let that one in. */
+TEST_F(peer, let_in_by_another)
+{
+	ipcx_queue_close(self->s);
+	for (int i = 0; i < 20; i++) {
+		struct ipcx_msg m;
+		pthread_t t;
+		void *r;
+
+		ASSERT_EQ(0, pthread_create(&t, NULL, take_one, self));
+		usleep(5000);
+		ASSERT_EQ(0, ipcx_queue_open(&self->s, self->uri, IPCX_SEND, NULL));
+		EXPECT_EQ(-EAGAIN, ipcx_queue_take(self->q, &m, IPCX_NOWAIT));
+		usleep(1000);
+		ASSERT_EQ(0, ipcx_queue_send(self->s, "x", 1, in_ms(1000)));
+		pthread_join(t, &r);
+		ASSERT_EQ(0, (intptr_t)r) TH_LOG("%d", i);
+		ipcx_queue_close(self->s);
+		ASSERT_EQ(-EAGAIN, ipcx_queue_take(self->q, &m, IPCX_NOWAIT));
+	}
+	self->s = NULL;
 }
 
 /* Who waits for any answer does not get that of a call. */
