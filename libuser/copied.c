@@ -199,14 +199,15 @@ static int check(const struct ipcx_queue *q, unsigned int right, int64_t deadlin
 static int wait_for_room(struct ipcx_copied *c, int64_t deadline)
 {
 	short events = POLLOUT;
-	int room, r;
+	int room, loans, r;
 
 	for (;;) {
 		room = c->mech->room(c, deadline);
 		if (room == INT_MAX || room < 0)
 			return room;
-		if (room > (int)c->loans)
-			return room - c->loans;
+		loans = ipcx_copied_loans(c);
+		if (room > loans)
+			return room - loans;
 		r = ipcx_copied_wait_soon(&c->to_send,
 					  room ? -1 : c->mech->fd(c, IPCX_WAY_SEND, &events),
 					  events, -1, deadline);

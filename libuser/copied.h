@@ -180,6 +180,12 @@ void ipcx_copied_hold(struct ipcx_copied *c, struct ipcx_buffer *b, int state);
 struct ipcx_buffer *ipcx_copied_drop(struct ipcx_copied *c, uint64_t number);
 void ipcx_copied_fill(struct ipcx_copied *c, struct ipcx_msg *m, struct ipcx_buffer *b);
 
+/* Any thread, changed under lock */
+static inline int ipcx_copied_loans(const struct ipcx_copied *c)
+{
+	return __atomic_load_n(&c->loans, __ATOMIC_RELAXED);
+}
+
 /* Any thread. Return: whether a loan need not look. */
 static inline bool ipcx_copied_believes(const struct ipcx_copied *c, int64_t now)
 {

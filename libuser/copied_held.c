@@ -180,6 +180,13 @@ static struct ipcx_buffer **list_of(struct ipcx_copied *c, uint64_t number)
 	return &c->held[number % IPCX_HELD_LISTS];
 }
 
+/* Under lock */
+static void count_loan(struct ipcx_copied *c, int state, int more)
+{
+	if (state == IPCX_HELD_LOAN)
+		__atomic_store_n(&c->loans, c->loans + more, __ATOMIC_RELAXED);
+}
+
 void ipcx_copied_hold(struct ipcx_copied *c, struct ipcx_buffer *b, int state)
 {
 	struct ipcx_buffer **list;
@@ -190,7 +197,7 @@ void ipcx_copied_hold(struct ipcx_copied *c, struct ipcx_buffer *b, int state)
 	list = list_of(c, b->number);
 	b->next = *list;
 	*list = b;
-	c->loans += state == IPCX_HELD_LOAN;
+	count_loan(c, state, 1);
 	c->stats.leased += state == IPCX_HELD_LEASE;
 	pthread_mutex_unlock(&c->lock);
 }
@@ -228,7 +235,7 @@ static struct ipcx_buffer *drop(struct ipcx_copied *c, uint64_t number, int stat
 	b = p ? *p : NULL;
 	if (b) {
 		*p = b->next;
-		c->loans -= b->state == IPCX_HELD_LOAN;
+		count_loan(c, b->state, -1);
 		c->stats.leased -= b->state == IPCX_HELD_LEASE;
 	}
 	pthread_mutex_unlock(&c->lock);

@@ -280,7 +280,7 @@ static int mq_room(struct ipcx_copied *c, int64_t deadline)
 	struct mq_attr a;
 
 	(void)deadline;
-	if (room > (int)c->loans && ipcx_copied_believes(c, now))
+	if (room > ipcx_copied_loans(c) && ipcx_copied_believes(c, now))
 		return room;
 	if (mq_getattr(m->q, &a))
 		return -errno;
