@@ -151,14 +151,15 @@ void ipcx_copied_polled(struct ipcx_queue *q)
 	struct epoll_event ev = { .events = EPOLLIN };
 	struct ipcx_copied *c = copied(q);
 
-	if (c->set < 0)
+	/* who receives a long message does not keep him, but the first time */
+	if (c->set < 0 || __atomic_load_n(&c->polled, __ATOMIC_ACQUIRE))
 		return;
 	pthread_mutex_lock(&c->receiving);
 	if (!c->polled && c->mech->polled)
 		c->mech->polled(c);
 	if (!c->polled && epoll_ctl(q->fd, EPOLL_CTL_ADD, c->set, &ev))
 		ipcx_copied_signal(c->ready_event, true);
-	c->polled = true;
+	__atomic_store_n(&c->polled, true, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&c->receiving);
 }
 
