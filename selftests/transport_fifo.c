@@ -180,7 +180,7 @@ static void *flood(void *arg)
 	return (void *)(intptr_t)good;
 }
 
-/* What one sends who sees no mark at all arrives; what is kept aside has an end, and so the part. */
+/* What one sends who sees no mark arrives; what is kept aside has an end, and so has the part. */
 TEST_F(fifo, too_much_between)
 {
 	pthread_t t;
