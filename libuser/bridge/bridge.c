@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bridge.h"
+#include "local.h"
 
 int64_t now_ns(void)
 {
@@ -137,6 +137,7 @@ static int read_epoch(struct bridge *b)
 static int lock_state(const struct bridge *b)
 {
 	const char *dir = b->conf->state;
+	struct stat st;
 	int fd;
 
 	if (mkdir(dir, 0700) && errno != EEXIST) {
@@ -145,6 +146,13 @@ static int lock_state(const struct bridge *b)
 		return -errno;
 	}
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && !fstat(fd, &st) &&
+	    ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & 022)) {
+		fprintf(stderr,
+			"ipcx bridge: the state directory \"%s\" is of uid %u and has mode %04o: who may write there can have messages dropped; chown it, and chmod 700 it\n",
+			dir, st.st_uid, st.st_mode & 07777);
+		return -EPERM;
+	}
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB)) {
 		fprintf(stderr, "ipcx bridge: the state directory \"%s\": %s\n", dir,
 			fd >= 0 && errno == EWOULDBLOCK ? "another bridge uses it" :
@@ -161,7 +169,8 @@ static int connect_lanes(struct bridge *b)
 		for (unsigned int k = 0; k < b->conf->nrules; k++) {
 			struct lane *in = &b->lane[i], *out = &b->lane[k];
 
-			if (in == out || !in->r->in[0] || strcmp(in->r->in, out->r->out))
+			if (in == out || is_topic(in->r->kind) != is_topic(out->r->kind) ||
+			    !local_is_same(in->r->in, out->r->out))
 				continue;
 			if (!in->to)
 				in->to = out->from ? out->from : known_new();
@@ -246,6 +255,10 @@ void bridge_stop(struct bridge *b)
 			if (b->lane[i].runs[way])
 				pthread_join(b->lane[i].thread[way], NULL);
 	b->ops->close(b->e);
+}
+
+void bridge_free(struct bridge *b)
+{
 	for (unsigned int i = 0; i < b->conf->nrules; i++) {
 		struct lane *l = &b->lane[i];
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A bridge while it runs. Each rule is a lane, with a thread for what goes out and one for what
- * comes in; the engine has threads of its own, and the first thread answers who asks for the
- * state. So a lane that waits for anything holds nobody up.
+ * comes in; the engine has threads of its own, and one more answers who asks for the state. So a
+ * lane that waits for anything holds nobody up.
  *
  * Locks: lane.text_lock guards what is told of a lane; out_slot.c, known.c and calls.c have one
  * each for what comes from another thread. None is held while another one is taken, or over a call
@@ -49,6 +49,7 @@ struct counts {
 	uint64_t returned; /* to the engine, for there was no room */
 	uint64_t in_flight; /* now */
 	uint64_t waiting; /* chunks, now, whose message is not whole */
+	uint64_t away; /* servers, now, that store its parcels, and are not there or behind */
 	uint64_t dropped[DROP_COUNT];
 };
 
@@ -144,6 +145,7 @@ static inline bool link_up(const struct bridge *b)
 /* bridge.c */
 int bridge_start(struct bridge *b); /* said on stderr if it fails */
 void bridge_stop(struct bridge *b); /* sends what there is, gives back the rest */
+void bridge_free(struct bridge *b); /* afterwards */
 bool lane_state(struct lane *l, int way, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4))); /* return: whether it is another than before */
 /* The same, and on stderr if it is new */
@@ -154,8 +156,12 @@ void lane_drop(struct lane *l, enum reason why);
 /* known.c: what one lane has put where another one takes */
 struct known *known_new(void);
 void known_free(struct known *k);
+void known_hold(struct known *k, uint64_t depth); /* the name holds so many */
 void known_put(struct known *k, const struct parcel *p);
-/* Is this message one of them? Then it is that no more, and @p gets its origin. */
+/*
+ * Is this message one of them, by a process of @p->pid? Then it is that no more, and @p gets its
+ * origin.
+ */
 bool known_take(struct known *k, struct parcel *p);
 
 /* out.c, in.c: threads */
@@ -168,7 +174,7 @@ void *in_run(void *lane);
 
 /* status.c */
 int status_listen(const struct bridge *b); /* the socket, or a negative errno */
-void status_serve(const struct bridge *b, int listener);
+bool status_serve(const struct bridge *b, int listener); /* one; false: it was shut down */
 int status_ask(const struct conf *c, const char *what); /* prints; an exit code */
 
 /* monitor.c: figures of the engine as JSON, to be freed; NULL if they cannot be had */

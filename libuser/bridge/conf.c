@@ -4,14 +4,17 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "conf.h"
+#include "local.h"
 
 #define WORDS_MAX 12
 
@@ -42,24 +45,33 @@ __attribute__((format(printf, 2, 3))) static void wrong(struct reading *r, const
 	r->wrong++;
 }
 
+/* Of a file that says who this is: said if others may read it. */
+static bool is_private(struct reading *r, const char *what, const char *path, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || !(st.st_mode & 077))
+		return true;
+	wrong(r, "the %s file \"%s\" has mode %04o, others may read it: chmod 600 it", what, path,
+	      st.st_mode & 07777);
+	return false;
+}
+
 /* The first line of a file without its end; NULL: said why not. */
 static char *first_line(struct reading *r, const char *path)
 {
 	FILE *f = fopen(path, "re");
 	char *text = NULL;
-	struct stat st;
 	size_t room = 0;
 
 	if (!f) {
 		wrong(r, "the password file \"%s\": %s", path, strerror(errno));
 		return NULL;
 	}
-	if (!fstat(fileno(f), &st) && st.st_mode & 077)
-		wrong(r, "the password file \"%s\" has mode %04o, others may read it: chmod 600 it",
-		      path, st.st_mode & 07777);
-	else if (getline(&text, &room, f) < 1 || !strcspn(text, "\r\n"))
+	if (is_private(r, "password", path, fileno(f)) &&
+	    (getline(&text, &room, f) < 1 || !strcspn(text, "\r\n")))
 		wrong(r, "the password file \"%s\" is empty: its first line is the password", path);
-	else
+	if (text)
 		text[strcspn(text, "\r\n")] = '\0';
 	fclose(f);
 	return text;
@@ -140,8 +152,16 @@ static void read_user(struct reading *r, char **w, unsigned int n)
 
 static void read_creds(struct reading *r, char **w, unsigned int n)
 {
+	int fd = open(w[1], O_RDONLY | O_CLOEXEC);
+
 	(void)n;
 	need_path(r, "creds", &r->c->creds, w[1]);
+	if (fd < 0) {
+		wrong(r, "the credentials file \"%s\": %s", w[1], strerror(errno));
+		return;
+	}
+	is_private(r, "credentials", w[1], fd);
+	close(fd);
 }
 
 static void read_tls(struct reading *r, char **w, unsigned int n)
@@ -204,6 +224,19 @@ static void read_pattern(struct reading *r, char **w, unsigned int n)
 	c->pattern[c->npatterns++] = (struct pattern){ strdup(w[1]), w[0][0] == 'a', r->line };
 }
 
+/* As long as what window.c makes of a name may be */
+static bool file_ok(const char *name)
+{
+	size_t n = strlen(".window");
+
+	for (; *name; name++) {
+		char one[2] = { *name, 0 };
+
+		n += word_ok(one, 2) ? 1 : 3;
+	}
+	return n <= NAME_MAX;
+}
+
 /* As the library has it, but for URIs */
 static bool name_ok(const char *name)
 {
@@ -264,6 +297,12 @@ static void read_rule(struct reading *r, char **w, unsigned int n)
 
 	if (!name_ok(w[1])) {
 		wrong(r, "\"%s\" is no name: 1..255 printable bytes, no '/', not '.' first", w[1]);
+		return;
+	}
+	if (!file_ok(w[1])) {
+		wrong(r,
+		      "\"%s\" is too long for the file of its state, where each byte that is no letter, digit, '-' or '_' takes three",
+		      w[1]);
 		return;
 	}
 	strcpy(u.name, w[1]);
@@ -376,6 +415,17 @@ static void check_patterns(struct reading *r, const struct rule *u)
 		wrong(r, "no \"allow\" fits \"%s\": add \"allow %s\"", u->name, u->name);
 }
 
+/* Of two rules that take from one queue each would get some. */
+static void check_taken(struct reading *r, const struct rule *u)
+{
+	for (const struct rule *o = r->c->rule; o < u; o++)
+		if (u->out[0] && !is_topic(u->kind) && !is_topic(o->kind) &&
+		    local_is_same(u->out, o->out))
+			wrong(r,
+			      "\"%s\" is taken from by the rule in line %u, too: each would get some of its messages",
+			      u->out, o->line);
+}
+
 /* A stable name for this machine and host, if none is given */
 static void make_uuid(struct conf *c)
 {
@@ -419,8 +469,11 @@ static void check_whole(struct reading *r)
 		wrong(r, "\"user\" and \"creds\": one of them is right");
 	if (!c->nrules)
 		wrong(r, "no rule: add \"queue NAME work out\", or such");
-	for (unsigned int i = 0; i < c->nrules; i++)
+	for (unsigned int i = 0; i < c->nrules; i++) {
 		check_patterns(r, &c->rule[i]);
+		check_taken(r, &c->rule[i]);
+	}
+	r->line = 0;
 	if (!c->uuid[0])
 		make_uuid(c);
 }

@@ -114,6 +114,29 @@ void local_close(struct local *l)
 	*l = (struct local){ 0 };
 }
 
+bool local_is_same(const char *uri, const char *other)
+{
+	const struct ipcx_transport *a, *b;
+	const char *name, *other_name;
+
+	if (!*uri || !*other || ipcx_pick_queue(uri, &a, &name) ||
+	    ipcx_pick_queue(other, &b, &other_name))
+		return false;
+	return (a == b || !a || !b) && !strcmp(name, other_name);
+}
+
+uint64_t local_depth(const struct local *l)
+{
+	struct ipcx_queue_attr a = { .sz = sizeof(a) };
+
+	return l->q && !ipcx_queue_attr(l->q, &a) ? a.depth : 0;
+}
+
+bool local_comes_again(const struct local *l)
+{
+	return l->q && ipcx_queue_caps(l->q) & IPCX_CAP_REDELIVERY;
+}
+
 /* Of a queue of the kernel: what the name stands for now */
 static uint64_t number_of_name(const struct local *l, const char *uri)
 {

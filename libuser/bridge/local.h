@@ -40,6 +40,15 @@ static inline bool local_is_open(const struct local *l)
 	return l->q || l->t;
 }
 
+/* Is it the same that both mean? So it may be, if one of them does not say the transport. */
+bool local_is_same(const char *uri, const char *other);
+
+/* Messages that it holds, 0: that cannot be told */
+uint64_t local_depth(const struct local *l);
+
+/* Does what was taken, and not released, come to the next who opens it? */
+bool local_comes_again(const struct local *l);
+
 /* Has its name gone to another, or nobody? */
 bool local_removed(const struct local *l, const char *uri);
 

@@ -3,7 +3,6 @@
  * ipcx-bridge: queues and topics of this machine go on to others. "ipcx bridge" runs it.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -54,24 +53,35 @@ static void notify(const char *text)
 	close(fd);
 }
 
-/* Answers who asks until a signal comes. */
-static void serve(const struct bridge *b, int listener, int signals)
-{
-	struct pollfd p[2] = { { .fd = signals, .events = POLLIN },
-			       { .fd = listener, .events = POLLIN } };
+struct server {
+	const struct bridge *b;
+	int listener;
+};
 
-	while (poll(p, 2, -1) >= 0 || errno == EINTR) {
-		if (p[0].revents)
-			return;
-		if (p[1].revents)
-			status_serve(b, listener);
-	}
+/* A thread: who asks, and does not read the answer, holds nobody else up. */
+static void *serve(void *server)
+{
+	const struct server *s = server;
+
+	while (status_serve(s->b, s->listener))
+		;
+	return NULL;
+}
+
+static void wait_for_signal(int signals)
+{
+	struct signalfd_siginfo info;
+
+	while (read(signals, &info, sizeof(info)) < 0 && errno == EINTR)
+		;
 }
 
 static int run(struct conf *c)
 {
 	struct bridge b = { .conf = c, .ops = &engine_nats };
-	int listener, signals;
+	struct server server = { .b = &b };
+	pthread_t thread;
+	int signals;
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -82,18 +92,25 @@ static int run(struct conf *c)
 	signals = signalfd(-1, &set, SFD_CLOEXEC);
 	if (signals < 0 || bridge_start(&b))
 		_exit(EXIT_FAILED); /* some threads may run */
-	listener = status_listen(&b);
-	if (listener < 0) {
+	server.listener = status_listen(&b);
+	if (server.listener < 0) {
 		fprintf(stderr, "ipcx bridge: the socket in \"%s\": %s\n", c->state,
-			strerror(-listener));
+			strerror(-server.listener));
+		_exit(EXIT_FAILED);
+	}
+	if (pthread_create(&thread, NULL, serve, &server)) {
+		fprintf(stderr, "ipcx bridge: a thread cannot be made: %s\n", strerror(EAGAIN));
 		_exit(EXIT_FAILED);
 	}
 	fprintf(stderr, "ipcx bridge: %s in %s is ready, %u rules\n", c->host, c->realm, c->nrules);
 	notify("READY=1");
-	serve(&b, listener, signals);
+	wait_for_signal(signals);
 	notify("STOPPING=1");
 	bridge_stop(&b);
-	close(listener);
+	shutdown(server.listener, SHUT_RDWR);
+	pthread_join(thread, NULL);
+	bridge_free(&b);
+	close(server.listener);
 	close(signals);
 	return EXIT_OK;
 }

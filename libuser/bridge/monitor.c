@@ -24,18 +24,32 @@ static const char *const wanted[] = { "max_storage", "storage",	  "reserved_stor
 
 // clang-format on
 
+/* http://HOST:PORT; HOST may be [ADDRESS], and :PORT may be left out */
+static char *split(const char *url, char *host, size_t room)
+{
+	char *port;
+
+	snprintf(host, room, "%s", url + strlen("http://"));
+	host[strcspn(host, "/")] = '\0';
+	port = strrchr(host, ':');
+	if (port && strchr(port, ']'))
+		port = NULL;
+	if (port)
+		*port++ = '\0';
+	if (*host == '[') {
+		host[strcspn(host, "]")] = '\0';
+		memmove(host, host + 1, strlen(host));
+	}
+	return port;
+}
+
 static int connect_to(const char *url)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *all = NULL, *a;
-	char host[256], *port;
+	char host[256], *port = split(url, host, sizeof(host));
 	struct timeval t = { .tv_sec = 1 };
 	int fd = -1;
 
-	snprintf(host, sizeof(host), "%s", url + strlen("http://"));
-	host[strcspn(host, "/")] = '\0';
-	port = strrchr(host, ':');
-	if (port)
-		*port++ = '\0';
 	if (getaddrinfo(host, port ? port : "8222", &hints, &all))
 		return -1;
 	for (a = all; a && fd < 0; a = a->ai_next) {

@@ -16,7 +16,8 @@
 #include "bridge.h"
 
 #define SOCKET_NAME "status.sock"
-#define ASK_TIMEOUT 5 /* seconds */
+#define ASK_MS 5000
+#define ASKER_MS 300 /* who does not say what he wants, or read it, is not waited for */
 
 static const struct figure {
 	const char *name, *help;
@@ -46,6 +47,8 @@ static const struct figure {
 	  offsetof(struct counts, in_flight), true },
 	{ "waiting", "chunks whose message is not whole yet", offsetof(struct counts, waiting),
 	  true },
+	{ "away", "servers that store the rule's messages, and are away or behind",
+	  offsetof(struct counts, away), true },
 };
 
 #define FIGURES ARRAY_SIZE(figures)
@@ -196,6 +199,27 @@ static void put_label(FILE *f, const struct lane *l)
 	put_string(f, l->r->name);
 }
 
+/* For alerts: is there anything that a way waits for? */
+static void metrics_runs(FILE *f, const struct bridge *b)
+{
+	char state[STATE_TEXT];
+
+	fputs("# HELP ipcx_bridge_runs whether a direction of a rule runs; its state says why not\n"
+	      "# TYPE ipcx_bridge_runs gauge\n",
+	      f);
+	for (unsigned int k = 0; k < b->conf->nrules; k++) {
+		for (int way = 0; way < 2; way++) {
+			copy_state(&b->lane[k], way, state);
+			if (!*state)
+				continue;
+			fputs("ipcx_bridge_runs", f);
+			put_label(f, &b->lane[k]);
+			fprintf(f, ",direction=\"%s\"} %d\n", way == LANE_OUT ? "out" : "in",
+				!strcmp(state, "runs"));
+		}
+	}
+}
+
 static void put_metrics(FILE *f, const struct bridge *b)
 {
 	fprintf(f,
@@ -214,6 +238,7 @@ static void put_metrics(FILE *f, const struct bridge *b)
 			fprintf(f, "} %llu\n", (unsigned long long)value(&b->lane[k], &figures[i]));
 		}
 	}
+	metrics_runs(f, b);
 	fputs("# HELP ipcx_bridge_dropped_total parcels dropped, and why\n"
 	      "# TYPE ipcx_bridge_dropped_total counter\n",
 	      f);
@@ -253,37 +278,50 @@ int status_listen(const struct bridge *b)
 	return r;
 }
 
-static void set_timeout(int fd)
+static void set_timeout(int fd, int ms)
 {
-	struct timeval t = { .tv_sec = ASK_TIMEOUT };
+	struct timeval t = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
 }
 
-void status_serve(const struct bridge *b, int listener)
+static char *told(const struct bridge *b, char what, size_t *len)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	struct timeval t = { .tv_sec = 1 };
-	char what[16] = "";
-	FILE *f;
+	char *text = NULL;
+	FILE *f = open_memstream(&text, len);
 
-	if (fd < 0)
-		return;
-	set_timeout(fd);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
-	f = recv(fd, what, sizeof(what) - 1, 0) > 0 ? fdopen(fd, "w") : NULL;
-	if (!f) {
-		close(fd);
-		return;
-	}
-	if (what[0] == 'j')
+	if (!f)
+		return NULL;
+	if (what == 'j')
 		put_json(f, b);
-	else if (what[0] == 'm')
+	else if (what == 'm')
 		put_metrics(f, b);
 	else
 		put_text(f, b);
 	fclose(f);
+	return text;
+}
+
+bool status_serve(const struct bridge *b, int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	int64_t until = now_ns() + ASK_MS * NS_PER_MS;
+	size_t len = 0, at = 0;
+	char what[16] = "", *text;
+	ssize_t n = 1;
+
+	if (fd < 0) {
+		sleep_ms(20); /* no descriptor is free, or it is the end */
+		return !stopping(b);
+	}
+	set_timeout(fd, ASKER_MS);
+	text = recv(fd, what, sizeof(what) - 1, 0) > 0 ? told(b, what[0], &len) : NULL;
+	for (; text && at < len && n > 0 && now_ns() < until; at += n > 0 ? n : 0)
+		n = send(fd, text + at, len - at, MSG_NOSIGNAL);
+	free(text);
+	close(fd);
+	return true;
 }
 
 int status_ask(const struct conf *c, const char *what)
@@ -300,7 +338,7 @@ int status_ask(const struct conf *c, const char *what)
 		return 1;
 	}
 	close(dir);
-	set_timeout(s);
+	set_timeout(s, ASK_MS);
 	if (send(s, what, strlen(what), MSG_NOSIGNAL) < 0)
 		n = -1;
 	else
