@@ -36,6 +36,7 @@ struct engine_events {
  * @data: its bytes
  * @size: of these
  * @age: ns since the engine has stored it, by the clocks of both
+ * @number: of one that get() gave: the engine's, for remove()
  * @handle: the engine's
  */
 struct delivery {
@@ -43,6 +44,7 @@ struct delivery {
 	const void *data;
 	size_t size;
 	int64_t age;
+	uint64_t number;
 	void *handle;
 };
 
@@ -68,8 +70,10 @@ enum settle {
  * @settle: says what became of a delivery; @delay: ns, of SETTLE_NAK
  * @get: a chunk that was stored apart from its head, as a delivery to be forgotten; -ENOENT: there
  *	is none
- * @purge: the chunks of a message go
- * @tidy: what all hosts have may go; called now and then, and when a parcel was refused
+ * @remove: the chunk of that number goes
+ * @purge: the chunks of a message go, of which there are so many at most
+ * @tidy: what all hosts have may go; called now and then, and when a parcel was refused. How many
+ *	of the servers that store the rule's parcels are away or behind; -1: none tells
  * @answer: sends an answer to the host @origin, which is not stored
  * @payload_max: bytes of data that a parcel may have
  * @close: ends it; nothing is told afterwards
@@ -87,8 +91,9 @@ struct engine_ops {
 	void (*settle)(struct engine *e, struct delivery *d, enum settle how, int64_t delay);
 	int (*get)(struct engine *e, unsigned int rule, const char *id, uint32_t chunk,
 		   struct delivery *d);
-	void (*purge)(struct engine *e, unsigned int rule, const char *id);
-	void (*tidy)(struct engine *e, unsigned int rule);
+	void (*remove)(struct engine *e, unsigned int rule, uint64_t number);
+	void (*purge)(struct engine *e, unsigned int rule, const char *id, uint32_t chunks);
+	int (*tidy)(struct engine *e, unsigned int rule);
 	int (*answer)(struct engine *e, const char *origin, const struct parcel *p);
 	size_t (*payload_max)(struct engine *e);
 	void (*close)(struct engine *e);

@@ -16,6 +16,7 @@
 #define PROGRESS (3 * NS_PER_S / 2) /* to tell the engine that it goes on */
 #define PARTIAL_TIME (30 * NS_PER_S) /* without a chunk, then those that came go back */
 #define PARTIAL_AGE (3600 * NS_PER_S) /* of a chunk whose others never came */
+#define TOO_LONG_AGE (60 * NS_PER_S) /* of a job for which another host may have room */
 #define TIDY_TIME (2 * NS_PER_S)
 
 struct in {
@@ -122,6 +123,7 @@ static int commit(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 					     local_commit(&in->local, m);
 	if (r) {
 		window_not_done(in->l->w);
+		undone.pid = -1; /* that of its host */
 		if (in->l->to)
 			known_take(in->l->to, &undone);
 		local_cancel(&in->local, m);
@@ -132,13 +134,16 @@ static int commit(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 	return 0;
 }
 
-/* Why a message could not be put into the queue: what becomes of it */
-static enum settle local_failed(struct in *in, int err, bool *drops)
+/* Why a message of @age could not be put into the queue: what becomes of it */
+static enum settle local_failed(struct in *in, int err, int64_t age, bool *drops)
 {
-	*drops = err == -EMSGSIZE;
+	*drops = err == -EMSGSIZE && (in->l->r->kind != KIND_WORK || age > TOO_LONG_AGE);
 	if (*drops)
 		return SETTLE_TERM;
-	if (err == -ETIMEDOUT || err == -EAGAIN) {
+	if (err == -EMSGSIZE) {
+		lane_state(in->l, LANE_IN, "a message is too long for %s: another host may take it",
+			   in->l->r->in);
+	} else if (err == -ETIMEDOUT || err == -EAGAIN) {
 		in->full = true;
 	} else if (err == -ENOSPC || err == -EFBIG) {
 		sleep_ms(500); /* the state has no room: told */
@@ -167,7 +172,7 @@ static void put_whole(struct in *in, struct delivery *d, const struct parcel *p)
 		settle(in, d, SETTLE_ACK, 0);
 		return;
 	}
-	how = local_failed(in, r, &drops);
+	how = local_failed(in, r, d->age, &drops);
 	if (drops)
 		drop(in, d, DROP_OVERSIZED);
 	else
@@ -195,7 +200,7 @@ static void put_assembled(struct in *in, struct partial *m)
 		settle_all(in, m, SETTLE_ACK, 0);
 		return;
 	}
-	how = local_failed(in, r, &drops);
+	how = local_failed(in, r, 0, &drops);
 	if (drops)
 		lane_drop(in->l, DROP_OVERSIZED);
 	settle_all(in, m, how, NS_PER_S / 2);
@@ -236,10 +241,11 @@ static void put_chunk(struct in *in, struct delivery *d, const struct parcel *p)
 }
 
 /*
- * The chunks that a head tells of, into a loan. Return: DROP_NONE if all is there, else why not;
- * *@err is set if the engine could not give one now.
+ * The chunks that a head tells of, into a loan; their numbers into @numbers. Return: DROP_NONE if
+ * all is there, else why not; *@err is set if the engine could not give one now.
  */
-static enum reason gather(struct in *in, const struct parcel *head, char *to, int *err)
+static enum reason gather(struct in *in, const struct parcel *head, char *to, uint64_t *numbers,
+			  int *err)
 {
 	const struct bridge *b = in->l->b;
 	uint64_t have = 0;
@@ -251,7 +257,7 @@ static enum reason gather(struct in *in, const struct parcel *head, char *to, in
 		enum reason why;
 
 		progress(in);
-		*err = b->ops->get(b->e, in->l->nr, head->id, i, &d);
+		*err = stopping(b) ? -EINTR : b->ops->get(b->e, in->l->nr, head->id, i, &d);
 		if (*err)
 			return DROP_INCOMPLETE;
 		why = parcel_read(&p, d.line, d.data, d.size);
@@ -261,6 +267,7 @@ static enum reason gather(struct in *in, const struct parcel *head, char *to, in
 		if (!why) {
 			memcpy(to + have, p.data, p.size);
 			have += p.size;
+			numbers[i] = d.number;
 		}
 		settle(in, &d, SETTLE_FORGET, 0);
 		if (why)
@@ -269,40 +276,60 @@ static enum reason gather(struct in *in, const struct parcel *head, char *to, in
 	return parcel_crc(0, to, have) == head->crc ? DROP_NONE : DROP_CRC;
 }
 
+/* Of no use to anybody: it and its chunks go */
+static void drop_head(struct in *in, struct delivery *d, const struct parcel *p, enum reason why)
+{
+	const struct bridge *b = in->l->b;
+
+	b->ops->purge(b->e, in->l->nr, p->id, p->chunks);
+	drop(in, d, why);
+}
+
+static void put_gathered(struct in *in, struct delivery *d, const struct parcel *p,
+			 uint64_t *numbers)
+{
+	const struct bridge *b = in->l->b;
+	enum reason why = DROP_NONE;
+	struct ipcx_msg m;
+	bool drops;
+	int err = 0, r = loan(in, p, &m);
+
+	if (!r) {
+		why = gather(in, p, m.data, numbers, &err);
+		if (why)
+			local_cancel(&in->local, &m);
+		else
+			r = commit(in, p, &m);
+	}
+	if (why && err && (err != -ENOENT || d->age < PARTIAL_AGE)) {
+		count(&in->l->n.returned);
+		settle(in, d, SETTLE_NAK, NS_PER_S);
+	} else if (why) {
+		drop_head(in, d, p, why);
+	} else if (r) {
+		enum settle how = local_failed(in, r, d->age, &drops);
+
+		if (drops)
+			drop_head(in, d, p, DROP_OVERSIZED);
+		else
+			settle(in, d, how, NS_PER_S / 2);
+	} else {
+		for (uint32_t i = 0; i < p->chunks; i++)
+			b->ops->remove(b->e, in->l->nr, numbers[i]);
+		settle(in, d, SETTLE_ACK, 0);
+	}
+}
+
 /* Of a work queue: the chunks lie beside, for another host may take the next message. */
 static void put_head(struct in *in, struct delivery *d, const struct parcel *p)
 {
-	const struct bridge *b = in->l->b;
-	struct ipcx_msg m;
-	enum reason why;
-	bool drops;
-	int err, r = loan(in, p, &m);
+	uint64_t *numbers = calloc(p->chunks, sizeof(*numbers));
 
-	if (!r) {
-		why = gather(in, p, m.data, &err);
-		if (why) {
-			local_cancel(&in->local, &m);
-			if (err && (err != -ENOENT || d->age < PARTIAL_AGE)) {
-				count(&in->l->n.returned);
-				settle(in, d, SETTLE_NAK, NS_PER_S);
-				return;
-			}
-			drop(in, d, why);
-			b->ops->purge(b->e, in->l->nr, p->id);
-			return;
-		}
-		r = commit(in, p, &m);
-	}
-	if (!r) {
-		b->ops->purge(b->e, in->l->nr, p->id);
-		settle(in, d, SETTLE_ACK, 0);
-		return;
-	}
-	settle(in, d, local_failed(in, r, &drops), NS_PER_S / 2);
-	if (drops) {
-		lane_drop(in->l, DROP_OVERSIZED);
-		b->ops->purge(b->e, in->l->nr, p->id);
-	}
+	if (numbers)
+		put_gathered(in, d, p, numbers);
+	else
+		settle(in, d, SETTLE_NAK, NS_PER_S);
+	free(numbers);
 }
 
 static bool is_own(const struct in *in, const struct parcel *p)
@@ -338,10 +365,12 @@ static void put(struct in *in, struct delivery *d)
 	enum reason why = check(in, d, &p);
 	enum seen seen;
 
+	if (why == DROP_EXPIRED && p.head) {
+		drop_head(in, d, &p, why);
+		return;
+	}
 	if (why) {
 		drop(in, d, why);
-		if (why == DROP_EXPIRED && p.head)
-			b->ops->purge(b->e, in->l->nr, p.id);
 		return;
 	}
 	if (is_own(in, &p)) {
@@ -352,9 +381,9 @@ static void put(struct in *in, struct delivery *d)
 	seen = window_look(in->l->w, &p);
 	if (seen == SEEN_DONE) {
 		count(&in->l->n.copies);
-		settle(in, d, SETTLE_ACK, 0);
 		if (p.head)
-			b->ops->purge(b->e, in->l->nr, p.id);
+			b->ops->purge(b->e, in->l->nr, p.id, p.chunks);
+		settle(in, d, SETTLE_ACK, 0);
 		return;
 	}
 	if (seen == SEEN_PERHAPS && (p.chunks == 1 || p.head || !p.chunk))
@@ -400,6 +429,8 @@ static void opened(struct in *in)
 		in->open_at = now_ns() + NS_PER_S;
 		return;
 	}
+	if (in->l->to)
+		known_hold(in->l->to, local_depth(&in->local));
 	window_settle(in->l->w, in->local.object, local_sent(&in->local));
 }
 
@@ -454,9 +485,13 @@ static bool has_room(struct in *in)
 
 static void tidy(struct in *in)
 {
+	int away;
+
 	if (now_ns() < in->tidy_at)
 		return;
-	in->l->b->ops->tidy(in->l->b->e, in->l->nr);
+	away = in->l->b->ops->tidy(in->l->b->e, in->l->nr);
+	if (away >= 0)
+		count_set(&in->l->n.away, away);
 	in->tidy_at = now_ns() + TIDY_TIME;
 }
 

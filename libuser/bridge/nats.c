@@ -23,11 +23,13 @@
 #define NATS_TOO_LONG 10054 /* message size exceeds maximum allowed */
 #define NATS_NO_STREAM 10059
 
-static void chunk_subject(const struct route *t, const struct parcel *p, char *to, size_t room)
+/* @of: what they are apart from others by */
+static void chunk_subject(const struct route *t, const struct parcel *p, const char *of, char *to,
+			  size_t room)
 {
 	uint32_t hash[3];
 
-	parcel_hash(p->id, hash);
+	parcel_hash(of, hash);
 	snprintf(to, room, "%s.c.%08x%08x%08x.%u", t->subject, hash[0], hash[1], hash[2], p->chunk);
 }
 
@@ -38,10 +40,10 @@ static void subject_of(const struct engine *e, unsigned int rule, const struct p
 
 	if (p->chunks == 1 || p->head)
 		snprintf(to, room, "%s.m", t->subject);
-	else if (e->conf->rule[rule].kind == KIND_LATEST) /* one of each number stays */
-		snprintf(to, room, "%s.c.%u", t->subject, p->chunk);
+	else if (e->conf->rule[rule].kind == KIND_LATEST) /* those of one message of a host stay */
+		chunk_subject(t, p, p->origin, to, room);
 	else
-		chunk_subject(t, p, to, room);
+		chunk_subject(t, p, p->id, to, room);
 }
 
 static void msg_id(const struct parcel *p, char *to, size_t room)
@@ -358,25 +360,37 @@ static int get(struct engine *e, unsigned int rule, const char *id, uint32_t chu
 	if (s != NATS_OK)
 		return s == NATS_NOT_FOUND ? -ENOENT : -EIO;
 	fill_delivery(d, m);
+	d->number = natsMsg_GetSequence(m);
 	return 0;
 }
 
-static void purge(struct engine *e, unsigned int rule, const char *id)
+static void remove_chunk(struct engine *e, unsigned int rule, uint64_t number)
 {
-	struct parcel p = { .chunks = 2 };
-	char subject[NATS_NAME + 48];
 	jsOptions o;
 
-	snprintf(p.id, sizeof(p.id), "%s", id);
-	subject_of(e, rule, &p, subject, sizeof(subject));
-	strcpy(strrchr(subject, '.'), ".>");
 	jsOptions_Init(&o);
 	o.Wait = CHUNK_MS;
-	o.Stream.Purge.Subject = subject;
 	pthread_rwlock_rdlock(&e->lock);
 	if (e->js)
-		js_PurgeStream(e->js, e->route[rule].stream, &o, NULL);
+		js_DeleteMsg(e->js, e->route[rule].stream, number, &o, NULL);
 	pthread_rwlock_unlock(&e->lock);
+}
+
+/* One by one: for a purge by subject nats-server 2.9 gives no storage back. */
+static void purge(struct engine *e, unsigned int rule, const char *id, uint32_t chunks)
+{
+	struct delivery d;
+
+	for (uint32_t i = 0; i < chunks; i++) {
+		int r = get(e, rule, id, i, &d);
+
+		if (r == -ENOENT)
+			continue;
+		if (r)
+			return; /* nats_tidy() finds it */
+		settle(e, &d, SETTLE_FORGET, 0);
+		remove_chunk(e, rule, d.number);
+	}
 }
 
 static int answer(struct engine *e, const char *origin, const struct parcel *p)
@@ -412,6 +426,7 @@ const struct engine_ops engine_nats = {
 	.fetch = fetch,
 	.settle = settle,
 	.get = get,
+	.remove = remove_chunk,
 	.purge = purge,
 	.tidy = nats_tidy,
 	.answer = answer,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The engine NATS JetStream, in two files: nats.c carries parcels, nats_setup.c connects and makes
- * streams and consumers.
+ * The engine NATS JetStream, in three files: nats.c carries parcels, nats_setup.c connects and
+ * makes streams and consumers, nats_tidy.c empties them.
  */
 #ifndef IPCX_BRIDGE_NATS_H
 #define IPCX_BRIDGE_NATS_H
@@ -23,7 +23,9 @@
  * @subject: of messages; chunks apart have another at the end
  * @replicas: servers that store a message
  * @floor: the last message that all hosts have, by the least that was told since
- * @floor_since: seconds; tidy_lock guards both
+ * @floor_since: seconds
+ * @mark: last messages stored at two times, the earlier one first, for orphans()
+ * @mark_at: seconds, when the next is to be; tidy_lock guards these five
  * @durable: name of its consumer
  * @inbox: where messages that were asked for come; this and the rest is of the thread that takes
  *	from there
@@ -34,8 +36,8 @@
  */
 struct route {
 	char stream[NATS_NAME], subject[NATS_NAME], durable[UUID_TEXT], inbox[96];
-	int64_t replicas, floor_since;
-	uint64_t floor;
+	int64_t replicas, floor_since, mark_at;
+	uint64_t floor, mark[2];
 	natsSubscription *sub;
 	unsigned int asked;
 	int64_t asked_until, looked_at;
@@ -86,9 +88,11 @@ void nats_answered(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void
 int nats_begin(struct engine **e, const struct conf *c, const struct engine_events *events,
 	       char why[ENGINE_TEXT]);
 int nats_declare(struct engine *e, unsigned int rule, bool in, char why[ENGINE_TEXT]);
-void nats_tidy(struct engine *e, unsigned int rule);
 /* Where answers for a host come */
 void nats_answers_to(char to[ANSWER_SUBJECT], const struct conf *c, const char *uuid);
 void nats_end(struct engine *e);
+
+/* nats_tidy.c */
+int nats_tidy(struct engine *e, unsigned int rule);
 
 #endif /* IPCX_BRIDGE_NATS_H */

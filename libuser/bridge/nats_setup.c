@@ -2,10 +2,10 @@
 /*
  * NATS JetStream: the connection, and a stream for each rule.
  *
- *	work		a work queue: its one consumer is shared by all hosts. The chunks of a long
- *			message lie in the stream beside its head, until who takes that purges them
- *	fanout		a durable consumer for each host; a message stays until all have it, see
- *			nats_tidy()
+ *	work		one durable consumer, shared by all hosts; a message stays until one has
+ *			it. The chunks of a long message lie in the stream beside its head, until
+ *			who takes that removes them
+ *	fanout		a durable consumer for each host; a message stays until all have it
  *	reliable	likewise
  *	latest		the last message of each subject; a durable consumer for each host
  *
@@ -24,8 +24,8 @@
 #define ACKS_MAX (2 * PARCEL_CHUNKS)
 #define PING_MS 3000
 #define WRITE_MS 5000
-#define SETTLE_S 20 /* a cluster is in step, before what all have goes */
 #define PAYLOAD (1 << 20)
+#define PAYLOAD_MIN 8192 /* a line, and a part of a message that is worth it */
 
 /* A name as part of a subject or stream: what may not be there becomes =XX. */
 static void encode(char *to, const char *name, const char *more)
@@ -187,9 +187,10 @@ static natsStatus subscribe(struct engine *e)
 	return s == NATS_OK ? natsConnection_JetStream(&e->js, e->nc, NULL) : s;
 }
 
-/* With the lock held for writing, or before there are others */
+/* No lock is held while servers are tried, which may take seconds. */
 static int begin(struct engine *e, char why[ENGINE_TEXT])
 {
+	natsConnection *nc = NULL;
 	natsOptions *o = NULL;
 	natsStatus s = natsOptions_Create(&o);
 	bool later;
@@ -200,20 +201,23 @@ static int begin(struct engine *e, char why[ENGINE_TEXT])
 		natsOptions_Destroy(o);
 		return say(why, "the options of the connection", s);
 	}
-	s = natsConnection_Connect(&e->nc, o);
+	s = natsConnection_Connect(&nc, o);
 	natsOptions_Destroy(o);
 	later = s == NATS_NOT_YET_CONNECTED;
 	if (s != NATS_OK && !later)
 		return say(why, "the connection", s);
+	pthread_rwlock_wrlock(&e->lock);
+	__atomic_store_n(&e->nc, nc, __ATOMIC_RELEASE);
 	s = subscribe(e);
+	pthread_rwlock_unlock(&e->lock);
 	if (s != NATS_OK)
 		return say(why, "the subscriptions", s);
 	if (later) { /* it goes on by itself, and says so once */
 		if (!e->keeps)
-			disconnected(e->nc, e);
+			disconnected(nc, e);
 		return 0;
 	}
-	set_payload(e, e->nc);
+	set_payload(e, nc);
 	e->events.link(e->events.arg, true, "");
 	return 0;
 }
@@ -274,12 +278,12 @@ static void *keep(void *engine)
 		e->closed = false;
 		pthread_mutex_unlock(&e->keep_lock);
 		forget(e);
+		pthread_rwlock_unlock(&e->lock);
 		if (begin(e, why)) {
 			pthread_mutex_lock(&e->keep_lock);
 			e->closed = true;
 			pthread_mutex_unlock(&e->keep_lock);
 		}
-		pthread_rwlock_unlock(&e->lock);
 	}
 	return NULL;
 }
@@ -322,19 +326,10 @@ static void configure(jsStreamConfig *s, const struct route *t, const struct rul
 	s->MaxMsgsPerSubject = -1;
 	s->Duplicates = DUPLICATES;
 	s->Discard = js_DiscardNew; /* full: it is refused, and stays where it was sent */
-	switch (r->kind) {
-	case KIND_WORK:
-		s->Retention = js_WorkQueuePolicy;
-		break;
-	case KIND_FANOUT:
-	case KIND_RELIABLE:
-		s->Retention = js_LimitsPolicy;
-		break;
-	case KIND_LATEST:
-		s->Retention = js_LimitsPolicy;
+	s->Retention = js_LimitsPolicy; /* see nats_tidy.c */
+	if (r->kind == KIND_LATEST) {
 		s->MaxMsgsPerSubject = 1;
 		s->Discard = js_DiscardOld;
-		break;
 	}
 }
 
@@ -429,115 +424,20 @@ int nats_declare(struct engine *e, unsigned int rule, bool in, char why[ENGINE_T
 {
 	const struct rule *r = &e->conf->rule[rule];
 	struct route *t = &e->route[rule];
+	size_t payload = __atomic_load_n(&e->payload, __ATOMIC_RELAXED);
 	int err;
 
+	if (payload < PAYLOAD_MIN) {
+		snprintf(why, ENGINE_TEXT, "its max_payload is %zu bytes: %d at least are needed",
+			 payload, PAYLOAD_MIN);
+		return -EINVAL;
+	}
 	pthread_rwlock_rdlock(&e->lock);
 	err = e->js ? declare_stream(e, r, t, why) : -ENOTCONN;
 	if (!err && in)
 		err = declare_consumer(e, r, t, why);
 	pthread_rwlock_unlock(&e->lock);
 	return err;
-}
-
-/* Are all servers of a stream or consumer there, and as far as its leader? */
-static bool in_step(const jsClusterInfo *c)
-{
-	if (!c)
-		return true; /* there is one */
-	for (int i = 0; i < c->ReplicasLen; i++)
-		if (!c->Replicas[i]->Current || c->Replicas[i]->Offline)
-			return false;
-	return c->Leader && c->Leader[0];
-}
-
-static bool stream_in_step(struct engine *e, const struct route *t, jsOptions *o)
-{
-	jsStreamInfo *info = NULL;
-	bool good = js_GetStreamInfo(&info, e->js, t->stream, o, NULL) == NATS_OK &&
-		    in_step(info->Cluster);
-
-	jsStreamInfo_Destroy(info);
-	return good;
-}
-
-/* Up to where all that take from a stream have what they want; 0: nowhere, or one does not tell */
-static uint64_t all_have(struct engine *e, const struct route *t, jsOptions *o)
-{
-	jsConsumerNamesList *names = NULL;
-	uint64_t floor = UINT64_MAX;
-
-	if (!stream_in_step(e, t, o) ||
-	    js_ConsumerNames(&names, e->js, t->stream, o, NULL) != NATS_OK || !names)
-		return 0;
-	for (int i = 0; i < names->Count && floor; i++) {
-		jsConsumerInfo *c = NULL;
-		natsStatus s = js_GetConsumerInfo(&c, e->js, t->stream, names->List[i], o, NULL);
-
-		if (s != NATS_OK || !in_step(c->Cluster))
-			floor = 0;
-		else if (c->AckFloor.Stream < floor)
-			floor = c->AckFloor.Stream;
-		jsConsumerInfo_Destroy(c);
-	}
-	if (!names->Count)
-		floor = 0;
-	jsConsumerNamesList_Destroy(names);
-	return floor;
-}
-
-/*
- * How far a purge may go. In a cluster of nats-server 2.9 a purge while leaders change loses what
- * one host has not got. So it must have been in step for a while, and what counts is the least that
- * was told meanwhile.
- */
-static uint64_t settled(struct engine *e, struct route *t, uint64_t floor)
-{
-	uint64_t purge = floor;
-	struct timespec now;
-
-	if (__atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2)
-		return floor;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	pthread_mutex_lock(&e->tidy_lock);
-	if (floor && t->floor && t->floor < floor)
-		floor = t->floor;
-	if (!floor || !t->floor)
-		t->floor_since = now.tv_sec;
-	t->floor = floor;
-	if (!floor || now.tv_sec - t->floor_since < SETTLE_S) {
-		purge = 0;
-	} else {
-		t->floor = purge;
-		t->floor_since = now.tv_sec;
-		purge = floor;
-	}
-	pthread_mutex_unlock(&e->tidy_lock);
-	return purge;
-}
-
-/*
- * What all hosts have goes. A stream that keeps a message while anybody wants it would do so
- * itself, but in a cluster nats-server 2.9 then loses some.
- */
-void nats_tidy(struct engine *e, unsigned int rule)
-{
-	struct route *t = &e->route[rule];
-	jsOptions o, purge;
-	uint64_t floor;
-
-	if (e->conf->rule[rule].kind != KIND_FANOUT && e->conf->rule[rule].kind != KIND_RELIABLE)
-		return;
-	jsOptions_Init(&o);
-	o.Wait = 1000;
-	pthread_rwlock_rdlock(&e->lock);
-	floor = settled(e, t, e->js ? all_have(e, t, &o) : 0);
-	if (floor) {
-		jsOptions_Init(&purge);
-		purge.Wait = 1000;
-		purge.Stream.Purge.Sequence = floor + 1; /* before this */
-		js_PurgeStream(e->js, t->stream, &purge, NULL);
-	}
-	pthread_rwlock_unlock(&e->lock);
 }
 
 void nats_end(struct engine *e)

@@ -51,11 +51,19 @@ static void fill_parcel(struct out *o, struct slot *s)
 		s->p.call = 1;
 }
 
+/* Has this bridge published it? The ring is not known for a moment when the topic is made anew. */
+static bool is_own(const struct out *o, const struct ipcx_msg *m)
+{
+	int ring = __atomic_load_n(&o->l->ring, __ATOMIC_ACQUIRE);
+
+	return o->local.t && o->l->r->way == WAY_BOTH &&
+	       (ring >= 0 ? local_from_ring(m) == ring : m->pid == getpid());
+}
+
 /* Return: whether the message taken is to be sent; else it is released. */
 static bool is_ours(struct out *o, struct slot *s)
 {
-	if (o->local.t && o->l->r->way == WAY_BOTH &&
-	    local_from_ring(&s->m) == __atomic_load_n(&o->l->ring, __ATOMIC_ACQUIRE)) {
+	if (is_own(o, &s->m)) {
 		local_release(&o->local, &s->m);
 		return false;
 	}
@@ -201,7 +209,7 @@ static void declare(struct out *o)
 
 static void wait_for_more(struct out *o)
 {
-	bool room = (o->used < o->nslots || o->l->r->kind == KIND_LATEST) && !o->later;
+	bool room = (slot_free(o) || o->l->r->kind == KIND_LATEST) && !o->later;
 	bool takes = room && link_up(o->l->b) && o->declared && !stopping(o->l->b);
 	int fd = takes ? local_fd(&o->local) : -1;
 	struct pollfd p[2] = { { .fd = o->wake, .events = POLLIN },
@@ -215,17 +223,25 @@ static void wait_for_more(struct out *o)
 
 static void finish(struct out *o)
 {
+	unsigned int lost = o->newest.copied;
+
 	for (unsigned int i = 0; i < o->nslots; i++) {
 		struct slot *s = &o->slot[i];
 
 		if (s->state == SLOT_FREE)
 			continue;
+		if (s->state != SLOT_CALLED)
+			lost += s->copied || !local_comes_again(&o->local);
 		if (!s->copied && s->state == SLOT_CALLED)
 			local_release(&o->local, &s->m); /* it is stored */
 		else if (!s->copied)
 			local_nack(&o->local, &s->m);
 		slot_end(o, s);
 	}
+	if (lost)
+		fprintf(stderr,
+			"ipcx bridge: %s out: %u messages are lost: the engine has not stored them, and %s does not deliver them again\n",
+			o->l->r->name, lost, o->l->r->out);
 	if (o->newest.copied)
 		free(o->newest.m.data);
 	local_close(&o->local);
@@ -268,7 +284,7 @@ void *out_run(void *lane)
 		if (busy)
 			continue;
 		/* nothing follows: the local queue is empty, and not the window full */
-		if (o->unflushed && o->used < o->nslots)
+		if (o->unflushed && slot_free(o))
 			l->b->ops->flush(l->b->e);
 		o->unflushed = false;
 		wait_for_more(o);

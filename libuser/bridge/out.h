@@ -49,9 +49,10 @@ struct out {
 	struct slot *slot;
 	uint32_t *free; /* numbers of slots, those from used on */
 	unsigned int nslots, used, later;
+	unsigned int called; /* as many of those used may be, beside the rule's in_flight */
 	struct slot newest; /* latest: the one to be sent next */
 	unsigned int chunked; /* with several chunks; one after the other goes */
-	uint64_t bytes; /* of those used */
+	uint64_t bytes; /* of those under way */
 	bool declared, tidies, unflushed, refuses;
 	int64_t declare_at, open_at, look_at, tidy_at;
 	uint64_t link_count;

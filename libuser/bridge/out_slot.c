@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "out.h"
@@ -84,18 +85,26 @@ static uint64_t cookie_of(const struct out *o, const struct slot *s, uint32_t ch
 	return (uint64_t)(s - o->slot) << 48 | (uint64_t)s->gen << 32 | chunk;
 }
 
+static bool under_way(enum slot_state state)
+{
+	return state == SLOT_SENT || state == SLOT_LATER;
+}
+
 static void account(struct out *o, struct slot *s, int add)
 {
 	if (add < 0)
 		o->free[o->used - 1] = s - o->slot;
 	o->used += add;
-	o->bytes += add * (int64_t)s->p.len;
-	o->chunked += s->p.chunks > 1 ? add : 0;
 }
 
 static void set_state(struct out *o, struct slot *s, enum slot_state state)
 {
+	int add = under_way(state) - under_way(s->state);
+
+	o->bytes += add * (int64_t)s->p.len;
+	o->chunked += s->p.chunks > 1 ? add : 0;
 	o->later += (state == SLOT_LATER) - (s->state == SLOT_LATER);
+	o->called += (state == SLOT_CALLED) - (s->state == SLOT_CALLED);
 	if (s->state == SLOT_FREE && state != SLOT_FREE)
 		account(o, s, 1); /* slot_free() was it */
 	else if (s->state != SLOT_FREE && state == SLOT_FREE)
@@ -180,7 +189,7 @@ static void drop(struct out *o, struct slot *s, enum reason why)
 
 	lane_drop(o->l, why);
 	if (s->stored && s->have && o->l->r->kind != KIND_LATEST)
-		b->ops->purge(b->e, o->l->nr, s->p.id);
+		b->ops->purge(b->e, o->l->nr, s->p.id, s->p.chunks);
 	release(o, s);
 }
 
@@ -217,6 +226,15 @@ uint32_t chunks_of(const struct out *o, uint64_t len)
 	return len ? (len + max - 1) / max : 1;
 }
 
+/* Goes on while the machine sleeps, as the receivers' time does. */
+static int64_t since_boot(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
 /* How long receivers keep a part of a message for the rest, less some */
 static int64_t chunks_keep(const struct out *o)
 {
@@ -229,7 +247,7 @@ static void begin_anew(struct out *o, struct slot *s, uint32_t chunks)
 	const struct bridge *b = o->l->b;
 
 	if (s->have && o->l->r->kind != KIND_LATEST)
-		b->ops->purge(b->e, o->l->nr, s->p.id);
+		b->ops->purge(b->e, o->l->nr, s->p.id, s->p.chunks);
 	o->chunked -= s->p.chunks > 1;
 	free(s->stored);
 	s->stored = chunks > 1 ? calloc(chunks, 1) : NULL;
@@ -237,7 +255,7 @@ static void begin_anew(struct out *o, struct slot *s, uint32_t chunks)
 	o->chunked += s->p.chunks > 1;
 	s->p.round++;
 	s->have = 0;
-	s->since = now_ns();
+	s->since = since_boot();
 	s->head_sent = false;
 	s->gen++;
 }
@@ -249,7 +267,7 @@ static void resend_slot(struct out *o, struct slot *s)
 	count(&o->l->n.retried);
 	s->tries++;
 	/* another server, with another limit; or those who have some do not wait for ever */
-	if (s->p.chunks != chunks || (s->stored && now_ns() - s->since > chunks_keep(o)))
+	if (s->p.chunks != chunks || (s->stored && since_boot() - s->since > chunks_keep(o)))
 		begin_anew(o, s, chunks);
 	send_slot(o, s);
 }
@@ -410,7 +428,11 @@ void slots_due(struct out *o)
 
 struct slot *slot_free(const struct out *o)
 {
-	return o->used < o->nslots ? &o->slot[o->free[o->used]] : NULL;
+	unsigned int sent = o->used - o->called, most = o->l->r->in_flight;
+
+	if (o->l->r->kind == KIND_LATEST)
+		most = 1;
+	return sent < most && o->used < o->nslots ? &o->slot[o->free[o->used]] : NULL;
 }
 
 void slot_begin(struct out *o, struct slot *s)
@@ -425,7 +447,7 @@ void slot_begin(struct out *o, struct slot *s)
 	}
 	s->have = 0;
 	s->tries = 0;
-	s->since = now_ns();
+	s->since = since_boot();
 	s->head_sent = false;
 	set_state(o, s, SLOT_SENT);
 	send_slot(o, s);
@@ -438,7 +460,7 @@ int out_new(struct lane *l)
 	if (!o)
 		return -ENOMEM;
 	l->out = o;
-	o->nslots = l->r->kind == KIND_LATEST ? 1 : l->r->in_flight;
+	o->nslots = l->r->kind == KIND_LATEST ? 1 : 2 * l->r->in_flight;
 	o->slot = calloc(o->nslots, sizeof(*o->slot));
 	o->free = calloc(o->nslots, sizeof(*o->free));
 	o->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The engine NATS JetStream: what nobody wants any more goes out of its streams.
+ *
+ * A stream that keeps a message while anybody wants it, or a work queue, would do so itself. But in
+ * a cluster of nats-server 2.9 the first loses some, and a server that catches up with a work queue
+ * has the others throw the stream's state away: it stands still. So streams keep all they get, and
+ * the hosts purge.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "nats.h"
+
+#define SETTLE_S 20 /* a cluster is in step, before what all have goes */
+#define WAIT_MS 1000
+#ifndef SWEEP_S
+#define SWEEP_S 600 /* well above the time in which a sender begins anew */
+#endif
+
+/* What is known of a stream and of all that take from it */
+struct progress {
+	uint64_t last; /* message stored */
+	uint64_t floor; /* up to this one all are had; 0: none is, or somebody does not tell */
+	bool apart; /* there are chunks that lie beside their heads */
+	bool idle; /* all that were stored are had */
+	int away; /* servers of the stream that are not there, or behind; -1: nobody tells */
+};
+
+static int64_t now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+/* How many servers of a stream or consumer are not there, or not as far as its leader? */
+static int servers_away(const jsClusterInfo *c)
+{
+	int away = 0;
+
+	if (!c)
+		return 0; /* there is one */
+	for (int i = 0; i < c->ReplicasLen; i++)
+		away += !c->Replicas[i]->Current || c->Replicas[i]->Offline;
+	return away + !(c->Leader && c->Leader[0]);
+}
+
+static bool look_at_stream(struct engine *e, const struct route *t, jsOptions *o,
+			   struct progress *p)
+{
+	jsStreamInfo *info = NULL;
+
+	if (js_GetStreamInfo(&info, e->js, t->stream, o, NULL) != NATS_OK)
+		return false;
+	p->away = servers_away(info->Cluster);
+	p->last = info->State.LastSeq;
+	p->apart = info->State.NumSubjects > 1;
+	jsStreamInfo_Destroy(info);
+	return !p->away;
+}
+
+static bool look_at_consumer(struct engine *e, const struct route *t, const char *name,
+			     jsOptions *o, struct progress *p)
+{
+	jsConsumerInfo *c = NULL;
+	bool good = js_GetConsumerInfo(&c, e->js, t->stream, name, o, NULL) == NATS_OK &&
+		    !servers_away(c->Cluster);
+
+	if (good && c->AckFloor.Stream < p->floor)
+		p->floor = c->AckFloor.Stream;
+	if (good && (c->NumPending || c->NumAckPending))
+		p->idle = false;
+	jsConsumerInfo_Destroy(c);
+	return good;
+}
+
+/* What was stored after those who take have told is not had, so the stream comes last. */
+static struct progress look(struct engine *e, const struct route *t)
+{
+	struct progress p = { .floor = UINT64_MAX, .idle = true, .away = -1 };
+	jsConsumerNamesList *names = NULL;
+	bool good;
+	jsOptions o;
+
+	jsOptions_Init(&o);
+	o.Wait = WAIT_MS;
+	good = e->js && js_ConsumerNames(&names, e->js, t->stream, &o, NULL) == NATS_OK && names &&
+	       names->Count;
+	for (int i = 0; good && i < names->Count; i++)
+		good = look_at_consumer(e, t, names->List[i], &o, &p);
+	if (e->js && !look_at_stream(e, t, &o, &p))
+		good = false;
+	jsConsumerNamesList_Destroy(names);
+	return good ? p : (struct progress){ .away = p.away };
+}
+
+/*
+ * Chunks before a head that is had may be of one that is not. What has been had of them was
+ * removed, so it ends before the first that is there.
+ */
+static uint64_t before_chunks(struct engine *e, const struct route *t, uint64_t floor)
+{
+	char subject[NATS_NAME + 32], request[NATS_NAME + 64];
+	natsMsg *reply = NULL;
+	const char *at;
+
+	snprintf(subject, sizeof(subject), "$JS.API.STREAM.MSG.GET.%s", t->stream);
+	snprintf(request, sizeof(request), "{\"seq\":1,\"next_by_subj\":\"%s.c.>\"}", t->subject);
+	if (natsConnection_RequestString(&reply, e->nc, subject, request, WAIT_MS) != NATS_OK)
+		return 0;
+	at = strstr(natsMsg_GetData(reply), "\"seq\":");
+	if (at) {
+		uint64_t first = strtoull(at + strlen("\"seq\":"), NULL, 10);
+
+		floor = !first ? 0 : first <= floor ? first - 1 : floor;
+	} else if (!strstr(natsMsg_GetData(reply), "\"err_code\":10037")) {
+		floor = 0; /* not even that there is none */
+	}
+	natsMsg_Destroy(reply);
+	return floor;
+}
+
+/*
+ * How far a purge may go. In a cluster of nats-server 2.9 a purge while leaders change loses what
+ * one host has not got. So it must have been in step for a while, and what counts is the least that
+ * was told meanwhile.
+ */
+static uint64_t settled(struct engine *e, struct route *t, uint64_t floor)
+{
+	uint64_t purge = floor;
+	int64_t now = now_s();
+
+	if (__atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2)
+		return floor;
+	pthread_mutex_lock(&e->tidy_lock);
+	if (floor && t->floor && t->floor < floor)
+		floor = t->floor;
+	if (!floor || !t->floor)
+		t->floor_since = now;
+	t->floor = floor;
+	if (!floor || now - t->floor_since < SETTLE_S) {
+		purge = 0;
+	} else {
+		t->floor = purge;
+		t->floor_since = now;
+		purge = floor;
+	}
+	pthread_mutex_unlock(&e->tidy_lock);
+	return purge;
+}
+
+/*
+ * Of work: chunks whose head has never come, for their sender was killed, or that stayed when their
+ * message went. Those that are older than the last mark but one are; the heads of these, if any,
+ * came before the last one, and all up to there are had.
+ */
+static uint64_t orphans(struct engine *e, struct route *t, const struct progress *p)
+{
+	int64_t now = now_s();
+	uint64_t purge = 0;
+
+	pthread_mutex_lock(&e->tidy_lock);
+	if (now >= t->mark_at && (p->idle || p->floor >= t->mark[1])) {
+		purge = t->mark[0];
+		t->mark[0] = t->mark[1];
+		t->mark[1] = p->last;
+		t->mark_at = now + SWEEP_S;
+	}
+	pthread_mutex_unlock(&e->tidy_lock);
+	return purge;
+}
+
+static void purge(struct engine *e, const struct route *t, uint64_t last)
+{
+	jsOptions o;
+
+	jsOptions_Init(&o);
+	o.Wait = WAIT_MS;
+	o.Stream.Purge.Sequence = last + 1; /* before this */
+	js_PurgeStream(e->js, t->stream, &o, NULL);
+}
+
+int nats_tidy(struct engine *e, unsigned int rule)
+{
+	struct route *t = &e->route[rule];
+	enum kind kind = e->conf->rule[rule].kind;
+	struct progress p;
+	uint64_t floor = 0, old = 0;
+	bool one = __atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2;
+
+	pthread_rwlock_rdlock(&e->lock);
+	p = look(e, t);
+	if (kind != KIND_LATEST)
+		floor = settled(e, t, p.floor);
+	if (kind == KIND_WORK && (floor || one)) {
+		old = orphans(e, t, &p);
+		if (floor > old && p.apart)
+			floor = before_chunks(e, t, floor);
+	}
+	floor = floor > old ? floor : old;
+	/* with an empty stream no server of a cluster catches up that was away */
+	if (!one && floor >= p.last)
+		floor = p.last - 1;
+	if (floor && p.last)
+		purge(e, t, floor);
+	pthread_rwlock_unlock(&e->lock);
+	return p.away;
+}
