@@ -19,13 +19,8 @@ import time
 import traceback
 
 from bridge_util import (LONG, Bridge, Server, Wire, crc32c, drain, end_all, ipcx, receiver, sender, test, tests,
-                         wait)
-
-
-def two(dir, rule, *more, **options):
-    """A server, and bridges a and b with one rule, {} in it is the host"""
-    s = Server(dir + "/s", **options)
-    return [s] + [Bridge(dir, h, s, rule.format(h), *(m.format(h) for m in more)) for h in "ab"]
+                         two, wait)
+import bridge_faults  # noqa: F401  # pylint: disable=unused-import # more tests
 
 
 @test

@@ -122,9 +122,10 @@ class Server(Process):
 class Bridge(Process):
     """ipcx-bridge; its host's name is also the beginning of its local names"""
 
-    def __init__(self, dir, host, server, *rules, start=True, realm="test"):
+    def __init__(self, dir, host, server, *rules, start=True, realm="test", program=None):
         self.host, self.conf, self.log = host, f"{dir}/{host}.conf", f"{dir}/{host}.log"
-        self.command = BUILD + "/bin/ipcx", "bridge", "run", self.conf
+        self.command = (program,) if program else (BUILD + "/bin/ipcx", "bridge")
+        self.command += "run", self.conf
         with open(self.conf, "w", encoding="utf-8") as f:
             f.write(f"host {host}\nrealm {realm}\nserver nats://127.0.0.1:{server.port}\n"
                     f"state {dir}/{host}.state\nmonitor http://127.0.0.1:{server.http}\n")
@@ -154,6 +155,12 @@ class Bridge(Process):
     def again(self):
         self.start()
         self.ready()
+
+
+def two(dir, rule, *more, hosts="ab", **options):
+    """A server, and bridges a and b with one rule, {} in it is the host"""
+    s = Server(dir + "/s", **options)
+    return [s] + [Bridge(dir, h, s, rule.format(h), *(m.format(h) for m in more)) for h in hosts]
 
 
 class Wire:

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+More tests of bridge.py: what must not go round, hold others up, get lost or stay for ever.
+"""
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from bridge_util import BUILD, LONG, TOP, Bridge, Server, Wire, drain, ipcx, receiver, sender, test, two, wait
+
+
+def exact(dir, hosts):
+    """Each host sends 60; each gets the 60 of each other one once, and none else comes."""
+    _, *bridges = two(dir, "queue ev fanout both local shm:{}ev", hosts=hosts)
+    ins, outs = {h: receiver(h + "ev") for h in hosts}, {h: sender(h + "ev.out") for h in hosts}
+    for i in range(60):
+        for h in hosts:
+            outs[h].send(b"%s%d" % (h.encode(), i), LONG)
+    for h in hosts:
+        want = [b"%s%d" % (o.encode(), i) for o in hosts if o != h for i in range(60)]
+        assert sorted(drain(ins[h], len(want))) == sorted(want), h
+    for b in bridges:
+        r = b.rule("ev")
+        assert r["out"] == r["own"] == 60 and r["in"] == 60 * (len(hosts) - 1), r
+        assert r["copies"] == r["perhaps"] == 0, r
+    for q in [*ins.values(), *outs.values()]:
+        q.close()
+
+
+@test
+def mirror_two(dir):
+    """Two bridges with the same queue both ways: counts are exact, nothing comes back."""
+    exact(dir, "ab")
+
+
+@test
+def mirror_three(dir):
+    """And three"""
+    exact(dir, "abc")
+
+
+@test
+def loop(dir):
+    """A loop over two local queues that have other names in each rule ends where it began."""
+    os.environ["IPCX_TRANSPORT"] = "shm"
+    s = Server(dir + "/s")
+    a = Bridge(dir, "a", s, "queue one fanout in local amid", "queue two fanout out local shm:amid")
+    b = Bridge(dir, "b", s, "queue two fanout in local shm:bmid", "queue one fanout out local bmid")
+    c = Bridge(dir, "c", s, "queue one fanout out local shm:c")
+    with sender("c") as out:
+        for i in range(20):
+            out.send(b"%d" % i, LONG)
+        wait(lambda: b.rule("one")["out"] >= 20)
+        time.sleep(0.5)
+    assert a.rule("one")["in"] == b.rule("two")["in"] == c.rule("one")["out"] == 20, a.rule("one")
+
+
+@test
+def unanswered(dir):
+    """Requests that nobody answers do not hold up messages of the same queue."""
+    _, a, _ = two(dir, "queue rpc work out local shm:{}rpc in_flight 2")
+    with sender("arpc") as q:
+        callers = [threading.Thread(target=lambda: q.call(b"request", 3), daemon=True) for _ in range(2)]
+        threading.excepthook = lambda args: None  # they time out
+        for caller in callers:
+            caller.start()
+        wait(lambda: a.rule("rpc")["out"] == 2)
+        for i in range(10):
+            q.send(b"%d" % i, LONG)
+        wait(lambda: a.rule("rpc")["out"] == 12, 2)
+        assert a.rule("rpc")["in_flight"] == 2, a.rule("rpc")
+        for caller in callers:
+            caller.join()
+
+
+@test
+def lost_at_end(dir):
+    """SIGTERM while the server is mute: what its transport cannot give back is told to be lost."""
+    s, a, _ = two(dir, "queue q work out local unix:{}q", "queue r work out local shm:{}r")
+    with ipcx.Queue.open("unix:aq", ipcx.CREATE | ipcx.SEND) as q, sender("ar") as r:
+        s.child.send_signal(signal.SIGSTOP)
+        for i in range(3):
+            q.send(b"%d" % i, LONG)
+            r.send(b"%d" % i, LONG)
+        wait(lambda: a.rule("q")["in_flight"] == a.rule("r")["in_flight"] == 3)
+        assert a.end() == 0
+        s.child.send_signal(signal.SIGCONT)
+    assert "q out: 3 messages are lost" in a.said() and "r out: " not in a.said(), a.said()
+
+
+@test
+def small_queue(dir):
+    """A job too long for the queue of one host is done by another."""
+    s, a, _ = two(dir, "queue jobs work out local shm:{}j")
+    with ipcx.Queue.open("shm:bj2", ipcx.CREATE | ipcx.RECV, msg_max=1000), receiver("cj") as at_c, sender("aj") as out:
+        b = Bridge(dir, "d", s, "queue jobs work in local shm:bj2")
+        for i in range(3):
+            out.send(bytes(5000 + i), LONG)
+        wait(lambda: b.rule("jobs")["returned"] >= 3)
+        Bridge(dir, "c", s, "queue jobs work in local shm:cj")
+        assert sorted(map(len, drain(at_c, 3))) == [5000, 5001, 5002]
+        assert b.rule("jobs")["dropped"]["oversized"] == 0
+    assert a.rule("jobs")["out"] == 3
+
+
+@test
+def late_latest(dir):
+    """Who comes late gets the last long message of each host, not parts of both."""
+    s, a, b = two(dir, "topic p latest both local shm:{}p", payload="64KB")
+    with ipcx.Topic.open("shm:ap", ipcx.CREATE | ipcx.PUBLISH) as at_a, \
+            ipcx.Topic.open("shm:bp", ipcx.CREATE | ipcx.PUBLISH) as at_b, \
+            ipcx.Topic.open("shm:cp", ipcx.CREATE | ipcx.SUBSCRIBE) as at_c:
+        at_a.send(b"a" * 200000, LONG)
+        wait(lambda: a.rule("p")["out"] == 1)
+        at_b.send(b"b" * 200000, LONG)
+        wait(lambda: b.rule("p")["out"] == 1)
+        Bridge(dir, "c", s, "topic p latest in local shm:cp")
+        assert drain(at_c, 2) == [b"a" * 200000, b"b" * 200000]
+
+
+@test
+def orphans(dir):
+    """Chunks whose message never came go, and those that are waited for do not."""
+    program = dir + "/ipcx-bridge"
+    parts = [f"{BUILD}/obj/bridge/{o}" for o in os.listdir(BUILD + "/obj/bridge") if o[-2:] == ".o" and "tidy" not in o]
+    subprocess.run(("cc", "-D_GNU_SOURCE", "-DSWEEP_S=1", f"-I{TOP}/include", f"-I{TOP}/include/uapi", f"-I{TOP}/libuser",
+                    f"{TOP}/libuser/bridge/nats_tidy.c", "-o", program, *parts, BUILD + "/lib/libipcx.a", "-lnats", "-pthread"),
+                   check=True)
+    s = Server(dir + "/s", payload="64KB")
+    a = Bridge(dir, "a", s, "queue jobs work out local shm:aj")
+    w = Wire(s)
+    with sender("aj") as out, receiver("bj") as q:
+        for i in range(100):  # more than the queue holds
+            out.send(b"%d" % i, LONG)
+        out.send(b"x" * 200000, LONG)
+        wait(lambda: a.rule("jobs")["out"] == 101)
+        for i in range(3):
+            w.put(f"ipcx.test.jobs.c.0123456789.{i}", b"orphan", "v=1")
+        w.done()
+        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", program=program)
+        time.sleep(5)  # several sweeps
+        assert sorted(map(len, drain(q, 101)))[-1] == 200000
+        wait(lambda: b.status()["server"]["messages"] == 0)
+        assert b.rule("jobs")["in"] == 101
+
+
+@test
+def mute_readers(dir):
+    """Who asks for the status and says no more holds up neither others for long nor the end."""
+    _, a, _ = two(dir, "queue q work out local shm:{}q")
+    mute = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+    for m in mute:
+        m.connect(dir + "/a.state/status.sock")
+    start = time.monotonic()
+    assert a.end() == 0
+    assert time.monotonic() - start < 3, time.monotonic() - start
+
+
+@test
+def alerts(dir):
+    """What alerts are made of: the metrics say whether the link is up and each direction runs."""
+    s = Server(dir + "/s")
+    a = Bridge(dir, "a", s, "queue q work in local shm:aq")
+
+    def tells(link, runs):
+        text = a.ask("metrics").stdout
+        return f"ipcx_bridge_link_up {link}\n" in text and \
+            f'ipcx_bridge_runs{{rule="q",direction="in"}} {runs}\n' in text
+    assert tells(1, 1) and 'ipcx_bridge_away{rule="q"} 0\n' in a.ask("metrics").stdout
+    s.end()
+    wait(lambda: tells(0, 0))
+    s.again()
+    wait(lambda: tells(1, 1))
+
+
+@test
+def strict(dir):
+    """What a configuration must not say, and a state directory must not be"""
+    s, a, _ = two(dir, "queue q work in local shm:{}q")
+    a.end()
+    os.chmod(dir + "/a.state", 0o777)
+    r = a.ask("run")
+    assert r.returncode == 1 and "mode 0777" in r.stderr and "chmod 700" in r.stderr, r
+    with open(dir + "/creds", "w", encoding="utf-8") as f:
+        f.write("x\n")
+    os.chmod(dir + "/creds", 0o644)
+    good = f"host x\nrealm r\nserver nats://h:1\nstate {dir}/x\nqueue q work out local shm:q\n"
+    for line, words in ((f"creds {dir}/creds", "has mode 0644"), (f"creds {dir}/none", "No such file"),
+                        ("queue w fanout out local shm:q", "taken from by the rule in line 5"),
+                        ("queue q" + "+" * 90 + " work in", "too long for the file")):
+        with open(a.conf, "w", encoding="utf-8") as f:
+            f.write(good + line + "\n")
+        r = a.ask("check")
+        assert r.returncode == 1 and words in r.stderr and a.conf + ":" in r.stderr, (line, r.stderr)
+    s.end()
+    s.set(payload="4KB")
+    s.again()
+    b = Bridge(dir, "small", s, "queue q work in local shm:sq", start=False)
+    b.start()
+    wait(lambda: "max_payload is 4096 bytes" in b.said())
