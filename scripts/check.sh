@@ -364,7 +364,7 @@ programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_de
 	inherit fdstore fork name owner timens limit memcg leak many uring death kill
 	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_mix topic_death topic_kill region queue_handles
 	age netlink netlink_who netlink_bad event event_limit event_who event_cost tap_open tap_read tap_over tap_topic watch_cost netlink_set revoke revoke_who revoke_lib trace trace_topic trace_storm transport transport_call transport_bulk
-	race race_time race_call race_topic race_region race_event race_tap race_revoke storm flip rust_kernel python.py cli.sh mq_shim.sh top.sh container.sh doctor.sh trace.sh cpp.sh examples.sh"
+	race race_time race_call race_topic race_region race_event race_tap race_revoke storm flip rust_kernel python.py cli.sh mq_shim.sh top.sh container.sh doctor.sh trace.sh bridge_kernel.sh cpp.sh examples.sh"
 programs32="abi32 queue32 policy32 expire32 dead_letter32 wait32 spare32 wake32 map32 inherit32 fork32
 	topic32 topic_abi32 topic_pairs32 topic_durable32 topic_lib32 topic_death32 region32 queue_handles32"
 case $kernel in
@@ -425,6 +425,8 @@ if [ "$kernel" = stock ]; then
 	start bridge selftests/bridge/bridge.py
 	start examples selftests/examples/examples.sh
 	start bridge_store selftests/bridge/store.sh
+	start bridge_storm selftests/bridge/storm.sh --seed 7
+	start bridge_readme selftests/bridge/readme.sh
 	start installed.sh selftests/installed.sh
 	# what was unpacked from the archive cannot make it
 	[ ! -e .git ] || start dist.sh selftests/dist.sh
@@ -444,7 +446,7 @@ if [ "$kernel" = stock ]; then
 	run record.sh selftests/record.sh
 	# minutes, and packages of their own
 	[ -z "$only" ] || run bridge_netem selftests/bridge/netem.sh
-	[ -z "$only" ] || run bridge_storm selftests/bridge/storm.sh
+	[ -z "$only" ] || run bridge_storm_long selftests/bridge/storm.sh --long
 	[ -z "$only" ] || run packages.sh selftests/packages.sh
 	[ -z "$only" ] || run clean_root.sh selftests/clean_root.sh
 fi

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Bridges over nats-server, and queues and topics over shared memory, which need no module. TAP on
-stdout. usage: bridge.py [WORD...], tests in whose names these words are
+Bridges over nats-server, and queues and topics over shared memory, which need no module, or over the
+kernel where there is one. TAP on stdout. usage: bridge.py [WORD...], tests in whose names these
+words are, or which =WORD is
 """
 import concurrent.futures
 import errno
@@ -18,8 +19,8 @@ import threading
 import time
 import traceback
 
-from bridge_util import (LONG, Bridge, Server, Wire, crc32c, drain, end_all, ipcx, receiver, sender, test, tests,
-                         two, wait)
+from bridge_util import (LONG, SCHEME, Bridge, Server, Wire, crc32c, drain, end_all, ipcx, receiver, sender, test,
+                         tests, topic, two, wait)
 import bridge_faults  # noqa: F401  # pylint: disable=unused-import # more tests
 
 
@@ -76,14 +77,14 @@ def mirror(dir):
     """Three bridges with the same topic both ways: nothing comes twice, or back."""
     s, *_ = two(dir, "topic news reliable both local shm:{}news")
     Bridge(dir, "c", s, "topic news reliable both local shm:cnews")
-    with ipcx.Topic.open("shm:anews", ipcx.CREATE | ipcx.PUBLISH | ipcx.SUBSCRIBE) as a, \
-            ipcx.Topic.open("shm:bnews", ipcx.CREATE | ipcx.PUBLISH | ipcx.SUBSCRIBE) as b, \
-            ipcx.Topic.open("shm:cnews", ipcx.CREATE | ipcx.SUBSCRIBE) as c:
+    with topic("anews", ipcx.PUBLISH | ipcx.SUBSCRIBE) as a, \
+            topic("bnews", ipcx.PUBLISH | ipcx.SUBSCRIBE) as b, \
+            topic("cnews", ipcx.SUBSCRIBE) as c:
         for i in range(40):
             a.send(b"a%d" % i, LONG)
             b.send(b"b%d" % i, LONG)
-        for topic in a, b, c:
-            got = drain(topic, 80)
+        for t in a, b, c:
+            got = drain(t, 80)
             assert sorted(got) == sorted([b"%s%d" % (h, i) for h in (b"a", b"b") for i in range(40)]), got
             assert [m for m in got if m[:1] == b"a"] == [b"a%d" % i for i in range(40)]
 
@@ -92,8 +93,8 @@ def mirror(dir):
 def latest(dir):
     """The last one comes, also to a host that comes later."""
     s, a, _ = two(dir, "topic prices latest both local shm:{}p")
-    with ipcx.Topic.open("shm:ap", ipcx.CREATE | ipcx.PUBLISH) as a_topic, \
-            ipcx.Topic.open("shm:bp", ipcx.CREATE | ipcx.SUBSCRIBE) as b_topic:
+    with topic("ap", ipcx.PUBLISH) as a_topic, \
+            topic("bp", ipcx.SUBSCRIBE) as b_topic:
         for i in range(100):
             a_topic.send(b"%d" % i, LONG)
         got = []
@@ -102,7 +103,7 @@ def latest(dir):
         assert [int(m) for m in got] == sorted(int(m) for m in got)
         r = wait(lambda: a.rule("prices")["in_flight"] == 0 and a.rule("prices"))
         assert r["out"] + r["superseded"] + r["missed"] <= 100 and r["out"] >= 1
-        with ipcx.Topic.open("shm:cp", ipcx.CREATE | ipcx.SUBSCRIBE) as c_topic:
+        with topic("cp", ipcx.SUBSCRIBE) as c_topic:
             Bridge(dir, "c", s, "topic prices latest in local shm:cp")
             assert drain(c_topic, 1) == [b"99"]
 
@@ -235,7 +236,7 @@ def removed(dir):
     """A local queue that is removed is made anew, on both sides."""
     _, a, b = two(dir, "queue events fanout both local shm:{}ev")
     for name in "aev.out", "bev":
-        ipcx.Queue.unlink("shm:" + name)
+        ipcx.Queue.unlink(SCHEME + name)
     wait(lambda: "made anew" in a.said() and "made anew" in b.said())
     a.ready()
     b.ready()

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from bridge_util import BUILD, LONG, TOP, Bridge, Server, Wire, drain, ipcx, receiver, sender, test, two, wait
+from bridge_util import BUILD, LONG, TOP, Bridge, Server, Wire, drain, ipcx, receiver, sender, test, topic, two, wait
 
 
 def exact(dir, hosts):
@@ -40,6 +40,26 @@ def mirror_two(dir):
 def mirror_three(dir):
     """And three"""
     exact(dir, "abc")
+
+
+@test
+def kinds(dir):
+    """A queue of each kind and a topic at once, both ways between two bridges"""
+    _, a, b = two(dir, "queue jobs work both local shm:{}jobs", "queue ev fanout both local shm:{}ev",
+                  "topic news reliable both local shm:{}news")
+    with sender("ajobs.out") as jobs, sender("aev.out") as ev, sender("bev.out") as back, \
+            receiver("ajobs") as a_jobs, receiver("bjobs") as b_jobs, receiver("aev") as a_ev, receiver("bev") as b_ev, \
+            topic("anews", ipcx.PUBLISH | ipcx.SUBSCRIBE) as a_news, topic("bnews", ipcx.SUBSCRIBE) as b_news:
+        sent = [b"%d" % i for i in range(20)]
+        for data in sent:
+            for q in jobs, ev, a_news:
+                q.send(data, LONG)
+            back.send(b"back" + data, LONG)
+        assert drain(b_ev, 20) == drain(a_news, 20) == drain(b_news, 20) == sent
+        assert drain(a_ev, 20) == [b"back" + data for data in sent]
+        wait(lambda: a.rule("jobs")["in"] + b.rule("jobs")["in"] == 20)
+        assert sorted(drain(a_jobs, 0) + drain(b_jobs, 0)) == sorted(sent)
+    assert a.rule("news")["out"] == b.rule("news")["in"] == 20 and b.rule("news")["out"] == 0
 
 
 @test
@@ -110,9 +130,9 @@ def small_queue(dir):
 def late_latest(dir):
     """Who comes late gets the last long message of each host, not parts of both."""
     s, a, b = two(dir, "topic p latest both local shm:{}p", payload="64KB")
-    with ipcx.Topic.open("shm:ap", ipcx.CREATE | ipcx.PUBLISH) as at_a, \
-            ipcx.Topic.open("shm:bp", ipcx.CREATE | ipcx.PUBLISH) as at_b, \
-            ipcx.Topic.open("shm:cp", ipcx.CREATE | ipcx.SUBSCRIBE) as at_c:
+    with topic("ap", ipcx.PUBLISH) as at_a, \
+            topic("bp", ipcx.PUBLISH) as at_b, \
+            topic("cp", ipcx.SUBSCRIBE) as at_c:
         at_a.send(b"a" * 200000, LONG)
         wait(lambda: a.rule("p")["out"] == 1)
         at_b.send(b"b" * 200000, LONG)

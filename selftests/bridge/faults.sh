@@ -5,6 +5,7 @@
 # when all is as it should be again.
 
 link_is_up='d["link"] == "up"'
+is_away='any(r["away"] for r in d["rules"])'
 is_full='any("is full" in r["state_in"] for r in d["rules"])'
 
 # nap MIN MAX: so many milliseconds, at random
@@ -69,15 +70,20 @@ newer() {
 fault_node() {
 	local server=${servers[RANDOM % 3]}
 	nats_stop "$server"
+	check "node: a status says that a server is away" sees h1 20 "$is_away"
+	check "node: and the metrics" alerts h1 5 'ipcx_bridge_away{rule="jobs"} 1'
 	sleep "$away"
 	nats_start "$server"
 	nats_ready "$server" 60
 	mended=$(now)
+	check "node: and that none is any more" sees h1 60 "not $is_away"
 }
 
 fault_link() {
 	net_cut h1
 	check "link: its status says that it is down" sees h1 20 'd["link"] == "down"'
+	check "link: and its metrics" alerts h1 5 'ipcx_bridge_link_up 0' \
+		'ipcx_bridge_runs{rule="jobs",direction="out"} 0' 'ipcx_bridge_runs{rule="jobs",direction="in"} 0'
 	check "link: the others are up" sees h2 5 "$link_is_up"
 	sleep "$cut"
 	net_mend h1
@@ -88,6 +94,7 @@ fault_link() {
 fault_full() {
 	kill -STOP "${work_pid[h2/jobs]}" "${work_pid[h2/events]}"
 	check "full: its status says so" sees h2 20 "$is_full"
+	check "full: and its metrics" alerts h2 5 'ipcx_bridge_runs{rule="events",direction="in"} 0'
 	sleep "$still"
 	kill -CONT "${work_pid[h2/jobs]}" "${work_pid[h2/events]}"
 	mended=$(now)

@@ -9,6 +9,7 @@
 #   bridge_kill NAME        SIGKILL
 #   bridge_status NAME      in JSON
 #   sees NAME SECONDS EXPR  within that time its status, d, is such that the Python holds
+#   alerts NAME SECONDS METRIC... within that time its metrics have these lines
 #   feed NAME ARG...        in the background; feed_wait SECONDS: all have sent theirs
 #   work NAME KIND ARG...   a receiver, which notes in $dir/NAME/KIND.seen; its pid is in
 #                           work_pid[NAME/KIND]
@@ -67,6 +68,22 @@ sys.exit(not eval(sys.argv[2]))' "$dir/$1/status.json" "$3" 2>>"$dir/$1/status.e
 	done
 	echo "# the status of $1 was never so: $3"
 	head -c 3000 "$dir/$1/status.json" "$dir/$1/status.err" | sed 's/^/#   /'
+	return 1
+}
+
+alerts() {
+	local name=$1 until=$((SECONDS + $2)) line missing
+	shift 2
+	while [ $SECONDS -le $until ]; do
+		(on "$name" timeout 5 "$ipcx" bridge metrics "$dir/$name/bridge.conf") >"$dir/$name/metrics" 2>&1
+		missing=
+		for line; do
+			grep -qxF "$line" "$dir/$name/metrics" || missing=$line
+		done
+		[ "$missing" ] || return 0
+		sleep 0.2
+	done
+	echo "# the metrics of $name never had: $missing"
 	return 1
 }
 

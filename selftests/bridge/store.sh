@@ -59,6 +59,7 @@ echo "# $count messages of $size bytes, a store of $nats_store_max"
 check "a server, two bridges" begin
 feed h1 -e -o 0 -n "$count" -s "$size" shm:limit
 check "limit: the status says that the server refuses" sees h1 30 "$refused"
+check "limit: and the metrics" alerts h1 5 'ipcx_bridge_runs{rule="limit",direction="out"} 0'
 check "limit: and what it refuses waits" waits
 work h2 limit -o 1 -n "$count" -s "$size" shm:limit
 bridge_keep h2
@@ -72,6 +73,7 @@ nats_start s1
 nats_ready s1
 feed h1 -e -o 0 -n "$count" -s "$size" shm:room
 check "room: the status says that something is wrong" sees h1 30 "d[\"link\"] == \"down\" or $refused"
+check "room: and the metrics" alerts h1 10 'ipcx_bridge_runs{rule="room",direction="out"} 0'
 check "room: and what is refused waits" waits
 room 256m
 nats_stop s1

@@ -12,11 +12,11 @@ usage() {
 	cat <<-'END'
 	usage: selftests/bridge/storm.sh [--quick | --long] [--count N] [--seed N] [PHASE...]
 
-	A work queue is fed and worked on at each machine, and a queue is mirrored to all of them in
-	all directions, with N messages of 0 B to 4 MiB in each of the two, in as many parts as there
-	are phases. In the first nothing goes wrong; then:
+	A work queue is fed and worked on at each machine, and a queue and a topic are mirrored to
+	all of them in all directions, with N messages of 0 B to 4 MiB in each of these, in as many
+	parts as there are phases. In the first nothing goes wrong; then:
 
-	  bridges  are killed by SIGKILL, at random moments
+	  bridges  are killed by SIGKILL, at random moments; nothing is published meanwhile
 	  server   servers are, one after the other
 	  node     one of the three is away
 	  link     a machine is cut off
@@ -27,8 +27,9 @@ usage() {
 	  --count N   messages of each kind
 	  --seed N    when what is killed
 
-	No message of the work queue may be lost, each of the other one comes once to each machine
-	but its own, each fault is seen in the status of a bridge, and all goes on by itself.
+	No message of the work queue may be lost, each of the other ones comes once to each machine
+	but its own, each fault is seen in the status and the metrics of a bridge, and all goes on by
+	itself.
 	END
 }
 
@@ -77,9 +78,10 @@ hosts=(h1 h2 h3) servers=(s1 s2 s3)
 # of each origin in each phase, and in all
 part=$(((count + 3 * ${#phases[@]} - 1) / (3 * ${#phases[@]})))
 each=$((part * ${#phases[@]}))
-sent=0 killed=0
+sent=0 published=0 killed=0
 # the local names, out and in
 jobs_out=shm:jobs.out jobs_in=shm:jobs events_out=shm:events.out events_in=shm:events
+news=shm:news
 all_run='all(r["state_in"] == r["state_out"] == "runs" for r in d["rules"])'
 
 begin() {
@@ -98,7 +100,8 @@ begin() {
 		nats_ready "$i" || return
 	done
 	for i in "${hosts[@]}"; do
-		bridge_conf "$i" 3 "queue jobs work both local $jobs_in" "queue events fanout both local $events_in"
+		bridge_conf "$i" 3 "queue jobs work both local $jobs_in" "queue events fanout both local $events_in" \
+			"topic news reliable both local $news"
 		# what is in a queue over shm goes with the last who has it open
 		feed "$i" -o 0 -n 0 "$jobs_out"
 		feed "$i" -o 0 -n 0 "$events_out"
@@ -106,6 +109,7 @@ begin() {
 		feed "$i" -o 0 -n 0 "$events_in"
 		work "$i" jobs -o 3 -n "$each" "$jobs_in"
 		work "$i" events -o 3 -n "$each" "$events_in"
+		work "$i" news -t -o 3 -n "$each" "$news"
 		bridge_keep "$i"
 	done
 	feed_pid=()
@@ -119,19 +123,25 @@ seen() { printf "$dir/%s/$1.seen " "${hosts[@]}"; }
 
 # judged KIND [-l]: of what was sent until now
 judged() {
-	local kind=each opts=(-x)
-	[ "$1" = events ] || kind=work opts=()
+	local kind=each opts=() until=$sent
+	case $1 in
+	jobs) kind=work ;;
+	events) opts=(-x) ;;
+	news) until=$published ;; # and those of its own machine
+	esac
 	# shellcheck disable=SC2046 # one word a file
-	"$bin/judge" "${opts[@]}" "${@:2}" -u "$sent" -o 3 -n "$each" $kind $(seen "$1")
+	"$bin/judge" "${opts[@]}" "${@:2}" -u "$until" -o 3 -n "$each" $kind $(seen "$1")
 }
 
 # arrived SECONDS: all that was sent is where it should be
 arrived() {
 	local until=$((SECONDS + $1))
-	until judged jobs -l >/dev/null && judged events -l >/dev/null; do
+	until judged jobs -l >/dev/null && judged events -l >/dev/null && judged news -l >/dev/null; do
 		[ "$SECONDS" -lt "$until" ] || {
-			echo "# jobs $(judged jobs)"
-			echo "# events $(judged events)"
+			local kind
+			for kind in jobs events news; do
+				echo "# $kind $(judged $kind)"
+			done
 			return 1
 		}
 		sleep 0.1
@@ -139,29 +149,33 @@ arrived() {
 }
 
 phase() {
-	local i start from=$sent
+	local i start from=$sent rate=$((part / ${lasts[$1]} + 1))
 	start=$(date +%s.%N)
 	sent=$((sent + part))
 	for i in 1 2 3; do
-		feed "h$i" -e -o $((i - 1)) -b "$from" -n "$part" -r $((part / ${lasts[$1]} + 1)) "$jobs_out"
-		feed "h$i" -e -o $((i - 1)) -b "$from" -n "$part" -r $((part / ${lasts[$1]} + 1)) "$events_out"
+		feed "h$i" -e -o $((i - 1)) -b "$from" -n "$part" -r $rate "$jobs_out"
+		feed "h$i" -e -o $((i - 1)) -b "$from" -n "$part" -r $rate "$events_out"
+		# what was taken from a topic goes with a bridge that is killed
+		[ "$1" = bridges ] || feed "h$i" -e -t -o $((i - 1)) -b "$published" -n "$part" -r $rate "$news"
 	done
+	[ "$1" = bridges ] || published=$((published + part))
 	"fault_$1"
 	check "$1: all could be sent" feed_wait "$limit"
 	mended=${mended:-$(date +%s.%N)}
 	check "$1: nothing is lost" arrived "$limit"
 	[ "$killed" -gt 0 ] || check "$1: and each event came once" once
-	echo "# $1: $((6 * part)) messages in $(since "$start") s," \
+	echo "# $1: $part messages of each kind and machine in $(since "$start") s," \
 		"$(since "$mended") s after the last fault; jobs $(judged jobs)"
 }
 
 since() { awk -v now="$(date +%s.%N)" -v then="$1" 'BEGIN { printf "%.1f", now - then }'; }
 
 # once [TIMES]: nothing is doubled, or no more often than that
-once() {
-	judged events >"$dir/verdict" && return
-	sed 's/^/# events /' "$dir/verdict"
-	[ "${1:-0}" -gt 0 ] && python3 - "$dir/verdict" "$1" <<-'END'
+once() { once_each events "$@" && once_each news "$@"; }
+once_each() {
+	judged "$1" >"$dir/verdict" && return
+	sed "s/^/# $1 /" "$dir/verdict"
+	[ "${2:-0}" -gt 0 ] && python3 - "$dir/verdict" "$2" <<-'END'
 		import json, sys
 		v = json.load(open(sys.argv[1]))
 		sys.exit(any(h["lost"] + h["wrong"] for h in v) or
