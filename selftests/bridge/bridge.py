@@ -344,15 +344,15 @@ def state(dir):
 
 @test
 def example(dir):
-    """The server of the documentation lets bridges do all they do, and nobody else in."""
+    """The server of the documentation lets bridges do all that is theirs, and nobody else in."""
     s = Server(dir + "/s")
     s.end()
     s.example()
     s.again()
     with open(dir + "/password", "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as f:
         f.write("secret\n")
-    rules = ("queue j work both local shm:{0}j", "queue e fanout both local shm:{0}e",
-             "topic p latest both local shm:{0}p", "topic n reliable both local shm:{0}n")
+    rules = ("queue jobs work both local shm:{0}j", "queue e fanout both local shm:{0}e",
+             "topic prices latest both local shm:{0}p", "topic n reliable both local shm:{0}n")
     bridges = [Bridge(dir, h, s, f"user {h} {dir}/password", *(r.format(h) for r in rules), realm="shop")
                for h in ("alpha", "beta")]
     with sender("alphae.out") as e, sender("alphaj.out") as j, receiver("betae") as at_e, \
@@ -361,10 +361,27 @@ def example(dir):
             e.send(data, LONG)
             assert at_e.recv(LONG) == data
             j.send(data, LONG)
-            wait(lambda: sum(b.rule("j")["in"] for b in bridges) == (1 if len(data) < 10 else 2))
+            wait(lambda: sum(b.rule("jobs")["in"] for b in bridges) == (1 if len(data) < 10 else 2))
         assert sorted(map(len, drain(a_j, 0) + drain(b_j, 0))) == [5, 3000000]
     wait(lambda: bridges[0].status()["server"]["messages"] == 0)
-    s2 = Bridge(dir, "nobody", s, "queue j work out", start=False)
+    with topic("gammap", ipcx.SUBSCRIBE) as at_gamma, topic("alphap", ipcx.PUBLISH) as prices, \
+            receiver("gammaj") as g_j, sender("betaj.out") as j:
+        gamma = Bridge(dir, "gamma", s, f"user gamma {dir}/password", "queue jobs work in local shm:gammaj",
+                       "topic prices latest in local shm:gammap", realm="shop")
+        prices.send(b"7", LONG)
+        assert at_gamma.recv(LONG) == b"7"
+        for bridge in bridges:
+            bridge.end()
+        bridges[1].again()
+        for data in b"short", b"x" * 3000000:
+            j.send(data, LONG)
+        wait(lambda: gamma.rule("jobs")["in"] + bridges[1].rule("jobs")["in"] == 2)
+        wait(lambda: gamma.status()["server"]["messages"] == 1)  # the last price
+        drain(g_j, 0)
+        w = Wire(s, user="gamma", **{"pass": "secret"})
+        w.socket.sendall(b"PUB ipcx.shop.jobs.m 2\r\nhi\r\n")
+        wait(lambda: b"Permissions Violation" in w.socket.recv(65536))
+    s2 = Bridge(dir, "nobody", s, "queue jobs work out", start=False)
     s2.start()
     wait(lambda: s2.said().count("is down: ") == 1 and s2.status()["link"] == "down")
 

@@ -168,9 +168,9 @@ def two(dir, rule, *more, hosts="ab", **options):
 class Wire:
     """A client of NATS that sends what it likes."""
 
-    def __init__(self, server):
+    def __init__(self, server, **who):
         self.socket = socket.create_connection(("127.0.0.1", server.port), LONG)
-        self.socket.sendall(b'CONNECT {"verbose":false,"headers":true}\r\n')
+        self.socket.sendall(f"CONNECT {json.dumps(dict(verbose=False, headers=True, **who))}\r\n".encode())
 
     def put(self, subject, data=b"", line=None, **headers):
         head = b"NATS/1.0\r\n"

@@ -140,7 +140,7 @@ arrived() {
 		[ "$SECONDS" -lt "$until" ] || {
 			local kind
 			for kind in jobs events news; do
-				echo "# $kind $(judged $kind)"
+				echo "# $kind $(judged "$kind")"
 			done
 			return 1
 		}
