@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from bridge_util import BUILD, LONG, TOP, Bridge, Server, Wire, drain, ipcx, receiver, sender, test, topic, two, wait
+from bridge_util import BUILD, LONG, TOP, Bridge, Server, Wire, crc32c, drain, ipcx, receiver, sender, test, topic, two, wait
 
 
 def exact(dir, hosts):
@@ -139,6 +139,39 @@ def late_latest(dir):
         wait(lambda: b.rule("p")["out"] == 1)
         Bridge(dir, "c", s, "topic p latest in local shm:cp")
         assert drain(at_c, 2) == [b"a" * 200000, b"b" * 200000]
+
+
+def parcel_hash(text):
+    """As parcel.c has it"""
+    a, b = 0xcbf29ce484222325, 0x9ae16a3b2f90404f
+    for c in text.encode():
+        a = (a ^ c) * 0x100000001b3 % 2**64
+        b = (b + c) * 0xff51afd7ed558ccd % 2**64
+        b ^= b >> 32
+    a ^= a >> 29
+    return f"{a % 2**32:08x}{b % 2**32:08x}{(a >> 32 ^ b >> 32) % 2**32:08x}"
+
+
+@test
+def beside(dir):
+    """What is purged of short jobs takes no chunk along of a long one whose head comes later."""
+    s, a, b = two(dir, "queue jobs work both local shm:{}j")
+    b.end()
+    ident = "01234567-89ab-cdef-0123-456789abcdef:0:0:1"
+    line = f"v=1 realm=test host=x id={ident} hops=0 len=6 crc={crc32c(b'onetwo'):08x} chunks=2"
+    w = Wire(s)
+    with sender("aj.out") as out, receiver("aj") as q:
+        for i, data in enumerate((b"one", b"two")):
+            w.put(f"ipcx.test.jobs.c.{parcel_hash(ident)}.{i}", data, f"{line} chunk={i} at={3 * i}")
+        w.done()
+        for i in range(20):
+            out.send(b"%d" % i, LONG)
+        assert drain(q, 20) == [b"%d" % i for i in range(20)]
+        time.sleep(3)  # each 2 seconds a purge
+        assert a.status()["server"]["messages"] == 22
+        w.put("ipcx.test.jobs.m", b"", line + " head=1")
+        assert q.recv(LONG) == b"onetwo"
+    wait(lambda: a.status()["server"]["messages"] == 0)
 
 
 @test
