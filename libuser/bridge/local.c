@@ -53,6 +53,7 @@ static uint64_t born(int fd, const char *path)
 static void set_object(struct local *l)
 {
 	struct ipcx_queue_attr a = { .sz = sizeof(a) };
+	struct ipcx_topic_attr ta = { .sz = sizeof(ta) };
 	const struct ipcx_topic *memory = NULL;
 	uint64_t time = 0;
 
@@ -69,6 +70,8 @@ static void set_object(struct local *l)
 	}
 	if (l->t && l->t->ops == &ipcx_topic_shm)
 		l->place = &l->t->shm->place;
+	if (l->t && l->t->ops == &ipcx_topic_kernel && !ipcx_topic_attr(l->t, &ta))
+		l->number = ta.id;
 	l->steady = time;
 	l->object = time ? mix(time, a.id) : random_number();
 }
@@ -137,23 +140,36 @@ bool local_comes_again(const struct local *l)
 	return l->q && ipcx_queue_caps(l->q) & IPCX_CAP_REDELIVERY;
 }
 
-/* Of a queue of the kernel: what the name stands for now */
-static uint64_t number_of_name(const struct local *l, const char *uri)
+/* Of the kernel: does the name stand for another one now, or for none? */
+static bool is_other(const struct local *l, const char *uri)
 {
-	struct ipcx_queue_attr a = { .sz = sizeof(a) };
+	struct ipcx_queue_attr qa = { .sz = sizeof(qa) };
+	struct ipcx_topic_attr ta = { .sz = sizeof(ta) };
 	struct ipcx_queue *q = NULL;
+	struct ipcx_topic *t = NULL;
+	uint64_t id = l->number;
+	int r;
 
-	if (!ipcx_queue_open(&q, uri, l->q->flags & (IPCX_SEND | IPCX_RECV), NULL))
-		ipcx_queue_attr(q, &a);
-	ipcx_queue_close(q);
-	return a.id;
+	if (l->q) {
+		r = ipcx_queue_open(&q, uri, l->q->flags & (IPCX_SEND | IPCX_RECV), NULL);
+		if (!r && !ipcx_queue_attr(q, &qa))
+			id = qa.id;
+		ipcx_queue_close(q);
+	} else {
+		/* lossy: it holds no publisher up; one end more that publishes would cost a ring */
+		r = ipcx_topic_open(&t, uri, IPCX_SUBSCRIBE | IPCX_LOSSY, NULL);
+		if (!r && !ipcx_topic_attr(t, &ta))
+			id = ta.id;
+		ipcx_topic_close(t);
+	}
+	return r == -ENOENT || id != l->number;
 }
 
 bool local_removed(const struct local *l, const char *uri)
 {
 	if (l->place)
 		return !ipcx_place_is_there(l->place);
-	return l->number && number_of_name(l, uri) != l->number;
+	return l->number && is_other(l, uri);
 }
 
 bool local_is_gone(int err)

@@ -17,7 +17,7 @@ struct ipcx_place;
  * @steady: a message that comes again has the same number
  * @sent_counts: its count of messages sent is of all senders
  * @rings: messages are numbered for each sender
- * @number: the kernel's of a queue, else 0
+ * @number: the kernel's, else 0
  * @place: its file, if it has one that may go
  * @taken: messages
  */

@@ -233,14 +233,22 @@ def local_full(dir):
 
 @test
 def removed(dir):
-    """A local queue that is removed is made anew, on both sides."""
-    _, a, b = two(dir, "queue events fanout both local shm:{}ev")
+    """A local queue or topic that is removed is made anew, on both sides."""
+    _, a, b = two(dir, "queue events fanout both local shm:{}ev", "topic news reliable both local shm:{}n")
     for name in "aev.out", "bev":
         ipcx.Queue.unlink(SCHEME + name)
-    wait(lambda: "made anew" in a.said() and "made anew" in b.said())
+    for name in "an", "bn":
+        ipcx.Topic.unlink(SCHEME + name)
+    for bridge, text in ((a, "ev.out"), (a, "an"), (b, "bev"), (b, "bn")):
+        wait(lambda bridge=bridge, text=text: f"{text} was removed: it is made anew" in bridge.said())
     a.ready()
     b.ready()
     with sender("aev.out") as out, receiver("bev") as q:
+        out.send(b"new", LONG)
+        assert q.recv(LONG) == b"new"
+    with topic("an", ipcx.PUBLISH) as out, topic("bn", ipcx.SUBSCRIBE) as q:
+        wait(lambda: "an was removed" in a.said() and a.rule("news")["state_out"] == "runs")
+        time.sleep(1.5)  # both directions look each second
         out.send(b"new", LONG)
         assert q.recv(LONG) == b"new"
 

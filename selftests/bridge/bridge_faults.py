@@ -45,11 +45,11 @@ def mirror_three(dir):
 @test
 def kinds(dir):
     """A queue of each kind and a topic at once, both ways between two bridges"""
-    _, a, b = two(dir, "queue jobs work both local shm:{}jobs", "queue ev fanout both local shm:{}ev",
-                  "topic news reliable both local shm:{}news")
-    with sender("ajobs.out") as jobs, sender("aev.out") as ev, sender("bev.out") as back, \
-            receiver("ajobs") as a_jobs, receiver("bjobs") as b_jobs, receiver("aev") as a_ev, receiver("bev") as b_ev, \
-            topic("anews", ipcx.PUBLISH | ipcx.SUBSCRIBE) as a_news, topic("bnews", ipcx.SUBSCRIBE) as b_news:
+    _, a, b = two(dir, "queue jobs work both local shm:{}k.jobs", "queue ev fanout both local shm:{}k.ev",
+                  "topic news reliable both local shm:{}k.news")
+    with sender("ak.jobs.out") as jobs, sender("ak.ev.out") as ev, sender("bk.ev.out") as back, \
+            receiver("ak.jobs") as a_jobs, receiver("bk.jobs") as b_jobs, receiver("ak.ev") as a_ev, receiver("bk.ev") as b_ev, \
+            topic("ak.news", ipcx.PUBLISH | ipcx.SUBSCRIBE) as a_news, topic("bk.news", ipcx.SUBSCRIBE) as b_news:
         sent = [b"%d" % i for i in range(20)]
         for data in sent:
             for q in jobs, ev, a_news:

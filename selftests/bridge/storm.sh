@@ -114,8 +114,13 @@ begin() {
 	done
 	feed_pid=()
 	memory_watch "${hosts[@]}" &
+	all_run
+}
+
+all_run() {
+	local i
 	for i in "${hosts[@]}"; do
-		sees "$i" 20 "$link_is_up and $all_run" || return
+		sees "$i" 60 "$link_is_up and $all_run" || return
 	done
 }
 
@@ -150,6 +155,8 @@ arrived() {
 
 phase() {
 	local i start from=$sent rate=$((part / ${lasts[$1]} + 1))
+	# what is published while one begins is not sent by it
+	check "$1: all bridges run" all_run
 	start=$(date +%s.%N)
 	sent=$((sent + part))
 	for i in 1 2 3; do
