@@ -483,16 +483,20 @@ static bool has_room(struct in *in)
 	return !r;
 }
 
+/* Seldom if it takes long: nothing is fetched meanwhile. */
 static void tidy(struct in *in)
 {
+	int64_t start = now_ns(), took;
 	int away;
 
-	if (now_ns() < in->tidy_at)
+	if (start < in->tidy_at)
 		return;
 	away = in->l->b->ops->tidy(in->l->b->e, in->l->nr);
+	took = now_ns() - start;
 	if (away >= 0)
 		count_set(&in->l->n.away, away);
-	in->tidy_at = now_ns() + TIDY_TIME;
+	count_set(&in->l->n.asked_ms, took / NS_PER_MS);
+	in->tidy_at = start + TIDY_TIME + 10 * took;
 }
 
 static void fetch(struct in *in)

@@ -47,6 +47,8 @@ static const struct figure {
 	  offsetof(struct counts, in_flight), true },
 	{ "waiting", "chunks whose message is not whole yet", offsetof(struct counts, waiting),
 	  true },
+	{ "asked_ms", "milliseconds in which the engine told lately how far all are",
+	  offsetof(struct counts, asked_ms), true },
 	{ "away", "servers that store the rule's messages, and are away or behind",
 	  offsetof(struct counts, away), true },
 };

@@ -70,6 +70,8 @@ begin() {
 	done
 }
 
+slow() { (on h1 "$ipcx" bridge metrics "$dir/h1/bridge.conf") | grep 'ipcx_bridge_asked_ms{rule="jobs"} [0-9][0-9]'; }
+
 feed_all() {
 	local i
 	for i in 1 2; do
@@ -99,6 +101,8 @@ started=$SECONDS
 feed_all
 sleep 1
 bridge_kill h2
+check "the status tells of the slow link" sees h1 60 'all(r["asked_ms"] >= 50 for r in d["rules"])'
+check "and the metrics" slow
 check "all could be sent, though a bridge was killed" feed_wait 120
 check "each job was done" arrived jobs
 check "each event came once to the other machine" arrived events
