@@ -327,6 +327,7 @@ static void configure(jsStreamConfig *s, const struct route *t, const struct rul
 	s->Duplicates = DUPLICATES;
 	s->Discard = js_DiscardNew; /* full: it is refused, and stays where it was sent */
 	s->Retention = js_LimitsPolicy; /* see nats_tidy.c */
+	s->Description = kind_text[r->kind];
 	if (r->kind == KIND_LATEST) {
 		s->MaxMsgsPerSubject = 1;
 		s->Discard = js_DiscardOld;
@@ -336,6 +337,9 @@ static void configure(jsStreamConfig *s, const struct route *t, const struct rul
 /* What a stream that somebody else has made must not be, or messages would be lost or come twice */
 static const char *wrong_stream(const jsStreamConfig *is, const jsStreamConfig *want)
 {
+	/* work and fanout differ in this alone; others may have made it without */
+	if (is->Description && is->Description[0] && strcmp(is->Description, want->Description))
+		return "another host gives another kind";
 	if (is->Retention != want->Retention || is->MaxMsgsPerSubject != want->MaxMsgsPerSubject)
 		return "all hosts of a realm give one kind, with its retention";
 	if (is->Discard != want->Discard)

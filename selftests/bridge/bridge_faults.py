@@ -230,6 +230,17 @@ def alerts(dir):
 
 
 @test
+def one_kind(dir):
+    """A host that gives a name another kind than others do is told so, and runs not."""
+    s, *_ = two(dir, "queue q work both local shm:{}q")
+    for i, kind in enumerate(("queue q fanout", "topic q reliable", "topic q latest")):
+        c = Bridge(dir, f"c{i}", s, f"{kind} both local shm:cq", start=False)
+        c.start()
+        wait(lambda c=c: 'the stream "ipcx_test_q" is not fit for the kind' in c.said())
+        wait(lambda c=c: "runs" not in (c.rule("q")["state_out"], c.rule("q")["state_in"]))
+
+
+@test
 def strict(dir):
     """What a configuration must not say, and a state directory must not be"""
     s, a, _ = two(dir, "queue q work in local shm:{}q")
