@@ -91,37 +91,83 @@ bool uuid_ok(const char *text)
 	return !text[UUID_TEXT - 1];
 }
 
+__attribute__((format(printf, 4, 5))) static int add(char *line, int room, int n, const char *fmt,
+						     ...)
+{
+	va_list ap;
+
+	if (n < 0 || n >= room)
+		return n;
+	va_start(ap, fmt);
+	n += vsnprintf(line + n, room - n, fmt, ap);
+	va_end(ap);
+	return n;
+}
+
+/* What there is of a message beside its id, length and sum */
+static int add_rest(char *line, int room, int n, const struct parcel *p)
+{
+	if (p->prio)
+		n = add(line, room, n, " prio=%u", p->prio);
+	if (p->tag)
+		n = add(line, room, n, " tag=%llu", (unsigned long long)p->tag);
+	if (p->ttl >= 0)
+		n = add(line, room, n, " ttl=%lld", (long long)p->ttl);
+	if (p->pid >= 0)
+		n = add(line, room, n, " pid=%lld uid=%u gid=%u", (long long)p->pid, p->uid,
+			p->gid);
+	return n;
+}
+
 int parcel_write(const struct parcel *p, char line[PARCEL_LINE])
 {
-	int n = snprintf(line, PARCEL_LINE, "v=%d realm=%s host=%s id=%s hops=%u len=%llu crc=%08x",
-			 PARCEL_VERSION, p->realm, p->host, p->id, p->hops,
-			 (unsigned long long)p->len, p->crc);
+	const int room = PARCEL_LINE;
+	int n = add(line, room, 0, "v=%d realm=%s host=%s id=%s hops=%u len=%llu crc=%08x",
+		    PARCEL_VERSION, p->realm, p->host, p->id, p->hops, (unsigned long long)p->len,
+		    p->crc);
 
-#define MORE(...) \
-	do { \
-		if (n >= 0 && n < PARCEL_LINE) \
-			n += snprintf(line + n, PARCEL_LINE - n, __VA_ARGS__); \
-	} while (0)
-	if (p->prio)
-		MORE(" prio=%u", p->prio);
-	if (p->tag)
-		MORE(" tag=%llu", (unsigned long long)p->tag);
-	if (p->ttl >= 0)
-		MORE(" ttl=%lld", (long long)p->ttl);
-	if (p->pid >= 0)
-		MORE(" pid=%lld uid=%u gid=%u", (long long)p->pid, p->uid, p->gid);
+	if (p->pack)
+		n = add(line, room, n, " pack=%u", p->pack);
+	else
+		n = add_rest(line, room, n, p);
 	if (p->chunks > 1 && !p->head)
-		MORE(" chunk=%u at=%llu", p->chunk, (unsigned long long)p->at);
+		n = add(line, room, n, " chunk=%u at=%llu", p->chunk, (unsigned long long)p->at);
 	if (p->chunks > 1)
-		MORE(" chunks=%u", p->chunks);
+		n = add(line, room, n, " chunks=%u", p->chunks);
 	if (p->head)
-		MORE(" head=1");
+		n = add(line, room, n, " head=1");
 	if (p->call)
-		MORE(" call=1");
+		n = add(line, room, n, " call=1");
 	if (p->flags)
-		MORE(" flags=%u", p->flags);
-#undef MORE
-	return n < 0 || n >= PARCEL_LINE ? -1 : n;
+		n = add(line, room, n, " flags=%u", p->flags);
+	return n < 0 || n >= room ? -1 : n;
+}
+
+void pack_add(struct parcel *pack, char *body, const struct parcel *p)
+{
+	char *line = body + pack->size;
+	int n = add(line, PACK_LINE, 0, "nr=%s len=%llu crc=%08x", p->id + UUID_TEXT,
+		    (unsigned long long)p->len, p->crc);
+
+	n = add_rest(line, PACK_LINE, n, p);
+	line[n++] = '\n';
+	if (p->len)
+		memcpy(line + n, p->data, p->len);
+	if (!pack->pack) {
+		strcpy(pack->realm, p->realm);
+		strcpy(pack->host, p->host);
+		strcpy(pack->origin, p->origin);
+		strcpy(pack->id, p->id);
+		pack->hops = p->hops;
+		pack->chunks = 1;
+		pack->ttl = -1;
+		pack->pid = -1;
+	}
+	pack->pack++;
+	pack->crc = parcel_crc(pack->crc, line, n);
+	pack->size += n + p->len;
+	pack->len = pack->size;
+	pack->data = body;
 }
 
 /* The keys, in the order of their bits in what was seen */
@@ -146,6 +192,8 @@ enum key {
 	K_HEAD,
 	K_CALL,
 	K_FLAGS,
+	K_PACK,
+	K_NR,
 	K_COUNT
 };
 
@@ -153,7 +201,8 @@ enum key {
 static const char *const key_text[K_COUNT] = { "v",	 "realm", "host", "id",	   "hops",
 					       "len",	 "crc",	  "prio", "tag",   "ttl",
 					       "pid",	 "uid",	  "gid",  "chunk", "at",
-					       "chunks", "head",  "call", "flags" };
+					       "chunks", "head",  "call", "flags", "pack",
+					       "nr" };
 
 // clang-format on
 
@@ -224,6 +273,17 @@ static bool read_id(struct parcel *p, const char *text)
 	return uuid_ok(p->origin);
 }
 
+/* What follows the origin in the id */
+static bool read_nr(struct parcel *p, const char *text)
+{
+	char nr[PARCEL_ID - UUID_TEXT];
+
+	if (!token(nr, sizeof(nr), text))
+		return false;
+	snprintf(p->id, sizeof(p->id), "%s:%s", p->origin, nr);
+	return true;
+}
+
 static bool set_key(struct parcel *p, enum key k, const char *text)
 {
 	uint64_t n;
@@ -271,6 +331,10 @@ static bool set_key(struct parcel *p, enum key k, const char *text)
 		return number32(text, 10, 1, &p->call) && p->call;
 	case K_FLAGS:
 		return number32(text, 10, UINT32_MAX, &p->flags);
+	case K_PACK:
+		return number32(text, 10, PACK_MAX, &p->pack) && p->pack > 1;
+	case K_NR:
+		return read_nr(p, text);
 	default:
 		return true;
 	}
@@ -316,6 +380,15 @@ static enum reason check_chunk(const struct parcel *p, uint32_t seen, size_t siz
 	return DROP_NONE;
 }
 
+static enum reason check_pack(const struct parcel *p, uint32_t seen, size_t size)
+{
+	const uint32_t of_pack = ((1U << K_NEEDED) - 1) | 1U << K_PACK;
+
+	if (seen != of_pack || !size || size > PACK_BYTES || size != p->len)
+		return DROP_MALFORMED;
+	return DROP_NONE;
+}
+
 enum reason parcel_read(struct parcel *p, const char *line, const void *data, size_t size)
 {
 	char copy[PARCEL_LINE];
@@ -330,18 +403,63 @@ enum reason parcel_read(struct parcel *p, const char *line, const void *data, si
 	memcpy(copy, line, n + 1);
 	*p = (struct parcel){ .chunks = 1, .ttl = -1, .pid = -1, .data = data, .size = size };
 	seen = read_keys(p, copy);
-	if ((seen & ((1U << K_NEEDED) - 1)) != (1U << K_NEEDED) - 1)
+	if ((seen & ((1U << K_NEEDED) - 1)) != (1U << K_NEEDED) - 1 || seen & 1U << K_NR)
 		return DROP_MALFORMED;
 	if (p->len > PARCEL_LEN_MAX)
 		return DROP_OVERSIZED;
-	r = check_chunk(p, seen, size);
+	r = p->pack ? check_pack(p, seen, size) : check_chunk(p, seen, size);
 	if (r)
 		return r;
 	if (p->hops >= HOPS_MAX)
 		return DROP_HOPS;
-	if (p->chunks == 1 && parcel_crc(0, data, size) != p->crc)
+	if (p->chunks == 1 && !p->pack && parcel_crc(0, data, size) != p->crc)
 		return DROP_CRC;
 	return DROP_NONE;
+}
+
+static bool read_member(struct parcel *p, const struct parcel *pack, const char *line, size_t n)
+{
+	const uint32_t needed = 1U << K_NR | 1U << K_LEN | 1U << K_CRC;
+	const uint32_t may = needed | 1U << K_PRIO | 1U << K_TAG | 1U << K_TTL | 1U << K_PID |
+			     1U << K_UID | 1U << K_GID;
+	char copy[PACK_LINE];
+	uint32_t seen;
+
+	if (n >= PACK_LINE || memchr(line, '\0', n))
+		return false;
+	memcpy(copy, line, n);
+	copy[n] = '\0';
+	*p = (struct parcel){ .hops = pack->hops, .chunks = 1, .ttl = -1, .pid = -1 };
+	strcpy(p->realm, pack->realm);
+	strcpy(p->host, pack->host);
+	strcpy(p->origin, pack->origin);
+	seen = read_keys(p, copy);
+	return (seen & needed) == needed && !(seen & ~may);
+}
+
+enum reason pack_read(const struct parcel *pack, struct parcel member[PACK_MAX])
+{
+	const char *at = pack->data, *end = at + pack->size;
+	uint32_t crc = 0;
+
+	for (struct parcel *p = member; p < member + pack->pack; p++) {
+		size_t left = end - at;
+		const char *line = at;
+
+		at = memchr(line, '\n', left < PACK_LINE ? left : PACK_LINE);
+		if (!at || !read_member(p, pack, line, at - line))
+			return DROP_MALFORMED;
+		at++;
+		if (p->len > (size_t)(end - at))
+			return DROP_MALFORMED;
+		crc = parcel_crc(crc, line, at - line);
+		p->data = at;
+		p->size = p->len;
+		at += p->len;
+	}
+	if (at != end)
+		return DROP_MALFORMED;
+	return crc == pack->crc ? DROP_NONE : DROP_CRC;
 }
 
 void partial_free(struct partial *m)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a bridge sends: parcels, each a message or a chunk of one, with a line of text that says
- * what it is. Nothing here does input or output: selftests/bridge/fuzz.c feeds it with anything.
+ * What a bridge sends: parcels, each a message, a chunk of one, or a pack of some, with a line of
+ * text that says what it is. Nothing here does input or output: selftests/bridge/fuzz.c feeds it with
+ * anything.
  */
 #ifndef IPCX_BRIDGE_PARCEL_H
 #define IPCX_BRIDGE_PARCEL_H
@@ -17,6 +18,9 @@
 #define PARCEL_WORD 64 /* of a realm or host */
 #define PARCEL_CHUNKS 4096 /* of one message */
 #define PARCEL_LEN_MAX ((uint64_t)256 << 20)
+#define PACK_MAX 16 /* messages of a pack */
+#define PACK_BYTES 32768 /* of all that is in it */
+#define PACK_LINE 384 /* bytes of the line of one of them, the newline included */
 #define HOPS_MAX 8
 #define UUID_TEXT 37
 
@@ -37,11 +41,11 @@ enum reason {
 extern const char *const reason_text[DROP_COUNT];
 
 /**
- * struct parcel - a message or a chunk of one
+ * struct parcel - a message, a chunk of one, or a pack
  * @realm: bridges of other realms do not take it
  * @origin: uuid of the host where it was sent
  * @host: that host's name
- * @id: origin:boot epoch:object:sequence, of the message
+ * @id: origin:boot epoch:object:sequence, of the message; of the first one of a pack
  * @round: how often it was begun anew; not in the line
  * @call: it is a request, its sender waits for an answer
  * @hops: bridges that it has passed before this one
@@ -50,12 +54,13 @@ extern const char *const reason_text[DROP_COUNT];
  * @chunk: number of the chunk, 0..@chunks - 1
  * @chunks: of the message; 1: this is all of it
  * @head: the chunks lie elsewhere, this only tells of them
- * @crc: of the whole message
+ * @pack: messages of the pack; 0: it is none
+ * @crc: of the whole message; of the lines of a pack
  * @uid: of its sender, as that host knows it
  * @gid: likewise
  * @pid: likewise, -1 if that host did not
  * @tag: the application's word
- * @len: of the whole message
+ * @len: of the whole message; of all bytes of a pack
  * @at: where the chunk belongs in it
  * @ttl: ns that it may still wait, -1 for ever
  * @data: of this chunk
@@ -64,7 +69,8 @@ extern const char *const reason_text[DROP_COUNT];
 struct parcel {
 	char realm[PARCEL_WORD], origin[UUID_TEXT], host[PARCEL_WORD];
 	char id[PARCEL_ID];
-	uint32_t round, call, hops, prio, flags, chunk, chunks, head, crc, uid, gid;
+	uint32_t round, call, hops, prio, flags, chunk, chunks, head, pack, crc, uid;
+	uint32_t gid;
 	int64_t pid;
 	uint64_t tag, len, at;
 	int64_t ttl;
@@ -80,6 +86,19 @@ int parcel_write(const struct parcel *p, char line[PARCEL_LINE]);
 
 /* @p->data and size stay as they are, but are looked at. Return: DROP_NONE or why not. */
 enum reason parcel_read(struct parcel *p, const char *line, const void *data, size_t size);
+
+/*
+ * A pack has messages of one realm, host and origin that have passed as many bridges, which its line
+ * says once. Its bytes are of each message a line with the rest, and the message. This writes @p
+ * behind the @pack->size bytes that are in @body, which has room for it and PACK_LINE.
+ */
+void pack_add(struct parcel *pack, char *body, const struct parcel *p);
+
+/*
+ * Takes a pack that parcel_read() has let through apart. Return: DROP_NONE or why there is nothing to
+ * be had of it. Of the messages only the sums have not been looked at.
+ */
+enum reason pack_read(const struct parcel *pack, struct parcel member[PACK_MAX]);
 
 /* 96 bits of an id: two ids with the same are not to be seen */
 void parcel_hash(const char *id, uint32_t hash[3]);
