@@ -54,9 +54,14 @@ struct counts {
 	uint64_t dropped[DROP_COUNT];
 };
 
+static inline void count_more(uint64_t *n, uint64_t more)
+{
+	__atomic_fetch_add(n, more, __ATOMIC_RELAXED);
+}
+
 static inline void count(uint64_t *n)
 {
-	__atomic_fetch_add(n, 1, __ATOMIC_RELAXED);
+	count_more(n, 1);
 }
 
 static inline void count_set(uint64_t *n, uint64_t value)

@@ -64,6 +64,7 @@ enum settle {
  * @declare: makes what a rule needs there, for who puts or, if @in, for who takes: 0, or a negative
  *	errno and @why
  * @publish: sends a parcel to be stored: 0, or a negative errno if it was not even sent
+ * @store: sends a parcel to be stored, and waits until it is: 0, or a negative errno
  * @flush: what was published goes now, and not with what may follow
  * @fetch: up to @n deliveries, waits @ms for one: how many, or a negative errno and @why;
  *	-ENXIO: the rule has to be declared again
@@ -85,6 +86,7 @@ struct engine_ops {
 	int (*declare)(struct engine *e, unsigned int rule, bool in, char why[ENGINE_TEXT]);
 	int (*publish)(struct engine *e, unsigned int rule, const struct parcel *p,
 		       uint64_t cookie);
+	int (*store)(struct engine *e, unsigned int rule, const struct parcel *p);
 	void (*flush)(struct engine *e);
 	int (*fetch)(struct engine *e, unsigned int rule, struct delivery *d, unsigned int n,
 		     int ms, char why[ENGINE_TEXT]);

@@ -8,27 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "calls.h"
+#include "in.h"
 
 #define BATCH 64
 #define FETCH_MS 200
-#define PATIENCE NS_PER_S /* with a full local queue, before deliveries go back */
 #define PROGRESS (3 * NS_PER_S / 2) /* to tell the engine that it goes on */
 #define PARTIAL_TIME (30 * NS_PER_S) /* without a chunk, then those that came go back */
 #define PARTIAL_AGE (3600 * NS_PER_S) /* of a chunk whose others never came */
 #define TOO_LONG_AGE (60 * NS_PER_S) /* of a job for which another host may have room */
 #define TIDY_TIME (2 * NS_PER_S)
-
-struct in {
-	struct lane *l;
-	struct local local;
-	struct assembly partial;
-	struct calls *calls;
-	bool declared, full;
-	int64_t declare_at, open_at, look_at, progress_at, tidy_at;
-	struct delivery *batch; /* what was fetched */
-	unsigned int at, n; /* this one is in work, of so many */
-};
 
 static void settle(struct in *in, struct delivery *d, enum settle how, int64_t delay)
 {
@@ -41,8 +29,7 @@ static void drop(struct in *in, struct delivery *d, enum reason why)
 	settle(in, d, SETTLE_TERM, 0);
 }
 
-/* Lets the engine know of all that is held, lest it gives it to another. */
-static void progress(struct in *in)
+void in_progress(struct in *in)
 {
 	int64_t now = now_ns();
 
@@ -79,17 +66,18 @@ static void lose_local(struct in *in)
 	in->open_at = now_ns() + 100 * NS_PER_MS;
 }
 
-/* A message in the local queue, where it may be waited for. Return: 0, or a negative errno. */
-static int loan(struct in *in, const struct parcel *p, struct ipcx_msg *m)
+int64_t in_patience(const struct in *in)
 {
-	bool others = in->l->r->kind ==
-		      KIND_WORK; /* may take it; or else the order would be lost */
-	int64_t until = others ? now_ns() + PATIENCE : IPCX_FOREVER;
+	return in->l->r->kind == KIND_WORK ? now_ns() + PATIENCE : IPCX_FOREVER;
+}
+
+int in_loan(struct in *in, const struct parcel *p, struct ipcx_msg *m, int64_t until)
+{
 	int r;
 
 	do {
 		r = local_loan(&in->local, p->len, m, now_ns() + 100 * NS_PER_MS);
-		progress(in);
+		in_progress(in);
 		if (r == -EAGAIN || r == -ENOMEM || r == -EDQUOT || r == -ENOBUFS)
 			sleep_ms(20); /* these did not wait */
 		else if (r != -ETIMEDOUT && r != -EINTR)
@@ -101,8 +89,7 @@ static int loan(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 	return -ETIMEDOUT;
 }
 
-/* Noted before and after, so that a copy that comes later is known. */
-static int commit(struct in *in, const struct parcel *p, struct ipcx_msg *m)
+int in_commit(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 {
 	struct parcel undone = *p;
 	int r;
@@ -156,18 +143,24 @@ static enum settle local_failed(struct in *in, int err, int64_t age, bool *drops
 	return SETTLE_NAK;
 }
 
-static void put_whole(struct in *in, struct delivery *d, const struct parcel *p)
+int in_put(struct in *in, const struct parcel *p, int64_t until)
 {
 	struct ipcx_msg m;
+	int r = in_loan(in, p, &m, until);
+
+	if (r)
+		return r;
+	if (p->len)
+		memcpy(m.data, p->data, p->len);
+	return in_commit(in, p, &m);
+}
+
+static void put_whole(struct in *in, struct delivery *d, const struct parcel *p)
+{
+	int r = in_put(in, p, in_patience(in));
 	enum settle how;
 	bool drops;
-	int r = loan(in, p, &m);
 
-	if (!r) {
-		if (p->len)
-			memcpy(m.data, p->data, p->len);
-		r = commit(in, p, &m);
-	}
 	if (!r) {
 		settle(in, d, SETTLE_ACK, 0);
 		return;
@@ -179,9 +172,23 @@ static void put_whole(struct in *in, struct delivery *d, const struct parcel *p)
 		settle(in, d, how, NS_PER_S / 2);
 }
 
+static void put_pack(struct in *in, struct delivery *d, const struct parcel *pack)
+{
+	struct parcel p[PACK_MAX];
+	enum reason why = pack_read(pack, p);
+	bool drops;
+	int r;
+
+	if (why) {
+		drop(in, d, why);
+		return;
+	}
+	r = in_put_pack(in, p, pack->pack, d->age);
+	settle(in, d, r ? local_failed(in, r, d->age, &drops) : SETTLE_ACK, r ? NS_PER_S / 2 : 0);
+}
+
 static void put_assembled(struct in *in, struct partial *m)
 {
-	struct ipcx_msg to;
 	enum settle how;
 	bool drops;
 	int r;
@@ -191,11 +198,7 @@ static void put_assembled(struct in *in, struct partial *m)
 		settle_all(in, m, SETTLE_TERM, 0);
 		return;
 	}
-	r = loan(in, &m->p, &to);
-	if (!r) {
-		memcpy(to.data, m->p.data, m->p.len);
-		r = commit(in, &m->p, &to);
-	}
+	r = in_put(in, &m->p, in_patience(in));
 	if (!r) {
 		settle_all(in, m, SETTLE_ACK, 0);
 		return;
@@ -256,7 +259,7 @@ static enum reason gather(struct in *in, const struct parcel *head, char *to, ui
 		struct parcel p;
 		enum reason why;
 
-		progress(in);
+		in_progress(in);
 		*err = stopping(b) ? -EINTR : b->ops->get(b->e, in->l->nr, head->id, i, &d);
 		if (*err)
 			return DROP_INCOMPLETE;
@@ -292,14 +295,14 @@ static void put_gathered(struct in *in, struct delivery *d, const struct parcel 
 	enum reason why = DROP_NONE;
 	struct ipcx_msg m;
 	bool drops;
-	int err = 0, r = loan(in, p, &m);
+	int err = 0, r = in_loan(in, p, &m, in_patience(in));
 
 	if (!r) {
 		why = gather(in, p, m.data, numbers, &err);
 		if (why)
 			local_cancel(&in->local, &m);
 		else
-			r = commit(in, p, &m);
+			r = in_commit(in, p, &m);
 	}
 	if (why && err && (err != -ENOENT || d->age < PARTIAL_AGE)) {
 		count(&in->l->n.returned);
@@ -337,6 +340,14 @@ static bool is_own(const struct in *in, const struct parcel *p)
 	return in->l->r->kind != KIND_WORK && !strcmp(p->origin, in->l->b->conf->uuid);
 }
 
+bool in_expired(struct parcel *p, int64_t age)
+{
+	if (p->ttl < 0)
+		return false;
+	p->ttl -= age > 0 ? age : 0;
+	return p->ttl <= 0;
+}
+
 /* What is not taken, whoever sent it. Return: DROP_NONE if it may be. */
 static enum reason check(const struct in *in, const struct delivery *d, struct parcel *p)
 {
@@ -350,12 +361,7 @@ static enum reason check(const struct in *in, const struct delivery *d, struct p
 		return DROP_MALFORMED;
 	if (p->chunks > 1 && !p->head && in->l->r->kind == KIND_WORK)
 		return DROP_MALFORMED;
-	if (p->ttl >= 0) {
-		p->ttl -= d->age > 0 ? d->age : 0;
-		if (p->ttl <= 0)
-			return DROP_EXPIRED;
-	}
-	return DROP_NONE;
+	return in_expired(p, d->age) ? DROP_EXPIRED : DROP_NONE;
 }
 
 static void put(struct in *in, struct delivery *d)
@@ -374,8 +380,12 @@ static void put(struct in *in, struct delivery *d)
 		return;
 	}
 	if (is_own(in, &p)) {
-		count(&in->l->n.own);
+		count_more(&in->l->n.own, p.pack ? p.pack : 1);
 		settle(in, d, SETTLE_ACK, 0);
+		return;
+	}
+	if (p.pack) {
+		put_pack(in, d, &p);
 		return;
 	}
 	seen = window_look(in->l->w, &p);
@@ -518,7 +528,7 @@ static void fetch(struct in *in)
 	in->batch = d;
 	in->n = n;
 	for (in->at = 0; in->at < in->n; in->at++) {
-		progress(in);
+		in_progress(in);
 		/* while the link was away another host got it */
 		if (in->l->r->kind == KIND_WORK &&
 		    link != __atomic_load_n(&b->link_count, __ATOMIC_RELAXED))
@@ -551,7 +561,7 @@ void *in_run(void *lane)
 	while (!stopping(b)) {
 		bool ready = is_ready(in);
 
-		progress(in);
+		in_progress(in);
 		look_at_partials(in);
 		if (ready)
 			tidy(in);

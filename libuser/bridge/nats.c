@@ -48,7 +48,9 @@ static void subject_of(const struct engine *e, unsigned int rule, const struct p
 
 static void msg_id(const struct parcel *p, char *to, size_t room)
 {
-	if ((p->chunks == 1 || p->head) && !p->round)
+	if (p->pack) /* its first message may go alone another time */
+		snprintf(to, room, "%s+%u/%u", p->id, p->pack, p->round);
+	else if ((p->chunks == 1 || p->head) && !p->round)
 		snprintf(to, room, "%s", p->id);
 	else
 		snprintf(to, room, "%s/%u/%u/%u", p->id, p->chunk, p->chunks, p->round);
@@ -90,6 +92,45 @@ static int publish(struct engine *e, unsigned int rule, const struct parcel *p, 
 	}
 	pthread_rwlock_unlock(&e->lock);
 	return s == NATS_OK ? 0 : -EIO;
+}
+
+/* Return: whether the server knows its id of an earlier time; or a negative errno */
+static int store_round(struct engine *e, const char *subject, const struct parcel *p)
+{
+	jsPubAck *ack = NULL;
+	jsPubOptions o;
+	natsMsg *m;
+	natsStatus s;
+	int known;
+
+	jsPubOptions_Init(&o);
+	o.MaxWait = CHUNK_MS;
+	s = make_msg(&m, subject, NULL, p, true);
+	if (s != NATS_OK)
+		return -EIO;
+	s = js_PublishMsg(&ack, e->js, m, &o, NULL);
+	natsMsg_Destroy(m);
+	if (s != NATS_OK)
+		return -EIO;
+	known = ack->Duplicate;
+	jsPubAck_Destroy(ack);
+	return known;
+}
+
+static int store(struct engine *e, unsigned int rule, const struct parcel *p)
+{
+	char subject[NATS_NAME + 48];
+	struct parcel again = *p;
+	int r;
+
+	subject_of(e, rule, p, subject, sizeof(subject));
+	again.round++;
+	pthread_rwlock_rdlock(&e->lock);
+	r = e->js ? store_round(e, subject, p) : -ENOTCONN;
+	if (r > 0 && __atomic_load_n(&e->route[rule].replicas, __ATOMIC_RELAXED) > 1)
+		r = store_round(e, subject, &again); /* see ack_error() */
+	pthread_rwlock_unlock(&e->lock);
+	return r < 0 ? r : 0;
 }
 
 /* The library gathers for a millisecond; only this makes it write at once. */
@@ -422,6 +463,7 @@ const struct engine_ops engine_nats = {
 	.connect = nats_begin,
 	.declare = nats_declare,
 	.publish = publish,
+	.store = store,
 	.flush = flush,
 	.fetch = fetch,
 	.settle = settle,

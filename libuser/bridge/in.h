@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What comes in: in.c takes deliveries, in_pack.c takes packs apart. All of it is of the lane's
+ * thread.
+ */
+#ifndef IPCX_BRIDGE_IN_H
+#define IPCX_BRIDGE_IN_H
+
+#include "calls.h"
+
+#define PATIENCE NS_PER_S /* with a full local queue, before deliveries go back */
+
+struct in {
+	struct lane *l;
+	struct local local;
+	struct assembly partial;
+	struct calls *calls;
+	bool declared, full;
+	int64_t declare_at, open_at, look_at, progress_at, tidy_at;
+	struct delivery *batch; /* what was fetched */
+	unsigned int at, n; /* this one is in work, of so many */
+};
+
+/* Lets the engine know of all that is held, lest it gives it to another. */
+void in_progress(struct in *in);
+
+/* Room in the local queue, waited for until @until. Return: 0, or a negative errno. */
+int in_loan(struct in *in, const struct parcel *p, struct ipcx_msg *m, int64_t until);
+
+/* Noted before and after, so that a copy that comes later is known; or it is canceled. */
+int in_commit(struct in *in, const struct parcel *p, struct ipcx_msg *m);
+
+/* A message whose bytes are in @p into the local queue. Return: 0, or a negative errno. */
+int in_put(struct in *in, const struct parcel *p, int64_t until);
+
+/* How long another message may wait for room: others may take it, or else the order would be lost */
+int64_t in_patience(const struct in *in);
+
+/* Return: whether the time it had, less what it spent at the engine, is over. */
+bool in_expired(struct parcel *p, int64_t age);
+
+/*
+ * What is new of the messages of a pack into the local queue, or some of it back to the engine. Return:
+ * 0: it is done with; or a negative errno, then all of it has to come again.
+ */
+int in_put_pack(struct in *in, struct parcel *p, unsigned int n, int64_t age);
+
+#endif /* IPCX_BRIDGE_IN_H */
