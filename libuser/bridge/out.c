@@ -15,7 +15,7 @@
 
 #define LOOK_AGAIN NS_PER_S /* for what was not there */
 #define BYTES_MAX (32 << 20) /* under way, but one message in any case */
-#define TAKE_MAX 64 /* before the engine's words are heard again */
+#define TAKE_MAX (4 * PACK_MAX) /* before the engine's words are heard again */
 
 /* Full? Perhaps there is something that nobody wants any more. */
 static void tidy(struct out *o)
@@ -121,15 +121,26 @@ static void take_error(struct out *o, int err)
 	}
 }
 
-/* Takes one and sends it. Return: whether there was one. */
+/*
+ * Is there room for another one? Once the window was full there has to be room for a pack: what comes
+ * back one by one would go so again.
+ */
+static bool may_take(const struct out *o)
+{
+	bool some = o->l->r->in_flight >= 2 * PACK_MAX && !o->gathered;
+
+	if (o->later || o->chunked || (o->used && o->bytes > BYTES_MAX))
+		return false;
+	return o->l->r->kind == KIND_LATEST || slots_left(o) >= (some ? PACK_MAX : 1);
+}
+
+/* Takes one. Return: whether there was one. */
 static bool take_one(struct out *o)
 {
 	bool latest = o->l->r->kind == KIND_LATEST;
 	struct slot t = { 0 }, *s = latest ? &t : slot_free(o);
 	int r;
 
-	if (!s || o->chunked || (o->used && o->bytes > BYTES_MAX))
-		return false;
 	r = local_take(&o->local, &s->m);
 	if (r) {
 		take_error(o, r);
@@ -140,7 +151,7 @@ static bool take_one(struct out *o)
 	if (latest)
 		keep_newest(o, s);
 	else
-		slot_begin(o, s);
+		slot_gather(o, s);
 	return true;
 }
 
@@ -158,15 +169,19 @@ static void send_newest(struct out *o)
 	slot_begin(o, s);
 }
 
+/*
+ * Takes what is there, and waits for no more. Of a work queue that is empty then it goes one by one,
+ * for one host gets all that is in a pack; but not when so many are under way that hosts have enough.
+ */
 static bool take_some(struct out *o)
 {
-	bool any = false;
+	bool any = false, more = true;
 
-	for (int i = 0; i < TAKE_MAX && local_is_open(&o->local) && !o->later; i++) {
-		if (!take_one(o))
-			break;
-		any = true;
+	for (int i = 0; i < TAKE_MAX && more && may_take(o) && local_is_open(&o->local); i++) {
+		more = take_one(o);
+		any |= more;
 	}
+	slots_send(o, more || o->l->r->kind != KIND_WORK || o->used - o->gathered >= PACK_MAX);
 	send_newest(o);
 	return any;
 }
@@ -209,8 +224,7 @@ static void declare(struct out *o)
 
 static void wait_for_more(struct out *o)
 {
-	bool room = (slot_free(o) || o->l->r->kind == KIND_LATEST) && !o->later;
-	bool takes = room && link_up(o->l->b) && o->declared && !stopping(o->l->b);
+	bool takes = may_take(o) && link_up(o->l->b) && o->declared && !stopping(o->l->b);
 	int fd = takes ? local_fd(&o->local) : -1;
 	struct pollfd p[2] = { { .fd = o->wake, .events = POLLIN },
 			       { .fd = fd, .events = POLLIN } };
@@ -284,7 +298,7 @@ void *out_run(void *lane)
 		if (busy)
 			continue;
 		/* nothing follows: the local queue is empty, and not the window full */
-		if (o->unflushed && slot_free(o))
+		if (o->unflushed)
 			l->b->ops->flush(l->b->e);
 		o->unflushed = false;
 		wait_for_more(o);

@@ -12,7 +12,8 @@ enum slot_state {
 	SLOT_FREE,
 	SLOT_SENT, /* all of it, the engine has not told yet */
 	SLOT_LATER, /* to be sent again when it is due */
-	SLOT_CALLED /* stored; the answer has not come */
+	SLOT_CALLED, /* stored; the answer has not come */
+	SLOT_PACKED /* goes with the first one of its pack, or will */
 };
 
 /* A message that is held */
@@ -23,6 +24,8 @@ struct slot {
 	bool head_sent;
 	struct ipcx_msg m;
 	struct parcel p;
+	struct slot *next; /* in its pack */
+	bool pack; /* the first one of one */
 	uint32_t have; /* chunks stored */
 	uint8_t *stored; /* which, if there are several */
 	int64_t due;
@@ -50,6 +53,11 @@ struct out {
 	uint32_t *free; /* numbers of slots, those from used on */
 	unsigned int nslots, used, later;
 	unsigned int called; /* as many of those used may be, beside the rule's in_flight */
+	struct slot *first, **last; /* gathered, they go when nothing follows at once */
+	unsigned int gathered;
+	size_t gathered_bytes;
+	char *body; /* of a pack */
+	bool alone; /* the engine has refused a pack */
 	struct slot newest; /* latest: the one to be sent next */
 	unsigned int chunked; /* with several chunks; one after the other goes */
 	uint64_t bytes; /* of those under way */
@@ -62,9 +70,14 @@ struct out {
 	struct events noted, work;
 };
 
-/* A slot that is free, or NULL; it is used from slot_begin() on, which sends it. */
+/* A slot that is free, or NULL; it is used from slot_begin() or slot_gather() on, which send it. */
 struct slot *slot_free(const struct out *o);
+unsigned int slots_left(const struct out *o);
 void slot_begin(struct out *o, struct slot *s);
+
+/* After those gathered, in a pack with them if it fits */
+void slot_gather(struct out *o, struct slot *s);
+void slots_send(struct out *o, bool packs); /* those gathered, alone if not @packs */
 void slot_end(struct out *o, struct slot *s); /* without a release */
 
 uint32_t chunks_of(const struct out *o, uint64_t len);

@@ -87,7 +87,7 @@ static uint64_t cookie_of(const struct out *o, const struct slot *s, uint32_t ch
 
 static bool under_way(enum slot_state state)
 {
-	return state == SLOT_SENT || state == SLOT_LATER;
+	return state == SLOT_SENT || state == SLOT_LATER || state == SLOT_PACKED;
 }
 
 static void account(struct out *o, struct slot *s, int add)
@@ -119,6 +119,8 @@ void slot_end(struct out *o, struct slot *s)
 		free(s->m.data);
 	free(s->stored);
 	s->stored = NULL;
+	s->next = NULL;
+	s->pack = false;
 	s->gen++;
 	set_state(o, s, SLOT_FREE);
 }
@@ -128,6 +130,8 @@ void slots_lose_local(struct out *o)
 	for (unsigned int i = 0; i < o->nslots; i++)
 		if (o->slot[i].state != SLOT_FREE && !o->slot[i].copied)
 			slot_end(o, &o->slot[i]);
+	o->gathered = 0;
+	o->first = NULL;
 	local_close(&o->local);
 	o->open_at = 0;
 }
@@ -146,6 +150,11 @@ static size_t chunk_max(const struct out *o)
 	size_t payload = o->l->b->ops->payload_max(o->l->b->e);
 
 	return payload > 2 * LINE_ROOM ? payload - LINE_ROOM : LINE_ROOM;
+}
+
+static bool packs_fit(const struct out *o)
+{
+	return !o->alone && o->l->r->kind != KIND_LATEST && chunk_max(o) >= PACK_BYTES;
 }
 
 static bool is_stored(const struct slot *s, uint32_t chunk)
@@ -173,6 +182,34 @@ static int send_chunk(struct out *o, struct slot *s, uint32_t chunk)
 	return b->ops->publish(b->e, o->l->nr, p, cookie_of(o, s, chunk));
 }
 
+/* As it was, but for the time that is left */
+static int send_pack(struct out *o, struct slot *first, int64_t now)
+{
+	const struct bridge *b = o->l->b;
+	struct parcel pack = { .round = first->p.round };
+
+	for (struct slot *s = first; s; s = s->next) {
+		s->p.ttl = !s->m.expires ? -1 : s->m.expires > now ? s->m.expires - now : 0;
+		s->p.data = s->m.data;
+		pack_add(&pack, o->body, &s->p);
+	}
+	return b->ops->publish(b->e, o->l->nr, &pack, cookie_of(o, first, 0));
+}
+
+static int send_message(struct out *o, struct slot *s, int64_t now)
+{
+	struct parcel *p = &s->p;
+	int r = 0;
+
+	p->ttl = s->m.expires ? s->m.expires - now : -1;
+	if (s->head_sent)
+		return send_chunk(o, s, p->chunks);
+	for (uint32_t i = 0; i < p->chunks && !r; i++)
+		if (!is_stored(s, i))
+			r = send_chunk(o, s, i);
+	return r;
+}
+
 static void retry_later(struct out *o, struct slot *s)
 {
 	int64_t wait = RETRY_FIRST << (s->tries < 6 ? s->tries : 6);
@@ -196,20 +233,14 @@ static void drop(struct out *o, struct slot *s, enum reason why)
 /* Sends what the engine has not stored of it. */
 static void send_slot(struct out *o, struct slot *s)
 {
-	struct parcel *p = &s->p;
 	int64_t now = now_ns();
-	int r = 0;
+	int r;
 
-	if (s->m.expires && now >= s->m.expires) {
+	if (!s->pack && s->m.expires && now >= s->m.expires) {
 		drop(o, s, DROP_EXPIRED);
 		return;
 	}
-	p->ttl = s->m.expires ? s->m.expires - now : -1;
-	if (s->head_sent)
-		r = send_chunk(o, s, p->chunks);
-	for (uint32_t i = 0; i < p->chunks && !r && !s->head_sent; i++)
-		if (!is_stored(s, i))
-			r = send_chunk(o, s, i);
+	r = s->pack ? send_pack(o, s, now) : send_message(o, s, now);
 	if (r) {
 		retry_later(o, s);
 		return;
@@ -260,11 +291,31 @@ static void begin_anew(struct out *o, struct slot *s, uint32_t chunks)
 	s->gen++;
 }
 
+/* The engine does not take a pack of that size. */
+static void split(struct out *o, struct slot *s)
+{
+	struct slot *next;
+
+	for (; s; s = next) {
+		next = s->next;
+		s->next = NULL;
+		s->pack = false;
+		s->gen++;
+		s->p.chunks = chunks_of(o, s->p.len);
+		o->chunked += s->p.chunks > 1;
+		slot_begin(o, s);
+	}
+}
+
 static void resend_slot(struct out *o, struct slot *s)
 {
 	uint32_t chunks = chunks_of(o, s->p.len);
 
 	count(&o->l->n.retried);
+	if (s->pack && chunk_max(o) < PACK_BYTES) {
+		split(o, s);
+		return;
+	}
 	s->tries++;
 	/* another server, with another limit; or those who have some do not wait for ever */
 	if (s->p.chunks != chunks || (s->stored && since_boot() - s->since > chunks_keep(o)))
@@ -274,12 +325,17 @@ static void resend_slot(struct out *o, struct slot *s)
 
 static void stored_all(struct out *o, struct slot *s)
 {
+	struct slot *next;
+
+	for (; s && !s->p.call; s = next) {
+		next = s->next;
+		count(&o->l->n.out);
+		release(o, s);
+	}
+	if (!s)
+		return;
 	count(&o->l->n.out);
 	s->tries = 0;
-	if (!s->p.call) {
-		release(o, s);
-		return;
-	}
 	s->due = s->m.expires ? s->m.expires : now_ns() + CALL_TIMEOUT;
 	set_state(o, s, SLOT_CALLED);
 }
@@ -308,6 +364,11 @@ static void refused(struct out *o, struct slot *s, const struct event *e)
 	const char *why = e->why ? e->why : "";
 
 	count(&o->l->n.refused);
+	if (e->err == -EMSGSIZE && s->pack) {
+		o->alone = true;
+		split(o, s);
+		return;
+	}
 	if (e->err == -EMSGSIZE) {
 		lane_trouble(o->l, LANE_OUT, "the engine never takes this message: %s", why);
 		drop(o, s, DROP_OVERSIZED);
@@ -426,23 +487,27 @@ void slots_due(struct out *o)
 	}
 }
 
+unsigned int slots_left(const struct out *o)
+{
+	unsigned int most = o->l->r->kind == KIND_LATEST ? 1 : o->l->r->in_flight;
+	unsigned int sent = o->used - o->called, free = o->nslots - o->used;
+
+	most -= sent < most ? sent : most;
+	return most < free ? most : free;
+}
+
 struct slot *slot_free(const struct out *o)
 {
-	unsigned int sent = o->used - o->called, most = o->l->r->in_flight;
-
-	if (o->l->r->kind == KIND_LATEST)
-		most = 1;
-	return sent < most && o->used < o->nslots ? &o->slot[o->free[o->used]] : NULL;
+	return slots_left(o) ? &o->slot[o->free[o->used]] : NULL;
 }
 
 void slot_begin(struct out *o, struct slot *s)
 {
 	s->stored = s->p.chunks > 1 ? calloc(s->p.chunks, 1) : NULL;
 	if (s->p.chunks > 1 && !s->stored) {
-		if (s->copied)
-			free(s->m.data);
-		else
+		if (!s->copied)
 			local_nack(&o->local, &s->m);
+		slot_end(o, s);
 		return;
 	}
 	s->have = 0;
@@ -451,6 +516,55 @@ void slot_begin(struct out *o, struct slot *s)
 	s->head_sent = false;
 	set_state(o, s, SLOT_SENT);
 	send_slot(o, s);
+}
+
+/* Has it what the line of a pack says once? */
+static bool is_alike(const struct parcel *a, const struct parcel *b)
+{
+	return !strcmp(a->origin, b->origin) && !strcmp(a->host, b->host) && a->hops == b->hops;
+}
+
+void slot_gather(struct out *o, struct slot *s)
+{
+	size_t bytes = s->p.len + PACK_LINE;
+	bool packs = packs_fit(o) && !s->p.call && s->p.chunks == 1 && bytes <= PACK_BYTES / 2;
+	bool full = o->gathered_bytes + bytes > PACK_BYTES;
+
+	set_state(o, s, SLOT_PACKED);
+	if (!packs || full || (o->first && !is_alike(&o->first->p, &s->p)))
+		slots_send(o, true);
+	if (!packs) {
+		slot_begin(o, s);
+		return;
+	}
+	if (!o->first)
+		o->last = &o->first;
+	*o->last = s;
+	o->last = &s->next;
+	o->gathered++;
+	o->gathered_bytes += bytes;
+	if (o->gathered == PACK_MAX)
+		slots_send(o, true);
+}
+
+void slots_send(struct out *o, bool packs)
+{
+	struct slot *s = o->first, *next;
+
+	packs = packs && o->gathered > 1;
+	o->first = NULL;
+	o->gathered = 0;
+	o->gathered_bytes = 0;
+	if (packs) {
+		s->pack = true;
+		slot_begin(o, s);
+		return;
+	}
+	for (; s; s = next) {
+		next = s->next;
+		s->next = NULL;
+		slot_begin(o, s);
+	}
 }
 
 int out_new(struct lane *l)
@@ -463,10 +577,11 @@ int out_new(struct lane *l)
 	o->nslots = l->r->kind == KIND_LATEST ? 1 : 2 * l->r->in_flight;
 	o->slot = calloc(o->nslots, sizeof(*o->slot));
 	o->free = calloc(o->nslots, sizeof(*o->free));
+	o->body = malloc(PACK_BYTES);
 	o->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	o->l = l;
 	pthread_mutex_init(&o->lock, NULL);
-	if (!o->slot || !o->free || o->wake < 0)
+	if (!o->slot || !o->free || !o->body || o->wake < 0)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < o->nslots; i++)
 		o->free[i] = i;
@@ -485,6 +600,7 @@ void out_free(struct lane *l)
 	free(o->work.at);
 	if (o->wake >= 0)
 		close(o->wake);
+	free(o->body);
 	free(o->free);
 	free(o->slot);
 	free(o);

@@ -176,10 +176,88 @@ def killed(dir):
         assert len(numbers) - sent <= 2, sorted(n for n in numbers if numbers.count(n) > 1)
 
 
+def fill(queue, first, count):
+    """So many messages, of which each second one has more than its bytes"""
+    for i in range(first, first + count):
+        data = b"%d" % i
+        with queue.loan(len(data), LONG) as m:
+            m.data[:] = data
+            m.tag, m.prio = i, 3 * (i % 2)
+            queue.commit(m)
+
+
+@test
+def packs(dir):
+    """What lies in a queue goes several at a time, and comes as if one by one."""
+    s = Server(dir + "/s")
+    b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", "queue ev fanout in local shm:be")
+    with sender("aj", 1024) as jobs, sender("ae", 1024) as events, receiver("bj") as bj, receiver("be") as be:
+        for queue in jobs, events:
+            fill(queue, 0, 1000)
+        a = Bridge(dir, "a", s, "queue jobs work out local shm:aj", "queue ev fanout out local shm:ae")
+        for name, queue in ("jobs", bj), ("ev", be):
+            for i in range(1000):
+                with queue.take(LONG) as m:
+                    assert (bytes(m.data), m.tag, m.prio) == (b"%d" % i, i, 3 * (i % 2)), (name, i, m)
+            assert not drain(queue, 0)
+            r = wait(lambda n=name: a.rule(n)["out"] == 1000 and a.rule(n))
+            assert r["acked"] < 500, r
+            assert b.rule(name)["in"] == 1000 and not sum(b.rule(name)["dropped"].values()), b.rule(name)
+
+
+@test
+def packs_killed(dir):
+    """Bridges are killed amid packs: nothing is lost, and those that come twice are counted."""
+    s = Server(dir + "/s")
+    rules = "queue jobs work {} local shm:{}j", "queue ev fanout {} local shm:{}e"
+    a, b = (Bridge(dir, h, s, *(r.format(w, h) for r in rules), start=False) for h, w in (("a", "out"), ("b", "in")))
+    with sender("aj", 4096) as jobs, sender("ae", 4096) as events, receiver("bj") as bj, receiver("be") as be:
+        for queue in jobs, events:
+            fill(queue, 0, 4000)
+        for bridge in a, b:
+            bridge.start()
+        got = {bj: [], be: []}
+        for turn in range(6):
+            for queue, numbers in got.items():
+                numbers += [int(m) for m in drain(queue, 100 * turn + 150, pause=0)]
+            victim = a if turn % 2 else b
+            victim.end(signal.SIGKILL)
+            victim.start()
+        for queue, numbers in got.items():
+            end = time.monotonic() + LONG
+            while set(numbers) != set(range(4000)) and time.monotonic() < end:
+                numbers += [int(m) for m in drain(queue, 0, pause=0.2)]
+            numbers += [int(m) for m in drain(queue, 0, pause=0.5)]
+            assert set(numbers) == set(range(4000)), sorted(set(range(4000)) - set(numbers))
+        # each kill of b at most one; of work there are no other hosts
+        assert all(len(numbers) - 4000 <= 3 for numbers in got.values()), [len(n) for n in got.values()]
+
+
+@test
+def packs_shallow(dir):
+    """A pack for which there is no room: what has none goes to others, and nothing comes twice."""
+    s = Server(dir + "/s")
+    with sender("aj", 1024) as jobs, receiver("bj", 4) as bj, receiver("cj", 2) as cj:
+        fill(jobs, 0, 400)
+        bridges = [Bridge(dir, h, s, f"queue jobs work in local shm:{h}j") for h in "bc"]
+        a = Bridge(dir, "a", s, "queue jobs work out local shm:aj")
+        got = {bj: [], cj: []}
+        end = time.monotonic() + 2 * LONG
+        while sum(map(len, got.values())) < 400 and time.monotonic() < end:
+            for queue, numbers in got.items():
+                numbers += [int(m) for m in drain(queue, 0, pause=0.01)]
+        rest = drain(bj, 0) + drain(cj, 0)
+        assert not rest and sorted(got[bj] + got[cj]) == list(range(400)), (rest, len(got[bj]), len(got[cj]))
+        assert len(got[bj]) > 20 and len(got[cj]) > 20, (len(got[bj]), len(got[cj]))
+        wait(lambda: bridges[0].status()["server"]["messages"] == 0)
+    assert a.rule("jobs")["acked"] < 400
+    assert sum(b.rule("jobs")["returned"] for b in bridges) > 0
+
+
 @test
 def drained(dir):
     """SIGTERM: what is under way is finished, and the rest is there for the next."""
-    _, a, b = two(dir, "queue jobs work out local shm:{}j")
+    s, a, b = two(dir, "queue jobs work out local shm:{}j")
     with sender("aj") as out:
         for i in range(60):
             out.send(b"%d" % i, LONG)
@@ -187,7 +265,9 @@ def drained(dir):
         b.end()
         a.again()
         wait(lambda: a.rule("jobs")["in_flight"] == 0)
-    assert a.status()["server"]["messages"] == 60
+    Bridge(dir, "c", s, "queue jobs work in local shm:cj")
+    with receiver("cj") as q:
+        assert drain(q, 60) == [b"%d" % i for i in range(60)]
 
 
 @test
@@ -283,13 +363,31 @@ def malformed(dir):
     w.put(at, b"ok", line(11, id="someone:else:0:0"))
     w.put(at, b"ok", line(12, realm="test") + " realm=test")
     w.put(jobs, b"", line(13, chunks=3, head=1, len=100))  # its chunks are nowhere
+    head = b"nr=0:0:20 len=2 crc=%08x\n" % crc32c(b"ok")
+
+    def pack(body, lines, **more):
+        w.put(at, body, line(20, **{"len": len(body), "crc": f"{crc32c(lines):08x}", "pack": 2, **more}))
+    pack(head + b"ok" + head, head + head)  # torn
+    pack(head + b"okok", head)
+    pack(head + b"ok" + head + b"ok", head + head, pack=(1 << 32) - 1)
+    pack(head + b"ok" + head + b"ok", head + head, pack=17)
+    pack(head + b"ok" + head + b"ok", head + head, pack=3)
+    pack(head + b"ok" + head + b"ok", head + head, len=4)
+    pack(head + b"ok" + head + b"ok", head + head, tag=1)
+    pack(*2 * (b"realm=other " + head + b"ok" + head + b"ok",))
+    pack(*2 * (head.replace(b"len=2", b"len=%d" % (1 << 64)) + head,))
+    pack(*2 * (b"x" * 1000,))
+    pack(head + b"ok" + head + b"ok", head + head, realm="other")
+    pack(head + b"ok" + head + b"ok", head)  # another sum
+    bad = head.replace(b":20", b":21")
+    pack(head + b"ok" + bad + b"no", head + bad)  # one of them
     w.put(at, b"ok", line(14))
     w.done()
     with receiver("aev") as q:
-        assert drain(q, 2) == [b"ok", b"ok"]
-    r = wait(lambda: a.rule("events")["dropped"]["malformed"] == 8 and a.rule("events"))
-    assert r["copies"] == 1 and r["in"] == 2, r
-    want = {"malformed": 8, "version": 1, "realm": 1, "hops": 1, "oversized": 1, "crc": 1, "expired": 1,
+        assert drain(q, 3) == [b"ok", b"ok", b"ok"]
+    r = wait(lambda: a.rule("events")["dropped"]["malformed"] == 18 and a.rule("events"))
+    assert r["copies"] == 1 and r["in"] == 3, r
+    want = {"malformed": 18, "version": 1, "realm": 2, "hops": 1, "oversized": 1, "crc": 3, "expired": 1,
             "incomplete": 0}
     assert r["dropped"] == want, r["dropped"]
     wait(lambda: a.rule("jobs")["returned"] + b.rule("jobs")["returned"] > 0)

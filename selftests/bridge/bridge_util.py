@@ -198,12 +198,12 @@ def crc32c(data):
     return crc ^ 0xffffffff
 
 
-def sender(name):
-    return ipcx.Queue.open(SCHEME + name, ipcx.CREATE | ipcx.SEND)
+def sender(name, depth=0):
+    return ipcx.Queue.open(SCHEME + name, ipcx.CREATE | ipcx.SEND, depth=depth)
 
 
-def receiver(name):
-    return ipcx.Queue.open(SCHEME + name, ipcx.CREATE | ipcx.RECV)
+def receiver(name, depth=0):
+    return ipcx.Queue.open(SCHEME + name, ipcx.CREATE | ipcx.RECV, depth=depth)
 
 
 def topic(name, flags):
