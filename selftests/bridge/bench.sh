@@ -99,7 +99,7 @@ round_bare() {
 
 round_bridge() {
 	bridge_up h1
-	note bridge_out on h1 timeout 300 "$bin/feed" -e -d 1024 -o 0 -n "$count" -s $size shm:bulk
+	note bridge_out on h1 timeout 300 "$bin/feed" -ew -d 1024 -o 0 -n "$count" -s $size shm:bulk
 	bridge_down h1
 	rm -f "$dir/h2/bulk.seen"
 	(on h2 timeout 300 "$bin/work" -o 1 -n "$count" -s $size -e "$count" -f "$dir/h2/bulk.seen" \

@@ -6,16 +6,17 @@
 #include "load.h"
 
 static const char usage[] =
-	"usage: feed -o ORIGIN -n COUNT [-b FIRST] [-m MAX] [-s SIZE] [-r RATE] [-d DEPTH] [-te] URI\n"
+	"usage: feed -o ORIGIN -n COUNT [-b FIRST] [-m MAX] [-s SIZE] [-r RATE] [-d DEPTH] [-tew] URI\n"
 	"  -b FIRST  number of the first one\n"
 	"  -r RATE   so many in a second, 0 is as fast as it goes\n"
 	"  -t        a topic\n"
-	"  -e        end when all were sent\n";
+	"  -e        end when all were sent\n"
+	"  -w        a queue: they were sent when all are released\n";
 
 struct feed {
 	struct load load;
 	uint32_t origin, first, count, rate, depth;
-	bool topic, end;
+	bool topic, end, wait;
 	struct ipcx_queue *q;
 	struct ipcx_topic *t;
 	int64_t longest; /* that one message took, ns */
@@ -48,6 +49,14 @@ static int feed_one(struct feed *f, uint64_t id)
 	return f->topic ? ipcx_topic_commit(f->t, &m) : ipcx_queue_commit(f->q, &m);
 }
 
+static void wait_for_release(const struct feed *f)
+{
+	struct ipcx_queue_stats s = { .sz = sizeof(s) };
+
+	while (!stopped && !ipcx_queue_stat(f->q, &s) && s.queued)
+		usleep(100);
+}
+
 static void feed_all(struct feed *f)
 {
 	int64_t start = now_ns(), before, after;
@@ -69,6 +78,8 @@ static void feed_all(struct feed *f)
 		if (after - before > f->longest)
 			f->longest = after - before;
 	}
+	if (f->wait)
+		wait_for_release(f);
 	printf("{\"sent\": %u, \"seconds\": %.6f, \"longest_s\": %.3f}\n", f->count,
 	       (now_ns() - start) / 1e9, f->longest / 1e9);
 	fflush(stdout);
@@ -79,7 +90,7 @@ int main(int argc, char **argv)
 	struct feed f = { .load = { .max = LOAD_MAX, .size = -1 } };
 	int opt;
 
-	while ((opt = getopt(argc, argv, "o:n:b:m:s:r:d:et")) != -1) {
+	while ((opt = getopt(argc, argv, "o:n:b:m:s:r:d:etw")) != -1) {
 		switch (opt) {
 		case 'o':
 			f.origin = number(optarg, ORIGINS_MAX - 1);
@@ -107,6 +118,9 @@ int main(int argc, char **argv)
 			break;
 		case 'e':
 			f.end = true;
+			break;
+		case 'w':
+			f.wait = true;
 			break;
 		default:
 			fputs(usage, stderr);
