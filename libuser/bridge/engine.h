@@ -65,7 +65,6 @@ enum settle {
  *	errno and @why
  * @publish: sends a parcel to be stored: 0, or a negative errno if it was not even sent
  * @store: sends a parcel to be stored, and waits until it is: 0, or a negative errno
- * @flush: what was published goes now, and not with what may follow
  * @fetch: up to @n deliveries, waits @ms for one: how many, or a negative errno and @why;
  *	-ENXIO: the rule has to be declared again
  * @settle: says what became of a delivery; @delay: ns, of SETTLE_NAK
@@ -87,7 +86,6 @@ struct engine_ops {
 	int (*publish)(struct engine *e, unsigned int rule, const struct parcel *p,
 		       uint64_t cookie);
 	int (*store)(struct engine *e, unsigned int rule, const struct parcel *p);
-	void (*flush)(struct engine *e);
 	int (*fetch)(struct engine *e, unsigned int rule, struct delivery *d, unsigned int n,
 		     int ms, char why[ENGINE_TEXT]);
 	void (*settle)(struct engine *e, struct delivery *d, enum settle how, int64_t delay);

@@ -14,7 +14,6 @@
 
 #include "nats.h"
 
-#define FLUSH_MS 20 /* for the server to say that it has it */
 #define MSG_ID "Nats-Msg-Id"
 #define ANSWER_MS 500 /* within which the server says that a request has ended */
 #define CHUNK_MS 1000 /* to get or purge a chunk, well within NATS_ACK_MS */
@@ -131,15 +130,6 @@ static int store(struct engine *e, unsigned int rule, const struct parcel *p)
 		r = store_round(e, subject, &again); /* see ack_error() */
 	pthread_rwlock_unlock(&e->lock);
 	return r < 0 ? r : 0;
-}
-
-/* The library gathers for a millisecond; only this makes it write at once. */
-static void flush(struct engine *e)
-{
-	pthread_rwlock_rdlock(&e->lock);
-	if (e->nc)
-		natsConnection_FlushTimeout(e->nc, FLUSH_MS);
-	pthread_rwlock_unlock(&e->lock);
 }
 
 /* {"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"},...} */
@@ -447,8 +437,6 @@ static int answer(struct engine *e, const char *origin, const struct parcel *p)
 		s = natsConnection_PublishMsg(e->nc, m);
 		natsMsg_Destroy(m);
 	}
-	if (s == NATS_OK)
-		s = natsConnection_FlushTimeout(e->nc, FLUSH_MS);
 	pthread_rwlock_unlock(&e->lock);
 	return s == NATS_OK ? 0 : -EIO;
 }
@@ -464,7 +452,6 @@ const struct engine_ops engine_nats = {
 	.declare = nats_declare,
 	.publish = publish,
 	.store = store,
-	.flush = flush,
 	.fetch = fetch,
 	.settle = settle,
 	.get = get,

@@ -152,6 +152,7 @@ static natsStatus set_options(natsOptions *o, struct engine *e)
 	TRY(set_access(o, c));
 	TRY(natsOptions_SetName(o, c->host));
 	TRY(natsOptions_SetTimeout(o, WRITE_MS));
+	TRY(natsOptions_SetSendAsap(o, true)); /* not after a millisecond */
 	TRY(natsOptions_SetMaxReconnect(o, -1));
 	TRY(natsOptions_SetReconnectWait(o, 250));
 	TRY(natsOptions_SetReconnectJitter(o, 100, 100));

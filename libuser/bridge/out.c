@@ -15,6 +15,7 @@
 
 #define LOOK_AGAIN NS_PER_S /* for what was not there */
 #define BYTES_MAX (32 << 20) /* under way, but one message in any case */
+#define BUSY 4 /* parcels under way: more may wait for the engine's word on one of them */
 #define TAKE_MAX (4 * PACK_MAX) /* before the engine's words are heard again */
 
 /* Full? Perhaps there is something that nobody wants any more. */
@@ -151,7 +152,7 @@ static bool take_one(struct out *o)
 	if (latest)
 		keep_newest(o, s);
 	else
-		slot_gather(o, s);
+		pack_gather(o, s);
 	return true;
 }
 
@@ -181,7 +182,7 @@ static bool take_some(struct out *o)
 		more = take_one(o);
 		any |= more;
 	}
-	slots_send(o, more || o->l->r->kind != KIND_WORK || o->used - o->gathered >= PACK_MAX);
+	pack_end(o, more || o->l->r->kind != KIND_WORK || o->sent >= BUSY);
 	send_newest(o);
 	return any;
 }
@@ -297,10 +298,6 @@ void *out_run(void *lane)
 		}
 		if (busy)
 			continue;
-		/* nothing follows: the local queue is empty, and not the window full */
-		if (o->unflushed)
-			l->b->ops->flush(l->b->e);
-		o->unflushed = false;
 		wait_for_more(o);
 	}
 	finish(o);

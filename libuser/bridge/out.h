@@ -51,7 +51,7 @@ struct out {
 	struct local local;
 	struct slot *slot;
 	uint32_t *free; /* numbers of slots, those from used on */
-	unsigned int nslots, used, later;
+	unsigned int nslots, used, later, sent;
 	unsigned int called; /* as many of those used may be, beside the rule's in_flight */
 	struct slot *first, **last; /* gathered, they go when nothing follows at once */
 	unsigned int gathered;
@@ -61,7 +61,7 @@ struct out {
 	struct slot newest; /* latest: the one to be sent next */
 	unsigned int chunked; /* with several chunks; one after the other goes */
 	uint64_t bytes; /* of those under way */
-	bool declared, tidies, unflushed, refuses;
+	bool declared, tidies, refuses;
 	int64_t declare_at, open_at, look_at, tidy_at;
 	uint64_t link_count;
 	int64_t due_at; /* nothing is due before */
@@ -70,16 +70,20 @@ struct out {
 	struct events noted, work;
 };
 
-/* A slot that is free, or NULL; it is used from slot_begin() or slot_gather() on, which send it. */
+/* A slot that is free, or NULL; it is used from slot_hold() or slot_begin() on, which sends it. */
 struct slot *slot_free(const struct out *o);
 unsigned int slots_left(const struct out *o);
+void slot_hold(struct out *o, struct slot *s);
 void slot_begin(struct out *o, struct slot *s);
-
-/* After those gathered, in a pack with them if it fits */
-void slot_gather(struct out *o, struct slot *s);
-void slots_send(struct out *o, bool packs); /* those gathered, alone if not @packs */
 void slot_end(struct out *o, struct slot *s); /* without a release */
 
+/* out_pack.c: after those gathered, in a pack with them if it fits */
+void pack_gather(struct out *o, struct slot *s);
+void pack_end(struct out *o, bool packs); /* sends those gathered, alone if not @packs */
+int pack_send(struct out *o, struct slot *first, int64_t now, uint64_t cookie);
+void pack_split(struct out *o, struct slot *s); /* the engine does not take it: each goes alone */
+
+size_t chunk_max(const struct out *o); /* bytes of a message in one parcel */
 uint32_t chunks_of(const struct out *o, uint64_t len);
 
 /* Sends again what was not told of in time, or at once if the link was lost since. */

@@ -105,6 +105,7 @@ static void set_state(struct out *o, struct slot *s, enum slot_state state)
 	o->chunked += s->p.chunks > 1 ? add : 0;
 	o->later += (state == SLOT_LATER) - (s->state == SLOT_LATER);
 	o->called += (state == SLOT_CALLED) - (s->state == SLOT_CALLED);
+	o->sent += (state == SLOT_SENT) - (s->state == SLOT_SENT);
 	if (s->state == SLOT_FREE && state != SLOT_FREE)
 		account(o, s, 1); /* slot_free() was it */
 	else if (s->state != SLOT_FREE && state == SLOT_FREE)
@@ -145,16 +146,11 @@ static void release(struct out *o, struct slot *s)
 		lane_state(o->l, LANE_OUT, "a message came back: %s", ipcx_error());
 }
 
-static size_t chunk_max(const struct out *o)
+size_t chunk_max(const struct out *o)
 {
 	size_t payload = o->l->b->ops->payload_max(o->l->b->e);
 
 	return payload > 2 * LINE_ROOM ? payload - LINE_ROOM : LINE_ROOM;
-}
-
-static bool packs_fit(const struct out *o)
-{
-	return !o->alone && o->l->r->kind != KIND_LATEST && chunk_max(o) >= PACK_BYTES;
 }
 
 static bool is_stored(const struct slot *s, uint32_t chunk)
@@ -180,20 +176,6 @@ static int send_chunk(struct out *o, struct slot *s, uint32_t chunk)
 	p->data = (const char *)s->m.data + p->at;
 	p->size = p->head ? 0 : p->len - p->at < max ? p->len - p->at : max;
 	return b->ops->publish(b->e, o->l->nr, p, cookie_of(o, s, chunk));
-}
-
-/* As it was, but for the time that is left */
-static int send_pack(struct out *o, struct slot *first, int64_t now)
-{
-	const struct bridge *b = o->l->b;
-	struct parcel pack = { .round = first->p.round };
-
-	for (struct slot *s = first; s; s = s->next) {
-		s->p.ttl = !s->m.expires ? -1 : s->m.expires > now ? s->m.expires - now : 0;
-		s->p.data = s->m.data;
-		pack_add(&pack, o->body, &s->p);
-	}
-	return b->ops->publish(b->e, o->l->nr, &pack, cookie_of(o, first, 0));
 }
 
 static int send_message(struct out *o, struct slot *s, int64_t now)
@@ -240,13 +222,12 @@ static void send_slot(struct out *o, struct slot *s)
 		drop(o, s, DROP_EXPIRED);
 		return;
 	}
-	r = s->pack ? send_pack(o, s, now) : send_message(o, s, now);
+	r = s->pack ? pack_send(o, s, now, cookie_of(o, s, 0)) : send_message(o, s, now);
 	if (r) {
 		retry_later(o, s);
 		return;
 	}
 	s->due = now + STORE_TIMEOUT * (1 + (s->tries < 8 ? s->tries : 8));
-	o->unflushed = true;
 	set_state(o, s, SLOT_SENT);
 }
 
@@ -291,29 +272,13 @@ static void begin_anew(struct out *o, struct slot *s, uint32_t chunks)
 	s->gen++;
 }
 
-/* The engine does not take a pack of that size. */
-static void split(struct out *o, struct slot *s)
-{
-	struct slot *next;
-
-	for (; s; s = next) {
-		next = s->next;
-		s->next = NULL;
-		s->pack = false;
-		s->gen++;
-		s->p.chunks = chunks_of(o, s->p.len);
-		o->chunked += s->p.chunks > 1;
-		slot_begin(o, s);
-	}
-}
-
 static void resend_slot(struct out *o, struct slot *s)
 {
 	uint32_t chunks = chunks_of(o, s->p.len);
 
 	count(&o->l->n.retried);
 	if (s->pack && chunk_max(o) < PACK_BYTES) {
-		split(o, s);
+		pack_split(o, s);
 		return;
 	}
 	s->tries++;
@@ -366,7 +331,7 @@ static void refused(struct out *o, struct slot *s, const struct event *e)
 	count(&o->l->n.refused);
 	if (e->err == -EMSGSIZE && s->pack) {
 		o->alone = true;
-		split(o, s);
+		pack_split(o, s);
 		return;
 	}
 	if (e->err == -EMSGSIZE) {
@@ -469,6 +434,8 @@ void slots_due(struct out *o)
 	bool again = link != o->link_count, up = link_up(o->l->b) && o->declared;
 	int64_t now = now_ns();
 
+	if (up && !o->used)
+		o->link_count = link;
 	if (!o->used || (now < o->due_at && !(again && up)))
 		return;
 	if (up)
@@ -501,6 +468,11 @@ struct slot *slot_free(const struct out *o)
 	return slots_left(o) ? &o->slot[o->free[o->used]] : NULL;
 }
 
+void slot_hold(struct out *o, struct slot *s)
+{
+	set_state(o, s, SLOT_PACKED);
+}
+
 void slot_begin(struct out *o, struct slot *s)
 {
 	s->stored = s->p.chunks > 1 ? calloc(s->p.chunks, 1) : NULL;
@@ -516,55 +488,6 @@ void slot_begin(struct out *o, struct slot *s)
 	s->head_sent = false;
 	set_state(o, s, SLOT_SENT);
 	send_slot(o, s);
-}
-
-/* Has it what the line of a pack says once? */
-static bool is_alike(const struct parcel *a, const struct parcel *b)
-{
-	return !strcmp(a->origin, b->origin) && !strcmp(a->host, b->host) && a->hops == b->hops;
-}
-
-void slot_gather(struct out *o, struct slot *s)
-{
-	size_t bytes = s->p.len + PACK_LINE;
-	bool packs = packs_fit(o) && !s->p.call && s->p.chunks == 1 && bytes <= PACK_BYTES / 2;
-	bool full = o->gathered_bytes + bytes > PACK_BYTES;
-
-	set_state(o, s, SLOT_PACKED);
-	if (!packs || full || (o->first && !is_alike(&o->first->p, &s->p)))
-		slots_send(o, true);
-	if (!packs) {
-		slot_begin(o, s);
-		return;
-	}
-	if (!o->first)
-		o->last = &o->first;
-	*o->last = s;
-	o->last = &s->next;
-	o->gathered++;
-	o->gathered_bytes += bytes;
-	if (o->gathered == PACK_MAX)
-		slots_send(o, true);
-}
-
-void slots_send(struct out *o, bool packs)
-{
-	struct slot *s = o->first, *next;
-
-	packs = packs && o->gathered > 1;
-	o->first = NULL;
-	o->gathered = 0;
-	o->gathered_bytes = 0;
-	if (packs) {
-		s->pack = true;
-		slot_begin(o, s);
-		return;
-	}
-	for (; s; s = next) {
-		next = s->next;
-		s->next = NULL;
-		slot_begin(o, s);
-	}
 }
 
 int out_new(struct lane *l)
