@@ -15,7 +15,8 @@
 
 #define LOOK_AGAIN NS_PER_S /* for what was not there */
 #define BYTES_MAX (32 << 20) /* under way, but one message in any case */
-#define BUSY 4 /* parcels under way: more may wait for the engine's word on one of them */
+#define BUSY 4 /* messages in a row: more are to come, and worth a moment */
+#define MOMENT 200000 /* ns */
 #define TAKE_MAX (4 * PACK_MAX) /* before the engine's words are heard again */
 
 /* Full? Perhaps there is something that nobody wants any more. */
@@ -171,8 +172,8 @@ static void send_newest(struct out *o)
 }
 
 /*
- * Takes what is there, and waits for no more. Of a work queue that is empty then it goes one by one,
- * for one host gets all that is in a pack; but not when so many are under way that hosts have enough.
+ * Takes what is there. Of a work queue that is empty then it goes one by one, for one host gets all
+ * that is in a pack; but not when they come so fast that hosts have enough.
  */
 static bool take_some(struct out *o)
 {
@@ -182,7 +183,7 @@ static bool take_some(struct out *o)
 		more = take_one(o);
 		any |= more;
 	}
-	pack_end(o, more || o->l->r->kind != KIND_WORK || o->sent >= BUSY);
+	pack_end(o, more || o->l->r->kind != KIND_WORK || o->busy);
 	send_newest(o);
 	return any;
 }
@@ -221,6 +222,21 @@ static void declare(struct out *o)
 	o->declared = !b->ops->declare(b->e, o->l->nr, false, why);
 	if (!o->declared)
 		lane_trouble(o->l, LANE_OUT, "the engine refuses: %s", why);
+}
+
+/*
+ * When they come fast a moment is left for more, and for the engine's words: a thread that is woken
+ * for each costs more than they do.
+ */
+static bool wait_a_moment(struct out *o)
+{
+	const struct timespec moment = { .tv_nsec = MOMENT };
+
+	o->busy = o->in_a_row >= BUSY;
+	o->in_a_row = 0;
+	if (o->busy)
+		nanosleep(&moment, NULL);
+	return o->busy;
 }
 
 static void wait_for_more(struct out *o)
@@ -298,7 +314,8 @@ void *out_run(void *lane)
 		}
 		if (busy)
 			continue;
-		wait_for_more(o);
+		if (!wait_a_moment(o))
+			wait_for_more(o);
 	}
 	finish(o);
 	return NULL;

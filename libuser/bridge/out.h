@@ -51,10 +51,11 @@ struct out {
 	struct local local;
 	struct slot *slot;
 	uint32_t *free; /* numbers of slots, those from used on */
-	unsigned int nslots, used, later, sent;
+	unsigned int nslots, used, later;
 	unsigned int called; /* as many of those used may be, beside the rule's in_flight */
 	struct slot *first, **last; /* gathered, they go when nothing follows at once */
-	unsigned int gathered;
+	unsigned int gathered, in_a_row; /* messages since it last waited */
+	bool busy; /* they come fast */
 	size_t gathered_bytes;
 	char *body; /* of a pack */
 	bool alone; /* the engine has refused a pack */

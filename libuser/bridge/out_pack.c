@@ -36,6 +36,7 @@ void pack_gather(struct out *o, struct slot *s)
 	*o->last = s;
 	o->last = &s->next;
 	o->gathered++;
+	o->in_a_row++;
 	o->gathered_bytes += bytes;
 	if (o->gathered == PACK_MAX)
 		pack_end(o, true);

@@ -105,7 +105,6 @@ static void set_state(struct out *o, struct slot *s, enum slot_state state)
 	o->chunked += s->p.chunks > 1 ? add : 0;
 	o->later += (state == SLOT_LATER) - (s->state == SLOT_LATER);
 	o->called += (state == SLOT_CALLED) - (s->state == SLOT_CALLED);
-	o->sent += (state == SLOT_SENT) - (s->state == SLOT_SENT);
 	if (s->state == SLOT_FREE && state != SLOT_FREE)
 		account(o, s, 1); /* slot_free() was it */
 	else if (s->state != SLOT_FREE && state == SLOT_FREE)
