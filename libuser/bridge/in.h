@@ -33,15 +33,15 @@ int in_commit(struct in *in, const struct parcel *p, struct ipcx_msg *m);
 /* A message whose bytes are in @p into the local queue. Return: 0, or a negative errno. */
 int in_put(struct in *in, const struct parcel *p, int64_t until);
 
-/* How long another message may wait for room: others may take it, or else the order would be lost */
+/* How long a message may wait for room: others may take it, or else the order would be lost */
 int64_t in_patience(const struct in *in);
 
 /* Return: whether the time it had, less what it spent at the engine, is over. */
 bool in_expired(struct parcel *p, int64_t age);
 
 /*
- * What is new of the messages of a pack into the local queue, or some of it back to the engine. Return:
- * 0: it is done with; or a negative errno, then all of it has to come again.
+ * What is new of the messages of a pack into the local queue, or some of it back to the engine.
+ * Return: 0: it is done with; or a negative errno, then all of it has to come again.
  */
 int in_put_pack(struct in *in, struct parcel *p, unsigned int n, int64_t age);
 

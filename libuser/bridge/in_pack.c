@@ -3,9 +3,9 @@
  * Packs that came. Each message is looked at, and noted, on its own: a pack that comes again is
  * copies.
  *
- * Of a work queue another host gets a pack that goes back. So room is loaned for all before the first
- * one is put. If there is not enough, what has room is put, and the others go back each on its own:
- * to whom has room, or here later.
+ * Of a work queue another host gets a pack that goes back. So room is loaned for all before the
+ * first one is put. If there is not enough, what has room is put, and the others go back each on
+ * its own: to whom has room, or here later.
  */
 #include <errno.h>
 #include <string.h>
@@ -53,7 +53,7 @@ static unsigned int depth_of(const struct local *l)
 	return ipcx_queue_attr(l->q, &a) ? 0 : a.depth;
 }
 
-/* As many as there is room for, within a while. Return: 0, or why there is none for the first one. */
+/* As many as there is room for, within a while. Return: 0, or why there is none for any. */
 static int loan_some(struct in *in, struct pack *k)
 {
 	unsigned int depth = depth_of(&in->local);

@@ -124,8 +124,8 @@ static void take_error(struct out *o, int err)
 }
 
 /*
- * Is there room for another one? Once the window was full there has to be room for a pack: what comes
- * back one by one would go so again.
+ * Is there room for another one? Once the window was full there has to be room for a pack: what
+ * comes back one by one would go so again.
  */
 static bool may_take(const struct out *o)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Packs that go out: what lies in the local queue at once has one id, one acknowledgement and one
+ * Packs that go out: what lies in the local queue at once has one id, one acknowledgment and one
  * entry of the engine. A pack is sent again as the very same one, or the engine would not know it.
  */
 #include <string.h>

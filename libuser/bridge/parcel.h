@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a bridge sends: parcels, each a message, a chunk of one, or a pack of some, with a line of
- * text that says what it is. Nothing here does input or output: selftests/bridge/fuzz.c feeds it with
- * anything.
+ * text that says what it is. Nothing here does input or output: selftests/bridge/fuzz.c feeds it
+ * with anything.
  */
 #ifndef IPCX_BRIDGE_PARCEL_H
 #define IPCX_BRIDGE_PARCEL_H
@@ -88,15 +88,15 @@ int parcel_write(const struct parcel *p, char line[PARCEL_LINE]);
 enum reason parcel_read(struct parcel *p, const char *line, const void *data, size_t size);
 
 /*
- * A pack has messages of one realm, host and origin that have passed as many bridges, which its line
- * says once. Its bytes are of each message a line with the rest, and the message. This writes @p
- * behind the @pack->size bytes that are in @body, which has room for it and PACK_LINE.
+ * A pack has messages of one realm, host and origin that have passed as many bridges, which its
+ * line says once. Its bytes are of each message a line with the rest, and the message. This writes
+ * @p behind the @pack->size bytes that are in @body, which has room for it and PACK_LINE.
  */
 void pack_add(struct parcel *pack, char *body, const struct parcel *p);
 
 /*
- * Takes a pack that parcel_read() has let through apart. Return: DROP_NONE or why there is nothing to
- * be had of it. Of the messages only the sums have not been looked at.
+ * Takes a pack that parcel_read() has let through apart. Return: DROP_NONE or why there is nothing
+ * to be had of it. Of the messages only the sums have not been looked at.
  */
 enum reason pack_read(const struct parcel *pack, struct parcel member[PACK_MAX]);
 
