@@ -8,6 +8,7 @@ words are, or which =WORD is
 import concurrent.futures
 import errno
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -252,6 +253,25 @@ def packs_shallow(dir):
         wait(lambda: bridges[0].status()["server"]["messages"] == 0)
     assert a.rule("jobs")["acked"] < 400
     assert sum(b.rule("jobs")["returned"] for b in bridges) > 0
+
+
+@test
+def packs_refused(dir):
+    """A stream that takes short messages only: a pack that it refuses goes one by one."""
+    s = Server(dir + "/s")
+    w = Wire(s)
+    stream = {"name": "ipcx_test_ev", "subjects": ["ipcx.test.ev.>"], "retention": "limits", "storage": "file",
+              "discard": "new", "duplicate_window": 7200 * 10 ** 9, "max_msg_size": 1000}
+    w.put("$JS.API.STREAM.CREATE.ipcx_test_ev", json.dumps(stream).encode())
+    w.done()
+    b = Bridge(dir, "b", s, "queue ev fanout in local shm:be")
+    with sender("ae", 256) as out, receiver("be") as q:
+        fill(out, 0, 200)
+        a = Bridge(dir, "a", s, "queue ev fanout out local shm:ae")
+        assert sorted(int(m) for m in drain(q, 200)) == list(range(200))
+        r = wait(lambda: a.rule("ev")["out"] == 200 and a.rule("ev"))
+    assert r["refused"] > 0 and r["acked"] > 100 and not sum(r["dropped"].values()), r
+    assert b.rule("ev")["in"] == 200
 
 
 @test
