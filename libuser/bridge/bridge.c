@@ -105,8 +105,8 @@ static void answered(void *arg, const char *line, const void *data, size_t size)
 	struct bridge *b = arg;
 	struct parcel p;
 
-	if (parcel_read(&p, line, data, size) || p.chunks != 1 || strcmp(p.realm, b->conf->realm) ||
-	    strncmp(p.id, b->conf->uuid, UUID_TEXT - 1))
+	if (parcel_read(&p, line, data, size) || p.chunks != 1 || p.pack ||
+	    strcmp(p.realm, b->conf->realm) || strncmp(p.id, b->conf->uuid, UUID_TEXT - 1))
 		return;
 	for (unsigned int i = 0; i < b->conf->nrules; i++)
 		if (b->lane[i].out)
