@@ -211,6 +211,12 @@ static int begin(struct engine *e, char why[ENGINE_TEXT])
 	__atomic_store_n(&e->nc, nc, __ATOMIC_RELEASE);
 	s = subscribe(e);
 	pthread_rwlock_unlock(&e->lock);
+	if (s == NATS_CONNECTION_CLOSED && later) { /* given up already: refused twice */
+		pthread_mutex_lock(&e->keep_lock);
+		e->closed = true;
+		pthread_mutex_unlock(&e->keep_lock);
+		s = NATS_OK;
+	}
 	if (s != NATS_OK)
 		return say(why, "the subscriptions", s);
 	if (later) { /* it goes on by itself, and says so once */
