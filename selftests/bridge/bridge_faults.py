@@ -102,6 +102,7 @@ def lost_at_end(dir):
     s, a, _ = two(dir, "queue q work out local unix:{}q", "queue r work out local shm:{}r")
     with ipcx.Queue.open("unix:aq", ipcx.CREATE | ipcx.SEND) as q, sender("ar") as r:
         s.child.send_signal(signal.SIGSTOP)
+        os.waitpid(s.child.pid, os.WUNTRACED)  # all of its threads
         for i in range(3):
             q.send(b"%d" % i, LONG)
             r.send(b"%d" % i, LONG)
