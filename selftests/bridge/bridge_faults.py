@@ -106,7 +106,7 @@ def lost_at_end(dir):
         for i in range(3):
             q.send(b"%d" % i, LONG)
             r.send(b"%d" % i, LONG)
-        wait(lambda: a.rule("q")["in_flight"] == a.rule("r")["in_flight"] == 3)
+        wait(lambda: [r["in_flight"] for r in a.status()["rules"]] == [3, 3], 2 * LONG)
         assert a.end() == 0
         s.child.send_signal(signal.SIGCONT)
     assert "q out: 3 messages are lost" in a.said() and "r out: " not in a.said(), a.said()
