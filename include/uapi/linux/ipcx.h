@@ -10,18 +10,15 @@
  *   ENOTTY      no such ioctl on this file
  *   EFAULT      the argument, or an array it points to, cannot be read or written
  *   E2BIG       @size is larger than this kernel knows and the tail is not zero
- *   EINVAL      @size is too small, a reserved field is not zero; a value (count, desc_size, slot,
- *               deadline...) is out of range, or flags do not go together
+ *   EINVAL      @size too small, a reserved field not 0, a value out of range, flags at variance
  *   EOPNOTSUPP  a flag bit that this kernel does not know, or not there
  *   ESTALE      the endpoint was revoked, perhaps meanwhile, see IPCX_CMD_END_REVOKE; OPEN: at once
  *
  * LOAN, COMMIT, TAKE, CALL and REPLY fail with EIDRM when the queue was removed with
  * IPCX_UNLINK_NOW. LOAN, TAKE, CALL and REPLY with TAKE can wait: they fail with EAGAIN if they
- * would have to and the deadline is NOWAIT, and with ETIMEDOUT at the deadline. A signal before the
- * first slot or message ends them with EINTR; all but CALL are restarted if it has SA_RESTART. No
- * other ioctl blocks, but OPEN, ATTACH, FETCH, and COMMIT in a SEALED queue, as long as an
- * allocation may. What a message carried is free soon after it is over: who makes a region, or in
- * ATTACH has reached the limit, waits until that of his is, whatever signal comes.
+ * would have to and the deadline is NOWAIT, with ETIMEDOUT at the deadline. A signal before the
+ * first slot or message ends them with EINTR; all but CALL are restarted with SA_RESTART. OPEN,
+ * ATTACH, FETCH, and COMMIT in a SEALED queue may block to allocate.
  *
  * An ioctl that fails has changed nothing, except where it says so. One that takes an array returns
  * how many entries it did; the error of the first entry it could not do is returned only when it
@@ -64,7 +61,6 @@ enum ipcx_kind { IPCX_KIND_QUEUE = 1, IPCX_KIND_TOPIC, IPCX_KIND_REGION }; /* of
 
 #define IPCX_FEATURE_QUEUE	(1ULL << 0)	/* struct ipcx_info::out_features */
 #define IPCX_FEATURE_CALL	(1ULL << 1)
-#define IPCX_FEATURE_TOPIC	(1ULL << 2)
 
 /**
  * struct ipcx_info - what this kernel module can do and how much of it
@@ -77,8 +73,7 @@ enum ipcx_kind { IPCX_KIND_QUEUE = 1, IPCX_KIND_TOPIC, IPCX_KIND_REGION }; /* of
  * @out_user_bytes: bytes charged to the user who opened this file
  * @out_user_bytes_max: limit of @out_user_bytes (module parameter user_bytes_max)
  * @out_user_queues: objects that this user created and that exist
- * @out_user_queues_max: limit of @out_user_queues, and likewise of @out_user_regions (module
- *	parameter user_queues_max)
+ * @out_user_queues_max: limit of each of @out_user_queues and _regions (parameter user_queues_max)
  * @out_user_regions: regions in messages that this user sent and that are not over
  *
  * CAP_SYS_RESOURCE is not bound by the limits. Can also fail with ENOMEM.

@@ -99,14 +99,15 @@ struct ipcx_region_open {
  * mode can open it anew in /proc. IPCX_OPEN_SEALED is of the payload of messages: what nobody shall
  * change in a region is sealed with F_ADD_SEALS.
  *
- * As long as a message carries it, and until its memory is let go of soon after, it counts against
- * the limit on queues of who opened the endpoint that it was attached through. Where that is
- * reached the call waits first until the memory of messages that are over is let go of.
+ * As long as a message carries it, and until its memory is let go of soon after, it counts for who
+ * opened the endpoint that it was attached through: struct ipcx_info::out_user_regions. Where the
+ * limit is reached the call waits first until that of messages that are over is let go of, whatever
+ * signal comes; so does who makes a region.
  *
  * Return: its index among those of the message, from 0, or
  *	EACCES        @fd is not open for what @flags say
  *	EBADF         @fd is not open
- *	EDQUOT        the opener's limit on queues, which such regions count against, is reached
+ *	EDQUOT        the opener's messages carry as many regions as it may have queues
  *	EINVAL        neither READ nor WRITE, or no such slot
  *	ENOMEM        no memory
  *	ENOSPC        it carries IPCX_ATTACH_MAX already

@@ -67,6 +67,8 @@
 
 #include <linux/ipcx.h>
 
+#define IPCX_FEATURE_TOPIC	(1ULL << 2)	/* struct ipcx_info::out_features */
+
 #define IPCX_TOPIC_RINGS	63	/* publishers of a topic at once, undrained dead ones too */
 #define IPCX_TOPIC_SUBS		128	/* subscriptions of a topic */
 #define IPCX_TOPIC_HOLDS	4	/* messages that a lossy subscriber may hold */
