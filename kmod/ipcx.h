@@ -39,57 +39,11 @@
 
 #include "arena.h"
 #include "late.h"
+#include "user.h"
 
 #define IPCX_DEPTH_MAX 65536U
 #define IPCX_MSG_MAX BIT_ULL(30)
 static_assert(IPCX_MSG_MAX <= U32_MAX); /* ipcx_slot::len */
-
-/* user.c: what each user may have */
-
-/**
- * struct ipcx_user - the account of one user, over all namespaces
- * @refs: objects and callers that use it; 0 takes it out under users_lock
- * @uid: whose it is
- * @bytes: payload pages and slot tables
- * @queues: queues, topics and regions created and still there
- * @regions: in messages that the user sent and that are not over
- * @spent: what messages that are over carried, and was not put yet
- */
-struct ipcx_user {
-	refcount_t refs;
-	kuid_t uid;
-	atomic64_t bytes;
-	atomic64_t queues;
-	atomic64_t regions;
-	atomic_t spent;
-};
-
-/**
- * struct ipcx_usage - what counts against a user
- * @bytes: see struct ipcx_user
- * @queues: likewise
- * @regions: likewise
- */
-struct ipcx_usage {
-	u64 bytes;
-	u64 queues;
-	u64 regions;
-};
-
-bool ipcx_counter_add(atomic64_t *counter, u64 n, u64 max);
-struct ipcx_user *ipcx_user_get(kuid_t uid);
-void ipcx_user_put(struct ipcx_user *user);
-int ipcx_user_charge(struct ipcx_user *user, u64 bytes, bool unlimited);
-void ipcx_user_uncharge(struct ipcx_user *user, u64 bytes);
-int ipcx_user_charge_queue(struct ipcx_user *user, bool unlimited);
-void ipcx_user_uncharge_queue(struct ipcx_user *user);
-int ipcx_user_charge_region(struct ipcx_user *user, bool unlimited);
-void ipcx_user_uncharge_region(struct ipcx_user *user);
-bool ipcx_user_next(unsigned long *uid, struct ipcx_usage *usage);
-u64 ipcx_user_bytes_max(void);
-u32 ipcx_user_queues_max(void);
-void ipcx_user_bytes_max_set(u64 max);
-void ipcx_user_queues_max_set(u32 max);
 
 /* name.c: objects and their names */
 
