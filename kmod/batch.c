@@ -23,7 +23,7 @@ long ipcx_batch_each(struct ipcx_endpoint *ep, u64 user, u32 count, u32 size,
 	if (err)
 		return err;
 	for (i = 0; i < b.count; i++) {
-		err = ipcx_desc_read(&b, i, &d);
+		err = ipcx_desc_read(&b, i, &d, IPCX_DESC_NAME);
 		if (!err)
 			err = one(ep, &d);
 		if (err)

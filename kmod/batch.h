@@ -55,8 +55,15 @@ static inline int ipcx_batch_init(struct ipcx_batch *b, u64 user, u32 count, u32
 
 static_assert(sizeof(struct ipcx_desc) % sizeof(u64) == 0);
 
+static __always_inline int ipcx_desc_check(const struct ipcx_desc *d)
+{
+	if (d->flags & ~IPCX_MSG_VALID_FLAGS)
+		return -EOPNOTSUPP;
+	return d->__reserved ? -EINVAL : 0;
+}
+
 /**
- * ipcx_desc_read_words() - read some members of an entry
+ * ipcx_desc_read() - read some members of an entry
  * @b: the array
  * @i: index of the entry
  * @d: filled, with at least these members
@@ -64,8 +71,8 @@ static_assert(sizeof(struct ipcx_desc) % sizeof(u64) == 0);
  *
  * Return: 0, -EFAULT, -E2BIG, -EOPNOTSUPP, -EINVAL.
  */
-static __always_inline int ipcx_desc_read_words(const struct ipcx_batch *b, u32 i,
-						struct ipcx_desc *d, const u32 words)
+static __always_inline int ipcx_desc_read(const struct ipcx_batch *b, u32 i, struct ipcx_desc *d,
+					  const u32 words)
 {
 	const u64 __user *user = (const u64 __user *)(b->user + i * b->size);
 	u64 *word = (u64 *)d;
@@ -85,25 +92,10 @@ static __always_inline int ipcx_desc_read_words(const struct ipcx_batch *b, u32 
 				unsafe_get_user(word[k], user + k, fault);
 		user_read_access_end();
 	}
-	if (d->flags & ~IPCX_MSG_VALID_FLAGS)
-		return -EOPNOTSUPP;
-	return d->__reserved ? -EINVAL : 0;
+	return ipcx_desc_check(d);
 fault:
 	user_read_access_end();
 	return -EFAULT;
-}
-
-/**
- * ipcx_desc_read() - read an entry
- * @b: the array
- * @i: index of the entry
- * @d: filled
- *
- * Return: 0, -EFAULT, -E2BIG, -EOPNOTSUPP, -EINVAL.
- */
-static __always_inline int ipcx_desc_read(const struct ipcx_batch *b, u32 i, struct ipcx_desc *d)
-{
-	return ipcx_desc_read_words(b, i, d, ~0U);
 }
 
 /**
@@ -120,8 +112,94 @@ static __always_inline int ipcx_desc_write(const struct ipcx_batch *b, u32 i,
 	return ipcx_copy_out(b->user + i * b->size, b->size, d, sizeof(*d));
 }
 
-/* Entries of an array that are worked on under one hold of the lock. */
+/* Words of an entry that an ioctl writes: of a loan, and of a request */
+#define IPCX_DESC_LENT (IPCX_DESC_WORD(slot) | IPCX_DESC_WORD(len))
+#define IPCX_DESC_NUMBER IPCX_DESC_WORD(seq)
+
+/**
+ * ipcx_descs_write() - write some members of entries that follow each other, the others stay
+ * @b: the array
+ * @at: index of the first
+ * @n: how many
+ * @d: what to write, one behind the other
+ * @words: IPCX_DESC_*, a constant
+ *
+ * Return: how many could be written.
+ */
+static __always_inline u32 ipcx_descs_write(const struct ipcx_batch *b, u32 at, u32 n,
+					    const struct ipcx_desc *d, const u32 words)
+{
+	u64 __user *user = (u64 __user *)(b->user + at * b->size);
+	u32 i, k;
+
+	if (unlikely(!user_write_access_begin(user, n * b->size)))
+		return 0;
+	for (i = 0; i < n; i++, user = (void __user *)user + b->size)
+#pragma GCC unroll 16
+		for (k = 0; k < sizeof(*d) / sizeof(*user); k++)
+			if (words & BIT(k))
+				unsafe_put_user(((const u64 *)&d[i])[k], user + k, fault);
+fault:
+	user_write_access_end();
+	return i;
+}
+
+/* Of one entry. Return: 0 or -EFAULT. */
+static __always_inline int ipcx_desc_write_some(const struct ipcx_batch *b, u32 i,
+						const struct ipcx_desc *d, const u32 words)
+{
+	return ipcx_descs_write(b, i, 1, d, words) ? 0 : -EFAULT;
+}
+
+/**
+ * ipcx_descs_read() - read some members of entries that follow each other
+ * @b: the array
+ * @at: index of the first
+ * @n: how many
+ * @d: the first is put here
+ * @step: each other so many bytes behind the one before
+ * @words: IPCX_DESC_*, a constant
+ * @err: set to what is wrong with the next, as ipcx_desc_read() says it, or to 0
+ *
+ * Return: how many were read; where not all of them can be the caller's, or are of another
+ * size, it is one at most.
+ */
+static __always_inline u32 ipcx_descs_read(const struct ipcx_batch *b, u32 at, u32 n,
+					   struct ipcx_desc *d, const u32 step, const u32 words,
+					   int *err)
+{
+	const u64 __user *user = (const u64 __user *)(b->user + at * b->size);
+	u32 i, k;
+
+	if (unlikely(b->size != sizeof(*d) || !user_read_access_begin(user, n * sizeof(*d)))) {
+		*err = ipcx_desc_read(b, at, d, words);
+		return !*err;
+	}
+	*err = 0;
+	for (i = 0; i < n; i++) {
+		u64 *word = (u64 *)d;
+
+#pragma GCC unroll 16
+		for (k = 0; k < sizeof(*d) / sizeof(*word); k++)
+			if (words & BIT(k))
+				unsafe_get_user(word[k], user + k, fault);
+		*err = ipcx_desc_check(d);
+		if (unlikely(*err))
+			break;
+		user += sizeof(*d) / sizeof(*user);
+		d = (void *)d + step;
+	}
+	user_read_access_end();
+	return i;
+fault:
+	user_read_access_end();
+	*err = -EFAULT;
+	return i;
+}
+
+/* Entries of an array that are worked on under one hold of the lock: messages, and names alone. */
 #define IPCX_CHUNK 8
+#define IPCX_CHUNK_NAMES 16
 
 /**
  * struct ipcx_message - a message on its way between its slot and user memory
@@ -133,47 +211,20 @@ struct ipcx_message {
 	u64 data[IPCX_INLINE_MAX / 8];
 };
 
-/* On the stack, structs for the reason that copy.h has */
+/* On the stack, a struct for the reason that copy.h has */
 struct ipcx_message_chunk {
 	struct ipcx_message m[IPCX_CHUNK];
 };
 
-struct ipcx_desc_chunk {
-	struct ipcx_desc d[IPCX_CHUNK];
-};
-
 /**
- * struct ipcx_done - messages that are to be released
+ * struct ipcx_names - slots to loan, or messages to release
  * @n: how many
- * @m: slot and number of each
+ * @d: of each what names it
  */
-struct ipcx_done {
+struct ipcx_names {
 	u32 n;
-	struct {
-		u32 slot;
-		u64 seq;
-	} m[IPCX_CHUNK];
+	struct ipcx_desc d[IPCX_CHUNK_NAMES];
 };
-
-/**
- * ipcx_done_read() - read of an entry what names a message, and add it
- * @b: the array
- * @i: index of the entry
- * @done: has room for it; not counted there yet
- *
- * Return: as ipcx_desc_read().
- */
-static __always_inline int ipcx_done_read(const struct ipcx_batch *b, u32 i, struct ipcx_done *done)
-{
-	struct ipcx_desc d __uninitialized;
-	int err = ipcx_desc_read_words(b, i, &d, IPCX_DESC_NAME);
-
-	if (err)
-		return err;
-	done->m[done->n].slot = d.slot;
-	done->m[done->n].seq = d.seq;
-	return 0;
-}
 
 /* receive.c: what call.c and reply.c need of it */
 int ipcx_release_check(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 seq);
@@ -217,37 +268,6 @@ long ipcx_answer_take(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
 
 long ipcx_batch_each(struct ipcx_endpoint *ep, u64 user, u32 count, u32 size,
 		     int (*one)(struct ipcx_endpoint *ep, const struct ipcx_desc *d));
-
-/**
- * ipcx_desc_write_slot() - write slot and len of an entry, the others stay
- * @b: the array
- * @i: index of the entry
- * @d: what to write
- *
- * Return: 0 or -EFAULT.
- */
-static __always_inline int ipcx_desc_write_slot(const struct ipcx_batch *b, u32 i,
-						const struct ipcx_desc *d)
-{
-	const u32 size = offsetofend(struct ipcx_desc, len);
-
-	return ipcx_copy_out(b->user + i * b->size, size, d, size);
-}
-
-/**
- * ipcx_desc_write_seq() - write seq of an entry, the others stay
- * @b: the array
- * @i: index of the entry
- * @d: what to write
- *
- * Return: 0 or -EFAULT.
- */
-static inline int ipcx_desc_write_seq(const struct ipcx_batch *b, u32 i, const struct ipcx_desc *d)
-{
-	char __user *seq = b->user + i * b->size + offsetof(struct ipcx_desc, seq);
-
-	return ipcx_copy_out(seq, sizeof(d->seq), &d->seq, sizeof(d->seq));
-}
 
 static inline struct ipcx_slot *ipcx_slot_at(struct ipcx_queue *q, u32 index)
 {

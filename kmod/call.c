@@ -338,7 +338,7 @@ static int call_send(struct ipcx_endpoint *ep, const struct ipcx_queue_call *c,
 {
 	bool loan = c->flags & IPCX_CALL_LOAN;
 	struct ipcx_message m __uninitialized;
-	int err = ipcx_desc_read(request, 0, &m.d);
+	int err = ipcx_desc_read(request, 0, &m.d, IPCX_DESC_COMMIT);
 
 	if (err)
 		return err;
@@ -351,7 +351,7 @@ static int call_send(struct ipcx_endpoint *ep, const struct ipcx_queue_call *c,
 		return err;
 	if (!loan)
 		m.d.slot = IPCX_SLOT_NONE;
-	if (!ipcx_desc_write_slot(request, 0, &m.d) && !ipcx_desc_write_seq(request, 0, &m.d))
+	if (!ipcx_desc_write_some(request, 0, &m.d, IPCX_DESC_LENT | IPCX_DESC_NUMBER))
 		return 0;
 	if (loan)
 		ipcx_cancel_one(ep, &m.d); /* if there is one */
@@ -362,8 +362,8 @@ static int call_send(struct ipcx_endpoint *ep, const struct ipcx_queue_call *c,
 static int call_resume(struct ipcx_endpoint *ep, const struct ipcx_batch *request,
 		       struct ipcx_waiter *w)
 {
-	struct ipcx_desc d;
-	int err = ipcx_desc_read(request, 0, &d);
+	struct ipcx_desc d __uninitialized;
+	int err = ipcx_desc_read(request, 0, &d, IPCX_DESC_NAME);
 
 	if (err)
 		return err;
@@ -405,7 +405,7 @@ long ipcx_queue_call(struct ipcx_endpoint *ep, void __user *arg)
 		err = ipcx_batch_init(&request, c.request, 1, c.desc_size) ?:
 			      ipcx_batch_init(&reply, c.reply, 1, c.desc_size);
 	if (!err && c.flags & IPCX_CALL_RELEASE) {
-		err = ipcx_desc_read(&reply, 0, &taken.d);
+		err = ipcx_desc_read(&reply, 0, &taken.d, IPCX_DESC_NAME);
 		if (!err)
 			err = call_release(ep, &taken.d);
 		if (!err)

@@ -235,7 +235,7 @@ static int loan_one(struct ipcx_endpoint *ep, const struct ipcx_batch *b, u32 i,
 	struct ipcx_desc d __uninitialized;
 	struct ipcx_slot *slot;
 	u32 lacks = 0;
-	int err = ipcx_desc_read(b, i, &d);
+	int err = ipcx_desc_read(b, i, &d, IPCX_DESC_LOAN);
 
 	if (err)
 		return err;
@@ -246,7 +246,7 @@ static int loan_one(struct ipcx_endpoint *ep, const struct ipcx_batch *b, u32 i,
 		return err;
 	}
 	d.slot = ipcx_slot_index(&ep->q->slots, slot);
-	err = ipcx_desc_write_slot(b, i, &d);
+	err = ipcx_desc_write_some(b, i, &d, IPCX_DESC_LENT);
 	if (!err) {
 		spin_lock(&ep->q->lock);
 		if (likely(!ep->party.gone))
@@ -262,15 +262,16 @@ static int loan_one(struct ipcx_endpoint *ep, const struct ipcx_batch *b, u32 i,
 
 /*
  * Under the lock: lends slots that nothing has to be done to, as many as there are of @n.
- * Each entry says len and is told slot. Return: how many.
+ * Each entry says len, and is told slot. Return: how many.
  */
 static u32 lend_empty(struct ipcx_endpoint *ep, struct ipcx_desc *d, u32 n, u32 kind)
 {
 	struct ipcx_queue *q = ep->q;
+	u64 len_max = ipcx_queue_len_max(q, kind);
 	struct ipcx_slot *slot;
 	u32 i;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && d[i].len <= len_max; i++) {
 		if (!ipcx_queue_has_room(q, ep->party.credit, 0, kind))
 			break;
 		slot = ipcx_slots_grab_empty(&q->slots, &ep->party);
@@ -288,25 +289,21 @@ static u32 lend_empty(struct ipcx_endpoint *ep, struct ipcx_desc *d, u32 n, u32 
  */
 static u32 loan_empty(struct ipcx_endpoint *ep, const struct ipcx_batch *b, u32 i, u32 kind)
 {
-	u64 len_max = ipcx_queue_len_max(ep->q, IPCX_LOAN_INLINE);
-	u32 k, told, n = min_t(u32, b->count - i, IPCX_CHUNK);
-	struct ipcx_desc_chunk chunk __uninitialized;
-	struct ipcx_desc *d = chunk.d;
+	struct ipcx_names to __uninitialized;
 	struct ipcx_queue *q = ep->q;
+	u32 told, k, n;
 	bool kept;
+	int err;
 
-	for (k = 0; k < n; k++)
-		if (ipcx_desc_read_words(b, i + k, &d[k], IPCX_DESC_LOAN) || d[k].len > len_max)
-			break;
+	n = min_t(u32, b->count - i, IPCX_CHUNK_NAMES);
+	n = ipcx_descs_read(b, i, n, to.d, sizeof(to.d[0]), IPCX_DESC_LOAN, &err);
 	spin_lock(&q->lock);
-	n = q->removed || ep->party.gone ? 0 : lend_empty(ep, d, k, kind);
+	n = q->removed || ep->party.gone ? 0 : lend_empty(ep, to.d, n, kind);
 	kept = q->slots.credits.users > 1;
 	spin_unlock(&q->lock);
-	for (told = 0; told < n; told++)
-		if (ipcx_desc_write_slot(b, i + told, &d[told]))
-			break;
+	told = ipcx_descs_write(b, i, n, to.d, IPCX_DESC_LENT);
 	for (k = told; k < n; k++)
-		ipcx_cancel_one(ep, &d[k]);
+		ipcx_cancel_one(ep, &to.d[k]);
 	/* a page that was kept for this user is for others now */
 	if (n && unlikely(kept))
 		ipcx_queue_wake_send(q);

@@ -68,15 +68,15 @@ int ipcx_release_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, u64 se
  * Under the lock: releases messages, up to the first that cannot be. Return: its error;
  * @done counts those that were.
  */
-static int release_some(struct ipcx_endpoint *ep, struct ipcx_done *done)
+static int release_some(struct ipcx_endpoint *ep, struct ipcx_names *done)
 {
 	u32 i, n = done->n;
 	int err = 0;
 
 	for (i = 0; i < n; i++) {
-		struct ipcx_slot *slot = ipcx_slot_at(ep->q, done->m[i].slot);
+		struct ipcx_slot *slot = ipcx_slot_at(ep->q, done->d[i].slot);
 
-		err = slot ? release_locked(ep, slot, done->m[i].seq) : -EINVAL;
+		err = slot ? release_locked(ep, slot, done->d[i].seq) : -EINVAL;
 		if (err)
 			break;
 	}
@@ -85,7 +85,7 @@ static int release_some(struct ipcx_endpoint *ep, struct ipcx_done *done)
 }
 
 /* The queue is not locked any more: wakes who waits for what release_some() has freed. */
-static void wake_released(struct ipcx_queue *q, const struct ipcx_done *done, int err)
+static void wake_released(struct ipcx_queue *q, const struct ipcx_names *done, int err)
 {
 	if (done->n || err == -ESTALE)
 		ipcx_queue_wake_send(q);
@@ -93,7 +93,7 @@ static void wake_released(struct ipcx_queue *q, const struct ipcx_done *done, in
 		ipcx_queue_wake_leases(q);
 }
 
-static int release_now(struct ipcx_endpoint *ep, struct ipcx_done *done)
+static int release_now(struct ipcx_endpoint *ep, struct ipcx_names *done)
 {
 	int err;
 
@@ -104,20 +104,27 @@ static int release_now(struct ipcx_endpoint *ep, struct ipcx_done *done)
 	return err;
 }
 
+/*
+ * Reads what names the messages of entry @at and of those that follow, as many as there is
+ * room for. Return: how many; where there are others, @err is the error of the next, or 0.
+ */
+static __always_inline u32 names_read(const struct ipcx_batch *b, u32 at, struct ipcx_names *done,
+				      int *err)
+{
+	u32 n = min_t(u32, b->count - at, IPCX_CHUNK_NAMES);
+
+	return ipcx_descs_read(b, at, n, done->d, sizeof(done->d[0]), IPCX_DESC_NAME, err);
+}
+
 /* Return: messages released, or the error of the first. */
 static long release_all(struct ipcx_endpoint *ep, const struct ipcx_batch *b)
 {
-	struct ipcx_done done __uninitialized;
-	u32 i = 0, n;
+	struct ipcx_names done __uninitialized;
 	int err = 0, unread = 0;
+	u32 i = 0;
 
 	while (!err && i < b->count) {
-		n = min_t(u32, b->count - i, IPCX_CHUNK);
-		for (done.n = 0; done.n < n; done.n++) {
-			unread = ipcx_done_read(b, i + done.n, &done);
-			if (unread)
-				break;
-		}
+		done.n = names_read(b, i, &done, &unread);
 		err = release_now(ep, &done) ?: unread;
 		i += done.n;
 	}
@@ -178,10 +185,19 @@ static __always_inline bool at_home(void)
 	return current_user_ns() == &init_user_ns && ns_of_pid(task_pid(current)) == &init_pid_ns;
 }
 
+/* Where numbers may be others than at home, or mean nobody. */
+static noinline void identity_translate(struct ipcx_desc *d, const struct ipcx_slot *slot)
+{
+	struct user_namespace *ns = current_user_ns();
+
+	d->pid = ipcx_pid_visible(slot->pid, false);
+	d->uid = from_kuid_munged(ns, slot->uid);
+	d->gid = from_kgid_munged(ns, slot->gid);
+}
+
 static __always_inline void taken_fill(struct ipcx_message *t, struct ipcx_queue *q,
 				       const struct ipcx_slot *slot, bool home)
 {
-	struct user_namespace *ns = current_user_ns();
 	struct ipcx_desc *d = &t->d;
 
 	d->slot = ipcx_slot_index(&q->slots, slot);
@@ -191,9 +207,13 @@ static __always_inline void taken_fill(struct ipcx_message *t, struct ipcx_queue
 	d->seq = slot->seq;
 	d->prio = slot->prio;
 	d->deliveries = slot->deliveries;
-	d->pid = ipcx_pid_visible(slot->pid, home);
-	d->uid = home ? __kuid_val(slot->uid) : from_kuid_munged(ns, slot->uid);
-	d->gid = home ? __kgid_val(slot->gid) : from_kgid_munged(ns, slot->gid);
+	if (likely(home)) {
+		d->pid = ipcx_pid_visible(slot->pid, true);
+		d->uid = __kuid_val(slot->uid);
+		d->gid = __kgid_val(slot->gid);
+	} else {
+		identity_translate(d, slot);
+	}
 	d->__reserved = 0;
 	d->expires = slot->expires ? ipcx_time_from_host(slot->expires) : 0;
 	if (slot->flags & IPCX_MSG_INLINE)
@@ -211,21 +231,13 @@ void ipcx_taken_fill(struct ipcx_message *t, struct ipcx_queue *q, const struct 
 	taken_fill(t, q, slot, at_home());
 }
 
-/**
- * ipcx_taken_tell() - tell user space of a message
- * @b: the array
- * @i: index of the entry
- * @t: of the message
- * @inline_data: of the ioctl
- *
- * Return: 0 or -EFAULT.
- */
-int ipcx_taken_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_message *t,
-		    u64 inline_data)
+/* As ipcx_taken_tell(), of an entry of another size. */
+static noinline int tell_other(const struct ipcx_batch *b, u32 i, const struct ipcx_message *t,
+			       u64 inline_data)
 {
 	void __user *place;
 
-	if (t->d.flags & IPCX_MSG_INLINE && t->d.slot != IPCX_SLOT_NONE) {
+	if (t->d.flags & IPCX_MSG_INLINE) {
 		place = ipcx_inline_place(inline_data, t->d.slot);
 		if (!inline_data || ipcx_inline_out(place, t->data, t->d.len))
 			return -EFAULT;
@@ -237,19 +249,17 @@ int ipcx_taken_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_message
  * As ipcx_taken_tell() for @n messages, the first of which is entry @i. Return: how many
  * of them could be told.
  */
-static u32 tell_some(const struct ipcx_batch *b, u32 i, const struct ipcx_message *t, u32 n,
-		     u64 inline_data)
+static __always_inline u32 tell_some(const struct ipcx_batch *b, u32 i,
+				     const struct ipcx_message *t, u32 n, u64 inline_data)
 {
 	struct ipcx_desc __user *d = (void __user *)b->user + i * b->size;
-	u32 told, k, words;
+	u32 told = 0, k, words;
 
 	if (unlikely(b->size != sizeof(*d))) {
-		for (told = 0; told < n; told++)
-			if (ipcx_taken_tell(b, i + told, &t[told], inline_data))
-				break;
+		while (told < n && !tell_other(b, i + told, &t[told], inline_data))
+			told++;
 		return told;
 	}
-	told = 0;
 	if (!user_write_access_begin(d, n * sizeof(*d)))
 		return 0;
 	for (; told < n; told++, t++, d++) {
@@ -272,13 +282,28 @@ fault:
 	return told;
 }
 
+/**
+ * ipcx_taken_tell() - tell user space of a message
+ * @b: the array
+ * @i: index of the entry
+ * @t: of the message
+ * @inline_data: of the ioctl
+ *
+ * Return: 0 or -EFAULT.
+ */
+int ipcx_taken_tell(const struct ipcx_batch *b, u32 i, const struct ipcx_message *t,
+		    u64 inline_data)
+{
+	return tell_some(b, i, t, 1, inline_data) ? 0 : -EFAULT;
+}
+
 /*
  * Takes up to @n messages that are there already. Before that, under the same hold of
  * the lock, what is in @done is released. Return: how many were taken; if not all, @err
  * says why, also -ETIME, see ipcx_queue_next().
  */
 static u32 take_some(struct ipcx_endpoint *ep, struct ipcx_message *t, u32 n, u64 len_max,
-		     struct ipcx_done *done, int *err)
+		     struct ipcx_names *done, int *err)
 {
 	struct ipcx_queue *q = ep->q;
 	struct ipcx_slot *slot;
@@ -303,7 +328,7 @@ static u32 take_some(struct ipcx_endpoint *ep, struct ipcx_message *t, u32 n, u6
 }
 
 static u32 take_now(struct ipcx_endpoint *ep, struct ipcx_message *t, u32 n, u64 len_max,
-		    struct ipcx_done *done, int *err)
+		    struct ipcx_names *done, int *err)
 {
 	u32 taken;
 
@@ -367,25 +392,34 @@ void ipcx_untake(struct ipcx_endpoint *ep, const struct ipcx_desc *d)
  * of the first that could not be released.
  */
 static int release_first(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
-			 struct ipcx_done *done)
+			 struct ipcx_names *done)
 {
+	u32 i, k, read;
 	int err, n = 0;
-	u32 i;
 
-	for (i = 0; i < b->count; i++) {
-		if (done->n == IPCX_CHUNK) {
-			err = release_now(ep, done);
-			if (err)
-				return err;
-			done->n = 0;
+	if (likely(b->count == 1)) {
+		err = ipcx_desc_read(b, 0, &done->d[0], IPCX_DESC_NAME);
+		done->n = !err && done->d[0].slot != IPCX_SLOT_NONE;
+		return err ?: done->n;
+	}
+	for (i = 0; i < b->count; i += read) {
+		err = done->n ? release_now(ep, done) : 0;
+		if (err)
+			return err;
+		done->n = 0;
+		read = names_read(b, i, done, &err);
+		for (k = 0; k < read; k++) {
+			if (done->d[k].slot == IPCX_SLOT_NONE)
+				continue;
+			if (unlikely(done->n != k)) {
+				done->d[done->n].slot = done->d[k].slot;
+				done->d[done->n].seq = done->d[k].seq;
+			}
+			done->n++;
 		}
-		err = ipcx_done_read(b, i, done);
+		n += done->n;
 		if (err)
 			return release_now(ep, done) ?: err;
-		if (done->m[done->n].slot == IPCX_SLOT_NONE)
-			continue;
-		done->n++;
-		n++;
 	}
 	return n;
 }
@@ -441,7 +475,7 @@ static long peek(struct ipcx_queue *q, const struct ipcx_queue_take *t, const st
  * What is left in @done is released before, and then @released messages are.
  */
 static int take_all(struct ipcx_endpoint *ep, const struct ipcx_queue_take *t,
-		    const struct ipcx_batch *b, struct ipcx_done *done, int released)
+		    const struct ipcx_batch *b, struct ipcx_names *done, int released)
 {
 	struct ipcx_message_chunk chunk __uninitialized;
 	struct ipcx_message *m = chunk.m;
@@ -510,7 +544,7 @@ int ipcx_take_next(struct ipcx_endpoint *ep, const struct ipcx_batch *b,
 long ipcx_queue_take(struct ipcx_endpoint *ep, void __user *arg)
 {
 	struct ipcx_queue_take t __uninitialized;
-	struct ipcx_done done __uninitialized;
+	struct ipcx_names done __uninitialized;
 	struct ipcx_batch b;
 	int err, released = 0;
 

@@ -197,9 +197,10 @@ long ipcx_queue_reply(struct ipcx_endpoint *ep, void __user *arg)
 	if (!err && !(ep->rights & IPCX_OPEN_RECV))
 		err = -EPERM;
 	if (!err)
-		err = ipcx_desc_read(&request, 0, &to);
+		err = ipcx_desc_read(&request, 0, &to, IPCX_DESC_NAME);
 	if (!err && !(r.flags & IPCX_REPLY_TAKE && to.slot == IPCX_SLOT_NONE))
-		err = ipcx_desc_read(&reply, 0, &d) ?: reply_send(ep, &to, &d, r.reply_data);
+		err = ipcx_desc_read(&reply, 0, &d, IPCX_DESC_LOAN) ?:
+			      reply_send(ep, &to, &d, r.reply_data);
 	if (err || !(r.flags & IPCX_REPLY_TAKE))
 		return err;
 	return ipcx_take_next(ep, &request, &r);

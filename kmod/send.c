@@ -389,9 +389,10 @@ static __always_inline bool commit_tell(struct ipcx_endpoint *ep, const struct i
 	for (i = 0; i < n; i++) {
 		const struct ipcx_desc *d = &m[i].d;
 
-		if (loan && ipcx_desc_write_slot(b, at + i, d))
+		if (loan && ipcx_desc_write_some(b, at + i, d, IPCX_DESC_LENT))
 			told = false;
-		if (unlikely(d->flags & IPCX_MSG_REQUEST) && ipcx_desc_write_seq(b, at + i, d))
+		if (unlikely(d->flags & IPCX_MSG_REQUEST) &&
+		    ipcx_desc_write_some(b, at + i, d, IPCX_DESC_NUMBER))
 			told = false;
 	}
 	if (unlikely(!told) && loan)
@@ -401,20 +402,21 @@ static __always_inline bool commit_tell(struct ipcx_endpoint *ep, const struct i
 
 /*
  * Reads entry @at and those that follow, at most @n. Return: how many; where it is not @n, @err
- * is the error of the next.
+ * is the error of the next, or 0.
  */
 static __always_inline u32 commit_read(struct ipcx_queue *q, const struct ipcx_batch *b, u32 at,
 				       struct ipcx_message *m, u32 n, u64 inline_data, int *err)
 {
 	u32 i;
+	int wrong;
 
-	*err = 0;
+	n = ipcx_descs_read(b, at, n, &m->d, sizeof(*m), IPCX_DESC_COMMIT, err);
 	for (i = 0; i < n; i++) {
-		*err = ipcx_desc_read_words(b, at + i, &m[i].d, IPCX_DESC_COMMIT);
-		if (!*err)
-			*err = message_fetch(q, &m[i], inline_data);
-		if (*err)
+		wrong = message_fetch(q, &m[i], inline_data);
+		if (unlikely(wrong)) {
+			*err = wrong;
 			break;
+		}
 	}
 	return i;
 }
@@ -428,7 +430,10 @@ static __always_inline long commit_each(struct ipcx_endpoint *ep, const struct i
 	int err;
 
 	for (i = 0; i < b->count; i++) {
-		if (commit_read(ep->q, b, i, &m, 1, inline_data, &err))
+		err = ipcx_desc_read(b, i, &m.d, IPCX_DESC_COMMIT);
+		if (!err)
+			err = message_fetch(ep->q, &m, inline_data);
+		if (!err)
 			commit_some(ep, &m, 1, loan, NULL, &err);
 		if (err)
 			return i ?: err;

@@ -166,6 +166,50 @@ TEST_F(inline_msg, end_of_memory)
 	munmap(end - PAGE, PAGE);
 }
 
+/* An array goes on where a process can have no memory: what lies before is done, the rest is not. */
+TEST_F(inline_msg, array_at_end_of_memory)
+{
+	char *last = (char *)(1UL << 47) - 2 * PAGE;
+	struct ipcx_desc *d = (struct ipcx_desc *)(last + PAGE) - 1;
+	struct side *s = &self->s;
+	union {
+		struct ipcx_queue_loan loan;
+		struct ipcx_queue_commit commit;
+		struct ipcx_queue_take take;
+		struct ipcx_queue_release release;
+	} arg = { .loan = { .flags = IPCX_LOAN_INLINE } };
+	static const struct {
+		unsigned long cmd;
+		size_t size;
+	} step[] = {
+		{ IPCX_IOC_QUEUE_LOAN, sizeof(arg.loan) },
+		{ IPCX_IOC_QUEUE_COMMIT, sizeof(arg.commit) },
+		{ IPCX_IOC_QUEUE_TAKE, sizeof(arg.take) },
+		{ IPCX_IOC_QUEUE_RELEASE, sizeof(arg.release) },
+	};
+
+	ASSERT_EQ(last, mmap(last, PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
+	d->len = 8;
+	for (int i = 0; i < 4; i++) {
+		/* all four begin in the same way */
+		arg.loan.size = step[i].size;
+		arg.loan.descs = (uintptr_t)d;
+		arg.loan.count = 2;
+		arg.loan.desc_size = sizeof(*d);
+		ASSERT_EQ(1, xioctl(s->e.fd, step[i].cmd, &arg));
+		/* and none waits */
+		memset(&arg, 0, sizeof(arg));
+		d->flags = i ? 0 : IPCX_MSG_INLINE;
+		arg.commit.inline_data = i ? 0 : (uintptr_t)s->place;
+		if (i == 1) {
+			arg.take.len_max = UINT64_MAX;
+			arg.take.inline_data = (uintptr_t)s->place;
+		}
+	}
+	munmap(last, PAGE);
+}
+
 /* Who names no places can neither send nor take one, not even an empty one. */
 TEST_F(inline_msg, no_places)
 {
