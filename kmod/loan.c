@@ -260,6 +260,18 @@ static int loan_one(struct ipcx_endpoint *ep, const struct ipcx_batch *b, u32 i,
 	return err;
 }
 
+/* Under the lock: how many slots ipcx_queue_has_room() allows, one by one, without pages. */
+static u32 room_sure(struct ipcx_queue *q, u32 kind)
+{
+	const struct ipcx_slots *s = &q->slots;
+	u32 free = s->count[IPCX_SLOT_FREE], keep = s->owed + s->credits.owed;
+
+	if (free <= keep || ipcx_queue_used(q) + s->credits.owed > q->arena.pages_max)
+		return 0;
+	/* of two one is for the reply */
+	return kind & IPCX_LOAN_REQUEST ? (free - keep) / 2 : free - keep;
+}
+
 /*
  * Under the lock: lends slots that nothing has to be done to, as many as there are of @n.
  * Each entry says len, and is told slot. Return: how many.
@@ -268,11 +280,11 @@ static u32 lend_empty(struct ipcx_endpoint *ep, struct ipcx_desc *d, u32 n, u32 
 {
 	struct ipcx_queue *q = ep->q;
 	u64 len_max = ipcx_queue_len_max(q, kind);
+	u32 i, sure = room_sure(q, kind);
 	struct ipcx_slot *slot;
-	u32 i;
 
 	for (i = 0; i < n && d[i].len <= len_max; i++) {
-		if (!ipcx_queue_has_room(q, ep->party.credit, 0, kind))
+		if (unlikely(i >= sure) && !ipcx_queue_has_room(q, ep->party.credit, 0, kind))
 			break;
 		slot = ipcx_slots_grab_empty(&q->slots, &ep->party);
 		if (!slot)
