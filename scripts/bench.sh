@@ -6,7 +6,7 @@ set -euo pipefail
 
 usage() {
 	cat <<-'END'
-	usage: scripts/bench.sh [--json]
+	usage: scripts/bench.sh [--json | --where WAY]
 
 	Counts instructions of two processes and the kernel together, per message, in a guest
 	of one CPU whose clock counts instructions: two runs tell the same figures, whatever
@@ -15,7 +15,9 @@ usage() {
 	SCHED_BATCH, so that nobody preempts its waker; in the rows that say "preempt" they run
 	under the default policy, where that depends on which of the two has run less so far.
 
-	  --json   one object a line instead of a Markdown table
+	  --json        one object a line instead of a Markdown table
+	  --where WAY   for one WAY, as the table calls it, in which functions a message of 8 bytes
+	                spends its instructions, one way, or there and back if it only calls
 
 	make bench builds what this needs. Exit status: 0 if the targets are met: one way, at
 	most 0.6 of a POSIX mq of the same depth, with prefetch 16 at most 0.7 of a pipe (sent
@@ -27,6 +29,7 @@ usage() {
 
 case ${1:-} in
 '' | --json) ;;
+--where) [ $# -eq 2 ] || { usage >&2; exit 2; } ;;
 -h | --help) usage; exit ;;
 *) usage >&2; exit 2 ;;
 esac
@@ -34,8 +37,20 @@ esac
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 dir=$top/build/bench
 mkdir -p "$dir"
-"${CC:-gcc}" -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -I"$top/include" -o "$dir/bench" \
-	"$top"/selftests/bench/{bench,transport,alone}.c "$top/build/lib/libipcx.a"
+sources=("$top"/selftests/bench/{bench,transport,alone}.c "$top/build/lib/libipcx.a")
+flags=(-O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -I"$top/include")
+if [ "${1:-}" = --where ]; then
+	"${CC:-gcc}" "${flags[@]}" -shared -fPIC -o "$dir/count.so" "$top/selftests/bench/count.c"
+	# static: addresses are known; the linker would warn of what getaddrinfo() needs then
+	"${CC:-gcc}" "${flags[@]}" -static -no-pie -Wl,--no-warnings -o "$dir/bench-where" \
+		"${sources[@]}"
+	# shellcheck disable=SC2016 # for that shell
+	n=$("$top/scripts/vm.sh" --icount --mem 3G --timeout 600 --count "$dir/counts" \
+		--out "$dir/where" -- sh -c '"$0" --where "$1" && cat /proc/kallsyms >/run/out/kallsyms' \
+		"$dir/bench-where" "$2") || { echo "$n"; exit 1; }
+	exec "$top/scripts/bench-where.py" "$dir/counts" "$dir/where/kallsyms" "$dir/bench-where" "$n"
+fi
+"${CC:-gcc}" "${flags[@]}" -o "$dir/bench" "${sources[@]}"
 if [ "${1:-}" = --json ]; then
 	echo '{"machine":"qemu tcg, icount, one CPU","unit":"instructions","command":"scripts/bench.sh --json"}'
 else

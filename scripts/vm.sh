@@ -22,6 +22,8 @@ usage() {
 	  --timeout S     give up after S seconds, boot included (default 120)
 	  --icount        count instead of measure: time in the guest advances by 1 ns with
 	                  each instruction, so two runs tell the same times. One CPU.
+	  --count FILE    with what scripts/bench.sh --where built: how often which instruction is
+	                  executed, is written to FILE
 	  --out DIR       mounted as /run/out, writable; also gets console.log and dmesg
 	  --ram FILE      memory that is FILE's, 2^n bytes: what the guest stores survives its
 	                  crash. There it is /sys/bus/pci/devices/0000:00:1e.0/resource2
@@ -74,10 +76,10 @@ own_races() {
 top=$(cd "$(dirname "$0")/.." && pwd -P)
 # the emulator hangs while it boots the second CPU, once in a thousand times or less
 boot_max=200 all=("$@")
-kernel=stock module='' smp='' mem=2G timeout=120 icount='' out='' ram='' append='' host=''
+kernel=stock module='' smp='' mem=2G timeout=120 icount='' count='' out='' ram='' append='' host=''
 while [ $# -gt 0 ]; do
 	case $1 in
-	--kernel | --module | --smp | --mem | --timeout | --out | --ram | --append)
+	--kernel | --module | --smp | --mem | --timeout | --count | --out | --ram | --append)
 		[ $# -ge 2 ] || { say "$1 needs a value"; exit 2; }
 		printf -v "${1#--}" %s "$2"
 		shift 2
@@ -161,6 +163,7 @@ else
 fi
 share host / ,readonly=on
 share ctl "$ctl"
+[ -z "$count" ] || args+=(-plugin "$top/build/bench/count.so,out=$(realpath "$count")")
 if [ "$out" ]; then
 	mkdir -p "$out"
 	out=$(cd "$out" && pwd -P)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bench [--json]: what a message costs, from one process to another and there and back.
+ * bench [--json | --where WAY]: what a message costs, from one process to another and there and
+ * back. With --where only WAY does one job, marked for count.c, and its messages are told.
  *
  * Where the clock counts instructions (scripts/vm.sh --icount), the figures are the
  * instructions of both processes and the kernel per message. Elsewhere they are ns.
@@ -22,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mark.h"
 #include "transport.h"
 
 #define TIMES 3
@@ -100,6 +102,7 @@ static void child(const struct transport *t, const struct job *j, struct chan *c
 		if (j->back)
 			t->send(&c[1], i);
 	}
+	MARK(MARK_END);
 	shared->end = now();
 	shared->switches = switches() - before;
 	_exit(0);
@@ -120,6 +123,7 @@ static void parent(const struct transport *t, const struct job *j, struct chan *
 		if (i == WARM) {
 			before = switches();
 			start = now();
+			MARK(MARK_BEGIN);
 		}
 		if (t->call) {
 			t->call(&c[0], i);
@@ -269,6 +273,23 @@ static bool run(const struct job *j, bool json)
 	return verdict(j, cost, json);
 }
 
+static int where(const char *way)
+{
+	const struct job *j = jobs;
+	struct result r;
+	int i = 0;
+
+	while (i < TRANSPORTS && strcmp(transports[i].name, way))
+		i++;
+	if (i == TRANSPORTS)
+		errx(2, "there is no way called \"%s\"", way);
+	while (!suits(&transports[i], j))
+		j++;
+	measure(&transports[i], j, &r);
+	printf("%ju\n", (uintmax_t)j->count);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	bool json = argc > 1 && !strcmp(argv[1], "--json"), good = true;
@@ -280,6 +301,8 @@ int main(int argc, char **argv)
 		      0);
 	if (shared == MAP_FAILED || uname(&u))
 		err(1, "cannot begin");
+	if (argc > 2 && !strcmp(argv[1], "--where"))
+		return where(argv[2]);
 	if (json)
 		printf("{\"kernel\":\"%s\",\"cpus\":%ld,\"median_of\":%d}\n", u.release,
 		       sysconf(_SC_NPROCESSORS_ONLN), TIMES);
