@@ -166,6 +166,24 @@ TEST_F(inline_msg, end_of_memory)
 	munmap(end - PAGE, PAGE);
 }
 
+/* For each request a slot is kept for its reply, also where several are asked for at once. */
+TEST_F(inline_msg, requests_at_once)
+{
+	struct end e = { .o = { .depth = 4, .msg_max = 64 } };
+	struct ipcx_desc d[4] = { { .len = 8 }, { .len = 8 }, { .len = 8 }, { .len = 8 } };
+	struct ipcx_queue_loan l = {
+		.size = sizeof(l),
+		.flags = IPCX_LOAN_INLINE | IPCX_LOAN_REQUEST,
+		.descs = (uintptr_t)d,
+		.count = 4,
+		.desc_size = sizeof(d[0]),
+	};
+
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV | variant->flags));
+	ASSERT_EQ(2, xioctl(e.fd, IPCX_IOC_QUEUE_LOAN, &l));
+	end_close(&e);
+}
+
 /* An array goes on where a process can have no memory: what lies before is done, the rest is not. */
 TEST_F(inline_msg, array_at_end_of_memory)
 {
