@@ -184,7 +184,7 @@ TEST_F(inline_msg, requests_at_once)
 	end_close(&e);
 }
 
-/* An array goes on where a process can have no memory: what lies before is done, the rest is not. */
+/* An array goes on where a process can have no memory: what lies before is done, the rest not. */
 TEST_F(inline_msg, array_at_end_of_memory)
 {
 	char *last = (char *)(1UL << 47) - 2 * PAGE;
