@@ -360,13 +360,6 @@ static void put_ready(struct ipcx_copied *c, struct ipcx_buffer *b)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void received(struct ipcx_copied *c, struct ipcx_buffer *b)
-{
-	b->seq = ++c->received;
-	if (b->head.kind == IPCX_FRAME_REQUEST && c->mech->accepted)
-		c->mech->accepted(c, b);
-}
-
 static struct ipcx_buffer *take_ready(struct ipcx_copied *c)
 {
 	struct ipcx_buffer *b;
@@ -380,18 +373,6 @@ static struct ipcx_buffer *take_ready(struct ipcx_copied *c)
 	}
 	pthread_mutex_unlock(&c->lock);
 	return b;
-}
-
-/* Under receiving: @b came while another is being received, and is taken before that. */
-void ipcx_copied_keep(struct ipcx_copied *c, struct ipcx_buffer *b)
-{
-	if (b->head.kind >= IPCX_FRAME_REPLY) {
-		ipcx_buffer_free(b);
-		IPCX_COUNT(c->stats.damaged, 1);
-		return;
-	}
-	received(c, b);
-	put_ready(c, b);
 }
 
 /*
@@ -411,7 +392,9 @@ static int refill(struct ipcx_copied *c, bool take, size_t len_max, struct ipcx_
 	r = ipcx_copied_get(c, c->mech->receive, false, &more);
 	if (r)
 		return c->ready ? 0 : r;
-	received(c, more);
+	more->seq = ++c->received;
+	if (more->head.kind == IPCX_FRAME_REQUEST && c->mech->accepted)
+		c->mech->accepted(c, more);
 	if (c->ready)
 		put_ready(c, more);
 	else

@@ -197,9 +197,6 @@ static inline void ipcx_copied_believe(struct ipcx_copied *c, int64_t until)
 	__atomic_store_n(&c->believed, until, __ATOMIC_RELAXED);
 }
 
-/* copied.c, for mechanisms */
-void ipcx_copied_keep(struct ipcx_copied *c, struct ipcx_buffer *b);
-
 /* copied.c, for copied_call.c */
 int ipcx_copied_prepare(const struct ipcx_msg *m, struct ipcx_buffer *b);
 int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadline, bool call);

@@ -2,12 +2,9 @@
 /*
  * The transport "fifo": a named pipe in packet mode. A frame is one write of at most PIPE_BUF
  * bytes, which the kernel does whole or not at all, and one read. A longer message has several;
- * its sender holds a lock and sets a mark while it writes them, which others keep off, and who
- * receives stays in the gate until it has all, so that they come to one receiver. Both end with a
- * process; what is left of its message is then dropped, and counted.
- *
- * A message of one frame is written without a lock where there is no mark. One whose sender had
- * looked before the mark was set comes between the frames of the other, and is kept aside.
+ * its sender holds a lock while it writes them, and who receives the first holds another until it
+ * has all, so that they come one behind the other and to one receiver. The kernel lets go of both
+ * locks when a process ends; what is left of its message is then dropped, and counted.
  *
  * Answers come to a FIFO of the caller's own, .NAME.fifo.NUMBER, see mailbox.h. A pipe forgets its
  * content when nobody has it open, so nothing is sent where nobody receives.
@@ -24,29 +21,22 @@
 
 #include "copied.h"
 #include "file_lock.h"
-#include "gate.h"
 #include "mailbox.h"
 #include "place.h"
 
 #define CHUNK (PIPE_BUF - IPCX_FRAME_SIZE)
 #define PIPE_BYTES (1 << 20) /* what the system allows everybody */
 
-#define ASIDE_MAX 256 /* messages: one of each sender; more are of one who does not obey */
-
-/* Locks on the FIFO, beside those of the gate; 0 and those from 256 on are of mailboxes, too. */
-enum { WRITER = 1, RECEIVER = 3 };
+/* Locks on the FIFO; 0 and those from 256 on are of mailboxes. */
+enum { WRITER = 1, READER, RECEIVER };
 
 struct fifo_queue {
 	struct ipcx_copied c;
 	struct ipcx_place place;
 	int in, out; /* two open files, or their locks would be one */
 	int mailbox;
-	bool full; /* when something was written last */
-	struct ipcx_gate gate;
-	uint32_t changes; /* of those who receive, as long as that is believed */
 	unsigned int number;
-	unsigned int naside;
-	struct ipcx_assembly part, aside, answer;
+	struct ipcx_assembly part, answer;
 };
 
 static struct fifo_queue *fifo(struct ipcx_copied *c)
@@ -116,12 +106,12 @@ static void box_unlink(void *handle, unsigned int number)
 	unlinkat(f->place.dir, name, 0);
 }
 
-static int put_under_lock(int fd, struct ipcx_buffer *b);
+static int put(int fd, struct ipcx_buffer *b);
 
 static const struct ipcx_mailbox_ops box_ops = {
 	.open = box_open,
 	.unlink = box_unlink,
-	.put = put_under_lock,
+	.put = put,
 };
 
 static int open_ends(struct fifo_queue *f, unsigned int flags)
@@ -136,9 +126,6 @@ static int open_ends(struct fifo_queue *f, unsigned int flags)
 				 "the FIFO cannot be opened to read and write, which both ends "
 				 "do: %s",
 				 strerror(-r));
-	r = ipcx_gate_open(&f->gate, &f->place, f->in);
-	if (r)
-		return ipcx_fail(-r, "the file beside the FIFO: %s", strerror(-r));
 	f->c.base.fd = f->out;
 	if (!(flags & IPCX_RECV))
 		return 0;
@@ -146,7 +133,6 @@ static int open_ends(struct fifo_queue *f, unsigned int flags)
 	fcntl(f->in, F_SETPIPE_SZ, PIPE_BYTES); /* if it may */
 	if (!ipcx_lock_file(f->in, F_RDLCK, RECEIVER))
 		return ipcx_fail(errno, "the FIFO cannot be locked: %s", strerror(errno));
-	ipcx_gate_change(&f->gate);
 	f->c.set = f->in;
 	f->c.beside = f->c.ready_event;
 	return ipcx_copied_poll_set(&f->c);
@@ -162,7 +148,6 @@ static int fifo_open(struct ipcx_copied *c, const char *rest, unsigned int flags
 	f->in = -1;
 	f->out = -1;
 	f->mailbox = -1;
-	f->part.kept = &c->kept;
 	r = ipcx_place_find(p, rest, ".fifo");
 	if (r)
 		return r;
@@ -209,110 +194,67 @@ static void fifo_close(struct ipcx_copied *c, bool forked)
 		close_end(&c->base.fd);
 	c->base.fd = -1;
 	c->set = -1;
-	if (f->in >= 0 && !forked) {
-		ipcx_unlock_file(f->in, RECEIVER);
-		ipcx_gate_change(&f->gate); /* whoever looks behind this finds no lock */
-	}
 	close_end(&f->in);
 	close_end(&f->out);
 	close_end(&f->mailbox);
-	ipcx_gate_close(&f->gate);
 	ipcx_place_close(&f->place);
 }
 
-/*
- * Who goes says so; who was killed is found by his lock, looked at now and then: what is sent
- * before that is as what was sent just before he was.
- */
-static bool someone_receives(struct fifo_queue *f)
+static bool someone_receives(const struct fifo_queue *f)
 {
-	uint32_t changes;
-	int64_t now;
-
-	if (f->in >= 0)
-		return true;
-	if (!ipcx_gate_changes(&f->gate, &changes))
-		return ipcx_file_locked(f->out, RECEIVER);
-	now = ipcx_copied_now();
-	if (changes == __atomic_load_n(&f->changes, __ATOMIC_RELAXED) &&
-	    ipcx_copied_believes(&f->c, now))
-		return true;
-	if (!ipcx_file_locked(f->out, RECEIVER))
-		return false;
-	__atomic_store_n(&f->changes, changes, __ATOMIC_RELAXED);
-	ipcx_copied_believe(&f->c, now + IPCX_BELIEVED_NS);
-	return true;
+	return f->in >= 0 || ipcx_file_locked(f->out, RECEIVER);
 }
 
-/* There is room behind what was written last, or that is tried. */
 static int fifo_room(struct ipcx_copied *c, int64_t deadline)
 {
-	struct fifo_queue *f = fifo(c);
-	struct pollfd p = { .fd = f->out, .events = POLLOUT };
+	struct pollfd p = { .fd = fifo(c)->out, .events = POLLOUT };
 
 	(void)deadline;
-	if (!someone_receives(f))
+	if (!someone_receives(fifo(c)))
 		return 0;
-	return !__atomic_load_n(&f->full, __ATOMIC_RELAXED) || poll(&p, 1, 0) > 0 ? INT_MAX : 0;
+	return poll(&p, 1, 0) > 0 ? INT_MAX : 0;
 }
 
-static void pack(struct ipcx_buffer *b, uint64_t offset)
-{
-	uint64_t left = b->head.len - offset;
-
-	b->head.offset = offset;
-	b->head.chunk = left < CHUNK ? left : CHUNK;
-	ipcx_frame_pack(b->wire, &b->head, b->data + offset, true);
-}
-
-/* The first frame, whose chunk lies behind its head. -EAGAIN: it was not written. */
-static int put_first(int fd, struct ipcx_buffer *b)
-{
-	pack(b, 0);
-	return write(fd, b->wire, IPCX_FRAME_SIZE + b->head.chunk) < 0 ? -errno : 0;
-}
-
-/*
- * Waits for room until @until, when who receives drops what he has; as he has, too, if this thread
- * stood still. @last: when something was tried last
- */
-static int put_next(int fd, struct ipcx_buffer *b, uint64_t offset, int64_t until, int64_t *last)
-{
-	struct iovec iov[2] = { { b->wire, IPCX_FRAME_SIZE }, { b->data + offset, 0 } };
-
-	pack(b, offset);
-	iov[1].iov_len = b->head.chunk;
-	for (;;) {
-		int64_t before = *last;
-
-		*last = ipcx_copied_now();
-		if (writev(fd, iov, 2) >= 0)
-			return ipcx_copied_now() - before > IPCX_STALL_NS ? -ETIMEDOUT : 0;
-		if (errno != EAGAIN)
-			return -errno;
-		if (ipcx_copied_wait_a_little(fd, POLLOUT, until))
-			return -ETIMEDOUT;
-	}
-}
-
-/* Under the lock of those who write, unless it is one frame. -EAGAIN: nothing was written. */
+/* Under the lock of those who write. -EAGAIN: nothing was written. */
 static int put_frames(int fd, struct ipcx_buffer *b)
 {
-	uint64_t offset = CHUNK;
-	int r = put_first(fd, b);
-	int64_t last;
+	int64_t until = 0, before, now = ipcx_copied_now();
+	uint64_t offset = 0;
+	ssize_t n;
 
-	if (r || b->head.len <= CHUNK)
-		return r;
-	for (last = ipcx_copied_now(); !r && offset < b->head.len; offset += CHUNK) {
-		int64_t until = last + IPCX_STALL_NS;
+	do {
+		uint64_t left = b->head.len - offset;
+		struct iovec iov[2] = { { b->wire, IPCX_FRAME_SIZE }, { b->data + offset, 0 } };
 
-		r = put_next(fd, b, offset, b->deadline > until ? b->deadline : until, &last);
-	}
-	return r;
+		b->head.offset = offset;
+		b->head.chunk = left < CHUNK ? left : CHUNK;
+		iov[1].iov_len = b->head.chunk;
+		ipcx_frame_pack(b->wire, &b->head, iov[1].iov_base, true);
+		do {
+			before = now;
+			now = ipcx_copied_now();
+			/* the first chunk lies behind its head, and one piece costs less */
+			if (offset)
+				n = writev(fd, iov, 2);
+			else
+				n = write(fd, b->wire, IPCX_FRAME_SIZE + b->head.chunk);
+			if (n < 0 && (errno != EAGAIN || !offset))
+				return -errno;
+			if (n < 0 && ipcx_copied_wait_a_little(fd, POLLOUT, until))
+				return -ETIMEDOUT; /* and who receives drops what he has */
+		} while (n < 0);
+		/* as he has if this thread stood still */
+		if (offset && ipcx_copied_now() - before > IPCX_STALL_NS)
+			return -ETIMEDOUT;
+		offset += b->head.chunk;
+		until = ipcx_copied_now() + IPCX_STALL_NS;
+		if (b->deadline > until)
+			until = b->deadline;
+	} while (offset < b->head.len);
+	return 0;
 }
 
-static int put_under_lock(int fd, struct ipcx_buffer *b)
+static int put(int fd, struct ipcx_buffer *b)
 {
 	int r;
 
@@ -323,114 +265,60 @@ static int put_under_lock(int fd, struct ipcx_buffer *b)
 	return r;
 }
 
-/* A mark that is there under the lock is of one who was killed. */
-static int put_marked(struct fifo_queue *f, struct ipcx_buffer *b)
-{
-	int r;
-
-	if (!ipcx_lock_file(f->out, F_WRLCK, WRITER))
-		return -EAGAIN;
-	ipcx_gate_mark(&f->gate, b->head.len > CHUNK);
-	r = put_frames(f->out, b);
-	ipcx_gate_mark(&f->gate, false);
-	ipcx_unlock_file(f->out, WRITER);
-	return r;
-}
-
-static int put(struct fifo_queue *f, struct ipcx_buffer *b)
-{
-	bool locks = b->head.len > CHUNK || ipcx_gate_marked(&f->gate);
-	int r = locks ? put_marked(f, b) : put_first(f->out, b);
-
-	if (f->full != (r == -EAGAIN))
-		__atomic_store_n(&f->full, r == -EAGAIN, __ATOMIC_RELAXED);
-	return r;
-}
-
 static int fifo_send(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct fifo_queue *f = fifo(c);
 
-	return someone_receives(f) ? put(f, b) : -EAGAIN;
-}
-
-static struct ipcx_assembly *part_of(struct fifo_queue *f, int fd)
-{
-	return fd == f->in ? &f->part : &f->answer;
-}
-
-/* Where a frame belongs; a whole message that came between the frames of another is one itself. */
-static struct ipcx_assembly *choose(struct fifo_queue *f, int fd, const struct ipcx_head *h)
-{
-	if (fd != f->in || !f->part.b || h->offset || h->chunk != h->len || f->naside == ASIDE_MAX)
-		return part_of(f, fd);
-	f->naside++;
-	return &f->aside;
-}
-
-/* Return: as get_frame(), or -EPROTO if it is wrong. */
-static int use_frame(struct fifo_queue *f, int fd, const struct ipcx_head *h, const char *frame,
-		     struct ipcx_buffer **b)
-{
-	struct ipcx_assembly *a = choose(f, fd, h);
-	char *to;
-	int r = ipcx_assemble_begin(a, h, &to, &f->c.stats.damaged);
-
-	if (r)
-		return r;
-	memcpy(to, frame + IPCX_FRAME_SIZE, h->chunk);
-	*b = ipcx_assemble_end(a, h, frame, &r);
-	if (r)
-		return -EPROTO;
-	if (!*b)
-		return 0;
-	if (a != &f->aside)
-		return 1;
-	ipcx_copied_keep(&f->c, *b);
-	return 0;
+	return someone_receives(f) ? put(f->out, b) : -EAGAIN;
 }
 
 /*
  * A frame, wherever it begins: another program may have written something before it. Return: 1
  * if the message is whole, 0 if not, -EAGAIN if there is nothing, or another errno.
  */
-static int get_frame(struct fifo_queue *f, int fd, struct ipcx_buffer **b)
+static int get_frame(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, struct ipcx_buffer **b)
 {
 	char buf[2 * PIPE_BUF];
 	ssize_t n = read(fd, buf, sizeof(buf));
 	struct ipcx_head h;
+	char *to;
 	int r;
 
 	if (n <= 0)
 		return n < 0 ? -errno : -EAGAIN;
 	for (ssize_t at = 0; at + IPCX_FRAME_SIZE <= n; at++) {
-		r = ipcx_frame_unpack(&h, buf + at, f->c.base.attr.msg_max);
+		r = ipcx_frame_unpack(&h, buf + at, c->base.attr.msg_max);
 		if (r || n - at - IPCX_FRAME_SIZE != (ssize_t)h.chunk)
 			continue;
-		IPCX_COUNT(f->c.stats.damaged, at > 0);
-		r = use_frame(f, fd, &h, buf + at, b);
-		if (r != -EPROTO)
+		IPCX_COUNT(c->stats.damaged, at > 0);
+		r = ipcx_assemble_begin(a, &h, &to, &c->stats.damaged);
+		if (r == -ENOMEM)
 			return r;
-		break;
+		if (r)
+			break;
+		memcpy(to, buf + at + IPCX_FRAME_SIZE, h.chunk);
+		*b = ipcx_assemble_end(a, &h, buf + at, &r);
+		if (r)
+			break;
+		return *b ? 1 : 0;
 	}
-	IPCX_COUNT(f->c.stats.damaged, 1);
+	IPCX_COUNT(c->stats.damaged, 1);
 	return 0;
 }
 
 /*
- * In the gate, or of the mailbox. Who has a part of a message waits for the rest while its sender
- * lives, which has the lock of those who write, and does something.
+ * Under the lock of those who read. Who has a part of a message waits for the rest while its
+ * sender lives, which has the lock of those who write, and does something.
  */
-static int get(struct fifo_queue *f, int fd, struct ipcx_buffer **b)
+static int get_message(struct ipcx_copied *c, int fd, struct ipcx_assembly *a,
+		       struct ipcx_buffer **b)
 {
-	struct ipcx_assembly *a = part_of(f, fd);
+	int64_t until = ipcx_copied_now() + IPCX_STALL_NS;
 	bool alone = false;
-	int64_t until = 0;
 	int r;
 
-	f->naside = 0;
 	for (;;) {
-		r = get_frame(f, fd, b);
+		r = get_frame(c, fd, a, b);
 		if (r == 1)
 			return 0;
 		if (r < 0 && (r != -EAGAIN || !a->b))
@@ -440,7 +328,7 @@ static int get(struct fifo_queue *f, int fd, struct ipcx_buffer **b)
 			continue;
 		}
 		if (alone || ipcx_copied_wait_a_little(fd, POLLIN, until)) {
-			IPCX_COUNT(f->c.stats.damaged, ipcx_assemble_drop(a));
+			IPCX_COUNT(c->stats.damaged, ipcx_assemble_drop(a));
 			return -EAGAIN;
 		}
 		/* it may have written all before it went: one more look */
@@ -448,18 +336,22 @@ static int get(struct fifo_queue *f, int fd, struct ipcx_buffer **b)
 	}
 }
 
-static int fifo_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
+static int get(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, struct ipcx_buffer **b)
 {
-	struct fifo_queue *f = fifo(c);
 	int r;
 
-	if (!ipcx_gate_enter(&f->gate, f->in)) {
+	if (!ipcx_lock_file(fd, F_WRLCK, READER)) {
 		usleep(500); /* another has a part of a message, and poll says that there is more */
 		return -EAGAIN;
 	}
-	r = get(f, f->in, b);
-	ipcx_gate_leave(&f->gate, f->in);
+	r = get_message(c, fd, a, b);
+	ipcx_unlock_file(fd, READER);
 	return r;
+}
+
+static int fifo_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
+{
+	return get(c, fifo(c)->in, &fifo(c)->part, b);
 }
 
 /* If there is another who receives */
@@ -467,7 +359,7 @@ static int fifo_give_back(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct fifo_queue *f = fifo(c);
 
-	return f->in >= 0 && ipcx_file_locked(f->in, RECEIVER) ? put(f, b) : -EAGAIN;
+	return f->in >= 0 && ipcx_file_locked(f->in, RECEIVER) ? put(f->out, b) : -EAGAIN;
 }
 
 static int fifo_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b)
@@ -494,7 +386,7 @@ static int fifo_answer(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
 	struct fifo_queue *f = fifo(c);
 
-	return f->mailbox < 0 ? -EAGAIN : get(f, f->mailbox, b);
+	return f->mailbox < 0 ? -EAGAIN : get(c, f->mailbox, &f->answer, b);
 }
 
 static uint64_t fifo_queued(struct ipcx_copied *c)
