@@ -64,14 +64,16 @@ static void regions_put(struct regions *r)
 	kfree(r);
 }
 
+/* The oldest first. */
 static void reap(struct work_struct *work)
 {
 	struct regions *r, *next;
 
-	llist_for_each_entry_safe(r, next, llist_del_all(&spent), spent) {
+	llist_for_each_entry_safe(r, next, llist_reverse_order(llist_del_all(&spent)), spent) {
 		regions_empty(r);
-		/* (A) behind what was taken from the account, see ipcx_carry_flush() */
-		atomic_dec_return_release(&r->user->spent);
+		/* (A) behind what was taken from the account, before who waits is looked for */
+		atomic_inc_return(&r->user->put);
+		wake_up_var(&r->user->put);
 		regions_put(r);
 		cond_resched();
 	}
@@ -96,13 +98,17 @@ void ipcx_carried_spend(struct ipcx_carried *carried)
  * ipcx_carry_flush() - wait until what messages of a user that are over carried is put
  * @user: the user; who has nothing there waits for nobody
  *
- * Waits, uninterruptibly, for what others have there, too, and until its memory is free.
+ * Its memory is free then. What others had put there before goes first; what comes later is not
+ * waited for.
+ *
+ * Return: 0, or -ERESTARTSYS: the caller is killed.
  */
-void ipcx_carry_flush(struct ipcx_user *user)
+int ipcx_carry_flush(struct ipcx_user *user)
 {
-	/* with (A): if there is nothing, all of it was taken from the account */
-	if (atomic_read_acquire(&user->spent))
-		flush_work(&reap_work);
+	int end = atomic_read(&user->spent);
+
+	/* with (A): all that was counted is off the account */
+	return wait_var_event_killable(&user->put, atomic_read_acquire(&user->put) - end >= 0);
 }
 
 /**
@@ -113,18 +119,23 @@ void ipcx_carry_exit(void)
 	flush_work(&reap_work);
 }
 
-/* Who reaches no limit is not asked for a capability: to lack one is something for the log. */
+/*
+ * To lack a capability is nothing for the log: who has none may have reached the limit only because
+ * what is over counts until it is put.
+ */
 static int charge(const struct ipcx_endpoint *ep, struct ipcx_user *user)
 {
 	const struct cred *old;
 	bool unlimited;
+	int err;
 
 	if (!ipcx_user_charge_region(user, false))
 		return 0;
 	old = override_creds(ep->cred);
-	unlimited = ns_capable(&init_user_ns, CAP_SYS_RESOURCE);
+	unlimited = ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE);
 	revert_creds(old);
-	return unlimited ? ipcx_user_charge_region(user, true) : -EDQUOT;
+	err = unlimited ? 0 : ipcx_carry_flush(user);
+	return err ?: ipcx_user_charge_region(user, unlimited);
 }
 
 /* Return: @path, on the account of who opened @ep; or an ERR_PTR. */
@@ -150,28 +161,35 @@ static struct regions *regions_new(const struct ipcx_endpoint *ep, const struct 
 	return r;
 }
 
-/*
- * Under the lock: a loan of @ep carries what is in @more, too, whose account is that of what it
- * carries already. Return: index of that region, and what is left in @more is to be put; or -EPERM,
- * -ENOSPC, -ESTALE.
- */
-static int attach_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct regions **more)
+/* Under the lock. Return: 0 if a region may be attached, or -EPERM, -ENOSPC, -ESTALE. */
+static int attach_check(const struct ipcx_endpoint *ep, const struct ipcx_slot *slot)
 {
-	struct regions *r;
-
 	lockdep_assert_held(&ep->q->lock);
 	if (unlikely(ep->party.gone))
 		return -ESTALE;
 	if (!ipcx_slot_held(slot, IPCX_SLOT_LOANED, &ep->party))
 		return -EPERM;
+	return slot->carries && regions_of(slot)->n == IPCX_ATTACH_MAX ? -ENOSPC : 0;
+}
+
+/*
+ * Under the lock: a loan of @ep carries what is in @more, too, whose account is that of what it
+ * carries already. Return: index of that region, and what is left in @more is to be put; or as
+ * attach_check().
+ */
+static int attach_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struct regions **more)
+{
+	int err = attach_check(ep, slot);
+	struct regions *r;
+
+	if (err)
+		return err;
 	if (!slot->carries) {
 		ipcx_slot_carry(slot, &(*more)->carried);
 		*more = NULL;
 		return 0;
 	}
 	r = regions_of(slot);
-	if (r->n == IPCX_ATTACH_MAX)
-		return -ENOSPC;
 	r->r[r->n] = (*more)->r[0];
 	(*more)->n = 0;
 	return r->n++;
@@ -180,9 +198,15 @@ static int attach_locked(struct ipcx_endpoint *ep, struct ipcx_slot *slot, struc
 static int attach(struct ipcx_endpoint *ep, struct ipcx_slot *slot, const struct path *path,
 		  u32 flags)
 {
-	struct regions *more = regions_new(ep, path, flags);
+	struct regions *more;
 	int n;
 
+	spin_lock(&ep->q->lock);
+	n = attach_check(ep, slot);
+	spin_unlock(&ep->q->lock);
+	if (n)
+		return n;
+	more = regions_new(ep, path, flags);
 	if (IS_ERR(more)) {
 		n = PTR_ERR(more);
 		ipcx_alert_refused(&ep->q->obj,
@@ -292,7 +316,7 @@ static struct file *fetch(struct ipcx_endpoint *ep, struct ipcx_slot *slot,
 		return file;
 	if (ipcx_copy_out(arg, f->size, f, sizeof(*f)))
 		err = -EFAULT;
-	else if (was_revoked(ep)) /* whoever revoked it has been told that it gets nothing */
+	else if (was_revoked(ep)) /* meanwhile: it took long, perhaps */
 		err = -ESTALE;
 	if (!err)
 		return file;

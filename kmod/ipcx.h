@@ -409,7 +409,7 @@ void ipcx_credits_free(struct ipcx_queue *q);
 /* carry.c: regions that messages carry */
 
 void ipcx_carry_exit(void);
-void ipcx_carry_flush(struct ipcx_user *user);
+int ipcx_carry_flush(struct ipcx_user *user);
 long ipcx_queue_attach(struct ipcx_endpoint *ep, void __user *arg);
 long ipcx_queue_fetch(struct ipcx_endpoint *ep, void __user *arg);
 

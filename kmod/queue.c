@@ -74,7 +74,7 @@ static u64 table_bytes(u32 depth)
 	return (u64)depth * sizeof(struct ipcx_slot);
 }
 
-#define SPEND_BATCH 1024 /* slots that are looked at under one hold of the lock */
+#define SPEND_BATCH 64 /* slots that are looked at under one hold of the lock */
 
 /* Nobody takes a message any more, also from another queue's that comes too late to this one. */
 static void queue_spend(struct ipcx_queue *q)

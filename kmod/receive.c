@@ -260,8 +260,9 @@ static __always_inline u32 tell_some(const struct ipcx_batch *b, u32 i,
 			told++;
 		return told;
 	}
-	if (!user_write_access_begin(d, n * sizeof(*d)))
-		return 0;
+	while (!user_write_access_begin(d, n * sizeof(*d)))
+		if (!--n)
+			return 0;
 	for (; told < n; told++, t++, d++) {
 		u64 __user *to = ipcx_inline_place(inline_data, t->d.slot);
 

@@ -9,15 +9,20 @@
 #include "batch.h"
 #include "event.h"
 
-/* Others may look at the slot. */
-static struct ipcx_carried *carried_take(struct ipcx_queue *q, struct ipcx_slot *slot)
+/*
+ * Others may look at the slot. Return: whether what it carried could be had: a queue that is over
+ * takes it from all its slots.
+ */
+static bool carried_take(struct ipcx_queue *q, struct ipcx_slot *slot,
+			 struct ipcx_carried **carried)
 {
-	struct ipcx_carried *carried;
+	bool over;
 
 	spin_lock(&q->lock);
-	carried = ipcx_slot_uncarry(slot);
+	over = q->over;
+	*carried = over ? NULL : ipcx_slot_uncarry(slot);
 	spin_unlock(&q->lock);
-	return carried;
+	return !over;
 }
 
 /*
@@ -33,7 +38,7 @@ static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 	u16 how = slot->flags & IPCX_MSG_INLINE;
 	struct ipcx_carried *carried;
 	struct ipcx_slot *copy;
-	bool kept = false;
+	bool kept = false, taken;
 	u32 lacks = 0;
 	int err;
 
@@ -54,11 +59,11 @@ static bool dead_letter(struct ipcx_queue *q, struct ipcx_slot *slot, u16 flag)
 	ipcx_slot_set_pid(copy, NULL);
 	copy->flags = flag | how;
 	copy->expires = 0;
-	carried = carried_take(q, slot);
+	taken = carried_take(q, slot, &carried);
 	spin_lock(&dq->lock);
 	if (carried)
 		ipcx_slot_carry(copy, carried);
-	if (dq->removed || dq->over)
+	if (!taken || dq->removed || dq->over)
 		err = -EIDRM;
 	else
 		kept = ipcx_queue_put_message(dq, copy, slot->len, slot->prio);

@@ -19,9 +19,8 @@ MODULE_PARM_DESC(user_bytes_max,
 
 static unsigned int user_queues_max = 1024;
 module_param(user_queues_max, uint, 0644);
-MODULE_PARM_DESC(
-	user_queues_max,
-	"Queues, topics and regions that one user may have created; and regions in messages");
+MODULE_PARM_DESC(user_queues_max,
+		 "Queues, topics and regions that one user may have created; and regions in messages");
 
 static DEFINE_XARRAY(users); /* by number */
 static DEFINE_MUTEX(users_lock);
@@ -213,10 +212,6 @@ int ipcx_user_charge_region(struct ipcx_user *user, bool unlimited)
 {
 	u64 max = unlimited ? S64_MAX : ipcx_user_queues_max();
 
-	if (ipcx_counter_add(&user->regions, 1, max))
-		return 0;
-	/* what is over counts until it is put; that may have come to its end meanwhile */
-	ipcx_carry_flush(user);
 	return ipcx_counter_add(&user->regions, 1, max) ? 0 : -EDQUOT;
 }
 

@@ -15,7 +15,8 @@
  * @bytes: payload pages and slot tables
  * @queues: queues, topics and regions created and still there
  * @regions: in messages that the user sent and that are not over
- * @spent: what messages that are over carried, and was not put yet
+ * @spent: what messages that are over carried, since the account is there, wraps
+ * @put: how much of that has been put
  */
 struct ipcx_user {
 	refcount_t refs;
@@ -24,6 +25,7 @@ struct ipcx_user {
 	atomic64_t queues;
 	atomic64_t regions;
 	atomic_t spent;
+	atomic_t put;
 };
 
 /**

@@ -272,6 +272,7 @@ static int send_in_turn(void)
 	int fd;
 
 	close(to_busy[0]);
+	close(from_busy[1]);
 	if (end_open(&e, NULL, CREATE | SENDRECV))
 		return 1;
 	for (int i = 0; i < 5; i++) {
@@ -303,6 +304,8 @@ TEST_F(memcg, regions_in_turn)
 		close(to_busy[1]);
 		release_much();
 	}
+	close(to_busy[0]);
+	close(from_busy[1]);
 	ASSERT_EQ(0, group_write("b", "memory.max", "8388608"));
 	EXPECT_EQ(0, in_group("b", send_in_turn));
 	close(to_busy[1]);

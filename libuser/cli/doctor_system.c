@@ -110,8 +110,10 @@ static bool is_unlimited(void)
 	return !syscall(SYS_capget, &head, data) && data[0].effective & 1U << CAP_SYS_RESOURCE;
 }
 
-static void report_limit(struct doctor *d, const char *parameter, const char *text, uint64_t used,
-			 uint64_t max)
+#define RM "ipcx ls; ipcx rm what is not needed"
+
+static void report_limit(struct doctor *d, const char *parameter, const char *cure,
+			 const char *text, uint64_t used, uint64_t max)
 {
 	char next[256];
 
@@ -120,8 +122,7 @@ static void report_limit(struct doctor *d, const char *parameter, const char *te
 		   is_much(used, max) ? ", which does not stop CAP_SYS_RESOURCE" : "");
 		return;
 	}
-	snprintf(next, sizeof(next),
-		 "ipcx ls; ipcx rm what is not needed; or: echo %llu | sudo tee " PARAMETERS "%s",
+	snprintf(next, sizeof(next), "%s; or: echo %llu | sudo tee " PARAMETERS "%s", cure,
 		 (unsigned long long)max * 2, parameter);
 	wrong(d, "limits", next, "%s", text);
 }
@@ -130,7 +131,7 @@ void check_limits(struct doctor *d)
 {
 	struct nlattr *attrs[ATTRS];
 	char used[SIZE_TEXT], max[SIZE_TEXT], text[128];
-	uint64_t bytes, bytes_max, objects, objects_max;
+	uint64_t bytes, bytes_max, objects, objects_max, regions;
 	struct answer a;
 	int err;
 
@@ -144,12 +145,17 @@ void check_limits(struct doctor *d)
 	bytes_max = attr_or_0(attrs, IPCX_A_LIMIT_BYTES_MAX);
 	objects = attr_or_0(attrs, IPCX_A_LIMIT_OBJECTS);
 	objects_max = attr_or_0(attrs, IPCX_A_LIMIT_OBJECTS_MAX);
+	regions = attr_or_0(attrs, IPCX_A_LIMIT_REGIONS);
 	snprintf(text, sizeof(text), "you have %s of %s for messages", size_text(used, bytes),
 		 size_text(max, bytes_max));
-	report_limit(d, "user_bytes_max", text, bytes, bytes_max);
+	report_limit(d, "user_bytes_max", RM, text, bytes, bytes_max);
 	snprintf(text, sizeof(text), "you have %llu of %llu objects", (unsigned long long)objects,
 		 (unsigned long long)objects_max);
-	report_limit(d, "user_queues_max", text, objects, objects_max);
+	report_limit(d, "user_queues_max", RM, text, objects, objects_max);
+	snprintf(text, sizeof(text), "messages of yours carry %llu of %llu regions",
+		 (unsigned long long)regions, (unsigned long long)objects_max);
+	report_limit(d, "user_queues_max", "ipcx holders; have messages released", text, regions,
+		     objects_max);
 	ok(d, "limits", "the longest message is %s, the deepest queue %llu",
 	   size_text(max, attr_or_0(attrs, IPCX_A_LIMIT_MSG_MAX)),
 	   (unsigned long long)attr_or_0(attrs, IPCX_A_LIMIT_DEPTH_MAX));
