@@ -145,7 +145,10 @@ void ipcx_copied_close(struct ipcx_queue *q)
 	free(c);
 }
 
-/* Somebody wants to poll, see @set. Without memory for that he must look again and again. */
+/*
+ * Somebody wants to poll, see @set. Where that is not possible now he must look again and again, or
+ * ask for the descriptor again.
+ */
 void ipcx_copied_polled(struct ipcx_queue *q)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
@@ -155,11 +158,13 @@ void ipcx_copied_polled(struct ipcx_queue *q)
 	if (c->set < 0 || __atomic_load_n(&c->polled, __ATOMIC_ACQUIRE))
 		return;
 	pthread_mutex_lock(&c->receiving);
-	if (!c->polled && c->mech->polled)
-		c->mech->polled(c);
-	if (!c->polled && epoll_ctl(q->fd, EPOLL_CTL_ADD, c->set, &ev))
-		ipcx_copied_signal(c->ready_event, true);
-	__atomic_store_n(&c->polled, true, __ATOMIC_RELEASE);
+	if (!c->polled) {
+		if ((!c->mech->polled || c->mech->polled(c)) &&
+		    (!epoll_ctl(q->fd, EPOLL_CTL_ADD, c->set, &ev) || errno == EEXIST))
+			__atomic_store_n(&c->polled, true, __ATOMIC_RELEASE);
+		else
+			ipcx_copied_signal(c->ready_event, true);
+	}
 	pthread_mutex_unlock(&c->receiving);
 }
 

@@ -110,7 +110,7 @@ struct ipcx_copied {
  *	wait for who is sending until the deadline
  * @send: send @b, under sending. -EAGAIN: nothing of it was sent, and there is no room; -EPIPE: a
  *	part was, to one who took no more
- * @polled: under receiving, before @set is put into @base.fd; or NULL
+ * @polled: under receiving, before @set is put into @base.fd; whether that makes sense; or NULL
  * @receive: receive a message or request, under receiving; 0, or -EAGAIN
  * @give_back: put @b, which was received, back for others; NULL where there are none
  * @reply: send the answer @b to @request; where its caller is gone it goes nowhere. Or an errno:
@@ -131,7 +131,7 @@ struct ipcx_mech {
 	void (*close)(struct ipcx_copied *c, bool forked);
 	int (*room)(struct ipcx_copied *c, int64_t deadline);
 	int (*send)(struct ipcx_copied *c, struct ipcx_buffer *b);
-	void (*polled)(struct ipcx_copied *c);
+	bool (*polled)(struct ipcx_copied *c);
 	int (*receive)(struct ipcx_copied *c, struct ipcx_buffer **b);
 	int (*give_back)(struct ipcx_copied *c, struct ipcx_buffer *b);
 	int (*reply)(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b);

@@ -195,7 +195,8 @@ int ipcx_stream_room(struct ipcx_copied *c, int64_t deadline)
 	/* what is sent where nobody reads any more would be lost */
 	if (!r && poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP | POLLRDHUP))
 		hang_up(s);
-	if (p.revents == POLLOUT)
+	/* TCP takes what is sent to who has just gone, and says nothing */
+	if (p.revents == POLLOUT && s->family == AF_UNIX)
 		ipcx_copied_believe(c, now + IPCX_BELIEVED_NS);
 	pthread_mutex_unlock(&c->sending);
 	if (r)

@@ -95,7 +95,7 @@ int ipcx_stream_start(struct ipcx_stream *s, unsigned int flags);
 void ipcx_stream_close(struct ipcx_copied *c, bool forked);
 int ipcx_stream_room(struct ipcx_copied *c, int64_t deadline);
 int ipcx_stream_send(struct ipcx_copied *c, struct ipcx_buffer *b);
-void ipcx_stream_polled(struct ipcx_copied *c);
+bool ipcx_stream_polled(struct ipcx_copied *c);
 int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b);
 int ipcx_stream_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b);
 int ipcx_stream_expect(struct ipcx_copied *c, struct ipcx_buffer *b);

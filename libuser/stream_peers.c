@@ -319,12 +319,11 @@ int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 }
 
 /* Under receiving: somebody is to be told of all by one descriptor. */
-void ipcx_stream_polled(struct ipcx_copied *c)
+bool ipcx_stream_polled(struct ipcx_copied *c)
 {
 	struct ipcx_stream *s = stream(c);
 
-	if (s->lone && !put_into_set(s, s->lone))
-		drop_peer(s, s->lone);
+	return !s->lone || put_into_set(s, s->lone);
 }
 
 /* That there is no reply does not wait: a caller to whom it cannot be said loses the connection. */
