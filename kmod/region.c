@@ -91,8 +91,8 @@ static struct ipcx_object *region_create(struct file *dev, const void *open)
 		goto err_pin;
 	err = ipcx_carry_flush(r->user); /* what it released is free before it fills another */
 	if (!err)
-		err = ipcx_user_charge_queue(r->user, file_ns_capable(dev, &init_user_ns,
-								      CAP_SYS_RESOURCE));
+		err = ipcx_user_charge_queue(r->user,
+					     file_ns_capable(dev, &init_user_ns, CAP_SYS_RESOURCE));
 	if (err)
 		goto err_user;
 	r->file = memory_create(dev->f_cred, open);
