@@ -20,7 +20,7 @@ MODULE_PARM_DESC(user_bytes_max,
 static unsigned int user_queues_max = 1024;
 module_param(user_queues_max, uint, 0644);
 MODULE_PARM_DESC(user_queues_max,
-		 "Queues, topics and regions that one user may have created; and regions in messages");
+		 "Queues, topics and regions that a user may have made, or have in messages");
 
 static DEFINE_XARRAY(users); /* by number */
 static DEFINE_MUTEX(users_lock);
