@@ -248,13 +248,13 @@ static void release_much(void)
 	if (end_open(&e, NULL, CREATE | SENDRECV))
 		_exit(1);
 	for (;;) {
-		fd = region_new(192 * MIB);
-		p = mmap(NULL, 192 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		fd = region_new(64 * MIB);
+		p = mmap(NULL, 64 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (p == MAP_FAILED || raw_loan(e.fd, &d, 8, 0) != 1 ||
 		    region_attach(e.fd, d.slot, fd, BOTH))
 			_exit(2);
-		memset(p, 'r', 192 * MIB);
-		munmap(p, 192 * MIB);
+		memset(p, 'r', 64 * MIB);
+		munmap(p, 64 * MIB);
 		close(fd);
 		if (read(to_busy[0], &c, 1) != 1)
 			_exit(0);
@@ -275,7 +275,7 @@ static int send_in_turn(void)
 	close(from_busy[1]);
 	if (end_open(&e, NULL, CREATE | SENDRECV))
 		return 1;
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 3; i++) {
 		fd = region_new(5 * MIB);
 		p = mmap(NULL, 5 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (p == MAP_FAILED)
