@@ -16,7 +16,7 @@
 
 #define MSG_ID "Nats-Msg-Id"
 #define ANSWER_MS 500 /* within which the server says that a request has ended */
-#define CHUNK_MS 1000 /* to get or purge a chunk, well within NATS_ACK_MS */
+#define CHUNK_MS 1000 /* to store or purge a chunk, well within NATS_ACK_MS */
 
 /* The server's error codes that mean something else than: try again */
 #define NATS_TOO_LONG 10054 /* message size exceeds maximum allowed */
@@ -383,7 +383,7 @@ static int get(struct engine *e, unsigned int rule, const char *id, uint32_t chu
 	snprintf(p.id, sizeof(p.id), "%s", id);
 	subject_of(e, rule, &p, subject, sizeof(subject));
 	jsOptions_Init(&o);
-	o.Wait = CHUNK_MS;
+	o.Wait = NATS_GET_MS;
 	pthread_rwlock_rdlock(&e->lock);
 	s = e->js ? js_GetLastMsg(&m, e->js, e->route[rule].stream, subject, &o, NULL) :
 		    NATS_CONNECTION_CLOSED;

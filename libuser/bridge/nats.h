@@ -16,6 +16,7 @@
 #define ANSWER_SUBJECT 160
 #define NATS_NAME 1100
 #define NATS_ACK_MS 5000 /* what a dead host has taken goes to another */
+#define NATS_GET_MS 3000 /* to get a chunk, with a word to the server before it */
 
 /**
  * struct route - what a rule has there
@@ -25,7 +26,8 @@
  * @floor: the last message that all hosts have, by the least that was told since
  * @floor_since: seconds
  * @mark: last messages stored at two times, the earlier one first, for orphans()
- * @mark_at: seconds, when the next is to be; tidy_lock guards these five
+ * @mark_at: seconds, when the next is to be
+ * @chunk: the first chunk that lay beside its head, 0: there was none; tidy_lock guards these six
  * @durable: name of its consumer
  * @inbox: where messages that were asked for come; this and the rest is of the thread that takes
  *	from there
@@ -37,7 +39,7 @@
 struct route {
 	char stream[NATS_NAME], subject[NATS_NAME], durable[UUID_TEXT], inbox[96];
 	int64_t replicas, floor_since, mark_at;
-	uint64_t floor, mark[2];
+	uint64_t floor, mark[2], chunk;
 	natsSubscription *sub;
 	unsigned int asked;
 	int64_t asked_until, looked_at;

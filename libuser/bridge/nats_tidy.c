@@ -22,9 +22,8 @@
 
 /* What is known of a stream and of all that take from it */
 struct progress {
-	uint64_t last; /* message stored */
+	uint64_t first, last; /* message stored */
 	uint64_t floor; /* up to this one all are had; 0: none is, or somebody does not tell */
-	bool apart; /* there are chunks that lie beside their heads */
 	bool idle; /* all that were stored are had */
 	int away; /* servers of the stream that are not there, or behind; -1: nobody tells */
 };
@@ -57,8 +56,8 @@ static bool look_at_stream(struct engine *e, const struct route *t, jsOptions *o
 	if (js_GetStreamInfo(&info, e->js, t->stream, o, NULL) != NATS_OK)
 		return false;
 	p->away = servers_away(info->Cluster);
+	p->first = info->State.FirstSeq;
 	p->last = info->State.LastSeq;
-	p->apart = info->State.NumSubjects > 1;
 	jsStreamInfo_Destroy(info);
 	return !p->away;
 }
@@ -98,11 +97,8 @@ static struct progress look(struct engine *e, const struct route *t)
 	return good ? p : (struct progress){ .away = p.away };
 }
 
-/*
- * Chunks before a head that is had may be of one that is not. What has been had of them was
- * removed, so it ends before the first that is there.
- */
-static uint64_t before_chunks(struct engine *e, const struct route *t, uint64_t floor)
+/* The number of the first chunk that lies beside its head, 0 for none. Return: whether it is told */
+static bool first_chunk(struct engine *e, const struct route *t, uint64_t *first)
 {
 	char subject[NATS_NAME + 32], request[NATS_NAME + 64];
 	natsMsg *reply = NULL;
@@ -110,18 +106,39 @@ static uint64_t before_chunks(struct engine *e, const struct route *t, uint64_t 
 
 	snprintf(subject, sizeof(subject), "$JS.API.STREAM.MSG.GET.%s", t->stream);
 	snprintf(request, sizeof(request), "{\"seq\":1,\"next_by_subj\":\"%s.c.>\"}", t->subject);
-	if (natsConnection_RequestString(&reply, e->nc, subject, request, WAIT_MS) != NATS_OK)
-		return 0;
+	if (natsConnection_RequestString(&reply, e->nc, subject, request, NATS_GET_MS) != NATS_OK)
+		return false;
 	at = strstr(natsMsg_GetData(reply), "\"seq\":");
-	if (at) {
-		uint64_t first = strtoull(at + strlen("\"seq\":"), NULL, 10);
-
-		floor = !first ? 0 : first <= floor ? first - 1 : floor;
-	} else if (!strstr(natsMsg_GetData(reply), "\"err_code\":10037")) {
-		floor = 0; /* not even that there is none */
-	}
+	*first = at ? strtoull(at + strlen("\"seq\":"), NULL, 10) : 0;
+	if (!at)
+		at = strstr(natsMsg_GetData(reply), "\"err_code\":10037"); /* there is none */
 	natsMsg_Destroy(reply);
-	return floor;
+	return at;
+}
+
+/*
+ * Chunks before a head that is had may be of one that is not. What has been had of them was
+ * removed, so it ends before the first that is there. That is asked for only when it may be
+ * another one, for its bytes come along.
+ */
+static uint64_t before_chunks(struct engine *e, struct route *t, const struct progress *p,
+			      uint64_t floor)
+{
+	uint64_t chunk;
+
+	pthread_mutex_lock(&e->tidy_lock);
+	chunk = t->chunk;
+	pthread_mutex_unlock(&e->tidy_lock);
+	if (floor < p->first || floor < chunk)
+		return floor;
+	if (chunk < p->first) {
+		if (!first_chunk(e, t, &chunk))
+			return 0;
+		pthread_mutex_lock(&e->tidy_lock);
+		t->chunk = chunk;
+		pthread_mutex_unlock(&e->tidy_lock);
+	}
+	return chunk && chunk <= floor ? chunk - 1 : floor;
 }
 
 /*
@@ -198,14 +215,14 @@ int nats_tidy(struct engine *e, unsigned int rule)
 		floor = settled(e, t, p.floor);
 	if (kind == KIND_WORK && (floor || one)) {
 		old = orphans(e, t, &p);
-		if (floor > old && p.apart)
-			floor = before_chunks(e, t, floor);
+		if (floor > old)
+			floor = before_chunks(e, t, &p, floor);
 	}
 	floor = floor > old ? floor : old;
 	/* with an empty stream no server of a cluster catches up that was away */
 	if (!one && floor >= p.last)
 		floor = p.last - 1;
-	if (floor && p.last)
+	if (floor >= p.first && p.last)
 		purge(e, t, floor);
 	pthread_rwlock_unlock(&e->lock);
 	return p.away;

@@ -153,24 +153,65 @@ def parcel_hash(text):
     return f"{a % 2**32:08x}{b % 2**32:08x}{(a >> 32 ^ b >> 32) % 2**32:08x}"
 
 
+class Job:
+    """A long job, which is b"onetwo", by hand: two chunks, and then its head"""
+
+    def __init__(self, server):
+        self.ident = "01234567-89ab-cdef-0123-456789abcdef:0:0:1"
+        self.line = f"v=1 realm=test host=x id={self.ident} hops=0 len=6 crc={crc32c(b'onetwo'):08x} chunks=2"
+        self.wire = Wire(server)
+
+    def chunk(self, i):
+        self.wire.put(f"ipcx.test.jobs.c.{parcel_hash(self.ident)}.{i}", (b"one", b"two")[i], f"{self.line} chunk={i} at={3 * i}")
+        self.wire.done()
+
+    def head(self):
+        self.wire.put("ipcx.test.jobs.m", b"", self.line + " head=1")
+
+
 @test
 def beside(dir):
     """What is purged of short jobs takes no chunk along of a long one whose head comes later."""
     s, a, b = two(dir, "queue jobs work both local shm:{}j")
     b.end()
-    ident = "01234567-89ab-cdef-0123-456789abcdef:0:0:1"
-    line = f"v=1 realm=test host=x id={ident} hops=0 len=6 crc={crc32c(b'onetwo'):08x} chunks=2"
-    w = Wire(s)
+    job = Job(s)
     with sender("aj.out") as out, receiver("aj") as q:
-        for i, data in enumerate((b"one", b"two")):
-            w.put(f"ipcx.test.jobs.c.{parcel_hash(ident)}.{i}", data, f"{line} chunk={i} at={3 * i}")
-        w.done()
+        for i in range(2):
+            job.chunk(i)
         for i in range(20):
             out.send(b"%d" % i, LONG)
         assert drain(q, 20) == [b"%d" % i for i in range(20)]
         time.sleep(3)  # each 2 seconds a purge
         assert a.status()["server"]["messages"] == a.rule("jobs")["acked"] + 2
-        w.put("ipcx.test.jobs.m", b"", line + " head=1")
+        job.head()
+        assert q.recv(LONG) == b"onetwo"
+    wait(lambda: a.status()["server"]["messages"] == 0)
+
+
+def one_by_one(queue, count, bridge):
+    """So many jobs, each after the one before is in the bridge's local queue"""
+    for i in range(count):
+        queue.send(b"first", LONG)
+        wait(lambda i=i: bridge.rule("jobs").get("in") == i + 1)
+
+
+@test
+def beside_late(dir):
+    """Nor the first one, when nothing else is left there and the second comes late."""
+    s = Server(dir + "/s")
+    with receiver("aj", 4) as q, sender("aj.out") as out:
+        a = Bridge(dir, "a", s, "queue jobs work both local shm:aj")
+        job = Job(s)
+        one_by_one(out, 4, a)
+        out.send(b"last", LONG)
+        wait(lambda: "full" in a.rule("jobs")["state_in"])
+        job.chunk(0)  # after a job that is not had yet
+        wait(lambda: a.rule("jobs")["returned"])  # what comes next the server looks for behind the chunk
+        assert drain(q, 5)[-1] == b"last"
+        wait(lambda: a.status()["server"]["messages"] <= 1)
+        time.sleep(2.5)  # each 2 seconds a purge
+        job.chunk(1)
+        job.head()
         assert q.recv(LONG) == b"onetwo"
     wait(lambda: a.status()["server"]["messages"] == 0)
 
