@@ -64,7 +64,8 @@ enum settle {
  * @declare: makes what a rule needs there, for who puts or, if @in, for who takes: 0, or a negative
  *	errno and @why
  * @publish: sends a parcel to be stored: 0, or a negative errno if it was not even sent
- * @store: sends a parcel to be stored, and waits until it is: 0, or a negative errno
+ * @store: sends a parcel to be stored, and waits until it is: 0, or a negative errno. -ETIMEDOUT:
+ *	nothing is said, so it may be stored, or may yet be; if not, the same again is no second one
  * @fetch: up to @n deliveries, waits @ms for one: how many, or a negative errno and @why;
  *	-ENXIO: the rule has to be declared again
  * @settle: says what became of a delivery; @delay: ns, of SETTLE_NAK

@@ -121,10 +121,15 @@ int in_commit(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 	return 0;
 }
 
+bool in_others_may(const struct in *in, int64_t age)
+{
+	return in->l->r->kind == KIND_WORK && age <= TOO_LONG_AGE;
+}
+
 /* Why a message of @age could not be put into the queue: what becomes of it */
 static enum settle local_failed(struct in *in, int err, int64_t age, bool *drops)
 {
-	*drops = err == -EMSGSIZE && (in->l->r->kind != KIND_WORK || age > TOO_LONG_AGE);
+	*drops = err == -EMSGSIZE && !in_others_may(in, age);
 	if (*drops)
 		return SETTLE_TERM;
 	if (err == -EMSGSIZE) {
@@ -155,36 +160,27 @@ int in_put(struct in *in, const struct parcel *p, int64_t until)
 	return in_commit(in, p, &m);
 }
 
-static void put_whole(struct in *in, struct delivery *d, const struct parcel *p)
+/* @err: 0 if it is in the queue */
+static void settle_put(struct in *in, struct delivery *d, int err)
 {
-	int r = in_put(in, p, in_patience(in));
-	enum settle how;
-	bool drops;
+	bool drops = false;
+	enum settle how = err ? local_failed(in, err, d->age, &drops) : SETTLE_ACK;
 
-	if (!r) {
-		settle(in, d, SETTLE_ACK, 0);
-		return;
-	}
-	how = local_failed(in, r, d->age, &drops);
 	if (drops)
 		drop(in, d, DROP_OVERSIZED);
 	else
-		settle(in, d, how, NS_PER_S / 2);
+		settle(in, d, how, err ? NS_PER_S / 2 : 0);
 }
 
 static void put_pack(struct in *in, struct delivery *d, const struct parcel *pack)
 {
 	struct parcel p[PACK_MAX];
 	enum reason why = pack_read(pack, p);
-	bool drops;
-	int r;
 
-	if (why) {
+	if (why)
 		drop(in, d, why);
-		return;
-	}
-	r = in_put_pack(in, p, pack->pack, d->age);
-	settle(in, d, r ? local_failed(in, r, d->age, &drops) : SETTLE_ACK, r ? NS_PER_S / 2 : 0);
+	else
+		settle_put(in, d, in_put_pack(in, p, pack->pack, d->age));
 }
 
 static void put_assembled(struct in *in, struct partial *m)
@@ -403,7 +399,7 @@ static void put(struct in *in, struct delivery *d)
 	else if (p.chunks > 1)
 		put_chunk(in, d, &p);
 	else
-		put_whole(in, d, &p);
+		settle_put(in, d, in_put(in, &p, in_patience(in)));
 }
 
 /* Chunks whose others do not come go back, and end when they are old. */
@@ -509,14 +505,33 @@ static void tidy(struct in *in)
 	in->tidy_at = start + TIDY_TIME + 10 * took;
 }
 
+bool in_is_stale(const struct in *in)
+{
+	return in->l->r->kind == KIND_WORK &&
+	       in->link != __atomic_load_n(&in->l->b->link_count, __ATOMIC_RELAXED);
+}
+
+static void give_back(struct in *in, struct delivery *d)
+{
+	settle(in, d, in_is_stale(in) ? SETTLE_FORGET : SETTLE_NAK, in->full ? NS_PER_S / 2 : 0);
+}
+
+void in_give_back_rest(struct in *in)
+{
+	for (unsigned int i = in->at + 1; i < in->n; i++)
+		give_back(in, &in->batch[i]);
+	in->n = in->at + 1;
+}
+
 static void fetch(struct in *in)
 {
 	const struct bridge *b = in->l->b;
 	struct delivery d[BATCH];
 	char why[ENGINE_TEXT] = "";
-	uint64_t link = __atomic_load_n(&b->link_count, __ATOMIC_RELAXED);
-	int n = b->ops->fetch(b->e, in->l->nr, d, BATCH, FETCH_MS, why);
+	int n;
 
+	in->link = __atomic_load_n(&b->link_count, __ATOMIC_RELAXED);
+	n = b->ops->fetch(b->e, in->l->nr, d, BATCH, FETCH_MS, why);
 	if (n < 0) {
 		if (n == -ENXIO)
 			in->declared = false;
@@ -529,12 +544,8 @@ static void fetch(struct in *in)
 	in->n = n;
 	for (in->at = 0; in->at < in->n; in->at++) {
 		in_progress(in);
-		/* while the link was away another host got it */
-		if (in->l->r->kind == KIND_WORK &&
-		    link != __atomic_load_n(&b->link_count, __ATOMIC_RELAXED))
-			settle(in, &d[in->at], SETTLE_FORGET, 0);
-		else if (stopping(b) || !local_is_open(&in->local) || in->full)
-			settle(in, &d[in->at], SETTLE_NAK, in->full ? NS_PER_S / 2 : 0);
+		if (in_is_stale(in) || stopping(b) || !local_is_open(&in->local) || in->full)
+			give_back(in, &d[in->at]);
 		else
 			put(in, &d[in->at]);
 	}

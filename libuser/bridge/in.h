@@ -19,10 +19,20 @@ struct in {
 	int64_t declare_at, open_at, look_at, progress_at, tidy_at;
 	struct delivery *batch; /* what was fetched */
 	unsigned int at, n; /* this one is in work, of so many */
+	uint64_t link; /* that they came over */
 };
 
 /* Lets the engine know of all that is held, lest it gives it to another. */
 void in_progress(struct in *in);
+
+/* Of work: the link was away since the batch came, and another host got what is left of it. */
+bool in_is_stale(const struct in *in);
+
+/* What of the batch comes behind the one in work: before that takes long */
+void in_give_back_rest(struct in *in);
+
+/* May another host have room for a message of @age that is too long for the queue here? */
+bool in_others_may(const struct in *in, int64_t age);
 
 /* Room in the local queue, waited for until @until. Return: 0, or a negative errno. */
 int in_loan(struct in *in, const struct parcel *p, struct ipcx_msg *m, int64_t until);

@@ -12,8 +12,11 @@
 
 #include "in.h"
 
+#define BACK_TIME (5 * NS_PER_S) /* for what of a pack has no room, then all of it goes back */
+
 struct pack {
 	struct parcel *p;
+	int64_t age;
 	unsigned int n;
 	struct ipcx_msg m[PACK_MAX];
 	unsigned int loaned;
@@ -35,12 +38,12 @@ static bool is_wanted(struct in *in, struct parcel *p, int64_t age)
 	return false;
 }
 
-/* Return: 0 too if it can never be there, which is counted. */
-static int put_one(struct in *in, const struct parcel *p, int64_t until)
+/* Return: 0 too if it can never be there, nor elsewhere, which is counted. */
+static int put_one(struct in *in, const struct parcel *p, int64_t age)
 {
-	int r = in_put(in, p, until);
+	int r = in_put(in, p, in_patience(in));
 
-	if (r != -EMSGSIZE)
+	if (r != -EMSGSIZE || in_others_may(in, age))
 		return r;
 	lane_drop(in->l, DROP_OVERSIZED);
 	return 0;
@@ -85,39 +88,52 @@ static unsigned int commit_loaned(struct in *in, struct pack *k)
 	return i;
 }
 
-/* To the engine, or if that takes nothing, as when it is full, to the local queue when that does */
-static int hand_back(struct in *in, const struct parcel *p, uint64_t link)
+/*
+ * To the engine, or if that refuses it, as when it is full, to the local queue when that has room.
+ * What the engine may have without a word that it has must not be here, too.
+ */
+static int hand_back(struct in *in, const struct pack *k, unsigned int i, int64_t until)
 {
 	const struct bridge *b = in->l->b;
+	bool silent = false;
 	int r;
 
 	do {
 		in_progress(in);
-		if (!b->ops->store(b->e, in->l->nr, p)) {
+		r = b->ops->store(b->e, in->l->nr, &k->p[i]);
+		if (!r) {
 			count(&in->l->n.returned);
 			return 0;
 		}
-		r = put_one(in, p, in_patience(in));
-	} while (r == -ETIMEDOUT && !stopping(b) &&
-		 link == __atomic_load_n(&b->link_count, __ATOMIC_RELAXED));
-	return r;
+		silent |= r == -ETIMEDOUT;
+		if (!silent) {
+			r = put_one(in, &k->p[i], k->age);
+			if (r != -ETIMEDOUT && r != -EMSGSIZE)
+				return r;
+		}
+		sleep_ms(20);
+	} while (!stopping(b) && link_up(b) && !in_is_stale(in) && now_ns() < until);
+	return silent ? -ETIMEDOUT : r;
 }
 
 static int put_work(struct in *in, struct pack *k)
 {
-	uint64_t link = __atomic_load_n(&in->l->b->link_count, __ATOMIC_RELAXED);
 	int r = loan_some(in, k);
 	unsigned int done = r ? 0 : commit_loaned(in, k);
+	int64_t until = now_ns() + BACK_TIME;
 
-	in->full |= !r && done < k->n;
+	if (r || done == k->n)
+		return r;
+	in->full = true;
+	in_give_back_rest(in);
 	for (unsigned int i = done; i < k->n && !r; i++)
-		r = hand_back(in, &k->p[i], link);
+		r = hand_back(in, k, i, until);
 	return r;
 }
 
 int in_put_pack(struct in *in, struct parcel *p, unsigned int n, int64_t age)
 {
-	struct pack k = { .p = p };
+	struct pack k = { .p = p, .age = age };
 	int r = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
@@ -129,6 +145,6 @@ int in_put_pack(struct in *in, struct parcel *p, unsigned int n, int64_t age)
 	if (in->l->r->kind == KIND_WORK)
 		return put_work(in, &k);
 	for (unsigned int i = 0; i < k.n && !r; i++)
-		r = put_one(in, &p[i], in_patience(in));
+		r = put_one(in, &p[i], age);
 	return r;
 }

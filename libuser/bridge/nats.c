@@ -93,10 +93,11 @@ static int publish(struct engine *e, unsigned int rule, const struct parcel *p, 
 	return s == NATS_OK ? 0 : -EIO;
 }
 
-/* Return: whether the server knows its id of an earlier time; or a negative errno */
+/* Return: whether the server knows its id of an earlier time; or as store() */
 static int store_round(struct engine *e, const char *subject, const struct parcel *p)
 {
 	jsPubAck *ack = NULL;
+	jsErrCode code = 0;
 	jsPubOptions o;
 	natsMsg *m;
 	natsStatus s;
@@ -107,10 +108,10 @@ static int store_round(struct engine *e, const char *subject, const struct parce
 	s = make_msg(&m, subject, NULL, p, true);
 	if (s != NATS_OK)
 		return -EIO;
-	s = js_PublishMsg(&ack, e->js, m, &o, NULL);
+	s = js_PublishMsg(&ack, e->js, m, &o, &code);
 	natsMsg_Destroy(m);
 	if (s != NATS_OK)
-		return -EIO;
+		return code || s == NATS_NO_RESPONDERS ? -EAGAIN : -ETIMEDOUT;
 	known = ack->Duplicate;
 	jsPubAck_Destroy(ack);
 	return known;
@@ -125,9 +126,12 @@ static int store(struct engine *e, unsigned int rule, const struct parcel *p)
 	subject_of(e, rule, p, subject, sizeof(subject));
 	again.round++;
 	pthread_rwlock_rdlock(&e->lock);
-	r = e->js ? store_round(e, subject, p) : -ENOTCONN;
+	/* in between it would be kept, and sent when the link is there again */
+	r = e->js && natsConnection_Status(e->nc) == NATS_CONN_STATUS_CONNECTED ?
+		    store_round(e, subject, p) :
+		    -ENOTCONN;
 	if (r > 0 && __atomic_load_n(&e->route[rule].replicas, __ATOMIC_RELAXED) > 1)
-		r = store_round(e, subject, &again); /* see ack_error() */
+		r = store_round(e, subject, &again) < 0 ? -ETIMEDOUT : 0; /* see ack_error() */
 	pthread_rwlock_unlock(&e->lock);
 	return r < 0 ? r : 0;
 }

@@ -505,7 +505,7 @@ def example(dir):
         wait(lambda: gamma.status()["server"]["messages"] == 1)  # the last price
         drain(g_j, 0)
         w = Wire(s, user="gamma", **{"pass": "secret"})
-        w.socket.sendall(b"PUB ipcx.shop.jobs.m 2\r\nhi\r\n")
+        w.socket.sendall(b"PUB ipcx.shop.prices.m 2\r\nhi\r\n")
         wait(lambda: b"Permissions Violation" in w.socket.recv(65536))
     s2 = Bridge(dir, "nobody", s, "queue jobs work out", start=False)
     s2.start()

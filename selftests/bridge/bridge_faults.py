@@ -2,6 +2,7 @@
 """
 More tests of bridge.py: what must not go round, hold others up, get lost or stay for ever.
 """
+import json
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from bridge_util import BUILD, LONG, TOP, Bridge, Server, Wire, crc32c, drain, ipcx, receiver, sender, test, topic, two, wait
+from bridge_util import BUILD, LONG, SCHEME, TOP, Bridge, Server, Wire, crc32c, drain, ipcx, receiver, sender, test, topic, two, wait
 
 
 def exact(dir, hosts):
@@ -214,6 +215,81 @@ def beside_late(dir):
         job.head()
         assert q.recv(LONG) == b"onetwo"
     wait(lambda: a.status()["server"]["messages"] == 0)
+
+
+@test
+def store_mute(dir):
+    """What the server has stored without a word is not put into the local queue, too."""
+    s = Server(dir + "/s")
+    with sender("aj") as out, receiver("bj", 4) as q:
+        a, b = Bridge(dir, "a", s, "queue jobs work out local shm:aj"), Bridge(dir, "b", s, "queue jobs work in local shm:bj")
+        one_by_one(out, 2, b)
+        a.end()
+        for i in range(20):
+            out.send(b"%d" % i, LONG)
+        a.start()  # a pack, for two of which there is room
+        wait(lambda: "full" in b.rule("jobs")["state_in"])
+        s.child.send_signal(signal.SIGSTOP)
+        os.waitpid(s.child.pid, os.WUNTRACED)  # all of its threads
+        got = drain(q, 4, pause=0)
+        time.sleep(2.5)
+        s.child.send_signal(signal.SIGCONT)
+        got += drain(q, 22 - len(got))
+        assert sorted(got) == sorted([b"first"] * 2 + [b"%d" % i for i in range(20)]), got
+        assert b.rule("jobs")["copies"] == 0, b.rule("jobs")  # of what another host could have got
+    assert a.rule("jobs")["acked"] < 20 and b.rule("jobs")["returned"], a.rule("jobs")
+
+
+@test
+def pack_too_long(dir):
+    """A job of a pack too long for one host's queue is not dropped when the server takes nothing."""
+    s = Server(dir + "/s")
+    w = Wire(s)
+    stream = {"name": "ipcx_test_jobs", "subjects": ["ipcx.test.jobs.>"], "retention": "limits", "storage": "file",
+              "discard": "new", "duplicate_window": 7200 * 10 ** 9}
+
+    def ask(what, **more):
+        w.put(f"$JS.API.STREAM.{what}.ipcx_test_jobs", json.dumps(dict(stream, **more)).encode())
+        w.done()
+    with sender("aj") as out, receiver("cj") as at_c, \
+            ipcx.Queue.open(SCHEME + "bj", ipcx.CREATE | ipcx.RECV, msg_max=1000) as at_b:
+        for n in range(16):
+            out.send(bytes(5000 if n == 1 else n), LONG)
+        ask("CREATE")
+        a = Bridge(dir, "a", s, "queue jobs work out local shm:aj")
+        wait(lambda: a.rule("jobs")["out"] == 16)
+        ask("UPDATE", max_msg_size=100)
+        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", start=False)
+        b.start()
+        assert at_b.recv(LONG) == bytes(0)
+        time.sleep(0.5)
+        ask("UPDATE", max_msg_size=-1)
+        wait(lambda: b.rule("jobs")["returned"])
+        Bridge(dir, "c", s, "queue jobs work in local shm:cj")
+        assert at_c.recv(LONG) == bytes(5000)
+    assert a.rule("jobs")["acked"] == 1 and b.rule("jobs")["dropped"]["oversized"] == 0, b.rule("jobs")
+
+
+@test
+def taker_full(dir):
+    """A host that may not publish and is full holds back only what is in its queue."""
+    s = Server(dir + "/s", more="""
+        authorization: { users: [
+            { user: b, password: secret, permissions: { publish: { deny: "ipcx.test.jobs.m" } } }
+            { user: all, password: secret }
+        ] }""")
+    with open(dir + "/password", "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+        f.write("secret\n")
+    with sender("aj") as out, receiver("bj", 4) as at_b, receiver("cj", 100) as at_c:
+        for i in range(60):
+            out.send(b"%d" % i, LONG)
+        b = Bridge(dir, "b", s, f"user b {dir}/password", "queue jobs work in local shm:bj")
+        Bridge(dir, "a", s, f"user all {dir}/password", "queue jobs work out local shm:aj")
+        wait(lambda: b.rule("jobs")["in"] == 4)
+        Bridge(dir, "c", s, f"user all {dir}/password", "queue jobs work in local shm:cj")
+        got = set(drain(at_c, 56, timeout=8))
+        assert len(got) >= 56 and len(got | set(drain(at_b, 4))) == 60, len(got)
+    assert b.rule("jobs")["returned"] > 0
 
 
 @test
