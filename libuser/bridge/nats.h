@@ -22,12 +22,14 @@
  * struct route - what a rule has there
  * @stream: its name
  * @subject: of messages; chunks apart have another at the end
- * @replicas: servers that store a message
+ * @replicas: servers that store a message, as was told last
+ * @created: when it was, by the server's clock
  * @floor: the last message that all hosts have, by the least that was told since
  * @floor_since: seconds
  * @mark: last messages stored at two times, the earlier one first, for orphans()
  * @mark_at: seconds, when the next is to be
- * @chunk: the first chunk that lay beside its head, 0: there was none; tidy_lock guards these six
+ * @chunk: the first chunk that lay beside its head, 0: there was none; tidy_lock guards
+ *	these, and @created
  * @durable: name of its consumer
  * @inbox: where messages that were asked for come; this and the rest is of the thread that takes
  *	from there
@@ -38,7 +40,7 @@
  */
 struct route {
 	char stream[NATS_NAME], subject[NATS_NAME], durable[UUID_TEXT], inbox[96];
-	int64_t replicas, floor_since, mark_at;
+	int64_t replicas, created, floor_since, mark_at;
 	uint64_t floor, mark[2], chunk;
 	natsSubscription *sub;
 	unsigned int asked;

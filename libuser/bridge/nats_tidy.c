@@ -22,6 +22,7 @@
 
 /* What is known of a stream and of all that take from it */
 struct progress {
+	int64_t created; /* 0: nobody tells */
 	uint64_t first, last; /* message stored */
 	uint64_t floor; /* up to this one all are had; 0: none is, or somebody does not tell */
 	bool idle; /* all that were stored are had */
@@ -48,14 +49,15 @@ static int servers_away(const jsClusterInfo *c)
 	return away + !(c->Leader && c->Leader[0]);
 }
 
-static bool look_at_stream(struct engine *e, const struct route *t, jsOptions *o,
-			   struct progress *p)
+static bool look_at_stream(struct engine *e, struct route *t, jsOptions *o, struct progress *p)
 {
 	jsStreamInfo *info = NULL;
 
 	if (js_GetStreamInfo(&info, e->js, t->stream, o, NULL) != NATS_OK)
 		return false;
+	__atomic_store_n(&t->replicas, info->Config->Replicas, __ATOMIC_RELAXED);
 	p->away = servers_away(info->Cluster);
+	p->created = info->Created;
 	p->first = info->State.FirstSeq;
 	p->last = info->State.LastSeq;
 	jsStreamInfo_Destroy(info);
@@ -78,7 +80,7 @@ static bool look_at_consumer(struct engine *e, const struct route *t, const char
 }
 
 /* What was stored after those who take have told is not had, so the stream comes last. */
-static struct progress look(struct engine *e, const struct route *t)
+static struct progress look(struct engine *e, struct route *t)
 {
 	struct progress p = { .floor = UINT64_MAX, .idle = true, .away = -1 };
 	jsConsumerNamesList *names = NULL;
@@ -95,6 +97,20 @@ static struct progress look(struct engine *e, const struct route *t)
 		good = false;
 	jsConsumerNamesList_Destroy(names);
 	return good ? p : (struct progress){ .away = p.away };
+}
+
+/* A stream that was made anew, or is one of an earlier time, has other messages at the numbers. */
+static void forget_another(struct engine *e, struct route *t, const struct progress *p)
+{
+	pthread_mutex_lock(&e->tidy_lock);
+	if (p->created && (p->created != t->created || p->last < t->mark[1])) {
+		t->created = p->created;
+		t->floor = 0;
+		t->mark[0] = 0;
+		t->mark[1] = 0;
+		t->chunk = 0;
+	}
+	pthread_mutex_unlock(&e->tidy_lock);
 }
 
 /* The number of the first chunk that lies beside its head, 0 for none. Return: whether it is told */
@@ -207,10 +223,12 @@ int nats_tidy(struct engine *e, unsigned int rule)
 	enum kind kind = e->conf->rule[rule].kind;
 	struct progress p;
 	uint64_t floor = 0, old = 0;
-	bool one = __atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2;
+	bool one;
 
 	pthread_rwlock_rdlock(&e->lock);
 	p = look(e, t);
+	forget_another(e, t, &p);
+	one = __atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2;
 	if (kind != KIND_LATEST)
 		floor = settled(e, t, p.floor);
 	if (kind == KIND_WORK && (floor || one)) {
@@ -220,8 +238,8 @@ int nats_tidy(struct engine *e, unsigned int rule)
 	}
 	floor = floor > old ? floor : old;
 	/* with an empty stream no server of a cluster catches up that was away */
-	if (!one && floor >= p.last)
-		floor = p.last - 1;
+	if (floor >= p.last)
+		floor = one ? p.last : p.last - 1;
 	if (floor >= p.first && p.last)
 		purge(e, t, floor);
 	pthread_rwlock_unlock(&e->lock);
