@@ -72,7 +72,7 @@ enum settle {
  * @get: a chunk that was stored apart from its head, as a delivery to be forgotten; -ENOENT: there
  *	is none
  * @remove: the chunk of that number goes
- * @purge: the chunks of a message go, of which there are so many at most
+ * @purge: a chunk that was stored apart from its head goes, if it is there: 0, or a negative errno
  * @tidy: what all hosts have may go; called now and then, and when a parcel was refused. How many
  *	of the servers that store the rule's parcels are away or behind; -1: none tells
  * @answer: sends an answer to the host @origin, which is not stored
@@ -93,7 +93,7 @@ struct engine_ops {
 	int (*get)(struct engine *e, unsigned int rule, const char *id, uint32_t chunk,
 		   struct delivery *d);
 	void (*remove)(struct engine *e, unsigned int rule, uint64_t number);
-	void (*purge)(struct engine *e, unsigned int rule, const char *id, uint32_t chunks);
+	int (*purge)(struct engine *e, unsigned int rule, const char *id, uint32_t chunk);
 	int (*tidy)(struct engine *e, unsigned int rule);
 	int (*answer)(struct engine *e, const char *origin, const struct parcel *p);
 	size_t (*payload_max)(struct engine *e);

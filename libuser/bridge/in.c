@@ -15,7 +15,6 @@
 #define PROGRESS (3 * NS_PER_S / 2) /* to tell the engine that it goes on */
 #define PARTIAL_TIME (30 * NS_PER_S) /* without a chunk, then those that came go back */
 #define PARTIAL_AGE (3600 * NS_PER_S) /* of a chunk whose others never came */
-#define TOO_LONG_AGE (60 * NS_PER_S) /* of a job for which another host may have room */
 #define TIDY_TIME (2 * NS_PER_S)
 
 static void settle(struct in *in, struct delivery *d, enum settle how, int64_t delay)
@@ -119,11 +118,6 @@ int in_commit(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 	window_done(in->l->w, p);
 	count(&in->l->n.in);
 	return 0;
-}
-
-bool in_others_may(const struct in *in, int64_t age)
-{
-	return in->l->r->kind == KIND_WORK && age <= TOO_LONG_AGE;
 }
 
 /* Why a message of @age could not be put into the queue: what becomes of it */
@@ -275,12 +269,22 @@ static enum reason gather(struct in *in, const struct parcel *head, char *to, ui
 	return parcel_crc(0, to, have) == head->crc ? DROP_NONE : DROP_CRC;
 }
 
+/* The chunks that a head tells of; what is left is found by tidy() */
+static void purge(struct in *in, const struct parcel *head)
+{
+	const struct bridge *b = in->l->b;
+	int r = 0;
+
+	for (uint32_t i = 0; i < head->chunks && !r && !stopping(b); i++) {
+		in_progress(in);
+		r = b->ops->purge(b->e, in->l->nr, head->id, i);
+	}
+}
+
 /* Of no use to anybody: it and its chunks go */
 static void drop_head(struct in *in, struct delivery *d, const struct parcel *p, enum reason why)
 {
-	const struct bridge *b = in->l->b;
-
-	b->ops->purge(b->e, in->l->nr, p->id, p->chunks);
+	purge(in, p);
 	drop(in, d, why);
 }
 
@@ -313,9 +317,11 @@ static void put_gathered(struct in *in, struct delivery *d, const struct parcel 
 		else
 			settle(in, d, how, NS_PER_S / 2);
 	} else {
-		for (uint32_t i = 0; i < p->chunks; i++)
-			b->ops->remove(b->e, in->l->nr, numbers[i]);
 		settle(in, d, SETTLE_ACK, 0);
+		for (uint32_t i = 0; i < p->chunks && !stopping(b); i++) {
+			in_progress(in);
+			b->ops->remove(b->e, in->l->nr, numbers[i]);
+		}
 	}
 }
 
@@ -362,7 +368,6 @@ static enum reason check(const struct in *in, const struct delivery *d, struct p
 
 static void put(struct in *in, struct delivery *d)
 {
-	const struct bridge *b = in->l->b;
 	struct parcel p;
 	enum reason why = check(in, d, &p);
 	enum seen seen;
@@ -388,7 +393,7 @@ static void put(struct in *in, struct delivery *d)
 	if (seen == SEEN_DONE) {
 		count(&in->l->n.copies);
 		if (p.head)
-			b->ops->purge(b->e, in->l->nr, p.id, p.chunks);
+			purge(in, &p);
 		settle(in, d, SETTLE_ACK, 0);
 		return;
 	}

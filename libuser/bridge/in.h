@@ -9,6 +9,7 @@
 #include "calls.h"
 
 #define PATIENCE NS_PER_S /* with a full local queue, before deliveries go back */
+#define TOO_LONG_AGE (60 * NS_PER_S) /* of a job for which another host may have room */
 
 struct in {
 	struct lane *l;
@@ -32,7 +33,10 @@ bool in_is_stale(const struct in *in);
 void in_give_back_rest(struct in *in);
 
 /* May another host have room for a message of @age that is too long for the queue here? */
-bool in_others_may(const struct in *in, int64_t age);
+static inline bool in_others_may(const struct in *in, int64_t age)
+{
+	return in->l->r->kind == KIND_WORK && age <= TOO_LONG_AGE;
+}
 
 /* Room in the local queue, waited for until @until. Return: 0, or a negative errno. */
 int in_loan(struct in *in, const struct parcel *p, struct ipcx_msg *m, int64_t until);

@@ -411,21 +411,17 @@ static void remove_chunk(struct engine *e, unsigned int rule, uint64_t number)
 	pthread_rwlock_unlock(&e->lock);
 }
 
-/* One by one: for a purge by subject nats-server 2.9 gives no storage back. */
-static void purge(struct engine *e, unsigned int rule, const char *id, uint32_t chunks)
+/* By its number: for a purge by subject nats-server 2.9 gives no storage back. */
+static int purge(struct engine *e, unsigned int rule, const char *id, uint32_t chunk)
 {
 	struct delivery d;
+	int r = get(e, rule, id, chunk, &d);
 
-	for (uint32_t i = 0; i < chunks; i++) {
-		int r = get(e, rule, id, i, &d);
-
-		if (r == -ENOENT)
-			continue;
-		if (r)
-			return; /* nats_tidy() finds it */
-		settle(e, &d, SETTLE_FORGET, 0);
-		remove_chunk(e, rule, d.number);
-	}
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	settle(e, &d, SETTLE_FORGET, 0);
+	remove_chunk(e, rule, d.number);
+	return 0;
 }
 
 static int answer(struct engine *e, const char *origin, const struct parcel *p)

@@ -201,13 +201,20 @@ static void retry_later(struct out *o, struct slot *s)
 	set_state(o, s, SLOT_LATER);
 }
 
-static void drop(struct out *o, struct slot *s, enum reason why)
+static void purge(struct out *o, const struct slot *s)
 {
 	const struct bridge *b = o->l->b;
+	int r = 0;
 
+	for (uint32_t i = 0; i < s->p.chunks && !r && !stopping(b); i++)
+		r = b->ops->purge(b->e, o->l->nr, s->p.id, i);
+}
+
+static void drop(struct out *o, struct slot *s, enum reason why)
+{
 	lane_drop(o->l, why);
 	if (s->stored && s->have && o->l->r->kind != KIND_LATEST)
-		b->ops->purge(b->e, o->l->nr, s->p.id, s->p.chunks);
+		purge(o, s);
 	release(o, s);
 }
 
@@ -255,10 +262,8 @@ static int64_t chunks_keep(const struct out *o)
 /* All chunks go again; the engine must not take them for copies. */
 static void begin_anew(struct out *o, struct slot *s, uint32_t chunks)
 {
-	const struct bridge *b = o->l->b;
-
 	if (s->have && o->l->r->kind != KIND_LATEST)
-		b->ops->purge(b->e, o->l->nr, s->p.id, s->p.chunks);
+		purge(o, s);
 	o->chunked -= s->p.chunks > 1;
 	free(s->stored);
 	s->stored = chunks > 1 ? calloc(chunks, 1) : NULL;
