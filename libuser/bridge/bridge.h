@@ -50,7 +50,7 @@ struct counts {
 	uint64_t in_flight; /* now */
 	uint64_t waiting; /* chunks, now, whose message is not whole */
 	uint64_t asked_ms; /* how long the engine took lately to tell how far all are */
-	uint64_t away; /* servers, now, that store its parcels, and are not there or behind */
+	uint64_t away; /* servers, now, that store its parcels, and are not there, behind or mute */
 	uint64_t dropped[DROP_COUNT];
 };
 

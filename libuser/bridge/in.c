@@ -467,6 +467,7 @@ static bool is_ready(struct in *in)
 			opened(in);
 	}
 	if (!link_up(b)) {
+		count_set(&in->l->n.away, b->conf->replicas);
 		lane_state(in->l, LANE_IN, "waits for the engine");
 	} else if (!in->declared && now >= in->declare_at) {
 		in->declare_at = now + NS_PER_S;
@@ -504,8 +505,7 @@ static void tidy(struct in *in)
 		return;
 	away = in->l->b->ops->tidy(in->l->b->e, in->l->nr);
 	took = now_ns() - start;
-	if (away >= 0)
-		count_set(&in->l->n.away, away);
+	count_set(&in->l->n.away, away >= 0 ? (unsigned int)away : in->l->b->conf->replicas);
 	count_set(&in->l->n.asked_ms, took / NS_PER_MS);
 	in->tidy_at = start + TIDY_TIME + 10 * took;
 }

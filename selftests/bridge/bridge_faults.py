@@ -336,15 +336,15 @@ def alerts(dir):
     s = Server(dir + "/s")
     a = Bridge(dir, "a", s, "queue q work in local shm:aq")
 
-    def tells(link, runs):
+    def tells(link, runs, away):
         text = a.ask("metrics").stdout
-        return f"ipcx_bridge_link_up {link}\n" in text and \
+        return f"ipcx_bridge_link_up {link}\n" in text and f'ipcx_bridge_away{{rule="q"}} {away}\n' in text and \
             f'ipcx_bridge_runs{{rule="q",direction="in"}} {runs}\n' in text
-    assert tells(1, 1) and 'ipcx_bridge_away{rule="q"} 0\n' in a.ask("metrics").stdout
+    assert wait(lambda: tells(1, 1, 0))
     s.end()
-    wait(lambda: tells(0, 0))
+    wait(lambda: tells(0, 0, 1))
     s.again()
-    wait(lambda: tells(1, 1))
+    wait(lambda: tells(1, 1, 0))
 
 
 @test
