@@ -113,7 +113,7 @@ static void forget_another(struct engine *e, struct route *t, const struct progr
 	pthread_mutex_unlock(&e->tidy_lock);
 }
 
-/* The number of the first chunk that lies beside its head, 0 for none. Return: whether it is told */
+/* The number of the first chunk beside its head, 0 for none. Return: whether it is told */
 static bool first_chunk(struct engine *e, const struct route *t, uint64_t *first)
 {
 	char subject[NATS_NAME + 32], request[NATS_NAME + 64];

@@ -420,7 +420,7 @@ enum reason parcel_read(struct parcel *p, const char *line, const void *data, si
 
 	if (n >= PARCEL_LINE || strncmp(line, "v=", 2))
 		return DROP_MALFORMED;
-	if (strncmp(line, "v=1 ", 4))
+	if (strncmp(line, "v=2 ", 4))
 		return DROP_VERSION;
 	memcpy(copy, line, n + 1);
 	*p = (struct parcel){ .chunks = 1, .ttl = -1, .pid = -1, .data = data, .size = size };

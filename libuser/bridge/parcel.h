@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PARCEL_VERSION 1
+#define PARCEL_VERSION 2
 #define PARCEL_HEADER "Ipcx" /* the header that has the line */
 #define PARCEL_LINE 1024 /* bytes of the line, the final NUL included */
 #define PARCEL_ID 160

@@ -362,7 +362,7 @@ def malformed(dir):
     uuid = "01234567-89ab-cdef-0123-456789abcdef"
 
     def line(n=0, **more):
-        keys = {"v": 1, "realm": "test", "host": "x", "id": f"{uuid}:0:0:{n}", "hops": 0,
+        keys = {"v": 2, "realm": "test", "host": "x", "id": f"{uuid}:0:0:{n}", "hops": 0,
                 "len": 2, "crc": f"{crc32c(b'ok'):08x}"}
         keys.update(more)
         return " ".join(f"{k}={v}" for k, v in keys.items() if v is not None)
@@ -374,7 +374,7 @@ def malformed(dir):
     w.put(at, b"ok", line(2, crc=None))
     w.put(at, b"ok", line(3, prio=32))
     w.put(at, b"ok", line(4, len=1 << 60))
-    w.put(at, b"ok", line(5, v=2))
+    w.put(at, b"ok", line(5, v=1))
     w.put(at, b"ok", line(6, realm="other"))
     w.put(at, b"ok", line(7, hops=8))
     w.put(at, b"no", line(8))

@@ -159,7 +159,7 @@ class Job:
 
     def __init__(self, server):
         self.ident = "01234567-89ab-cdef-0123-456789abcdef:0:0:1"
-        self.line = f"v=1 realm=test host=x id={self.ident} hops=0 len=6 crc={crc32c(b'onetwo'):08x} chunks=2"
+        self.line = f"v=2 realm=test host=x id={self.ident} hops=0 len=6 crc={crc32c(b'onetwo'):08x} chunks=2"
         self.wire = Wire(server)
 
     def chunk(self, i):
@@ -309,7 +309,7 @@ def orphans(dir):
         out.send(b"x" * 200000, LONG)
         wait(lambda: a.rule("jobs")["out"] == 101)
         for i in range(3):
-            w.put(f"ipcx.test.jobs.c.0123456789.{i}", b"orphan", "v=1")
+            w.put(f"ipcx.test.jobs.c.0123456789.{i}", b"orphan", "v=2")
         w.done()
         b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", program=program)
         time.sleep(5)  # several sweeps

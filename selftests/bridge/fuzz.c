@@ -184,7 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				feed(&a, &p);
 			}
 		} else {
-			snprintf(line, sizeof(line), "%s%.*s", data[0] & 128 ? "v=1 " : "", (int)n,
+			snprintf(line, sizeof(line), "%s%.*s", data[0] & 128 ? "v=2 " : "", (int)n,
 				 (const char *)data + 8);
 			if (!parcel_read(&p, line, "", 0))
 				check_parcel(&p, "", 0);
