@@ -212,7 +212,7 @@ static int attach_large(int end, uint32_t slot)
 /* Four regions in two messages. Return: 0, or the line that failed. */
 static int send_to_the_limit(void)
 {
-	struct end q = { .o = { .depth = 4, .msg_max = PAGE } }, more = {};
+	struct end q = { .o = { .depth = 4, .msg_max = PAGE } }, more = q;
 	struct ipcx_desc d[3];
 	int fd;
 
