@@ -110,19 +110,9 @@ static void endpoint_disown(struct ipcx_endpoint *ep)
  * Who was revoked may have pinned any page that it could see. No slot has a writer now who would
  * get it back as it is: the next loan of each drops what is pinned.
  */
-static void queue_distrust(struct ipcx_queue *q)
+static void slot_distrust(struct ipcx_slot *slot)
 {
-	u32 at = 0;
-
-	while (at < q->arena.depth) {
-		u32 end = min(at + REAP_BATCH, q->arena.depth);
-
-		spin_lock(&q->lock);
-		for (; at < end; at++)
-			ipcx_slot_set_writer(&q->slots.slot[at], NULL);
-		spin_unlock(&q->lock);
-		cond_resched();
-	}
+	ipcx_slot_set_writer(slot, NULL);
 }
 
 static void count_revoked(struct ipcx_queue *q, int n)
@@ -173,7 +163,7 @@ static bool endpoint_end(struct ipcx_endpoint *ep, struct ipcx_revocation *r)
 	if (ep->rights & IPCX_OPEN_SEND)
 		ipcx_credit_detach(ep);
 	if (r)
-		queue_distrust(q);
+		ipcx_queue_each_slot(q, slot_distrust);
 	ipcx_end_close(&ep->end, r);
 	ipcx_object_leave(&q->obj);
 	return true;

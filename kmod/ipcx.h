@@ -391,6 +391,7 @@ void ipcx_queue_depth_max_set(u32 max);
 void ipcx_queue_msg_max_set(u64 max);
 long ipcx_queue_open(struct file *dev, void __user *arg);
 long ipcx_queue_stat(struct ipcx_endpoint *ep, void __user *arg);
+void ipcx_queue_each_slot(struct ipcx_queue *q, void (*fn)(struct ipcx_slot *slot));
 void ipcx_endpoint_count(struct ipcx_endpoint *ep, int n);
 
 /* close.c: how an endpoint ends */

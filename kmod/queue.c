@@ -74,19 +74,23 @@ static u64 table_bytes(u32 depth)
 	return (u64)depth * sizeof(struct ipcx_slot);
 }
 
-#define SPEND_BATCH 64 /* slots that are looked at under one hold of the lock */
+#define EACH_BATCH 64 /* slots under one hold of the lock */
 
-/* Nobody takes a message any more, also from another queue's that comes too late to this one. */
-static void queue_spend(struct ipcx_queue *q)
+/**
+ * ipcx_queue_each_slot() - do something to every slot
+ * @q: the queue, not locked
+ * @fn: what, under the lock, which is let go of now and then
+ */
+void ipcx_queue_each_slot(struct ipcx_queue *q, void (*fn)(struct ipcx_slot *slot))
 {
 	u32 at = 0;
 
 	while (at < q->arena.depth) {
-		u32 end = min(at + SPEND_BATCH, q->arena.depth);
+		u32 end = min(at + EACH_BATCH, q->arena.depth);
 
 		spin_lock(&q->lock);
 		for (; at < end; at++)
-			ipcx_slot_spend(&q->slots.slot[at]);
+			fn(&q->slots.slot[at]);
 		spin_unlock(&q->lock);
 		cond_resched();
 	}
@@ -107,7 +111,8 @@ static void queue_over(struct ipcx_object *obj)
 	unused = !q->revoked; /* or it counts until the last such file is closed */
 	spin_unlock(&q->lock);
 	cancel_delayed_work_sync(&q->expire);
-	queue_spend(q);
+	/* nobody takes a message any more, also of those that come too late as dead letters */
+	ipcx_queue_each_slot(q, ipcx_slot_spend);
 	if (q->dead_letter)
 		ipcx_object_leave(&q->dead_letter->obj);
 	if (unused)
