@@ -26,7 +26,7 @@ static void tell(struct ipcx_shm_answers *all)
 
 static struct ipcx_shm_answers *answers_of(const struct ipcx_topic *t, unsigned int ring)
 {
-	return ipcx_answers(t, IPCX_TOPIC_MAP_READER + 2 * ring);
+	return ipcx_answers(t, ipcx_topic_map_of(ring));
 }
 
 /* Its caller has given it up, and learns that it has its place back. Return: whether it had. */

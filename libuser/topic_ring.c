@@ -103,12 +103,34 @@ static void ask_who(struct ipcx_topic *t, unsigned int ring, struct ipcx_topic_r
 	reader->from.gid = who.out_gid;
 }
 
+/*
+ * Applications see a topic's messages where they can write nothing. But of what could be written
+ * some processors' caches get a line for themselves when it is read, and the publisher then gets it
+ * back in a fraction of the time. So the library reads @cells through a map of its own, where there
+ * may be one: the kernel lets nobody write there.
+ */
+static int map_reader(struct ipcx_topic *t, unsigned int ring, struct ipcx_ring **cells)
+{
+	unsigned int which = ipcx_topic_map_of(ring);
+	struct ipcx_topic_map *shown = &t->map[which], *own = &t->map[which + 2];
+	int both = PROT_READ | PROT_WRITE;
+	int r = ipcx_topic_map_ring(t, which, ring, t->queue ? both : PROT_READ);
+
+	*cells = shown->addr;
+	if (r || t->queue || !t->shm)
+		return r;
+	r = ipcx_topic_map(t, which + 2, shown->offset, shown->len, both);
+	*cells = own->addr;
+	return r;
+}
+
 /* Begins to read a ring, from where the kernel has put the cursor. */
 static int attach(struct ipcx_topic *t, unsigned int ring, uint64_t id)
 {
 	struct ipcx_topic_reader *reader = &t->reader[ring];
-	unsigned int which = IPCX_TOPIC_MAP_READER + 2 * ring;
-	int r = ipcx_topic_map_ring(t, which, ring, t->queue ? PROT_READ | PROT_WRITE : PROT_READ);
+	struct ipcx_topic_map *shown = &t->map[ipcx_topic_map_of(ring)];
+	struct ipcx_ring *cells;
+	int r = map_reader(t, ring, &cells);
 
 	if (r)
 		return r;
@@ -118,9 +140,11 @@ static int attach(struct ipcx_topic *t, unsigned int ring, uint64_t id)
 	reader->id = id;
 	reader->alive = id;
 	reader->ring = ring;
-	reader->payload = t->map[which + 1].addr;
+	reader->payload = shown[1].addr;
+	if (!t->copies)
+		reader->shown = (char *)shown->addr - (char *)cells;
 	ask_who(t, ring, reader);
-	ipcx_sub_set_up(reader->sub, t->map[which].addr, t->o.out_depth, ring, t->page,
+	ipcx_sub_set_up(reader->sub, cells, t->o.out_depth, ring, t->page,
 			t->map[IPCX_TOPIC_MAP_CONTROL].addr, dir_of(t), t->flags & IPCX_LOSSY);
 	t->rings[t->nrings++] = reader;
 	if (!t->queue)

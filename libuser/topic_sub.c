@@ -12,7 +12,7 @@
 ipcx_hot bool find_data(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
 			const struct ipcx_taken *taken, void **data)
 {
-	*data = (void *)taken->cell;
+	*data = (char *)taken->cell + reader->shown;
 	if (ipcx_usual(taken->len <= t->cell_max)) {
 		if (ipcx_unlikely(!taken->len))
 			*data = NULL;

@@ -78,6 +78,42 @@ TEST_F(shm, stays)
 }
 
 /* What others may have put there is not followed, and not used. */
+/* Return: whether an application could write there */
+static bool writable(int fd, void *data)
+{
+	char c = 'x';
+
+	return pwrite(fd, &c, 1, 0) == 1 && (pread(fd, data, 1, 0) == 1 || errno != EFAULT);
+}
+
+/* What was taken lies where its application writes nothing, short and long. */
+TEST_F(shm, taken_is_read_only)
+{
+	IPCX_TOPIC_OPTS(opts, .msg_max = 4096);
+	unsigned int create = IPCX_CREATE | IPCX_SUBSCRIBE | IPCX_EPHEMERAL;
+	const size_t lens[] = { 1, 40, IPCX_CELL_DATA, 4096 };
+	int fd = memfd_create("one byte", MFD_CLOEXEC);
+	struct ipcx_msg m = {}, taken = {};
+	struct ipcx_topic *pub, *sub;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ipcx_topic_open(&sub, URI, create, &opts));
+	ASSERT_EQ(0, ipcx_topic_open(&pub, URI, IPCX_PUBLISH, NULL));
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(0, ipcx_topic_loan(pub, lens[i], &m, 0));
+		EXPECT_TRUE(writable(fd, m.data));
+		memset(m.data, 'a' + i, lens[i]);
+		ASSERT_EQ(0, ipcx_topic_commit(pub, &m));
+		ASSERT_EQ(0, ipcx_topic_next(sub, &taken, 0));
+		EXPECT_EQ(lens[i], taken.len);
+		EXPECT_EQ('a' + i, ((char *)taken.data)[lens[i] - 1]);
+		EXPECT_FALSE(writable(fd, taken.data));
+	}
+	ipcx_topic_close(pub);
+	ipcx_topic_close(sub);
+	close(fd);
+}
+
 TEST_F(shm, hostile_files)
 {
 	struct ipcx_topic *t;
