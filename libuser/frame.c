@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #include "frame.h"
@@ -21,18 +22,24 @@
 
 #define KEPT_MAX 16384 /* bytes of a buffer that waits for its next use */
 
-struct wire {
-	uint32_t magic;
-	uint8_t version, kind, prio, has;
-	uint32_t chunk, data_sum;
-	uint64_t len, offset, id, tag, call;
-	int64_t expires;
-	uint32_t deliveries, mailbox;
-	uint16_t flags, zero;
-	uint32_t head_sum;
+/* Eight bytes each, in pairs where it says so: the lower half comes first. */
+enum {
+	WORD_KIND, /* MAGIC, then a byte each: VERSION, kind, prio, HAS_SUM or 0 */
+	WORD_CHUNK, /* bytes in this frame, their sum */
+	WORD_LEN,
+	WORD_OFFSET,
+	WORD_ID,
+	WORD_TAG,
+	WORD_CALL,
+	WORD_EXPIRES,
+	WORD_DELIVERIES, /* deliveries, mailbox */
+	WORD_FLAGS, /* flags of 16 bits, 16 zeros, the sum of all before */
+	WORDS
 };
 
-_Static_assert(sizeof(struct wire) == IPCX_FRAME_SIZE, "no holes");
+#define SUMMED (WORD_FLAGS * 8 + 4) /* bytes of a head that its own sum covers */
+
+_Static_assert(WORDS * 8 == IPCX_FRAME_SIZE, "all of a head");
 
 static uint32_t table[8][256];
 
@@ -65,6 +72,14 @@ static __attribute__((target("sse4.2"))) uint32_t by_instruction(const unsigned 
 
 		memcpy(&v, p, sizeof(v));
 		c = __builtin_ia32_crc32di(c, v);
+	}
+	if (len >= 4) {
+		uint32_t v;
+
+		memcpy(&v, p, sizeof(v));
+		c = __builtin_ia32_crc32si(c, v);
+		len -= 4;
+		p += 4;
 	}
 	while (len--)
 		c = __builtin_ia32_crc32qi(c, *p++);
@@ -112,7 +127,13 @@ static uint32_t crc32c(const void *data, size_t len)
 
 static struct ipcx_buffer *init(struct ipcx_buffer *b, size_t len, size_t size)
 {
-	memset(b, 0, offsetof(struct ipcx_buffer, wire));
+	b->next = NULL;
+	b->number = 0;
+	b->peer = 0;
+	b->deadline = 0;
+	b->state = 0;
+	b->seq = 0;
+	b->head = (struct ipcx_head){ 0 };
 	b->room = len;
 	b->size = size;
 	b->fd = -1;
@@ -139,11 +160,23 @@ void ipcx_buffer_free(struct ipcx_buffer *b)
 	free(b);
 }
 
+/* Puts @b where one is kept. Return: what was there. */
+static struct ipcx_buffer *keep(struct ipcx_buffer **kept, struct ipcx_buffer *b)
+{
+	struct ipcx_buffer *before;
+
+	if (!__libc_single_threaded)
+		return __atomic_exchange_n(kept, b, __ATOMIC_ACQ_REL);
+	before = *kept;
+	*kept = b;
+	return before;
+}
+
 struct ipcx_buffer *ipcx_buffer_get(struct ipcx_buffer **kept, size_t len)
 {
 	struct ipcx_buffer *b;
 
-	b = kept && len <= KEPT_MAX ? __atomic_exchange_n(kept, NULL, __ATOMIC_ACQUIRE) : NULL;
+	b = kept && len <= KEPT_MAX ? keep(kept, NULL) : NULL;
 	if (b && b->size >= len)
 		return init(b, len, b->size);
 	free(b);
@@ -153,34 +186,44 @@ struct ipcx_buffer *ipcx_buffer_get(struct ipcx_buffer **kept, size_t len)
 void ipcx_buffer_put(struct ipcx_buffer **kept, struct ipcx_buffer *b)
 {
 	if (b && kept && b->size <= KEPT_MAX && b->fd < 0)
-		b = __atomic_exchange_n(kept, b, __ATOMIC_ACQ_REL);
+		b = keep(kept, b);
 	ipcx_buffer_free(b);
+}
+
+static void put_word(char wire[IPCX_FRAME_SIZE], int word, uint64_t value)
+{
+	value = htole64(value);
+	memcpy(wire + word * 8, &value, sizeof(value));
+}
+
+static uint64_t get_word(const char wire[IPCX_FRAME_SIZE], int word)
+{
+	uint64_t value;
+
+	memcpy(&value, wire + word * 8, sizeof(value));
+	return le64toh(value);
+}
+
+static uint64_t pair(uint32_t lower, uint32_t upper)
+{
+	return (uint64_t)upper << 32 | lower;
 }
 
 void ipcx_frame_pack(char wire[IPCX_FRAME_SIZE], const struct ipcx_head *h, const void *chunk,
 		     bool sum)
 {
-	struct wire w = {
-		.magic = htole32(MAGIC),
-		.version = VERSION,
-		.kind = h->kind,
-		.prio = h->prio,
-		.has = sum ? HAS_SUM : 0,
-		.chunk = htole32(h->chunk),
-		.data_sum = sum ? htole32(crc32c(chunk, h->chunk)) : 0,
-		.len = htole64(h->len),
-		.offset = htole64(h->offset),
-		.id = htole64(h->id),
-		.tag = htole64(h->tag),
-		.call = htole64(h->call),
-		.expires = htole64(h->expires),
-		.deliveries = htole32(h->deliveries),
-		.mailbox = htole32(h->mailbox),
-		.flags = htole16(h->flags),
-	};
-
-	w.head_sum = htole32(crc32c(&w, offsetof(struct wire, head_sum)));
-	memcpy(wire, &w, sizeof(w));
+	put_word(wire, WORD_KIND,
+		 pair(MAGIC, VERSION | h->kind << 8 | h->prio << 16 | (sum ? HAS_SUM << 24 : 0)));
+	put_word(wire, WORD_CHUNK, pair(h->chunk, sum ? crc32c(chunk, h->chunk) : 0));
+	put_word(wire, WORD_LEN, h->len);
+	put_word(wire, WORD_OFFSET, h->offset);
+	put_word(wire, WORD_ID, h->id);
+	put_word(wire, WORD_TAG, h->tag);
+	put_word(wire, WORD_CALL, h->call);
+	put_word(wire, WORD_EXPIRES, h->expires);
+	put_word(wire, WORD_DELIVERIES, pair(h->deliveries, h->mailbox));
+	put_word(wire, WORD_FLAGS, h->flags);
+	put_word(wire, WORD_FLAGS, pair(h->flags, crc32c(wire, SUMMED)));
 }
 
 /* Only that there is no reply has a reason, and that says one. */
@@ -208,26 +251,26 @@ static bool makes_sense(const struct ipcx_head *h)
 
 static int unpack(struct ipcx_head *h, const char wire[IPCX_FRAME_SIZE], uint64_t msg_max)
 {
-	struct wire w;
+	uint64_t kind = get_word(wire, WORD_KIND), flags = get_word(wire, WORD_FLAGS);
+	uint64_t deliveries = get_word(wire, WORD_DELIVERIES);
 
-	memcpy(&w, wire, sizeof(w));
-	if (w.magic != htole32(MAGIC) || w.version != VERSION || w.zero || w.has & ~HAS_SUM)
+	if ((kind & 0xffffffffff) != pair(MAGIC, VERSION) || kind >> 56 & ~HAS_SUM)
 		return -EPROTO;
-	if (w.head_sum != htole32(crc32c(&w, offsetof(struct wire, head_sum))))
+	if (flags >> 16 & 0xffff || flags >> 32 != crc32c(wire, SUMMED))
 		return -EPROTO;
 	*h = (struct ipcx_head){
-		.kind = w.kind,
-		.prio = w.prio,
-		.flags = le16toh(w.flags),
-		.deliveries = le32toh(w.deliveries),
-		.mailbox = le32toh(w.mailbox),
-		.chunk = le32toh(w.chunk),
-		.len = le64toh(w.len),
-		.offset = le64toh(w.offset),
-		.id = le64toh(w.id),
-		.tag = le64toh(w.tag),
-		.call = le64toh(w.call),
-		.expires = le64toh(w.expires),
+		.kind = kind >> 40,
+		.prio = kind >> 48,
+		.flags = flags,
+		.deliveries = deliveries,
+		.mailbox = deliveries >> 32,
+		.chunk = get_word(wire, WORD_CHUNK),
+		.len = get_word(wire, WORD_LEN),
+		.offset = get_word(wire, WORD_OFFSET),
+		.id = get_word(wire, WORD_ID),
+		.tag = get_word(wire, WORD_TAG),
+		.call = get_word(wire, WORD_CALL),
+		.expires = get_word(wire, WORD_EXPIRES),
 	};
 	if (!makes_sense(h))
 		return -EPROTO;
@@ -283,11 +326,10 @@ struct ipcx_buffer *ipcx_assemble_end(struct ipcx_assembly *a, const struct ipcx
 				      const char wire[IPCX_FRAME_SIZE], int *err)
 {
 	struct ipcx_buffer *b = a->b;
-	struct wire w;
 
-	memcpy(&w, wire, sizeof(w));
 	*err = 0;
-	if (w.has & HAS_SUM && le32toh(w.data_sum) != crc32c(b->data + a->have, h->chunk)) {
+	if (get_word(wire, WORD_KIND) >> 56 & HAS_SUM &&
+	    get_word(wire, WORD_CHUNK) >> 32 != crc32c(b->data + a->have, h->chunk)) {
 		ipcx_assemble_drop(a);
 		*err = -EBADMSG;
 		return NULL;

@@ -25,35 +25,36 @@ static void check(bool good, const char *what)
 /* A head as a sender would have packed it, if @repair; changed at one place, it is refused. */
 static void feed_head(char wire[IPCX_FRAME_SIZE], unsigned int repair)
 {
+	uint64_t w[WORDS], kind;
 	struct ipcx_head h;
-	struct wire w;
 
-	memcpy(&w, wire, sizeof(w));
 	if (!(repair & 1))
 		return;
-	w.magic = htole32(MAGIC);
-	w.version = VERSION;
-	w.has &= HAS_SUM;
-	w.zero = 0;
+	for (int i = 0; i < WORDS; i++)
+		w[i] = get_word(wire, i);
+	w[WORD_KIND] = (w[WORD_KIND] & 0x1ffff0000000000) | pair(MAGIC, VERSION);
+	w[WORD_FLAGS] &= 0xffff;
 	if (repair & 2) {
-		w.kind = 1 + w.kind % IPCX_FRAME_CUT;
-		if (w.kind != IPCX_FRAME_ERROR)
-			w.flags = 0;
+		kind = 1 + (w[WORD_KIND] >> 40 & 0xff) % IPCX_FRAME_CUT;
+		w[WORD_KIND] = (w[WORD_KIND] & 0x11f00ffffffffff) | kind << 40;
+		if (kind != IPCX_FRAME_ERROR)
+			w[WORD_FLAGS] = 0;
 		else if (repair & 16)
-			w.flags = htole16(IPCX_CANCELED);
-		w.prio %= 32;
-		w.expires &= htole64(INT64_MAX);
-		w.len = htole64(le64toh(w.len) % (MSG_MAX + 1000));
-		w.chunk = htole32(le32toh(w.chunk) % 300);
+			w[WORD_FLAGS] = IPCX_CANCELED;
+		w[WORD_EXPIRES] &= INT64_MAX;
+		w[WORD_LEN] %= MSG_MAX + 1000;
+		w[WORD_CHUNK] = pair((uint32_t)w[WORD_CHUNK] % 300, w[WORD_CHUNK] >> 32);
 		if (repair & 4)
-			w.offset = 0;
+			w[WORD_OFFSET] = 0;
 		if (repair & 8)
-			w.id = 0;
+			w[WORD_ID] = 0;
 	}
-	w.head_sum = htole32(crc32c(&w, offsetof(struct wire, head_sum)));
-	memcpy(wire, &w, sizeof(w));
-	w.head_sum ^= htole32(1U << repair % 32);
-	check(ipcx_frame_unpack(&h, (char *)&w, MSG_MAX) == -EPROTO, "a wrong sum is believed");
+	for (int i = 0; i < WORDS; i++)
+		put_word(wire, i, w[i]);
+	w[WORD_FLAGS] |= (uint64_t)crc32c(wire, SUMMED) << 32;
+	put_word(wire, WORD_FLAGS, w[WORD_FLAGS] ^ 1ULL << (32 + repair % 32));
+	check(ipcx_frame_unpack(&h, wire, MSG_MAX) == -EPROTO, "a wrong sum is believed");
+	put_word(wire, WORD_FLAGS, w[WORD_FLAGS]);
 }
 
 static void check_message(const struct ipcx_buffer *b)
