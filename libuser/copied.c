@@ -65,10 +65,6 @@ int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags
 	c->mech = mech;
 	c->base.fd = -1;
 	c->base.flags = flags;
-	pthread_mutex_init(&c->sending, NULL);
-	pthread_mutex_init(&c->receiving, NULL);
-	pthread_mutex_init(&c->answering, NULL);
-	pthread_mutex_init(&c->lock, NULL);
 	c->set = -1;
 	c->beside = -1;
 	c->ready_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -157,7 +153,7 @@ void ipcx_copied_polled(struct ipcx_queue *q)
 	/* who receives a long message does not keep him, but the first time */
 	if (c->set < 0 || __atomic_load_n(&c->polled, __ATOMIC_ACQUIRE))
 		return;
-	pthread_mutex_lock(&c->receiving);
+	ipcx_lock(&c->receiving);
 	if (!c->polled) {
 		if ((!c->mech->polled || c->mech->polled(c)) &&
 		    (!epoll_ctl(q->fd, EPOLL_CTL_ADD, c->set, &ev) || errno == EEXIST))
@@ -165,7 +161,7 @@ void ipcx_copied_polled(struct ipcx_queue *q)
 		else
 			ipcx_copied_signal(c->ready_event, true);
 	}
-	pthread_mutex_unlock(&c->receiving);
+	ipcx_unlock(&c->receiving);
 }
 
 static void close_mailboxes(struct ipcx_buffer *b)
@@ -285,7 +281,7 @@ int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadl
 			r = c->mech->send(c, b);
 		if (r && request)
 			ipcx_copied_withdraw(c, b->head.call);
-		pthread_mutex_unlock(&c->sending);
+		ipcx_unlock(&c->sending);
 		if (r == -EPIPE && !torn) {
 			torn = true;
 			continue;
@@ -354,7 +350,7 @@ static void put_ready(struct ipcx_copied *c, struct ipcx_buffer *b)
 	bool prio = c->base.ops->caps & IPCX_CAP_PRIORITY;
 	struct ipcx_buffer **p = &c->ready;
 
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	if (!c->ready)
 		ipcx_copied_signal(c->ready_event, true);
 	while (*p && (prio && (*p)->head.prio != b->head.prio ? (*p)->head.prio > b->head.prio :
@@ -362,21 +358,21 @@ static void put_ready(struct ipcx_copied *c, struct ipcx_buffer *b)
 		p = &(*p)->next;
 	b->next = *p;
 	*p = b;
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 }
 
 static struct ipcx_buffer *take_ready(struct ipcx_copied *c)
 {
 	struct ipcx_buffer *b;
 
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	b = c->ready;
 	if (b) {
 		c->ready = b->next;
 		if (!c->ready)
 			ipcx_copied_signal(c->ready_event, false);
 	}
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 	return b;
 }
 
@@ -422,10 +418,10 @@ static int get_first(struct ipcx_copied *c, bool take, size_t len_max, struct ip
 			return *b ? 0 : -EAGAIN;
 		IPCX_COUNT(c->stats.expired, 1);
 		/* a mechanism that answers may need the lock */
-		pthread_mutex_unlock(&c->receiving);
+		ipcx_unlock(&c->receiving);
 		ipcx_copied_refuse(c, *b, IPCX_EXPIRED);
 		ipcx_buffer_free(*b);
-		pthread_mutex_lock(&c->receiving);
+		ipcx_lock(&c->receiving);
 	}
 }
 
@@ -434,13 +430,13 @@ static int take_one(struct ipcx_copied *c, size_t len_max, struct ipcx_msg *m)
 	struct ipcx_buffer *b;
 	int r;
 
-	pthread_mutex_lock(&c->receiving);
+	ipcx_lock(&c->receiving);
 	r = get_first(c, true, len_max, &b);
 	if (!r && b->head.len > len_max) {
 		put_ready(c, b);
 		r = -EMSGSIZE;
 	}
-	pthread_mutex_unlock(&c->receiving);
+	ipcx_unlock(&c->receiving);
 	if (r)
 		return r;
 	ipcx_copied_hold(c, b, IPCX_HELD_LEASE);
@@ -531,7 +527,7 @@ int ipcx_copied_peek(struct ipcx_queue *q, struct ipcx_msg *m)
 
 	if (r)
 		return r;
-	pthread_mutex_lock(&c->receiving);
+	ipcx_lock(&c->receiving);
 	r = get_first(c, false, SIZE_MAX, &b);
 	if (!r) {
 		ipcx_copied_fill(c, m, b);
@@ -539,7 +535,7 @@ int ipcx_copied_peek(struct ipcx_queue *q, struct ipcx_msg *m)
 		memset(m->priv, 0, sizeof(m->priv));
 		put_ready(c, b);
 	}
-	pthread_mutex_unlock(&c->receiving);
+	ipcx_unlock(&c->receiving);
 	return r;
 }
 
@@ -550,7 +546,7 @@ int ipcx_copied_stat(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 
 	if (q->fd < 0)
 		return -EBADF;
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	*stats = c->stats;
 	stats->loaned = c->loans;
 	for (struct ipcx_buffer *b = c->ready; b; b = b->next)
@@ -559,7 +555,7 @@ int ipcx_copied_stat(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 		stats->answers++;
 	for (struct ipcx_pending *p = c->pending; p; p = p->next)
 		stats->requests++;
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 	stats->queued += c->mech->queued(c);
 	return 0;
 }

@@ -7,9 +7,8 @@
 #ifndef IPCX_COPIED_H
 #define IPCX_COPIED_H
 
-#include <pthread.h>
-
 #include "frame.h"
+#include "lock.h"
 #include "transport.h"
 
 #define IPCX_MSG_MAX_DEFAULT (64ULL << 20)
@@ -18,13 +17,25 @@
 #define IPCX_STALL_NS INT64_C(1000000000)
 
 /*
- * For how long it is believed that there is room and somebody receives, where that was seen: a loan
- * does not ask each time. To send tells it, so at worst a commit waits or fails that need not have.
+ * Ticks of the processor, whose counter costs half as much as a clock. None ticks slower than once
+ * in a nanosecond, or much faster than four times: where no more is meant than "a moment ago".
  */
-#define IPCX_BELIEVED_NS 100000
+static inline uint64_t ipcx_copied_ticks(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+/*
+ * For how long, in ticks, it is believed that there is room and somebody receives, where that was
+ * seen: a loan does not ask each time. To send tells it, so at worst a commit waits or fails that
+ * need not have.
+ */
+#define IPCX_BELIEVED_TICKS 250000
 
 /* Statistics, from any thread */
-#define IPCX_COUNT(word, n) __atomic_add_fetch(&(word), n, __ATOMIC_RELAXED)
+#define IPCX_COUNT(word, n) \
+	((void)(__libc_single_threaded ? ((word) += (n)) : \
+					 __atomic_add_fetch(&(word), n, __ATOMIC_RELAXED)))
 
 enum ipcx_way { IPCX_WAY_SEND, IPCX_WAY_RECEIVE, IPCX_WAY_ANSWER };
 
@@ -73,7 +84,8 @@ struct ipcx_patience {
  * @numbers: the last number of a buffer
  * @calls: the last number of a request
  * @loans: buffers on loan
- * @believed: until when a loan need not look whether something can be sent; from any thread
+ * @believed: when it was seen that something can be sent, so that a loan need not look; in ticks,
+ *	from any thread
  * @kept: see ipcx_buffer_get(); from any thread
  * @to_receive: of those who receive, and
  * @to_send: of those who send; hints, from any thread
@@ -86,13 +98,12 @@ struct ipcx_patience {
 struct ipcx_copied {
 	struct ipcx_queue base;
 	const struct ipcx_mech *mech;
-	pthread_mutex_t sending, receiving, answering, lock;
+	struct ipcx_lock sending, receiving, answering, lock;
 	struct ipcx_buffer *held[IPCX_HELD_LISTS], *ready, *answers;
 	struct ipcx_pending *pending;
 	unsigned int answerers, loans, waiting;
 	int set, beside, ready_event, answer_event;
-	uint64_t numbers, calls, received;
-	int64_t believed;
+	uint64_t numbers, calls, received, believed;
 	struct ipcx_buffer *kept;
 	struct ipcx_patience to_receive, to_send;
 	bool polled, forked;
@@ -170,7 +181,7 @@ int ipcx_copied_wait_a_little(int fd, short events, int64_t until);
 int ipcx_copied_get(struct ipcx_copied *c,
 		    int (*get)(struct ipcx_copied *c, struct ipcx_buffer **b), bool answer,
 		    struct ipcx_buffer **b);
-int ipcx_copied_lock_until(pthread_mutex_t *lock, int64_t deadline);
+int ipcx_copied_lock_until(struct ipcx_lock *l, int64_t deadline);
 int ipcx_copied_begin_to_send(struct ipcx_copied *c, int64_t deadline);
 bool ipcx_copied_signal(int event, bool on);
 struct ipcx_buffer *ipcx_copied_find(struct ipcx_copied *c, const struct ipcx_msg *m, int states);
@@ -187,14 +198,15 @@ static inline int ipcx_copied_loans(const struct ipcx_copied *c)
 }
 
 /* Any thread. Return: whether a loan need not look. */
-static inline bool ipcx_copied_believes(const struct ipcx_copied *c, int64_t now)
+static inline bool ipcx_copied_believes(const struct ipcx_copied *c, uint64_t ticks)
 {
-	return now < __atomic_load_n(&c->believed, __ATOMIC_RELAXED);
+	return ticks - __atomic_load_n(&c->believed, __ATOMIC_RELAXED) < IPCX_BELIEVED_TICKS;
 }
 
-static inline void ipcx_copied_believe(struct ipcx_copied *c, int64_t until)
+/* What was seen at @ticks, or 0: no more. */
+static inline void ipcx_copied_believe(struct ipcx_copied *c, uint64_t ticks)
 {
-	__atomic_store_n(&c->believed, until, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->believed, ticks, __ATOMIC_RELAXED);
 }
 
 /* copied.c, for copied_call.c */

@@ -61,13 +61,13 @@ int ipcx_copied_expect(struct ipcx_copied *c, struct ipcx_buffer *b, bool call)
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	p->call = ++c->calls;
 	p->waiting = call;
 	p->next = c->pending;
 	c->pending = p;
 	b->head.call = p->call;
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 	return 0;
 }
 
@@ -77,7 +77,7 @@ void ipcx_copied_withdraw(struct ipcx_copied *c, uint64_t call)
 	struct ipcx_pending **p, *gone;
 	struct ipcx_buffer **b, *late = NULL;
 
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	p = find_call(c, call);
 	gone = *p;
 	if (gone)
@@ -88,7 +88,7 @@ void ipcx_copied_withdraw(struct ipcx_copied *c, uint64_t call)
 	if (late)
 		*b = late->next;
 	tell_waiters(c);
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 	free(gone);
 	ipcx_buffer_free(late);
 }
@@ -126,11 +126,11 @@ static void fail_call(struct ipcx_copied *c, const struct ipcx_pending *p)
 /* There will be no answer to anything that was sent. */
 void ipcx_copied_lost(struct ipcx_copied *c)
 {
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	for (struct ipcx_pending *p = c->pending; p; p = p->next)
 		fail_call(c, p);
 	tell_waiters(c);
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 }
 
 /* Under answering. Does a server have what is pending, or the queue? */
@@ -138,7 +138,7 @@ static void look_for_servers(struct ipcx_copied *c)
 {
 	int64_t now = ipcx_copied_now();
 
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	for (struct ipcx_pending *p = c->pending; p; p = p->next) {
 		int r = c->mech->server(c, p->call);
 
@@ -151,7 +151,7 @@ static void look_for_servers(struct ipcx_copied *c)
 			fail_call(c, p);
 		}
 	}
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 }
 
 /* Under answering: @b has come. A real one counts more than the news of a death. */
@@ -159,14 +159,14 @@ void ipcx_copied_answered(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct ipcx_buffer **p = &c->answers, *dead;
 
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	while (*p && ((*p)->head.call != b->head.call || (*p)->head.flags != IPCX_OWNERDEAD))
 		p = &(*p)->next;
 	dead = *find_call(c, b->head.call) ? *p : NULL; /* nor is one that was put back replaced */
 	if (dead)
 		*p = dead->next;
 	put_answer(c, b);
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 	ipcx_buffer_free(dead);
 }
 
@@ -176,7 +176,7 @@ int ipcx_copied_read_answers(struct ipcx_copied *c)
 	struct ipcx_buffer *b;
 	int r;
 
-	pthread_mutex_lock(&c->answering);
+	ipcx_lock(&c->answering);
 	r = ipcx_copied_get(c, c->mech->answer, true, &b);
 	if (r == -EAGAIN && c->mech->server) {
 		look_for_servers(c);
@@ -187,10 +187,10 @@ int ipcx_copied_read_answers(struct ipcx_copied *c)
 		ipcx_copied_lost(c);
 	if (!r)
 		ipcx_copied_answered(c, b);
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	tell_waiters(c);
-	pthread_mutex_unlock(&c->lock);
-	pthread_mutex_unlock(&c->answering);
+	ipcx_unlock(&c->lock);
+	ipcx_unlock(&c->answering);
 	return r == -EOWNERDEAD ? 0 : r;
 }
 
@@ -200,7 +200,7 @@ static struct ipcx_buffer *take_answer(struct ipcx_copied *c, uint64_t call)
 	struct ipcx_pending **p = NULL, *gone = NULL;
 	struct ipcx_buffer **b, *answer;
 
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	for (b = &c->answers; *b; b = &(*b)->next) {
 		p = find_call(c, (*b)->head.call);
 		if (call ? (*b)->head.call == call : !*p || !(*p)->waiting)
@@ -214,7 +214,7 @@ static struct ipcx_buffer *take_answer(struct ipcx_copied *c, uint64_t call)
 			*p = gone->next;
 		tell_waiters(c);
 	}
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 	free(gone);
 	return answer;
 }
@@ -222,11 +222,11 @@ static struct ipcx_buffer *take_answer(struct ipcx_copied *c, uint64_t call)
 /* It is the next that is taken by who asks for any. */
 void ipcx_copied_put_back(struct ipcx_copied *c, struct ipcx_buffer *answer)
 {
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	answer->next = c->answers;
 	c->answers = answer;
 	tell_waiters(c);
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 }
 
 static int wait_for_answer(struct ipcx_copied *c, uint64_t call, int64_t deadline,
@@ -270,7 +270,7 @@ static int begin_waiting(struct ipcx_copied *c, uint64_t call, bool begin)
 	struct ipcx_pending *p;
 	int r = 0;
 
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	p = *find_call(c, call);
 	if (!p)
 		r = -ENOENT;
@@ -278,7 +278,7 @@ static int begin_waiting(struct ipcx_copied *c, uint64_t call, bool begin)
 		r = -EBUSY;
 	else
 		p->waiting = begin;
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 	return r;
 }
 

@@ -5,6 +5,7 @@
  * LOCKS: see struct ipcx_copied.
  */
 #include <errno.h>
+#include <linux/time_types.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -16,6 +17,7 @@
 #define LOOK_AGAIN_NS INT64_C(10000000) /* where nothing can be polled */
 #define LOOK_NS INT64_C(20000000) /* how often to look whether the other end lives */
 #define MOMENT_NS 200000 /* a thread that sends a short message is through */
+#define SLEEP_MAX_NS INT64_C(1000000000000) /* at once, which fits into any word */
 #define LOOKS 16 /* before a sleep: they take about as long as to fall asleep and to wake up */
 #define PAUSES 10 /* between them */
 #define SKIP_MAX 1023
@@ -120,20 +122,31 @@ int ipcx_copied_get(struct ipcx_copied *c,
 }
 
 /* Return: 0, or -ETIMEDOUT at @deadline. */
-int ipcx_copied_lock_until(pthread_mutex_t *lock, int64_t deadline)
+int ipcx_copied_lock_until(struct ipcx_lock *l, int64_t deadline)
 {
-	struct timespec ts = { deadline / 1000000000, deadline % 1000000000 };
+	struct __kernel_old_timespec ts; /* that of SYS_futex, whatever libc's is */
 
-	return -pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &ts);
+	if (ipcx_trylock(l))
+		return 0;
+	while (__atomic_exchange_n(&l->word, 2, __ATOMIC_ACQUIRE)) {
+		int64_t left = deadline - ipcx_copied_now();
+
+		if (left <= 0)
+			return -ETIMEDOUT;
+		if (left > SLEEP_MAX_NS)
+			left = SLEEP_MAX_NS;
+		ts.tv_sec = left / 1000000000;
+		ts.tv_nsec = left % 1000000000;
+		syscall(SYS_futex, &l->word, FUTEX_WAIT_PRIVATE, 2, &ts, NULL, 0);
+	}
+	return 0;
 }
 
 /* Locks sending. Return: 0, -EAGAIN for IPCX_NOWAIT, -ETIMEDOUT. */
 int ipcx_copied_begin_to_send(struct ipcx_copied *c, int64_t deadline)
 {
-	if (!pthread_mutex_trylock(&c->sending))
+	if (ipcx_trylock(&c->sending))
 		return 0;
-	if (deadline == IPCX_FOREVER)
-		return -pthread_mutex_lock(&c->sending);
 	if (deadline != IPCX_NOWAIT)
 		return ipcx_copied_lock_until(&c->sending, deadline);
 	/* that another thread is sending does not mean that there is no room */
@@ -191,7 +204,7 @@ void ipcx_copied_hold(struct ipcx_copied *c, struct ipcx_buffer *b, int state)
 {
 	struct ipcx_buffer **list;
 
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	b->state = state;
 	b->number = ++c->numbers;
 	list = list_of(c, b->number);
@@ -199,7 +212,7 @@ void ipcx_copied_hold(struct ipcx_copied *c, struct ipcx_buffer *b, int state)
 	*list = b;
 	count_loan(c, state, 1);
 	c->stats.leased += state == IPCX_HELD_LEASE;
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 }
 
 /* Under lock: where @number is in a list, for one of @states; or NULL */
@@ -219,10 +232,10 @@ struct ipcx_buffer *ipcx_copied_find(struct ipcx_copied *c, const struct ipcx_ms
 
 	if (m->priv[IPCX_PRIV_HOLDER] != (uintptr_t)c)
 		return NULL;
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	p = find(c, m->priv[0], states);
 	b = p ? *p : NULL;
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 	return b;
 }
 
@@ -230,7 +243,7 @@ static struct ipcx_buffer *drop(struct ipcx_copied *c, uint64_t number, int stat
 {
 	struct ipcx_buffer **p, *b;
 
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	p = find(c, number, states);
 	b = p ? *p : NULL;
 	if (b) {
@@ -238,7 +251,7 @@ static struct ipcx_buffer *drop(struct ipcx_copied *c, uint64_t number, int stat
 		count_loan(c, b->state, -1);
 		c->stats.leased -= b->state == IPCX_HELD_LEASE;
 	}
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 	return b;
 }
 

@@ -276,7 +276,7 @@ static int mq_room(struct ipcx_copied *c, int64_t deadline)
 {
 	struct mq_queue *m = mq(c);
 	int room = __atomic_load_n(&m->room, __ATOMIC_RELAXED);
-	int64_t now = ipcx_copied_now();
+	uint64_t now = ipcx_copied_ticks();
 	struct mq_attr a;
 
 	(void)deadline;
@@ -286,7 +286,7 @@ static int mq_room(struct ipcx_copied *c, int64_t deadline)
 		return -errno;
 	room = a.mq_maxmsg - a.mq_curmsgs;
 	__atomic_store_n(&m->room, room, __ATOMIC_RELAXED);
-	ipcx_copied_believe(c, now + IPCX_BELIEVED_NS);
+	ipcx_copied_believe(c, now);
 	return room;
 }
 
@@ -413,10 +413,10 @@ static int mq_expect(struct ipcx_copied *c, struct ipcx_buffer *b)
 	while (!mq_getattr(m->mailbox, &a) && a.mq_curmsgs)
 		if (ipcx_copied_read_answers(c))
 			break;
-	pthread_mutex_lock(&c->lock);
+	ipcx_lock(&c->lock);
 	for (struct ipcx_pending *p = c->pending; p; p = p->next)
 		n++;
-	pthread_mutex_unlock(&c->lock);
+	ipcx_unlock(&c->lock);
 	return mq_getattr(m->mailbox, &a) || n >= a.mq_maxmsg ? -ENOBUFS : 0;
 }
 

@@ -120,7 +120,7 @@ static void hang_up(struct ipcx_stream *s)
 {
 	struct ipcx_buffer *b;
 
-	pthread_mutex_lock(&s->c.answering);
+	ipcx_lock(&s->c.answering);
 	shutdown(s->out.fd, SHUT_RDWR);
 	while (!ipcx_stream_answer(&s->c, &b))
 		ipcx_copied_answered(&s->c, b);
@@ -130,7 +130,7 @@ static void hang_up(struct ipcx_stream *s)
 	s->out.have = 0;
 	s->lost = true;
 	ipcx_copied_lost(&s->c);
-	pthread_mutex_unlock(&s->c.answering);
+	ipcx_unlock(&s->c.answering);
 }
 
 /* Whose is the connection? Return: whether it is of use. */
@@ -172,9 +172,9 @@ static int call_up(struct ipcx_stream *s)
 		return fd;
 	if (s->lost)
 		hang_up(s);
-	pthread_mutex_lock(&s->c.answering);
+	ipcx_lock(&s->c.answering);
 	install(s, fd);
-	pthread_mutex_unlock(&s->c.answering);
+	ipcx_unlock(&s->c.answering);
 	return 0;
 }
 
@@ -182,7 +182,7 @@ int ipcx_stream_room(struct ipcx_copied *c, int64_t deadline)
 {
 	struct ipcx_stream *s = stream(c);
 	struct pollfd p = { .events = POLLOUT | POLLRDHUP };
-	int64_t now = ipcx_copied_now();
+	uint64_t now = ipcx_copied_ticks();
 	int r;
 
 	if (ipcx_copied_believes(c, now))
@@ -197,8 +197,8 @@ int ipcx_stream_room(struct ipcx_copied *c, int64_t deadline)
 		hang_up(s);
 	/* TCP takes what is sent to who has just gone, and says nothing */
 	if (p.revents == POLLOUT && s->family == AF_UNIX)
-		ipcx_copied_believe(c, now + IPCX_BELIEVED_NS);
-	pthread_mutex_unlock(&c->sending);
+		ipcx_copied_believe(c, now);
+	ipcx_unlock(&c->sending);
 	if (r)
 		return r == -EAGAIN ? 0 : r;
 	return p.revents == POLLOUT ? INT_MAX : 0;

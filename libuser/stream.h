@@ -34,7 +34,7 @@ struct ipcx_conn {
 	uint64_t number;
 	int fd;
 	unsigned int users;
-	pthread_mutex_t replying;
+	struct ipcx_lock replying;
 	bool paused;
 	pid_t pid;
 	uid_t uid;
@@ -59,7 +59,7 @@ struct ipcx_conn {
  * @turn: where to begin to look for messages
  * @last: of @peers, the one whose short message came last, and who may have more; or NULL
  * @lone: of @peers, the only one, as long as nobody polls: it is not in the set; or NULL
- * @looked: when others were looked for last
+ * @looked: when others were looked for last, in ticks
  * @spare: with @packets, room for one frame of a peer, under receiving
  * @out: to who receives; its fd is -1 while there is none. Changed under sending and answering
  * @deaf: there was no descriptor for one more peer, so the listener is not polled
@@ -80,7 +80,7 @@ struct ipcx_stream {
 	bool packets, sum, deaf, ticking, waiting, lost;
 	int listener, timer;
 	unsigned int turn;
-	int64_t looked;
+	uint64_t looked;
 	char *spare;
 	struct ipcx_conn out, *peers, *over, *last, *lone;
 	uint64_t arrived, numbers;

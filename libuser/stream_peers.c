@@ -20,7 +20,7 @@
 #define UNFINISHED_MAX (256ULL << 20) /* bytes of messages on their way, if not told otherwise */
 #define TICK_NS 100000000 /* how often to look for what wakes nobody */
 #define MOMENT_NS 10000000 /* in which another thread that replies to the same caller is through */
-#define IN_A_ROW_NS 100000 /* in which one peer is read without a look at the others */
+#define IN_A_ROW_TICKS 250000 /* in which one peer is read without a look at the others */
 #define ROUNDS_MAX 64 /* of one receive: a peer that trickles does not keep it for ever */
 
 static struct ipcx_stream *stream(struct ipcx_copied *c)
@@ -99,6 +99,8 @@ static void count_arrived(struct ipcx_stream *s, struct ipcx_conn *conn, uint64_
 	uint64_t max = s->c.base.attr.bytes_max ? s->c.base.attr.bytes_max : UNFINISHED_MAX;
 	uint64_t now = arrived(conn);
 
+	if (!before && !now)
+		return;
 	s->arrived += now - before;
 	if (!before || now - conn->marked >= IPCX_CHUNK) {
 		conn->marked = now;
@@ -126,7 +128,6 @@ static void put_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
 		p = &(*p)->next;
 	*p = conn->next;
 	close(conn->fd);
-	pthread_mutex_destroy(&conn->replying);
 	free(conn);
 	if (s->deaf)
 		poll_listener(s, true);
@@ -222,7 +223,6 @@ static int accept_one(struct ipcx_stream *s)
 	conn->fd = fd;
 	conn->users = 1;
 	conn->in.kept = &s->c.kept;
-	pthread_mutex_init(&conn->replying, NULL);
 	s->peers = conn;
 	if (!ipcx_stream_connected(s, conn) || !poll_peer(s, conn, first))
 		drop_peer(s, conn);
@@ -258,12 +258,15 @@ static int read_peer(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_
 	return r;
 }
 
-/* One more of who has just sent a short one, without a look at the others. As read_peer(). */
+/*
+ * One more of who has just sent a short one, without a look at the others. As read_peer(), but
+ * -EAGAIN where it was not read.
+ */
 static int read_last(struct ipcx_stream *s, struct ipcx_buffer **b)
 {
-	int r = 0;
+	int r = -EAGAIN;
 
-	if (s->last && !s->last->paused && ipcx_copied_now() - s->looked < IN_A_ROW_NS)
+	if (s->last && !s->last->paused && ipcx_copied_ticks() - s->looked < IN_A_ROW_TICKS)
 		r = read_peer(s, s->last, b);
 	if (r > 0 && (*b)->head.len > IPCX_CHUNK)
 		s->last = NULL;
@@ -278,7 +281,7 @@ static int read_next(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_
 	if (r <= 0)
 		return r;
 	s->last = (*b)->head.len <= IPCX_CHUNK ? conn : NULL;
-	s->looked = ipcx_copied_now();
+	s->looked = ipcx_copied_ticks();
 	return r;
 }
 
@@ -291,12 +294,16 @@ int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
 	struct ipcx_stream *s = stream(c);
 	struct epoll_event ev[EVENTS];
+	uint64_t empty = 0;
 	int n, r, again = 1;
 
 	if (s->ticking)
 		look_again(s);
-	if (read_last(s, b) > 0)
+	r = read_last(s, b);
+	if (r > 0)
 		return 0;
+	if (!r && s->last)
+		empty = s->last->number;
 	for (int round = 0; again && round < ROUNDS_MAX; round++) {
 		n = epoll_wait(c->set, ev, EVENTS, 0);
 		again = n == EVENTS;
@@ -315,7 +322,9 @@ int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 				return 0;
 		}
 	}
-	return s->lone && read_next(s, s->lone, b) > 0 ? 0 : -EAGAIN;
+	if (!s->lone || s->lone->number == empty)
+		return -EAGAIN;
+	return read_next(s, s->lone, b) > 0 ? 0 : -EAGAIN;
 }
 
 /* Under receiving: somebody is to be told of all by one descriptor. */
@@ -333,14 +342,13 @@ static int send_reply(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx
 	int r;
 
 	if (!refusal)
-		pthread_mutex_lock(&conn->replying);
-	else if (pthread_mutex_trylock(&conn->replying) &&
-		 ipcx_copied_lock_until(&conn->replying, ipcx_copied_now() + MOMENT_NS))
+		ipcx_lock(&conn->replying);
+	else if (ipcx_copied_lock_until(&conn->replying, ipcx_copied_now() + MOMENT_NS))
 		return -ETIMEDOUT;
 	do {
 		r = ipcx_stream_write(s, conn->fd, b);
 	} while (r == -EAGAIN && !refusal && !ipcx_stream_wait_to_go_on(conn->fd, 0));
-	pthread_mutex_unlock(&conn->replying);
+	ipcx_unlock(&conn->replying);
 	return r;
 }
 
@@ -351,20 +359,20 @@ int ipcx_stream_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct
 	struct ipcx_conn *conn;
 	int r;
 
-	pthread_mutex_lock(&c->receiving);
+	ipcx_lock(&c->receiving);
 	for (conn = s->peers; conn && conn->number != request->peer; conn = conn->next)
 		;
 	if (conn)
 		conn->users++;
-	pthread_mutex_unlock(&c->receiving);
+	ipcx_unlock(&c->receiving);
 	if (!conn)
 		return 0;
 	r = send_reply(s, conn, b);
 	if (r)
 		shutdown(conn->fd, SHUT_RDWR);
-	pthread_mutex_lock(&c->receiving);
+	ipcx_lock(&c->receiving);
 	put_peer(s, conn);
-	pthread_mutex_unlock(&c->receiving);
+	ipcx_unlock(&c->receiving);
 	return r == -EPIPE || !r ? 0 : -ETIMEDOUT;
 }
 
