@@ -142,25 +142,34 @@ void ipcx_copied_close(struct ipcx_queue *q)
 }
 
 /*
- * Somebody wants to poll, see @set. Where that is not possible now he must look again and again, or
- * ask for the descriptor again.
+ * Under receiving: somebody wants to poll, see @set. Where that is not possible now he must look
+ * again and again, until it is when one looks.
  */
-void ipcx_copied_polled(struct ipcx_queue *q)
+static void poll_set(struct ipcx_copied *c)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
+	bool can = (!c->mech->polled || c->mech->polled(c)) &&
+		   (!epoll_ctl(c->base.fd, EPOLL_CTL_ADD, c->set, &ev) || errno == EEXIST);
+
+	ipcx_lock(&c->lock);
+	if (c->unpolled == can && !c->ready)
+		ipcx_copied_signal(c->ready_event, !can);
+	__atomic_store_n(&c->unpolled, !can, __ATOMIC_RELAXED);
+	ipcx_unlock(&c->lock);
+	if (can)
+		__atomic_store_n(&c->polled, true, __ATOMIC_RELEASE);
+}
+
+void ipcx_copied_polled(struct ipcx_queue *q)
+{
 	struct ipcx_copied *c = copied(q);
 
 	/* who receives a long message does not keep him, but the first time */
 	if (c->set < 0 || __atomic_load_n(&c->polled, __ATOMIC_ACQUIRE))
 		return;
 	ipcx_lock(&c->receiving);
-	if (!c->polled) {
-		if ((!c->mech->polled || c->mech->polled(c)) &&
-		    (!epoll_ctl(q->fd, EPOLL_CTL_ADD, c->set, &ev) || errno == EEXIST))
-			__atomic_store_n(&c->polled, true, __ATOMIC_RELEASE);
-		else
-			ipcx_copied_signal(c->ready_event, true);
-	}
+	if (!c->polled)
+		poll_set(c);
 	ipcx_unlock(&c->receiving);
 }
 
@@ -369,7 +378,7 @@ static struct ipcx_buffer *take_ready(struct ipcx_copied *c)
 	b = c->ready;
 	if (b) {
 		c->ready = b->next;
-		if (!c->ready)
+		if (!c->ready && !c->unpolled)
 			ipcx_copied_signal(c->ready_event, false);
 	}
 	ipcx_unlock(&c->lock);
@@ -431,6 +440,8 @@ static int take_one(struct ipcx_copied *c, size_t len_max, struct ipcx_msg *m)
 	int r;
 
 	ipcx_lock(&c->receiving);
+	if (ipcx_unlikely(c->unpolled))
+		poll_set(c);
 	r = get_first(c, true, len_max, &b);
 	if (!r && b->head.len > len_max) {
 		put_ready(c, b);
@@ -449,6 +460,9 @@ static int wait_for_message(struct ipcx_copied *c, int64_t deadline)
 {
 	int r;
 
+	/* that an event is readable tells nothing, see poll_set() */
+	if (__atomic_load_n(&c->unpolled, __ATOMIC_RELAXED))
+		return ipcx_copied_wait(-1, POLLIN, -1, deadline);
 	__atomic_add_fetch(&c->waiting, 1, __ATOMIC_SEQ_CST);
 	r = ipcx_copied_wait_soon(&c->to_receive, c->set, POLLIN,
 				  __atomic_load_n(&c->beside, __ATOMIC_SEQ_CST), deadline);

@@ -17,8 +17,8 @@
 #define IPCX_STALL_NS INT64_C(1000000000)
 
 /*
- * Ticks of the processor, whose counter costs half as much as a clock. None ticks slower than once
- * in a nanosecond, or much faster than four times: where no more is meant than "a moment ago".
+ * Ticks of the processor, whose counter costs half as much as a clock. None is slower than a tick
+ * in a nanosecond, and some are four times as fast.
  */
 static inline uint64_t ipcx_copied_ticks(void)
 {
@@ -30,7 +30,7 @@ static inline uint64_t ipcx_copied_ticks(void)
  * seen: a loan does not ask each time. To send tells it, so at worst a commit waits or fails that
  * need not have.
  */
-#define IPCX_BELIEVED_TICKS 250000
+#define IPCX_BELIEVED_TICKS 100000
 
 /* Statistics, from any thread */
 #define IPCX_COUNT(word, n) \
@@ -79,7 +79,8 @@ struct ipcx_patience {
  * @beside: and this one, or -1
  * @waiting: threads that may sleep for these two
  * @polled: somebody asked; under receiving
- * @ready_event: readable while there is anything in @ready
+ * @unpolled: somebody asked, and that was not possible; under both, or read from any thread
+ * @ready_event: readable while there is anything in @ready, or @unpolled
  * @answer_event: readable while there is something in @answers that somebody waits for
  * @numbers: the last number of a buffer
  * @calls: the last number of a request
@@ -106,7 +107,7 @@ struct ipcx_copied {
 	uint64_t numbers, calls, received, believed;
 	struct ipcx_buffer *kept;
 	struct ipcx_patience to_receive, to_send;
-	bool polled, forked;
+	bool polled, unpolled, forked;
 	struct ipcx_queue_stats stats;
 };
 

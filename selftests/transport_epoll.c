@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Transports without the module whose descriptor is asked for while no epoll has room. */
+#include <ipcx.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
+#include "ipcx_util.h"
+
+#include "../kselftest_harness.h"
+
+static bool is_full;
+
+/* The library's, too: as where all of /proc/sys/fs/epoll/max_user_watches are in use */
+int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
+{
+	if (is_full && op == EPOLL_CTL_ADD) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return syscall(SYS_epoll_ctl, epfd, op, fd, ev);
+}
+
+FIXTURE(full)
+{
+	char dir[64];
+	struct ipcx_queue *q, *s;
+	struct ipcx_msg m;
+	struct pollfd p;
+};
+
+FIXTURE_VARIANT(full)
+{
+	const char *name;
+};
+
+FIXTURE_VARIANT_ADD(full, unix){ "unix" };
+FIXTURE_VARIANT_ADD(full, unix_stream){ "unix-stream" };
+FIXTURE_VARIANT_ADD(full, mq){ "mq" };
+
+/* The first sender is there when the descriptor is asked for, and one message is held. */
+FIXTURE_SETUP(full)
+{
+	char uri[160];
+
+	memset(self, 0, sizeof(*self));
+	strcpy(self->dir, "/tmp/ipcx-test-XXXXXX");
+	ASSERT_NE(NULL, mkdtemp(self->dir));
+	snprintf(uri, sizeof(uri), "%s:%s/there", variant->name, self->dir);
+	if (!strcmp(variant->name, "mq"))
+		snprintf(uri, sizeof(uri), "mq:full-%d", getpid());
+	ASSERT_EQ(0,
+		  ipcx_queue_open(&self->q, uri, IPCX_CREATE | IPCX_RECV | IPCX_EPHEMERAL, NULL));
+	ASSERT_EQ(0, ipcx_queue_open(&self->s, uri, IPCX_SEND, NULL));
+	ASSERT_EQ(0, ipcx_queue_send(self->s, "x", 1, in_ms(1000)));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+	is_full = true;
+	self->p = (struct pollfd){ .fd = ipcx_queue_fd(self->q), .events = POLLIN };
+}
+
+FIXTURE_TEARDOWN(full)
+{
+	ipcx_queue_close(self->s);
+	ipcx_queue_close(self->q);
+	EXPECT_EQ(0, rmdir(self->dir));
+}
+
+/* What was kept and is taken is not all that the descriptor tells of. */
+TEST_F(full, after_a_nack)
+{
+	ASSERT_EQ(0, ipcx_queue_nack(self->q, &self->m));
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, IPCX_NOWAIT));
+	ASSERT_EQ(0, ipcx_queue_send(self->s, "y", 1, in_ms(1000)));
+	EXPECT_EQ(1, poll(&self->p, 1, 1000));
+	ASSERT_EQ(0, ipcx_queue_release(self->q, &self->m));
+	EXPECT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+}
+
+static int64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+/* Who waits sleeps, and sees what is sent. */
+TEST_F(full, wait)
+{
+	int64_t before = cpu_ns();
+
+	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_take(self->q, &(struct ipcx_msg){ 0 }, in_ms(500)));
+	EXPECT_GT(20000000, cpu_ns() - before);
+	ASSERT_EQ(0, ipcx_queue_send(self->s, "y", 1, in_ms(1000)));
+	EXPECT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
+}
+
+/* Once there is room a look is enough: the descriptor tells what there is, and nothing else. */
+TEST_F(full, room_again)
+{
+	struct ipcx_msg m;
+
+	EXPECT_EQ(1, poll(&self->p, 1, 0));
+	EXPECT_EQ(-EAGAIN, ipcx_queue_take(self->q, &m, IPCX_NOWAIT));
+	EXPECT_EQ(1, poll(&self->p, 1, 0));
+	is_full = false;
+	EXPECT_EQ(-EAGAIN, ipcx_queue_take(self->q, &m, IPCX_NOWAIT));
+	EXPECT_EQ(0, poll(&self->p, 1, 0));
+	ASSERT_EQ(0, ipcx_queue_send(self->s, "y", 1, in_ms(1000)));
+	EXPECT_EQ(1, poll(&self->p, 1, 1000));
+	EXPECT_EQ(0, ipcx_queue_take(self->q, &m, IPCX_NOWAIT));
+	EXPECT_EQ(0, poll(&self->p, 1, 0));
+}
+
+TEST_HARNESS_MAIN
