@@ -359,7 +359,7 @@ host() {
 	IPCX_QUIET=1 XDG_RUNTIME_DIR="$out/run" "$out/$1"
 }
 
-programs="abi fdinfo queue prefetch held_back call call_lib call_fault server_death caller_death
+programs="abi fdinfo queue prefetch held_back call call_lib call_fault batch_fault server_death caller_death
 	answer inline io policy credit leases expire dead_letter remove sealed wait spare wake epoll map
 	inherit fdstore fork name owner timens limit memcg leak many uring death kill
 	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_mix topic_death topic_kill region queue_handles
