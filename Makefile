@@ -21,7 +21,7 @@ kodir = $(O)$(if $(filter-out stock,$(variant)),/$(variant))
 KDIR ?= $(shell scripts/kernel.sh $(KERNEL))/build
 
 .PHONY: help setup build module user install uninstall modules_install install-dkms uninstall-dkms dist \
-	html lint baseline check check-debug coverage demo bench bench-peers clean
+	html lint baseline check check-debug coverage demo bench bench-peers bench-figures clean
 
 help: ## this text
 	@echo 'usage: make TARGET'
@@ -104,6 +104,11 @@ bench-peers: setup ## ns per message against all that "ipcx bench" knows, ZeroMQ
 	@scripts/setup.sh --peers
 	@$(MAKE) user
 	@$(MAKE) -C selftests/peers O=$(O)/peers bench
+
+bench-figures: setup ## the same in 10 minutes, and have Documentation/figures show it
+	@scripts/setup.sh --peers
+	@$(MAKE) user
+	@$(MAKE) -C selftests/peers O=$(O)/peers figures
 
 clean: ## remove build/
 	rm -rf "$(O)"

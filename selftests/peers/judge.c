@@ -3,9 +3,8 @@
  * What is wanted, as ratios of one run. A target is met only if all that it is about was measured.
  */
 #include <stdio.h>
-#include <string.h>
 
-#include "peers.h"
+#include "parts.h"
 
 #define AGAINST_MAX 9
 
@@ -30,27 +29,56 @@ struct target {
 			&sysv_way \
 	}
 
+#define PEERS_ALL \
+	{ \
+		&pipe_way, &seqpacket_way, &dgram_way, &unix_stream_way, &mq_way, &sysv_way, \
+			&zmq_way, &nng_way \
+	}
+/* Topics and queues over shared memory are asked the same. */
+#define SHARED(way) \
+	{ &(way), SHORT, false, 2, "bare ring", { &ring_way } }, \
+		{ &(way), SHORT, true, 4, "best peer", PEERS_ALL }, \
+		{ &(way), SHORT, true, 20, "iceoryx", { &iceoryx_way } }, \
+		{ &(way), LONG, false, 1.1, "bare ring", { &ring_way } }, \
+		{ &(way), LONG, true, 1.5, "iceoryx", { &iceoryx_way } }, \
+		{ &(way), LONG, true, 3, "the kernel's own", KERNEL }, \
+		{ &(way), TRIPS, false, 1.3, "bare ring", { &ring_way } }, \
+	{ \
+		&(way), TRIPS, true, 8, "iceoryx", \
+		{ \
+			&iceoryx_way \
+		} \
+	}
+
 static const struct target targets[] = {
-	{ &topic_way, SHORT, false, 2, "bare ring", { &ring_way } },
-	{ &topic_way,
-	  SHORT,
-	  true,
-	  4,
-	  "best peer",
-	  { &pipe_way, &seqpacket_way, &dgram_way, &unix_stream_way, &mq_way, &sysv_way, &zmq_way,
-	    &nng_way } },
-	{ &topic_way, SHORT, true, 20, "iceoryx", { &iceoryx_way } },
-	{ &topic_way, LONG, false, 1.1, "bare ring", { &ring_way } },
-	{ &topic_way, LONG, true, 1.5, "iceoryx", { &iceoryx_way } },
-	{ &topic_way, LONG, true, 3, "the kernel's own", KERNEL },
-	{ &topic_way, TRIPS, false, 1.3, "bare ring", { &ring_way } },
-	{ &topic_way, TRIPS, true, 8, "iceoryx", { &iceoryx_way } },
-	{ &shm_way, SHORT | JOB(ONE_1K), true, 5, "the kernel's own", KERNEL },
-	{ &shm_way, JOB(ONE_1M), false, 1.15, "bare ring", { &ring_way } },
+	SHARED(topic_way),
+	{ &topic_way, JOB(WAIT_8) | JOB(WAIT_64), false, 1.1, "eventfd slots", { &slots_way } },
+	SHARED(shm_way),
 	{ &ipcx_unix_way, FALLBACK, false, 1.15, "seqpacket", { &seqpacket_way } },
 	{ &ipcx_mq_way, FALLBACK, false, 1.15, "POSIX mq", { &mq_way } },
 	{ &ipcx_fifo_way, FALLBACK, false, 1.15, "FIFO", { &fifo_way } },
 	{ &ipcx_tcp_way, FALLBACK, false, 1.15, "TCP", { &tcp_way } },
+	{},
+};
+
+/* Of @kind, with @to of what @series has more of, at most @limit times as long as with @from */
+struct growth_target {
+	const char *kind, *series;
+	unsigned long from, to;
+	double limit;
+};
+
+#define FLAT(kind) \
+	{ kind, "depth", 16, 65536, 1.2 }, { kind, "length", 8, 64 << 20, 1.1 }, \
+		{ kind, "ends", 1, 60, 1.2 }, { kind, "polled", 1, 1000, 1.2 }, \
+	{ \
+		kind, "open, of names", 10, 100000, 1.2 \
+	}
+
+static const struct growth_target growth_targets[] = {
+	{ "ipcx topic", "subscribers", 1, 8, 1.5 },
+	FLAT("ipcx shm"),
+	FLAT("ipcx queue"),
 	{},
 };
 
@@ -104,38 +132,67 @@ static enum verdict decide(const struct result *job, const struct target *t, dou
 	return all ? PASS : NOT_MEASURED;
 }
 
-static void show(const struct target *t, const char *job, double ratio, enum verdict v, bool json)
+static enum verdict growth_decide(const struct growth_target *t, double *ratio)
 {
-	if (json)
-		printf("{\"job\":\"%s\",\"way\":\"%s\",\"against\":\"%s\",\"%s\":%g,"
-		       "\"ratio\":%.3f,\"verdict\":\"%s\"}\n",
-		       job, t->way->name, t->what, t->faster ? "at_least" : "at_most", t->limit,
-		       ratio, words[v]);
-	else
-		printf("| %-17s | %-13s | %-19s | %-8s %5g | %7.2f | %s\n", job, t->way->name,
-		       t->what, t->faster ? "at least" : "at most", t->limit, ratio, words[v]);
+	const struct result *from = growth_result(t->series, t->from, t->kind);
+	const struct result *to = growth_result(t->series, t->to, t->kind);
+
+	*ratio = 0;
+	if (from->is != MEASURED || to->is != MEASURED)
+		return NOT_MEASURED;
+	*ratio = to->ns / from->ns;
+	return *ratio > t->limit ? MISSED : PASS;
 }
 
-bool judge(const struct result results[JOBS][WAYS], bool json)
+static void judge_growth(enum format f, unsigned int *n)
+{
+	for (const struct growth_target *t = growth_targets; t->kind; t++) {
+		char job[32], against[32];
+		struct judgement j = {
+			.job = job,
+			.way = t->kind,
+			.against = against,
+			.limit = t->limit,
+		};
+		enum verdict v = growth_decide(t, &j.ratio);
+
+		if (growth_result(t->series, t->to, t->kind)->is == CANNOT)
+			continue;
+		snprintf(job, sizeof(job), "%s %lu", t->series, t->to);
+		snprintf(against, sizeof(against), "itself with %lu", t->from);
+		j.verdict = words[v];
+		n[v]++;
+		report_judgement(f, &j);
+	}
+}
+
+bool judge(const struct result results[JOBS][WAYS], bool growth, enum format f)
 {
 	unsigned int n[VERDICTS] = { 0 };
-	double ratio;
 
-	if (!json)
-		printf("\n| %-17s | %-13s | %-19s | %-14s | %7s | %s\n", "job", "way", "against",
-		       "wanted", "ratio", "verdict");
+	report_judgements(f);
 	for (const struct target *t = targets; t->way; t++)
-		for (int j = 0; j < JOBS; j++) {
+		for (int i = 0; i < JOBS; i++) {
+			struct judgement j = {
+				.job = jobs[i].name,
+				.way = t->way->name,
+				.against = t->what,
+				.faster = t->faster,
+				.limit = t->limit,
+			};
 			enum verdict v;
 
 			/* where it cannot carry such a message nothing is wanted */
-			if (!(t->jobs & JOB(j)) || result_of(results[j], t->way)->is == CANNOT)
+			if (!(t->jobs & JOB(i)) || result_of(results[i], t->way)->is == CANNOT)
 				continue;
-			v = decide(results[j], t, &ratio);
+			v = decide(results[i], t, &j.ratio);
+			j.verdict = words[v];
 			n[v]++;
-			show(t, jobs[j].name, ratio, v, json);
+			report_judgement(f, &j);
 		}
-	if (!json)
+	if (growth)
+		judge_growth(f, n);
+	if (f != JSON)
 		printf("\n%u targets met, %u missed, %u not measured\n", n[PASS], n[MISSED],
 		       n[NOT_MEASURED]);
 	return !n[MISSED] && !n[NOT_MEASURED];

@@ -41,7 +41,9 @@ static void mq_open_lane(struct lane *l)
 	if (q < 0 && !l->sender)
 		q = make(l, DEPTH_OF_ALL);
 	if (q < 0)
-		give_up(CANNOT, "messages of %zu bytes: %s", l->len, strerror(errno));
+		give_up(CANNOT, "%s",
+			errno == EINVAL ? "longer than /proc/sys/fs/mqueue/msgsize_max" :
+					  strerror(errno));
 	l->own = (void *)(intptr_t)q;
 }
 

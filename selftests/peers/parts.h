@@ -18,6 +18,7 @@
  * @times: how often, the median counts
  * @ns: how long each time
  * @percent: of what takes long by itself
+ * @planning: nothing is measured, only counted
  */
 struct plan_of_part {
 	enum format format;
@@ -25,10 +26,15 @@ struct plan_of_part {
 	unsigned int times;
 	double ns;
 	long percent;
+	bool planning;
 };
 
-/* peers.c; Return: whether that is among what is to be measured */
-bool part_wants(const struct plan_of_part *p, const struct job *j, const struct way *w);
+/*
+ * peers.c; @turns: how often it will run, for who waits. Return: whether that is among what is to
+ * be measured now
+ */
+bool part_wants(const struct plan_of_part *p, const struct job *j, const struct way *w,
+		unsigned int turns);
 void part_row(const struct plan_of_part *p, const struct job *j, const struct way *w,
 	      const struct result *r);
 void median(double *times, unsigned int n, struct result *r); /* sets ns, low and high */
@@ -40,5 +46,8 @@ uint64_t calibrate(const struct way *w, const struct job *j, double ns, struct r
 bool sync_part(const struct plan_of_part *p);
 bool growth_part(const struct plan_of_part *p);
 bool sizes_part(const struct plan_of_part *p);
+
+/* growth.c: what a kind of object took in a series with so much of it; NULL: there is no such */
+const struct result *growth_result(const char *series, unsigned long n, const char *kind);
 
 #endif /* IPCX_PEERS_PARTS_H */

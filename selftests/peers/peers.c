@@ -16,12 +16,13 @@
 #define RUN_NS 200e6 /* about what one run of a way takes */
 #define RUN_NS_QUICK 20e6
 #define FIRST 64 /* messages, to see how long one takes */
+#define START_NS 20e6 /* until the processes are there */
 
 static const unsigned int quick_jobs = JOB(ONE_64) | JOB(ONE_64K) | JOB(ONE_1M) | JOB(TRIP_64) |
 				       JOB(WAIT_64);
 
 static struct result results[JOBS][WAYS];
-static unsigned int done, todo; /* turns, for the line on the terminal */
+static double done, todo; /* ns, about, for the line on the terminal */
 
 const char *absent[WAYS];
 
@@ -77,12 +78,18 @@ uint64_t calibrate(const struct way *w, const struct job *j, double ns, struct r
 	}
 }
 
-static void show_progress(const struct job *j, const struct way *w)
+static double turns_ns(const struct plan_of_part *p, unsigned int n)
+{
+	return n * (p->ns + START_NS);
+}
+
+static void show_progress(const struct job *j, const struct way *w, double ns)
 {
 	char what[64];
 
 	snprintf(what, sizeof(what), "%s: %s", j->name, w->name);
-	progress(done++, todo, what);
+	progress(done, todo, what);
+	done += ns;
 }
 
 static void turns(const struct job *j, const uint64_t *count, double times[WAYS][TIMES_MAX],
@@ -92,7 +99,7 @@ static void turns(const struct job *j, const uint64_t *count, double times[WAYS]
 		for (int i = 0; i < WAYS; i++) {
 			if (r[i].is != MEASURED)
 				continue;
-			show_progress(j, ways[i]);
+			show_progress(j, ways[i], turns_ns(&want, 1));
 			run(ways[i], j, count[i], false, &r[i]);
 			times[i][t] = r[i].ns;
 		}
@@ -105,7 +112,7 @@ static void measure(const struct job *j, unsigned int job, struct result *r)
 
 	for (int i = 0; i < WAYS; i++)
 		if (ways[i]->jobs & JOB(job) && r[i].is == UNUSED && has_name(ways[i])) {
-			show_progress(j, ways[i]);
+			show_progress(j, ways[i], turns_ns(&want, 1));
 			count[i] = calibrate(ways[i], j, want.ns, &r[i]);
 		}
 	turns(j, count, times, r);
@@ -153,7 +160,7 @@ static void prepare(void)
 			if (absent[i])
 				say_absent(i, &results[j][i]);
 			else
-				todo += 1 + want.times;
+				todo += turns_ns(&want, 1 + want.times);
 		}
 }
 
@@ -162,6 +169,12 @@ static void stop_all(void)
 	for (int i = 0; i < WAYS; i++)
 		if (ways[i]->stop)
 			ways[i]->stop();
+}
+
+void leave(int status)
+{
+	stop_all();
+	exit(status);
 }
 
 static void show(unsigned int job, bool words)
@@ -185,12 +198,18 @@ static bool all_well(void)
 	return true;
 }
 
-bool part_wants(const struct plan_of_part *p, const struct job *j, const struct way *w)
+bool part_wants(const struct plan_of_part *p, const struct job *j, const struct way *w,
+		unsigned int turns)
 {
+	double ns = turns_ns(p, turns);
+
 	if (!strstr(j->name, p->jobs) || !strstr(w->name, p->ways))
 		return false;
-	show_progress(j, w);
-	return true;
+	if (p->planning)
+		todo += ns;
+	else
+		show_progress(j, w, ns);
+	return !p->planning;
 }
 
 void part_row(const struct plan_of_part *p, const struct job *j, const struct way *w,
@@ -205,7 +224,6 @@ static bool jobs_part(void)
 {
 	bool words = quick && want.format == TABLE;
 
-	prepare();
 	if (words)
 		puts("How long does a message take? Less is better.");
 	for (int j = 0; j < JOBS; j++) {
@@ -219,27 +237,40 @@ static bool jobs_part(void)
 	return all_well();
 }
 
+/* Each of these has many rows. */
+static bool long_parts(bool planning)
+{
+	struct plan_of_part p = want;
+	bool good = true;
+
+	p.times = TIMES_QUICK;
+	p.ns /= 2;
+	p.planning = planning;
+	if (parts & SIZES_PART)
+		good = sizes_part(&p);
+	if (parts & LOCKS_PART)
+		good &= sync_part(&p);
+	if (parts & GROWTH_PART)
+		good &= growth_part(&p);
+	return good;
+}
+
 static bool all_parts(void)
 {
 	bool targets = parts & JOBS_PART && !quick && want.format != CSV && !*want.jobs &&
 		       !*want.ways;
 	bool good = true;
 
+	if (parts & JOBS_PART)
+		prepare();
+	long_parts(true);
 	if (!quick || want.format != TABLE)
 		report_header(want.format);
 	if (parts & JOBS_PART)
 		good = jobs_part();
-	/* each of these has many rows */
-	want.times = TIMES_QUICK;
-	want.ns /= 2;
-	todo = 0;
-	if (parts & SIZES_PART)
-		good &= sizes_part(&want);
-	if (parts & LOCKS_PART)
-		good &= sync_part(&want);
-	if (parts & GROWTH_PART)
-		good &= growth_part(&want);
-	return (!targets || judge(results, want.format == JSON)) && good;
+	good &= long_parts(false);
+	progress(0, 0, NULL);
+	return (!targets || judge(results, parts & GROWTH_PART, want.format)) && good;
 }
 
 static void parse(int argc, char **argv)
@@ -300,12 +331,8 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	bool good;
-
 	parse(argc, argv);
 	run_setup();
 	start_all();
-	good = all_parts();
-	stop_all();
-	return good ? 0 : 1;
+	leave(all_parts() ? 0 : 1);
 }

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define WHY_MAX 160
+#define WHY_MAX 256
 #define GROUP_MAX 8 /* senders, or receivers */
 #define SYSV_KEY 0x69780000 /* and 16 bits more */
 #define PIPE_BYTES (1 << 20) /* what the system allows everybody */
@@ -179,8 +179,11 @@ struct result {
 
 /* run.c: count messages from process to process; r->ns is set if r->is is MEASURED */
 void run_setup(void);
+void end_if_told(void); /* by a signal, once what a run left behind is cleared away */
 void run(const struct way *w, const struct job *j, uint64_t count, bool stamp, struct result *r);
 _Noreturn __attribute__((format(printf, 2, 3))) void give_up(int is, const char *form, ...);
+/* peers.c: all daemons end, and then this process does */
+_Noreturn void leave(int status);
 /* run.c: a body in a process of its own, which tells what it measured, in ns */
 void run_apart(void (*body)(const void *arg), const void *arg, struct result *r);
 void tell(double ns);
@@ -190,9 +193,6 @@ void wait_for(const unsigned int *what, unsigned int value);
 char *map_shared(size_t size);
 int64_t now(void);
 uint64_t other_value(struct lane *l, const uint64_t *from, size_t len, uint64_t value);
-
-/* judge.c: return: whether all targets are met */
-bool judge(const struct result results[JOBS][WAYS], bool json);
 
 /* Looks, a power of two, before another process gets this CPU: there may be no CPU for it */
 extern unsigned int patience;

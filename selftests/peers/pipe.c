@@ -109,7 +109,7 @@ const struct way pipe_way = {
 /* Whole pages: of short messages each would take one. */
 const struct way vmsplice_way = {
 	.name = "vmsplice",
-	.words = "vmsplice(2) into a pipe: copied once, not twice",
+	.words = "vmsplice(2) into a pipe: copied once",
 	.jobs = JOB(ONE_64K) | JOB(ONE_1M) | JOB(ONE_64M),
 	.create = pipe_create,
 	.open = vmsplice_open,

@@ -16,9 +16,12 @@ set output "{out}"
 set title "{title}" noenhanced
 set grid
 """
-GROWTH = re.compile(r'(size|depth|length|ends|polled|backlog|open, of names) (\d+)$')
-X = {'size': 'bytes of a message', 'depth': 'depth', 'ends': 'open ends that send',
+GROWTH = re.compile(r'(size|depth|length|ends|subscribers|polled|backlog|open, of names) (\d+)$')
+X = {'size': 'bytes of a message', 'length': 'bytes of a message, of which one word is touched',
+     'depth': 'depth', 'ends': 'open ends that send', 'subscribers': 'subscribers',
      'polled': 'objects in one epoll', 'backlog': 'messages that wait', 'open, of names': 'names'}
+
+TITLES = {'open, of names': 'ns to open and close', 'subscribers': 'ns to publish a message'}
 
 
 def quoted(text):
@@ -31,7 +34,7 @@ def gnuplot(script):
 
 def plot_growth(kind, ways, out):
     """ways: {way: [(x, ns, low, high)]}"""
-    script = HEAD.format(out=out, title='ns for a message' if kind[0] != 'o' else 'ns to open and close')
+    script = HEAD.format(out=out, title=TITLES.get(kind, 'ns for a message'))
     script += f'set logscale xy\nset xlabel "{X[kind]}"\nset ylabel "ns"\nset key outside noenhanced\n'
     for i, rows in enumerate(ways.values()):
         script += f'$d{i} << EOD\n' + ''.join('%g %g %g %g\n' % r for r in sorted(rows)) + 'EOD\n'
@@ -52,25 +55,30 @@ def plot_job(job, rows, out):
     gnuplot(script)
 
 
+def plot_all(rows, directory):
+    growth, jobs = {}, {}
+    for row in rows:
+        if 'ns' not in row:
+            continue
+        found = GROWTH.match(row['job'])
+        figures = row['ns'], row['low'], row['high']
+        if found:
+            kind = growth.setdefault(found[1], {})
+            kind.setdefault(row['way'], []).append((int(found[2]), *figures))
+        else:
+            jobs.setdefault(row['job'], []).append((row['way'], *figures))
+    for kind, ways in growth.items():
+        plot_growth(kind, ways, os.path.join(directory, kind.split()[-1] + '.svg'))
+    for job, ways in jobs.items():
+        plot_job(job, ways, os.path.join(directory, re.sub(r'[^a-z0-9A-Z]+', '-', job) + '.svg'))
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__.split(':')[0].join(['usage: ', '']))
-    growth, jobs = {}, {}
     with open(sys.argv[1], encoding='utf-8') as f:
-        for row in map(json.loads, f):
-            if 'ns' not in row:
-                continue
-            found = GROWTH.match(row['job'])
-            figures = row['ns'], row['low'], row['high']
-            if found:
-                kind = growth.setdefault(found[1], {})
-                kind.setdefault(row['way'], []).append((int(found[2]), *figures))
-            else:
-                jobs.setdefault(row['job'], []).append((row['way'], *figures))
-    for kind, ways in growth.items():
-        plot_growth(kind, ways, os.path.join(sys.argv[2], kind.split()[-1] + '.svg'))
-    for job, rows in jobs.items():
-        plot_job(job, rows, os.path.join(sys.argv[2], re.sub(r'[^a-z0-9A-Z]+', '-', job) + '.svg'))
+        plot_all(map(json.loads, f), sys.argv[2])
 
 
-main()
+if __name__ == '__main__':
+    main()

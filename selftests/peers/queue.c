@@ -173,7 +173,7 @@ static void fifo_remove(const struct lane *l)
 
 const struct way shm_way = {
 	.name = "ipcx shm",
-	.words = "queue of ipcx without its module, in shared memory",
+	.words = "queue of ipcx, no module: shared memory",
 	.jobs = ONE_WAY | REFS | TRIPS | WAITS | JOB(IN_64) | JOB(OUT_64) | JOB(WORK_64),
 	.open = shm_open_lane,
 	.send = shm_send,
@@ -184,7 +184,7 @@ const struct way shm_way = {
 
 const struct way kernel_queue_way = {
 	.name = "ipcx queue",
-	.words = "queue of ipcx by its module: kept and checked by the kernel",
+	.words = "queue of ipcx, by its module",
 	.jobs = ONE_WAY | REFS | WAITS | JOB(IN_64) | JOB(OUT_64) | JOB(WORK_64),
 	.start = kernel_start,
 	.open = kernel_open_lane,
@@ -195,7 +195,7 @@ const struct way kernel_queue_way = {
 };
 
 #define COPIED(transport) \
-	.name = "ipcx " #transport, .words = "queue of ipcx without its module, over " #transport, \
+	.name = "ipcx " #transport, .words = "queue of ipcx, no module: over " #transport, \
 	.jobs = FALLBACK | JOB(WAIT_8) | JOB(WAIT_64), .open = transport##_open_lane, \
 	.send = queue_send, .recv = queue_recv, .close = queue_close
 

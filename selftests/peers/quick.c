@@ -87,16 +87,19 @@ static void compare_text(const struct place *best, const struct place *other)
 static void conclude(const struct place *places, unsigned int n)
 {
 	const struct place *best = NULL;
+	bool said = false;
 
 	for (unsigned int i = 0; i < n && !best; i++)
 		if (is_ipcx(places[i].w))
 			best = &places[i];
-	if (!best)
-		return;
-	printf("\n%s is\n", best->w->name);
-	for (unsigned int i = 0; i < n; i++)
-		if (!is_ipcx(places[i].w) && !is_by_hand(places[i].w))
-			compare_text(best, &places[i]);
+	for (unsigned int i = 0; i < n && best; i++) {
+		if (is_ipcx(places[i].w) || is_by_hand(places[i].w))
+			continue;
+		if (!said)
+			printf("\n%s is\n", best->w->name);
+		said = true;
+		compare_text(best, &places[i]);
+	}
 }
 
 void quick_job(unsigned int job, const struct result *results)
@@ -109,20 +112,21 @@ void quick_job(unsigned int job, const struct result *results)
 		if (results[i].is == MEASURED)
 			places[n++] = (struct place){ ways[i], &results[i] };
 	qsort(places, n, sizeof(places[0]), compare);
-	printf("\n%s\n\n  %10s %16s   way (the quickest first)\n", titles[job],
+	printf("\n%s\n\n %9s %12s  way (the quickest first)\n", titles[job],
 	       jobs[job].back ? "time" : "a message", jobs[job].back ? "a second" : "messages/s");
 	for (unsigned int i = 0; i < n; i++) {
 		char time[16], count[32];
 
 		time_text(time, places[i].r->ns);
 		count_text(count, 1e9 / places[i].r->ns);
-		printf("%c %10s %16s   %-14s %s\n", is_ipcx(places[i].w) ? '*' : ' ', time, count,
+		printf("%c%9s %12s  %-14s%s\n", is_ipcx(places[i].w) ? '*' : ' ', time, count,
 		       places[i].w->name, places[i].w->words);
 		unsure |= places[i].r->high > UNSURE * places[i].r->low;
 	}
 	conclude(places, n);
 	if (unsure)
-		puts("\nThese varied by more than a factor of two: does anything else run?");
+		puts("\nDo not trust these: a way took twice as long one time as another. Does\n"
+		     "anything else run here?");
 }
 
 /* A way that is not there is so in all jobs; one that cannot or failed, in that one. */
@@ -140,12 +144,13 @@ void quick_rest(const struct result results[JOBS][WAYS])
 				puts("\nNot measured:");
 			title = true;
 			if (r->is == ABSENT) {
-				printf("  %s: %s\n", ways[i]->name, r->why);
+				printf("  %s (%s): %s\n", ways[i]->name, ways[i]->words, r->why);
 				break;
 			}
 			printf("  %s, %s: %s: %s\n", ways[i]->name, jobs[j].name, is_text(r),
 			       r->why);
 		}
 	puts("\nus is a millionth of a second, ns a thousandth of that; * is ipcx.\n"
-	     "\"ipcx bench\" without --quick measures more, and seven times.");
+	     "\"ipcx bench\" without --quick measures more, and seven times; \"ipcx doctor\"\n"
+	     "says what the module lacks, and \"make bench-peers\" has the other libraries.");
 }

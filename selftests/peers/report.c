@@ -115,20 +115,71 @@ void report_row(enum format f, const struct job *j, const struct way *w, const s
 		table_row(j, w, r);
 }
 
+void report_judgements(enum format f)
+{
+	if (f == JSON)
+		return;
+	printf("\n| %-20s | %-13s | %-19s | %-14s | %7s | %-12s |\n", "job", "way", "against",
+	       "wanted", "ratio", "verdict");
+	if (f == MARKDOWN)
+		puts("|:--|:--|:--|:--|--:|:--|");
+}
+
+static void json_judgement(FILE *f, const struct judgement *j)
+{
+	fprintf(f,
+		"{\"job\":\"%s\",\"way\":\"%s\",\"against\":\"%s\",\"%s\":%g,"
+		"\"ratio\":%.3f,\"verdict\":\"%s\"}\n",
+		j->job, j->way, j->against, j->faster ? "at_least" : "at_most", j->limit, j->ratio,
+		j->verdict);
+}
+
+void report_judgement(enum format f, const struct judgement *j)
+{
+	if (saved) {
+		json_judgement(saved, j);
+		fflush(saved);
+	}
+	if (f == JSON)
+		json_judgement(stdout, j);
+	else
+		printf("| %-20s | %-13s | %-19s | %-8s %5g | %7.2f | %-12s |\n", j->job, j->way,
+		       j->against, j->faster ? "at least" : "at most", j->limit, j->ratio,
+		       j->verdict);
+}
+
 #define BAR 20
 
-/* Where nobody knows how much is to come, what is being measured alone. */
-void progress(unsigned int done, unsigned int total, const char *what)
+static int64_t begun; /* when the line was shown first */
+
+/* By how long took what was done */
+static void time_left(char text[32], double done, double total)
+{
+	double s = done ? (now() - begun) / done * (total - done) / 1e9 : 0;
+
+	text[0] = '\0';
+	if (s >= 60)
+		snprintf(text, 32, ", %.0f min left", s / 60);
+	else if (s >= 1)
+		snprintf(text, 32, ", %.0f s left", s);
+}
+
+void progress(double done, double total, const char *what)
 {
 	static const char full[] = "####################", empty[] = "....................";
-	int part = total ? done * BAR / total : 0;
+	int part = total ? done / total * BAR : 0;
+	char left[32];
 
 	if (!isatty(STDERR_FILENO))
 		return;
-	if (!total)
-		fprintf(stderr, "\r%s\033[K", what ?: "");
-	else
-		fprintf(stderr, "\r[%.*s%.*s] %u %%  %s\033[K", part, full, BAR - part, empty,
-			done * 100 / total, what);
+	if (!total) {
+		fputs("\r\033[K", stderr);
+		return;
+	}
+	if (!begun)
+		begun = now();
+	time_left(left, done, total);
+	fprintf(stderr, "\r[%.*s%.*s] %.0f %%%s  %s\033[K", part, full, BAR - part, empty,
+		done / total * 100, left, what);
 	fflush(stderr);
 }

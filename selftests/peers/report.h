@@ -14,8 +14,31 @@ void report_save(const char *path); /* as JSON, too */
 void report_row(enum format f, const struct job *j, const struct way *w, const struct result *r);
 const char *is_text(const struct result *r);
 
-/* A line on the terminal, if stderr is one; total 0: it goes */
-void progress(unsigned int done, unsigned int total, const char *what);
+/**
+ * struct judgement - of one target
+ * @job: what was done
+ * @way: by whom
+ * @against: what it is compared with
+ * @faster: at least @limit times as fast, or else it takes at most @limit times as long
+ * @limit: what is wanted
+ * @ratio: what was measured
+ * @verdict: in words
+ */
+struct judgement {
+	const char *job, *way, *against;
+	bool faster;
+	double limit, ratio;
+	const char *verdict;
+};
+
+void report_judgements(enum format f); /* above them */
+void report_judgement(enum format f, const struct judgement *j);
+
+/* A line on the terminal, if stderr is one, with the time that is left; total 0: it goes */
+void progress(double done, double total, const char *what);
+
+/* judge.c; @growth: that was measured too. Return: whether all targets are met */
+bool judge(const struct result results[JOBS][WAYS], bool growth, enum format f);
 
 /* quick.c: one job in plain words, and behind the last what there was nothing of */
 void quick_job(unsigned int job, const struct result *results);

@@ -90,7 +90,7 @@ static uint64_t futex_recv(struct lane *l, uint64_t value)
 
 const struct way ring_way = {
 	.name = "bare ring",
-	.words = "shared memory and nothing that makes it safe: the limit",
+	.words = "shared memory, nothing safe: the limit",
 	.jobs = ONE_WAY | REFS | TRIPS,
 	.create = ring_create,
 	.open = ring_open,
@@ -100,7 +100,7 @@ const struct way ring_way = {
 
 const struct way futex_way = {
 	.name = "futex ring",
-	.words = "the same, and who waits sleeps; made by hand",
+	.words = "the same, and who waits sleeps",
 	.jobs = ONE_WAY | REFS | WAITS | JOB(OUT_64),
 	.create = ring_create,
 	.open = ring_open,

@@ -126,6 +126,34 @@ uint64_t other_value(struct lane *l, const uint64_t *from, size_t len, uint64_t 
 	return got;
 }
 
+static volatile sig_atomic_t ended_by;
+static volatile pid_t child;
+
+/* Who waits for it goes on, takes away what it left behind, and ends. */
+static void end_child(int sig)
+{
+	ended_by = sig;
+	if (child > 0) {
+		kill(-child, SIGKILL);
+		kill(child, SIGKILL); /* it may have no group yet */
+	}
+}
+
+static void catch_signals(void (*handler)(int sig))
+{
+	static const int sigs[] = { SIGINT, SIGTERM, SIGHUP, 0 };
+	struct sigaction act = { .sa_handler = handler, .sa_flags = SA_RESTART };
+
+	for (int i = 0; sigs[i]; i++)
+		sigaction(sigs[i], &act, NULL);
+}
+
+void end_if_told(void)
+{
+	if (ended_by)
+		leave(128 + ended_by);
+}
+
 void run_setup(void)
 {
 	cpu_set_t set;
@@ -141,6 +169,7 @@ void run_setup(void)
 		      0);
 	if (shared == MAP_FAILED)
 		err(1, "mmap");
+	catch_signals(end_child);
 }
 
 void pin(unsigned int number)
@@ -247,8 +276,10 @@ static void consume(unsigned int me)
 	receive_all(in, p);
 	look_at_memory(p);
 	__atomic_add_fetch(&shared->received, 1, __ATOMIC_RELEASE);
-	if (plan.j->back)
+	if (plan.j->back) {
+		wait_for(&shared->sent, 1); /* the last answer may still be on its way */
 		close_end(&plan.lanes[1]);
+	}
 	close_end(in);
 	exit(0);
 }
@@ -311,6 +342,8 @@ static void produce(unsigned int me)
 	send_all(me, p);
 	if (plan.j->work)
 		stop_receivers(me);
+	else
+		__atomic_add_fetch(&shared->sent, 1, __ATOMIC_RELEASE);
 	look_at_memory(p);
 	/* what is on its way may go with its sender */
 	wait_for(&shared->received, plan.receivers);
@@ -425,14 +458,20 @@ static void apart(void (*body)(const void *arg), const void *arg, struct result 
 	if (pid < 0)
 		err(1, "fork");
 	if (!pid) {
+		catch_signals(SIG_DFL);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		/* a group of its own, which give_up() ends */
 		setpgid(0, 0);
 		alarm(SECONDS_MAX);
 		body(arg);
 		exit(0);
 	}
+	child = pid;
+	if (ended_by)
+		end_child(ended_by);
 	if (waitpid(pid, &status, 0) != pid)
 		err(1, "waitpid");
+	child = 0;
 	check(status, r);
 }
 
@@ -500,4 +539,5 @@ void run(const struct way *w, const struct job *j, uint64_t count, bool stamp, s
 			w->remove(&plan.lanes[k]);
 		munmap(plan.lanes[k].buf, j->len);
 	}
+	end_if_told();
 }

@@ -81,7 +81,8 @@ bool sizes_part(const struct plan_of_part *p)
 
 			snprintf(name, sizeof(name), "size %zu", lengths[l]);
 			j.name = name;
-			if (!suits(ways[i], lengths[l]) || !part_wants(p, &j, ways[i]))
+			if (!suits(ways[i], lengths[l]) ||
+			    !part_wants(p, &j, ways[i], absent[i] ? 0 : 1 + p->times))
 				continue;
 			if (absent[i])
 				say_absent(i, &found[l][i]);
@@ -90,7 +91,7 @@ bool sizes_part(const struct plan_of_part *p)
 			part_row(p, &j, ways[i], &found[l][i]);
 			good &= found[l][i].is != FAILED;
 		}
-	if (p->format == TABLE || p->format == MARKDOWN)
+	if (!p->planning && (p->format == TABLE || p->format == MARKDOWN))
 		bandwidths();
 	return good;
 }

@@ -70,7 +70,7 @@ static uint64_t slots_recv(struct lane *l, uint64_t value)
 
 const struct way slots_way = {
 	.name = "eventfd slots",
-	.words = "shared memory and an eventfd for each message; made by hand",
+	.words = "shared memory, an eventfd per message",
 	.jobs = ONE_WAY | REFS | WAITS | JOB(OUT_64),
 	.create = slots_create,
 	.open = ring_open,

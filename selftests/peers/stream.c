@@ -167,7 +167,7 @@ static uint64_t stream_recv(struct lane *l, uint64_t value)
 
 const struct way fifo_way = {
 	.name = "FIFO",
-	.words = "pipe with a name, mkfifo(3), and a head before each message",
+	.words = "pipe with a name, mkfifo(3)",
 	.jobs = ONE_WAY | WAITS,
 	.create = fifo_create,
 	.open = fifo_open,
@@ -178,7 +178,7 @@ const struct way fifo_way = {
 
 const struct way tcp_way = {
 	.name = "TCP",
-	.words = "TCP over the loopback, and a head before each message",
+	.words = "TCP over the loopback",
 	.jobs = ONE_WAY | WAITS | JOB(OUT_64),
 	.create = tcp_create,
 	.open = tcp_open,
@@ -188,7 +188,7 @@ const struct way tcp_way = {
 
 const struct way unix_stream_way = {
 	.name = "UNIX stream",
-	.words = "UNIX socket, SOCK_STREAM, and a head before each message",
+	.words = "UNIX socket, SOCK_STREAM",
 	.jobs = ONE_WAY | WAITS | JOB(OUT_64),
 	.create = unix_create,
 	.open = unix_open,

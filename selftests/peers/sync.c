@@ -78,6 +78,7 @@ static void attempt(struct result *r)
 	run_apart(add_together, NULL, r);
 	if (task.lock->remove)
 		task.lock->remove();
+	end_if_told();
 }
 
 static void measure(const struct plan_of_part *p, struct result *r)
@@ -113,7 +114,7 @@ bool sync_part(const struct plan_of_part *p)
 			j.name = name;
 			task.processes = crowds[c];
 			task.lock = &locks[i];
-			if (!part_wants(p, &j, &w))
+			if (!part_wants(p, &j, &w, p->times))
 				continue;
 			measure(p, &r);
 			part_row(p, &j, &w, &r);

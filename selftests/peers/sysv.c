@@ -55,7 +55,8 @@ static void sysv_send(struct lane *l, uint64_t value)
 	s->m->type = 1;
 	write_all(l, s->m->data, value);
 	if (msgsnd(s->id, s->m, l->len, 0))
-		give_up(errno == EINVAL ? CANNOT : FAILED, "msgsnd: %s", strerror(errno));
+		give_up(errno == EINVAL ? CANNOT : FAILED, "%s",
+			errno == EINVAL ? "longer than /proc/sys/kernel/msgmax" : strerror(errno));
 }
 
 static uint64_t sysv_recv(struct lane *l, uint64_t value)

@@ -98,7 +98,7 @@ static void kernel_remove(const struct lane *l)
 
 const struct way topic_way = {
 	.name = "ipcx topic",
-	.words = "topic of ipcx without its module, in shared memory",
+	.words = "topic of ipcx, no module: shared memory",
 	.jobs = TOPIC_JOBS,
 	.to_all = true,
 	.open = shm_open_topic,
@@ -110,7 +110,7 @@ const struct way topic_way = {
 
 const struct way kernel_topic_way = {
 	.name = "ipcx k. topic",
-	.words = "topic of ipcx by its module: kept and checked by the kernel",
+	.words = "topic of ipcx, by its module",
 	.jobs = TOPIC_JOBS,
 	.to_all = true,
 	.start = kernel_start,
