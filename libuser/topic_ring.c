@@ -119,9 +119,10 @@ static int map_reader(struct ipcx_topic *t, unsigned int ring, struct ipcx_ring 
 	*cells = shown->addr;
 	if (r || t->queue || !t->shm)
 		return r;
-	r = ipcx_topic_map(t, which + 2, shown->offset, shown->len, both);
-	*cells = own->addr;
-	return r;
+	/* if there is room for that: it is not needed */
+	if (!ipcx_topic_map(t, which + 2, shown->offset, shown->len, both))
+		*cells = own->addr;
+	return 0;
 }
 
 /* Begins to read a ring, from where the kernel has put the cursor. */

@@ -77,7 +77,6 @@ TEST_F(shm, stays)
 	ipcx_topic_close(t);
 }
 
-/* What others may have put there is not followed, and not used. */
 /* Return: whether an application could write there */
 static bool writable(int fd, void *data)
 {
@@ -114,6 +113,7 @@ TEST_F(shm, taken_is_read_only)
 	close(fd);
 }
 
+/* What others may have put there is not followed, and not used. */
 TEST_F(shm, hostile_files)
 {
 	struct ipcx_topic *t;
