@@ -4,7 +4,8 @@
  * bytes, which the kernel does whole or not at all, and one read. A longer message has several;
  * its sender holds a lock while it writes them, and who receives the first holds another until it
  * has all, so that they come one behind the other and to one receiver. The kernel lets go of both
- * locks when a process ends; what is left of its message is then dropped, and counted.
+ * locks when a process ends; what is left of its message is then dropped, and counted. Where no
+ * message can be that long, which the file beside the FIFO says, there are no such locks.
  *
  * Answers come to a FIFO of the caller's own, .NAME.fifo.NUMBER, see mailbox.h. A pipe forgets its
  * content when nobody has it open, so nothing is sent where nobody receives.
@@ -36,6 +37,7 @@ struct fifo_queue {
 	int in, out; /* two open files, or their locks would be one */
 	int mailbox;
 	unsigned int number;
+	bool whole; /* each message is one frame */
 	struct ipcx_assembly part, answer;
 };
 
@@ -114,6 +116,20 @@ static const struct ipcx_mailbox_ops box_ops = {
 	.put = put,
 };
 
+/*
+ * Is no message longer than a frame? Only the file beside the FIFO can say so, and only if none of
+ * the two was taken away meanwhile: they might be of two queues.
+ */
+static bool is_whole(const struct fifo_queue *f)
+{
+	const struct ipcx_place *p = &f->place;
+	struct stat a, b;
+
+	return (p->known || p->created) && p->msg_max <= CHUNK && ipcx_place_is_there(p) &&
+	       !fstat(f->out, &a) && !fstatat(p->dir, p->name, &b, AT_SYMLINK_NOFOLLOW) &&
+	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
 static int open_ends(struct fifo_queue *f, unsigned int flags)
 {
 	int r;
@@ -127,6 +143,7 @@ static int open_ends(struct fifo_queue *f, unsigned int flags)
 				 "do: %s",
 				 strerror(-r));
 	f->c.base.fd = f->out;
+	f->whole = is_whole(f);
 	if (!(flags & IPCX_RECV))
 		return 0;
 	f->c.base.fd = -1;
@@ -205,14 +222,36 @@ static bool someone_receives(const struct fifo_queue *f)
 	return f->in >= 0 || ipcx_file_locked(f->out, RECEIVER);
 }
 
+/* That somebody receives is not asked for each message. */
+static bool likely_receives(struct fifo_queue *f)
+{
+	uint64_t now = ipcx_copied_ticks();
+
+	if (ipcx_copied_believes(&f->c, now))
+		return true;
+	if (!someone_receives(f))
+		return false;
+	ipcx_copied_believe(&f->c, now);
+	return true;
+}
+
 static int fifo_room(struct ipcx_copied *c, int64_t deadline)
 {
 	struct pollfd p = { .fd = fifo(c)->out, .events = POLLOUT };
 
 	(void)deadline;
-	if (!someone_receives(fifo(c)))
-		return 0;
-	return poll(&p, 1, 0) > 0 ? INT_MAX : 0;
+	if (ipcx_copied_believes(c, ipcx_copied_ticks()))
+		return INT_MAX;
+	return poll(&p, 1, 0) > 0 && likely_receives(fifo(c)) ? INT_MAX : 0;
+}
+
+/* The head lies just before the payload. */
+static int put_whole(int fd, struct ipcx_buffer *b)
+{
+	b->head.offset = 0;
+	b->head.chunk = b->head.len;
+	ipcx_frame_pack(b->wire, &b->head, NULL, false);
+	return write(fd, b->wire, IPCX_FRAME_SIZE + b->head.len) < 0 ? -errno : 0;
 }
 
 /* Under the lock of those who write. -EAGAIN: nothing was written. */
@@ -229,7 +268,7 @@ static int put_frames(int fd, struct ipcx_buffer *b)
 		b->head.offset = offset;
 		b->head.chunk = left < CHUNK ? left : CHUNK;
 		iov[1].iov_len = b->head.chunk;
-		ipcx_frame_pack(b->wire, &b->head, iov[1].iov_base, true);
+		ipcx_frame_pack(b->wire, &b->head, NULL, false);
 		do {
 			before = now;
 			now = ipcx_copied_now();
@@ -268,8 +307,14 @@ static int put(int fd, struct ipcx_buffer *b)
 static int fifo_send(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct fifo_queue *f = fifo(c);
+	int r;
 
-	return someone_receives(f) ? put(f->out, b) : -EAGAIN;
+	if (!likely_receives(f))
+		return -EAGAIN;
+	r = f->whole ? put_whole(f->out, b) : put(f->out, b);
+	if (r)
+		ipcx_copied_believe(c, 0);
+	return r;
 }
 
 /*
@@ -307,8 +352,8 @@ static int get_frame(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, str
 }
 
 /*
- * Under the lock of those who read. Who has a part of a message waits for the rest while its
- * sender lives, which has the lock of those who write, and does something.
+ * Under the lock of those who read, where there is one. Who has a part of a message waits for the
+ * rest while its sender lives, which has the lock of those who write, and does something.
  */
 static int get_message(struct ipcx_copied *c, int fd, struct ipcx_assembly *a,
 		       struct ipcx_buffer **b)
@@ -325,6 +370,7 @@ static int get_message(struct ipcx_copied *c, int fd, struct ipcx_assembly *a,
 			return r;
 		if (!r) {
 			until = ipcx_copied_now() + IPCX_STALL_NS;
+			alone = false;
 			continue;
 		}
 		if (alone || ipcx_copied_wait_a_little(fd, POLLIN, until)) {
@@ -351,7 +397,9 @@ static int get(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, struct ip
 
 static int fifo_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 {
-	return get(c, fifo(c)->in, &fifo(c)->part, b);
+	struct fifo_queue *f = fifo(c);
+
+	return f->whole ? get_message(c, f->in, &f->part, b) : get(c, f->in, &f->part, b);
 }
 
 /* If there is another who receives */

@@ -72,7 +72,9 @@ static void unix_open_lane(struct lane *l)
 
 static void fifo_open_lane(struct lane *l)
 {
-	open_uri(l, uri_of(l, "fifo"), 0, NULL);
+	IPCX_QUEUE_OPTS(opts, .msg_max = l->len);
+
+	open_uri(l, uri_of(l, "fifo"), 0, &opts);
 }
 
 static void tcp_open_lane(struct lane *l)
