@@ -17,7 +17,7 @@
  * @fd: the socket
  * @users: while it is connected one, and one for each reply that is sent over it; under receiving
  * @replying: held while a reply is sent over it
- * @paused: there is no room for what it sends, so it is not polled
+ * @paused: there is no room for what it sends, or none to poll it: it is not in the set
  * @pid: of its other end, -1 if not verified
  * @uid: likewise
  * @gid: likewise
@@ -64,7 +64,7 @@ struct ipcx_conn {
  * @out: to who receives; its fd is -1 while there is none. Changed under sending and answering
  * @deaf: there was no descriptor for one more peer, so the listener is not polled
  * @ticking: @timer runs
- * @waiting: there are peers that are paused
+ * @waiting: there are peers that are paused until there is room for what they send
  * @lost: @out is of no use any more
  * @peers: from who sends; under receiving
  * @over: of them, the one with whom there is too much of messages that are not whole; it alone

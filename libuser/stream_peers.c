@@ -57,15 +57,6 @@ bool ipcx_stream_no_room(struct ipcx_stream *s, struct ipcx_conn *conn)
 	return true;
 }
 
-static void go_on(struct ipcx_stream *s, struct ipcx_conn *conn)
-{
-	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = conn };
-
-	epoll_ctl(s->c.set, EPOLL_CTL_ADD, conn->fd, &ev);
-	conn->paused = false;
-	conn->idle = 0;
-}
-
 /* Bytes of a long message that is not whole; short ones are bounded by the descriptors. */
 static uint64_t arrived(const struct ipcx_conn *conn)
 {
@@ -88,9 +79,31 @@ static bool put_into_set(struct ipcx_stream *s, struct ipcx_conn *conn)
 
 	if (epoll_ctl(s->c.set, EPOLL_CTL_ADD, conn->fd, &ev))
 		return false;
+	conn->paused = false;
+	conn->idle = 0;
 	if (s->lone == conn)
 		set_lone(s, NULL);
 	return true;
+}
+
+/*
+ * Who was alone before goes into the set first. Where the set has no room @conn keeps what it
+ * sends, and is put there by one of the next turns of the timer.
+ */
+static void go_on(struct ipcx_stream *s, struct ipcx_conn *conn)
+{
+	if ((!s->lone || s->lone == conn || put_into_set(s, s->lone)) && put_into_set(s, conn))
+		return;
+	conn->paused = true;
+	tick_soon(s);
+}
+
+/* But who waits until there is room for what it sends. */
+static void go_on_all(struct ipcx_stream *s)
+{
+	for (struct ipcx_conn *p = s->peers; p; p = p->next)
+		if (p->paused && (!s->waiting || p->head.len <= IPCX_CHUNK))
+			go_on(s, p);
 }
 
 /* Of @conn there were @before. */
@@ -112,9 +125,7 @@ static void count_arrived(struct ipcx_stream *s, struct ipcx_conn *conn, uint64_
 		return;
 	s->over = NULL;
 	s->waiting = false;
-	for (struct ipcx_conn *p = s->peers; p; p = p->next)
-		if (p->paused)
-			go_on(s, p);
+	go_on_all(s);
 }
 
 /* Who is used is in the list, or a forked child would keep the descriptor. */
@@ -142,6 +153,7 @@ static void drop_peer(struct ipcx_stream *s, struct ipcx_conn *conn)
 	if (s->lone == conn)
 		set_lone(s, NULL);
 	epoll_ctl(s->c.set, EPOLL_CTL_DEL, conn->fd, NULL);
+	conn->paused = false;
 	ipcx_assemble_drop(&conn->in);
 	count_arrived(s, conn, before);
 	put_peer(s, conn);
@@ -166,7 +178,7 @@ static void drop_stalled(struct ipcx_stream *s)
 	}
 }
 
-/* The timer ran: descriptors may be free again, and who is to be waited for may do nothing. */
+/* The timer ran: there may be room again, and who is to be waited for may do nothing. */
 static void look_again(struct ipcx_stream *s)
 {
 	if (!ipcx_copied_signal(s->timer, false))
@@ -175,6 +187,7 @@ static void look_again(struct ipcx_stream *s)
 	if (s->deaf)
 		poll_listener(s, true);
 	drop_stalled(s);
+	go_on_all(s);
 	if (s->waiting)
 		tick_soon(s);
 }
@@ -191,17 +204,13 @@ static int no_more(struct ipcx_stream *s, int err)
 	return 0;
 }
 
-/*
- * The first is alone, unless somebody sleeps who would not see it. Who was alone before goes into
- * the set first. Return: whether @conn can be polled now.
- */
-static bool poll_peer(struct ipcx_stream *s, struct ipcx_conn *conn, bool first)
+/* The first is alone, unless somebody sleeps who would not see it. */
+static void poll_peer(struct ipcx_stream *s, struct ipcx_conn *conn, bool first)
 {
 	if (first)
 		set_lone(s, conn);
-	if (first && !__atomic_load_n(&s->c.waiting, __ATOMIC_SEQ_CST))
-		return true;
-	return (!s->lone || s->lone == conn || put_into_set(s, s->lone)) && put_into_set(s, conn);
+	if (!first || __atomic_load_n(&s->c.waiting, __ATOMIC_SEQ_CST))
+		go_on(s, conn);
 }
 
 /* Return: whether there was one. */
@@ -224,7 +233,9 @@ static int accept_one(struct ipcx_stream *s)
 	conn->users = 1;
 	conn->in.kept = &s->c.kept;
 	s->peers = conn;
-	if (!ipcx_stream_connected(s, conn) || !poll_peer(s, conn, first))
+	if (ipcx_stream_connected(s, conn))
+		poll_peer(s, conn, first);
+	else
 		drop_peer(s, conn);
 	return 1;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Transports without the module whose descriptor is asked for while no epoll has room. */
 #include <ipcx.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
@@ -22,7 +23,7 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 
 FIXTURE(full)
 {
-	char dir[64];
+	char dir[64], uri[160];
 	struct ipcx_queue *q, *s;
 	struct ipcx_msg m;
 	struct pollfd p;
@@ -33,6 +34,14 @@ FIXTURE_VARIANT(full)
 	const char *name;
 };
 
+static void name_queue(const char *name, const char *dir, const char *what, char uri[160])
+{
+	if (strcmp(name, "mq"))
+		snprintf(uri, 160, "%s:%s/%s", name, dir, what);
+	else
+		snprintf(uri, 160, "mq:%s-%d", what, getpid());
+}
+
 FIXTURE_VARIANT_ADD(full, unix){ "unix" };
 FIXTURE_VARIANT_ADD(full, unix_stream){ "unix-stream" };
 FIXTURE_VARIANT_ADD(full, mq){ "mq" };
@@ -40,17 +49,13 @@ FIXTURE_VARIANT_ADD(full, mq){ "mq" };
 /* The first sender is there when the descriptor is asked for, and one message is held. */
 FIXTURE_SETUP(full)
 {
-	char uri[160];
-
 	memset(self, 0, sizeof(*self));
 	strcpy(self->dir, "/tmp/ipcx-test-XXXXXX");
 	ASSERT_NE(NULL, mkdtemp(self->dir));
-	snprintf(uri, sizeof(uri), "%s:%s/there", variant->name, self->dir);
-	if (!strcmp(variant->name, "mq"))
-		snprintf(uri, sizeof(uri), "mq:full-%d", getpid());
-	ASSERT_EQ(0,
-		  ipcx_queue_open(&self->q, uri, IPCX_CREATE | IPCX_RECV | IPCX_EPHEMERAL, NULL));
-	ASSERT_EQ(0, ipcx_queue_open(&self->s, uri, IPCX_SEND, NULL));
+	name_queue(variant->name, self->dir, "there", self->uri);
+	ASSERT_EQ(0, ipcx_queue_open(&self->q, self->uri, IPCX_CREATE | IPCX_RECV | IPCX_EPHEMERAL,
+				     NULL));
+	ASSERT_EQ(0, ipcx_queue_open(&self->s, self->uri, IPCX_SEND, NULL));
 	ASSERT_EQ(0, ipcx_queue_send(self->s, "x", 1, in_ms(1000)));
 	ASSERT_EQ(0, ipcx_queue_take(self->q, &self->m, in_ms(1000)));
 	is_full = true;
@@ -109,6 +114,70 @@ TEST_F(full, room_again)
 	EXPECT_EQ(1, poll(&self->p, 1, 1000));
 	EXPECT_EQ(0, ipcx_queue_take(self->q, &m, IPCX_NOWAIT));
 	EXPECT_EQ(0, poll(&self->p, 1, 0));
+}
+
+/* What is sent and is gone from its sender waits for room, and who waits for it sleeps. */
+TEST_F(full, connect)
+{
+	int64_t before = cpu_ns();
+	struct ipcx_queue *s;
+	struct ipcx_msg m;
+
+	ASSERT_EQ(0, ipcx_queue_open(&s, self->uri, IPCX_SEND, NULL));
+	ASSERT_EQ(0, ipcx_queue_send(s, "y", 1, in_ms(1000)));
+	ipcx_queue_close(s);
+	if (strcmp(variant->name, "mq"))
+		EXPECT_EQ(-ETIMEDOUT, ipcx_queue_take(self->q, &m, in_ms(500)));
+	EXPECT_GT(20000000, cpu_ns() - before);
+	is_full = false;
+	ASSERT_EQ(0, ipcx_queue_take(self->q, &m, in_ms(1000)));
+	EXPECT_EQ('y', *(char *)m.data);
+	ASSERT_EQ(0, ipcx_queue_send(self->s, "z", 1, in_ms(1000)));
+	EXPECT_EQ(0, ipcx_queue_take(self->q, &m, in_ms(1000)));
+}
+
+struct taker {
+	struct ipcx_queue *q;
+	int r[2];
+};
+
+static void *take_two(void *arg)
+{
+	struct taker *t = arg;
+	struct ipcx_msg m;
+
+	for (int i = 0; i < 2; i++)
+		t->r[i] = ipcx_queue_take(t->q, &m, in_ms(2000));
+	return NULL;
+}
+
+/* Nobody asked for the descriptor: who sleeps gets what was sent while it was full, too. */
+TEST_F(full, asleep)
+{
+	struct ipcx_queue *q, *s[2];
+	struct taker t;
+	pthread_t thread;
+	char uri[160];
+
+	is_full = false;
+	name_queue(variant->name, self->dir, "other", uri);
+	ASSERT_EQ(0, ipcx_queue_open(&q, uri, IPCX_CREATE | IPCX_RECV | IPCX_EPHEMERAL, NULL));
+	t = (struct taker){ q, { 1, 1 } };
+	is_full = true;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, take_two, &t));
+	usleep(100000);
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, ipcx_queue_open(&s[i], uri, IPCX_SEND, NULL));
+		ASSERT_EQ(0, ipcx_queue_send(s[i], "y", 1, in_ms(1000)));
+		usleep(300000);
+	}
+	is_full = false;
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, t.r[0]);
+	EXPECT_EQ(0, t.r[1]);
+	for (int i = 0; i < 2; i++)
+		ipcx_queue_close(s[i]);
+	ipcx_queue_close(q);
 }
 
 TEST_HARNESS_MAIN
