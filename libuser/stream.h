@@ -62,7 +62,8 @@ struct ipcx_conn {
  * @looked: when others were looked for last, in ticks
  * @spare: with @packets, room for one frame of a peer, under receiving
  * @out: to who receives; its fd is -1 while there is none. Changed under sending and answering
- * @deaf: there was no descriptor for one more peer, so the listener is not polled
+ * @deaf: there was no descriptor for one more peer, or no room to poll: the listener is not in
+ *	the set
  * @ticking: @timer runs
  * @waiting: there are peers that are paused until there is room for what they send
  * @lost: @out is of no use any more

@@ -28,14 +28,6 @@ static struct ipcx_stream *stream(struct ipcx_copied *c)
 	return (struct ipcx_stream *)c; /* c is its first member */
 }
 
-static void poll_listener(struct ipcx_stream *s, bool on)
-{
-	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = s };
-
-	epoll_ctl(s->c.set, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listener, &ev);
-	s->deaf = !on;
-}
-
 /* A turn of the timer that has begun goes on, however often there is a reason for one. */
 static void tick_soon(struct ipcx_stream *s)
 {
@@ -43,6 +35,16 @@ static void tick_soon(struct ipcx_stream *s)
 
 	if (!s->ticking)
 		s->ticking = !timerfd_settime(s->timer, 0, &in, NULL);
+}
+
+static void poll_listener(struct ipcx_stream *s, bool on)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = s };
+	int r = epoll_ctl(s->c.set, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, s->listener, &ev);
+
+	s->deaf = !on || r;
+	if (s->deaf)
+		tick_soon(s);
 }
 
 /* Under receiving: is a frame of a long message to wait until there is room for it? */
@@ -200,7 +202,6 @@ static int no_more(struct ipcx_stream *s, int err)
 	if (!s->peers)
 		return -err;
 	poll_listener(s, false);
-	tick_soon(s);
 	return 0;
 }
 
@@ -396,15 +397,14 @@ int ipcx_stream_listen(struct ipcx_stream *s)
 		return r;
 	/* whose connection to himself brings an answer or ends has no message for that */
 	s->c.set = epoll_create1(EPOLL_CLOEXEC);
-	if (s->c.set < 0)
+	if (s->c.set < 0 || epoll_ctl(s->c.set, EPOLL_CTL_ADD, s->c.ready_event, &ev))
 		return ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
-	epoll_ctl(s->c.set, EPOLL_CTL_ADD, s->c.ready_event, &ev);
-	poll_listener(s, true);
 	if (s->packets)
 		s->spare = malloc(IPCX_FRAME_SIZE + IPCX_CHUNK);
 	s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (s->timer < 0 || epoll_ctl(s->c.set, EPOLL_CTL_ADD, s->timer, &ev))
 		return ipcx_fail(errno, "no timer: %s", strerror(errno));
+	poll_listener(s, true);
 	return 0;
 }
 

@@ -3,13 +3,14 @@
 #include <ipcx.h>
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "ipcx_util.h"
 
 #include "../kselftest_harness.h"
 
-static bool is_full;
+static bool is_full, no_descriptor;
 
 /* The library's, too: as where all of /proc/sys/fs/epoll/max_user_watches are in use */
 int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
@@ -19,6 +20,15 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 		return -1;
 	}
 	return syscall(SYS_epoll_ctl, epfd, op, fd, ev);
+}
+
+int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	if (no_descriptor) {
+		errno = EMFILE;
+		return -1;
+	}
+	return syscall(SYS_accept4, fd, addr, len, flags);
 }
 
 FIXTURE(full)
@@ -178,6 +188,25 @@ TEST_F(full, asleep)
 	for (int i = 0; i < 2; i++)
 		ipcx_queue_close(s[i]);
 	ipcx_queue_close(q);
+}
+
+/* There was no descriptor for who connects, and then no room to poll: both pass. */
+TEST_F(full, accept)
+{
+	struct ipcx_queue *s;
+	struct ipcx_msg m;
+
+	if (!strcmp(variant->name, "mq"))
+		return;
+	ASSERT_EQ(0, ipcx_queue_open(&s, self->uri, IPCX_SEND, NULL));
+	ASSERT_EQ(0, ipcx_queue_send(s, "y", 1, in_ms(1000)));
+	no_descriptor = true;
+	EXPECT_EQ(-EAGAIN, ipcx_queue_take(self->q, &m, IPCX_NOWAIT));
+	no_descriptor = false;
+	EXPECT_EQ(-ETIMEDOUT, ipcx_queue_take(self->q, &m, in_ms(500)));
+	is_full = false;
+	EXPECT_EQ(0, ipcx_queue_take(self->q, &m, in_ms(1000)));
+	ipcx_queue_close(s);
 }
 
 TEST_HARNESS_MAIN
