@@ -182,7 +182,10 @@ static void close_mailboxes(struct ipcx_buffer *b)
 	}
 }
 
-/* Locks of other threads are held for ever: nothing is taken, and nothing freed. */
+/*
+ * What another thread held a lock for may be half done, so nothing is freed. The locks are free,
+ * as those of all children are.
+ */
 void ipcx_copied_forked(struct ipcx_queue *q)
 {
 	struct ipcx_copied *c = copied(q);
@@ -190,6 +193,10 @@ void ipcx_copied_forked(struct ipcx_queue *q)
 	for (int i = 0; i < IPCX_HELD_LISTS; i++)
 		close_mailboxes(c->held[i]);
 	close_mailboxes(c->ready);
+	c->sending.word = 0;
+	c->receiving.word = 0;
+	c->answering.word = 0;
+	c->lock.word = 0;
 	c->mech->close(c, true);
 	close_events(c);
 	q->fd = -1;
@@ -340,6 +347,8 @@ int ipcx_copied_cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
 {
 	struct ipcx_copied *c = copied(q);
 
+	if (q->fd < 0)
+		return -EBADF;
 	for (unsigned int i = 0; i < n; i++) {
 		struct ipcx_buffer *b =
 			ipcx_copied_take_out(c, &m[i], IPCX_HELD_LOAN | IPCX_HELD_REPLY);

@@ -414,10 +414,11 @@ int ipcx_copied_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request,
 			   struct ipcx_msg *reply)
 {
 	struct ipcx_copied *c = copied(q);
-	struct ipcx_buffer *b = ipcx_copied_find(c, request, IPCX_HELD_LEASE);
+	struct ipcx_buffer *b;
 
 	if (q->fd < 0)
 		return -EBADF;
+	b = ipcx_copied_find(c, request, IPCX_HELD_LEASE);
 	if (!b || b->head.kind != IPCX_FRAME_REQUEST)
 		return -EPERM;
 	if (len > q->attr.msg_max)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Over POSIX mq: a look without a take, answers that are late or cannot come. */
+/* Over POSIX mq: a look without a take, answers that are late or cannot come, a fork. */
 #include <ipcx.h>
 #include <mqueue.h>
 #include <pthread.h>
@@ -140,6 +140,60 @@ TEST(mq_no_way_back)
 	ipcx_queue_close(s);
 	ipcx_queue_close(q);
 	mq_close(raw);
+}
+
+struct beside {
+	struct ipcx_queue *q;
+	struct ipcx_msg *request;
+	bool end;
+};
+
+static void *loan_and_cancel(void *arg)
+{
+	struct beside *b = arg;
+	struct ipcx_msg m;
+
+	while (!__atomic_load_n(&b->end, __ATOMIC_RELAXED))
+		if (ipcx_queue_loan_reply(b->q, b->request, 1, &m) || ipcx_queue_cancel(b->q, &m))
+			return b;
+	return NULL;
+}
+
+/* A child forked while another thread uses the handle does not wait for that thread. */
+TEST(mq_fork_beside_a_thread)
+{
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, NULL);
+	struct ipcx_msg m, loan, request;
+	struct beside b = { q, &request };
+	pthread_t thread;
+	int status = 0;
+	void *bad;
+
+	ASSERT_EQ(0, ipcx_queue_loan(q, 1, &m, 0));
+	m.flags = IPCX_REQUEST;
+	ASSERT_EQ(0, ipcx_queue_commit(q, &m));
+	ASSERT_EQ(0, ipcx_queue_take(q, &request, in_ms(1000)));
+	ASSERT_EQ(0, ipcx_queue_loan(q, 1, &loan, 0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, loan_and_cancel, &b));
+	for (int i = 0; i < 200 && !status; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			alarm(5);
+			if (ipcx_queue_cancel(q, &loan) != -EBADF ||
+			    ipcx_queue_loan_reply(q, &request, 1, &m) != -EBADF)
+				_exit(1);
+			ipcx_queue_close(q);
+			_exit(0);
+		}
+		status = exit_status(pid);
+	}
+	EXPECT_EQ(0, status);
+	__atomic_store_n(&b.end, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(thread, &bad));
+	EXPECT_EQ(NULL, bad);
+	EXPECT_EQ(0, ipcx_queue_cancel(q, &loan));
+	ipcx_queue_close(q);
 }
 
 TEST_HARNESS_MAIN
