@@ -551,6 +551,8 @@ int ipcx_copied_peek(struct ipcx_queue *q, struct ipcx_msg *m)
 	if (r)
 		return r;
 	ipcx_lock(&c->receiving);
+	if (ipcx_unlikely(c->unpolled))
+		poll_set(c);
 	r = get_first(c, false, SIZE_MAX, &b);
 	if (!r) {
 		ipcx_copied_fill(c, m, b);

@@ -126,6 +126,21 @@ TEST_F(full, room_again)
 	EXPECT_EQ(0, poll(&self->p, 1, 0));
 }
 
+/* As is a look that takes nothing. */
+TEST_F(full, room_for_a_look)
+{
+	struct ipcx_msg m;
+
+	EXPECT_EQ(-EAGAIN, ipcx_queue_peek(self->q, &m));
+	EXPECT_EQ(1, poll(&self->p, 1, 0));
+	is_full = false;
+	EXPECT_EQ(-EAGAIN, ipcx_queue_peek(self->q, &m));
+	EXPECT_EQ(0, poll(&self->p, 1, 0));
+	ASSERT_EQ(0, ipcx_queue_send(self->s, "y", 1, in_ms(1000)));
+	EXPECT_EQ(1, poll(&self->p, 1, 1000));
+	EXPECT_EQ(0, ipcx_queue_peek(self->q, &m));
+}
+
 /* What is sent and is gone from its sender waits for room, and who waits for it sleeps. */
 TEST_F(full, connect)
 {
