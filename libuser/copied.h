@@ -17,8 +17,9 @@
 #define IPCX_STALL_NS INT64_C(1000000000)
 
 /*
- * Ticks of the processor, whose counter costs half as much as a clock. None is slower than a tick
- * in a nanosecond, and some are four times as fast.
+ * Ticks of the processor, whose counter costs half as much as a clock. Most have 1 to 4 in a
+ * nanosecond, a few, and guests for whom it is scaled, less. Who has forbidden himself to read it,
+ * by PR_SET_TSC, is killed here.
  */
 static inline uint64_t ipcx_copied_ticks(void)
 {
