@@ -13,19 +13,17 @@
 #define BATCH 64
 #define FETCH_MS 200
 #define PROGRESS (3 * NS_PER_S / 2) /* to tell the engine that it goes on */
-#define PARTIAL_TIME (30 * NS_PER_S) /* without a chunk, then those that came go back */
-#define PARTIAL_AGE (3600 * NS_PER_S) /* of a chunk whose others never came */
 #define TIDY_TIME (2 * NS_PER_S)
 
-static void settle(struct in *in, struct delivery *d, enum settle how, int64_t delay)
+void in_settle(struct in *in, struct delivery *d, enum settle how, int64_t delay)
 {
 	in->l->b->ops->settle(in->l->b->e, d, how, delay);
 }
 
-static void drop(struct in *in, struct delivery *d, enum reason why)
+void in_drop(struct in *in, struct delivery *d, enum reason why)
 {
 	lane_drop(in->l, why);
-	settle(in, d, SETTLE_TERM, 0);
+	in_settle(in, d, SETTLE_TERM, 0);
 }
 
 void in_progress(struct in *in)
@@ -37,24 +35,11 @@ void in_progress(struct in *in)
 	in->progress_at = now + PROGRESS;
 	for (unsigned int i = in->at; i < in->n; i++)
 		if (in->batch[i].handle)
-			settle(in, &in->batch[i], SETTLE_PROGRESS, 0);
+			in_settle(in, &in->batch[i], SETTLE_PROGRESS, 0);
 	for (struct partial *m = in->partial.first; m; m = m->next)
 		for (uint32_t i = 0; i < m->p.chunks; i++)
 			if (m->held[i])
-				settle(in, m->held[i], SETTLE_PROGRESS, 0);
-}
-
-/* Of all chunks of a message */
-static void settle_all(struct in *in, struct partial *m, enum settle how, int64_t delay)
-{
-	for (uint32_t i = 0; i < m->p.chunks; i++) {
-		if (!m->held[i])
-			continue;
-		settle(in, m->held[i], how, delay);
-		free(m->held[i]);
-		in->l->n.waiting--;
-	}
-	partial_free(m);
+				in_settle(in, m->held[i], SETTLE_PROGRESS, 0);
 }
 
 static void lose_local(struct in *in)
@@ -120,8 +105,7 @@ int in_commit(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 	return 0;
 }
 
-/* Why a message of @age could not be put into the queue: what becomes of it */
-static enum settle local_failed(struct in *in, int err, int64_t age, bool *drops)
+enum settle in_failed(struct in *in, int err, int64_t age, bool *drops)
 {
 	*drops = err == -EMSGSIZE && !in_others_may(in, age);
 	if (*drops)
@@ -158,12 +142,12 @@ int in_put(struct in *in, const struct parcel *p, int64_t until)
 static void settle_put(struct in *in, struct delivery *d, int err)
 {
 	bool drops = false;
-	enum settle how = err ? local_failed(in, err, d->age, &drops) : SETTLE_ACK;
+	enum settle how = err ? in_failed(in, err, d->age, &drops) : SETTLE_ACK;
 
 	if (drops)
-		drop(in, d, DROP_OVERSIZED);
+		in_drop(in, d, DROP_OVERSIZED);
 	else
-		settle(in, d, how, err ? NS_PER_S / 2 : 0);
+		in_settle(in, d, how, err ? NS_PER_S / 2 : 0);
 }
 
 static void put_pack(struct in *in, struct delivery *d, const struct parcel *pack)
@@ -172,169 +156,9 @@ static void put_pack(struct in *in, struct delivery *d, const struct parcel *pac
 	enum reason why = pack_read(pack, p);
 
 	if (why)
-		drop(in, d, why);
+		in_drop(in, d, why);
 	else
 		settle_put(in, d, in_put_pack(in, p, pack->pack, d->age));
-}
-
-static void put_assembled(struct in *in, struct partial *m)
-{
-	enum settle how;
-	bool drops;
-	int r;
-
-	if (parcel_crc(0, m->p.data, m->p.len) != m->p.crc) {
-		lane_drop(in->l, DROP_CRC);
-		settle_all(in, m, SETTLE_TERM, 0);
-		return;
-	}
-	r = in_put(in, &m->p, in_patience(in));
-	if (!r) {
-		settle_all(in, m, SETTLE_ACK, 0);
-		return;
-	}
-	how = local_failed(in, r, 0, &drops);
-	if (drops)
-		lane_drop(in->l, DROP_OVERSIZED);
-	settle_all(in, m, how, NS_PER_S / 2);
-}
-
-static void put_chunk(struct in *in, struct delivery *d, const struct parcel *p)
-{
-	struct partial *whole = NULL;
-	struct delivery *held = malloc(sizeof(*held));
-
-	if (!held) {
-		settle(in, d, SETTLE_NAK, NS_PER_S);
-		return;
-	}
-	*held = *d;
-	switch (assembly_put(&in->partial, p, held, now_ns(), &whole)) {
-	case ASSEMBLED_MORE:
-		in->l->n.waiting++;
-		d->handle = NULL; /* held there */
-		return;
-	case ASSEMBLED_WHOLE:
-		in->l->n.waiting++;
-		d->handle = NULL;
-		put_assembled(in, whole);
-		return;
-	case ASSEMBLED_TWICE: /* not done yet, and it may be the one that is held */
-		settle(in, d, SETTLE_FORGET, 0);
-		break;
-	case ASSEMBLED_ROOM:
-		count(&in->l->n.returned);
-		settle(in, d, SETTLE_NAK, NS_PER_S);
-		break;
-	case ASSEMBLED_WRONG:
-		drop(in, d, DROP_MALFORMED);
-		break;
-	}
-	free(held);
-}
-
-/*
- * The chunks that a head tells of, into a loan; their numbers into @numbers. Return: DROP_NONE if
- * all is there, else why not; *@err is set if the engine could not give one now.
- */
-static enum reason gather(struct in *in, const struct parcel *head, char *to, uint64_t *numbers,
-			  int *err)
-{
-	const struct bridge *b = in->l->b;
-	uint64_t have = 0;
-
-	*err = 0;
-	for (uint32_t i = 0; i < head->chunks; i++) {
-		struct delivery d;
-		struct parcel p;
-		enum reason why;
-
-		in_progress(in);
-		*err = stopping(b) ? -EINTR : b->ops->get(b->e, in->l->nr, head->id, i, &d);
-		if (*err)
-			return DROP_INCOMPLETE;
-		why = parcel_read(&p, d.line, d.data, d.size);
-		if (!why && (p.chunk != i || p.chunks != head->chunks || p.len != head->len ||
-			     p.at != have || strcmp(p.id, head->id) || p.head))
-			why = DROP_MALFORMED;
-		if (!why) {
-			memcpy(to + have, p.data, p.size);
-			have += p.size;
-			numbers[i] = d.number;
-		}
-		settle(in, &d, SETTLE_FORGET, 0);
-		if (why)
-			return why;
-	}
-	return parcel_crc(0, to, have) == head->crc ? DROP_NONE : DROP_CRC;
-}
-
-/* The chunks that a head tells of; what is left is found by tidy() */
-static void purge(struct in *in, const struct parcel *head)
-{
-	const struct bridge *b = in->l->b;
-	int r = 0;
-
-	for (uint32_t i = 0; i < head->chunks && !r && !stopping(b); i++) {
-		in_progress(in);
-		r = b->ops->purge(b->e, in->l->nr, head->id, i);
-	}
-}
-
-/* Of no use to anybody: it and its chunks go */
-static void drop_head(struct in *in, struct delivery *d, const struct parcel *p, enum reason why)
-{
-	purge(in, p);
-	drop(in, d, why);
-}
-
-static void put_gathered(struct in *in, struct delivery *d, const struct parcel *p,
-			 uint64_t *numbers)
-{
-	const struct bridge *b = in->l->b;
-	enum reason why = DROP_NONE;
-	struct ipcx_msg m;
-	bool drops;
-	int err = 0, r = in_loan(in, p, &m, in_patience(in));
-
-	if (!r) {
-		why = gather(in, p, m.data, numbers, &err);
-		if (why)
-			local_cancel(&in->local, &m);
-		else
-			r = in_commit(in, p, &m);
-	}
-	if (why && err && (err != -ENOENT || d->age < PARTIAL_AGE)) {
-		count(&in->l->n.returned);
-		settle(in, d, SETTLE_NAK, NS_PER_S);
-	} else if (why) {
-		drop_head(in, d, p, why);
-	} else if (r) {
-		enum settle how = local_failed(in, r, d->age, &drops);
-
-		if (drops)
-			drop_head(in, d, p, DROP_OVERSIZED);
-		else
-			settle(in, d, how, NS_PER_S / 2);
-	} else {
-		settle(in, d, SETTLE_ACK, 0);
-		for (uint32_t i = 0; i < p->chunks && !stopping(b); i++) {
-			in_progress(in);
-			b->ops->remove(b->e, in->l->nr, numbers[i]);
-		}
-	}
-}
-
-/* Of a work queue: the chunks lie beside, for another host may take the next message. */
-static void put_head(struct in *in, struct delivery *d, const struct parcel *p)
-{
-	uint64_t *numbers = calloc(p->chunks, sizeof(*numbers));
-
-	if (numbers)
-		put_gathered(in, d, p, numbers);
-	else
-		settle(in, d, SETTLE_NAK, NS_PER_S);
-	free(numbers);
 }
 
 static bool is_own(const struct in *in, const struct parcel *p)
@@ -373,16 +197,16 @@ static void put(struct in *in, struct delivery *d)
 	enum seen seen;
 
 	if (why == DROP_EXPIRED && p.head) {
-		drop_head(in, d, &p, why);
+		in_drop_head(in, d, &p, why);
 		return;
 	}
 	if (why) {
-		drop(in, d, why);
+		in_drop(in, d, why);
 		return;
 	}
 	if (is_own(in, &p)) {
 		count_more(&in->l->n.own, p.pack ? p.pack : 1);
-		settle(in, d, SETTLE_ACK, 0);
+		in_settle(in, d, SETTLE_ACK, 0);
 		return;
 	}
 	if (p.pack) {
@@ -393,39 +217,18 @@ static void put(struct in *in, struct delivery *d)
 	if (seen == SEEN_DONE) {
 		count(&in->l->n.copies);
 		if (p.head)
-			purge(in, &p);
-		settle(in, d, SETTLE_ACK, 0);
+			in_purge(in, &p);
+		in_settle(in, d, SETTLE_ACK, 0);
 		return;
 	}
 	if (seen == SEEN_PERHAPS && (p.chunks == 1 || p.head || !p.chunk))
 		count(&in->l->n.perhaps);
 	if (p.head)
-		put_head(in, d, &p);
+		in_put_head(in, d, &p);
 	else if (p.chunks > 1)
-		put_chunk(in, d, &p);
+		in_put_chunk(in, d, &p);
 	else
 		settle_put(in, d, in_put(in, &p, in_patience(in)));
-}
-
-/* Chunks whose others do not come go back, and end when they are old. */
-static void look_at_partials(struct in *in)
-{
-	struct partial *m;
-
-	while ((m = assembly_stale(&in->partial, now_ns() - PARTIAL_TIME))) {
-		int64_t age = 0;
-
-		for (uint32_t i = 0; i < m->p.chunks; i++)
-			if (m->held[i] && ((struct delivery *)m->held[i])->age > age)
-				age = ((struct delivery *)m->held[i])->age;
-		if (age > PARTIAL_AGE || in->l->r->kind == KIND_LATEST) {
-			lane_drop(in->l, DROP_INCOMPLETE);
-			settle_all(in, m, SETTLE_TERM, 0);
-		} else {
-			count(&in->l->n.returned);
-			settle_all(in, m, SETTLE_NAK, PARTIAL_TIME);
-		}
-	}
 }
 
 static void opened(struct in *in)
@@ -481,17 +284,22 @@ static bool is_ready(struct in *in)
 /* Is there room again, after there was none? */
 static bool has_room(struct in *in)
 {
-	struct ipcx_msg m;
-	int r;
+	struct ipcx_msg m[PACK_MAX];
+	unsigned int n = 0;
+	int r = 0;
 
 	if (!in->full)
 		return true;
-	r = local_loan(&in->local, 1, &m, IPCX_NOWAIT);
-	if (!r)
-		local_cancel(&in->local, &m);
+	while (!r && n < (in->needs ? in->needs : 1)) {
+		r = local_loan(&in->local, 1, &m[n], IPCX_NOWAIT);
+		n += !r;
+	}
+	while (n)
+		local_cancel(&in->local, &m[--n]);
 	if (local_is_gone(r))
 		lose_local(in);
 	in->full = r == -EAGAIN || r == -ENOMEM || r == -EDQUOT || r == -ENOBUFS;
+	in->needs = in->full ? in->needs : 0;
 	return !r;
 }
 
@@ -518,7 +326,7 @@ bool in_is_stale(const struct in *in)
 
 static void give_back(struct in *in, struct delivery *d)
 {
-	settle(in, d, in_is_stale(in) ? SETTLE_FORGET : SETTLE_NAK, in->full ? NS_PER_S / 2 : 0);
+	in_settle(in, d, in_is_stale(in) ? SETTLE_FORGET : SETTLE_NAK, in->full ? NS_PER_S / 2 : 0);
 }
 
 void in_give_back_rest(struct in *in)
@@ -564,7 +372,6 @@ void *in_run(void *lane)
 	struct lane *l = lane;
 	struct in *in = calloc(1, sizeof(*in));
 	const struct bridge *b = l->b;
-	struct partial *m;
 
 	if (in)
 		in->calls = calls_new(l);
@@ -578,7 +385,7 @@ void *in_run(void *lane)
 		bool ready = is_ready(in);
 
 		in_progress(in);
-		look_at_partials(in);
+		in_look_at_partials(in);
 		if (ready)
 			tidy(in);
 		if (ready && has_room(in))
@@ -586,8 +393,7 @@ void *in_run(void *lane)
 		else
 			sleep_ms(20);
 	}
-	while ((m = assembly_stale(&in->partial, INT64_MAX)))
-		settle_all(in, m, SETTLE_NAK, 0);
+	in_partials_end(in);
 	calls_free(in->calls);
 	local_close(&in->local);
 	free(in);

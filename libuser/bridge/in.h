@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What comes in: in.c takes deliveries, in_pack.c takes packs apart. All of it is of the lane's
- * thread.
+ * What comes in: in.c takes deliveries, in_pack.c takes packs apart, in_chunk.c puts chunks
+ * together. All of it is of the lane's thread.
  */
 #ifndef IPCX_BRIDGE_IN_H
 #define IPCX_BRIDGE_IN_H
@@ -17,11 +17,18 @@ struct in {
 	struct assembly partial;
 	struct calls *calls;
 	bool declared, full;
+	unsigned int needs; /* messages, for which there has to be room when it was full */
 	int64_t declare_at, open_at, look_at, progress_at, tidy_at;
 	struct delivery *batch; /* what was fetched */
 	unsigned int at, n; /* this one is in work, of so many */
 	uint64_t link; /* that they came over */
 };
+
+void in_settle(struct in *in, struct delivery *d, enum settle how, int64_t delay);
+void in_drop(struct in *in, struct delivery *d, enum reason why); /* for good, and counted */
+
+/* Why a message of @age could not be put into the queue: what becomes of it */
+enum settle in_failed(struct in *in, int err, int64_t age, bool *drops);
 
 /* Lets the engine know of all that is held, lest it gives it to another. */
 void in_progress(struct in *in);
@@ -58,5 +65,21 @@ bool in_expired(struct parcel *p, int64_t age);
  * Return: 0: it is done with; or a negative errno, then all of it has to come again.
  */
 int in_put_pack(struct in *in, struct parcel *p, unsigned int n, int64_t age);
+
+/* A chunk that may come before or after the others */
+void in_put_chunk(struct in *in, struct delivery *d, const struct parcel *p);
+
+/* Of a work queue: the chunks lie beside, for another host may take the next message. */
+void in_put_head(struct in *in, struct delivery *d, const struct parcel *p);
+
+/* Of no use to anybody: it and its chunks go. */
+void in_drop_head(struct in *in, struct delivery *d, const struct parcel *p, enum reason why);
+
+/* The chunks that a head tells of go; what is left is found by tidy(). */
+void in_purge(struct in *in, const struct parcel *head);
+
+/* Chunks whose others do not come go back, and end when they are old. */
+void in_look_at_partials(struct in *in);
+void in_partials_end(struct in *in); /* all of them go back */
 
 #endif /* IPCX_BRIDGE_IN_H */

@@ -4,8 +4,9 @@
  * copies.
  *
  * Of a work queue another host gets a pack that goes back. So room is loaned for all before the
- * first one is put. If there is not enough, what has room is put, and the others go back each on
- * its own: to whom has room, or here later.
+ * first one is put. If there is not enough, the others are stored again as a pack of their own: for
+ * whom has room, or for here later. Only when that is done is the first one put; else all of the
+ * pack goes back, and nothing was done of it.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,13 +14,14 @@
 #include "in.h"
 
 #define BACK_TIME (5 * NS_PER_S) /* for what of a pack has no room, then all of it goes back */
+#define BODY (PACK_BYTES + PACK_MAX * PACK_LINE) /* of a part of a pack, with lines anew */
 
 struct pack {
 	struct parcel *p;
 	int64_t age;
 	unsigned int n;
 	struct ipcx_msg m[PACK_MAX];
-	unsigned int loaned;
+	unsigned int loaned, done;
 };
 
 /* What is damaged, late, or known ends here. */
@@ -56,79 +58,128 @@ static unsigned int depth_of(const struct local *l)
 	return ipcx_queue_attr(l->q, &a) ? 0 : a.depth;
 }
 
-/* As many as there is room for, within a while. Return: 0, or why there is none for any. */
+/*
+ * As many as there is room for, within a while: these are the first ones then. What is too long for
+ * the queue here goes behind, or is dropped when old. Return: 0, or why there is none for any.
+ */
 static int loan_some(struct in *in, struct pack *k)
 {
-	unsigned int depth = depth_of(&in->local);
+	unsigned int depth = depth_of(&in->local), left = k->n;
 	int64_t until = in_patience(in);
 	int r = 0;
 
-	while (k->loaned < k->n && (!k->loaned || k->loaned < depth)) {
-		r = in_loan(in, &k->p[k->loaned], &k->m[k->loaned], until);
+	while (k->loaned < left && (!k->loaned || k->loaned < depth)) {
+		struct parcel *p = &k->p[k->loaned];
+
+		r = in_loan(in, p, &k->m[k->loaned], until);
+		if (r == -EMSGSIZE) {
+			struct parcel last = k->p[--left], too_long = *p;
+
+			*p = last;
+			if (in_others_may(in, k->age)) {
+				k->p[left] = too_long;
+				continue;
+			}
+			lane_drop(in->l, DROP_OVERSIZED);
+			memmove(&k->p[left], &k->p[left + 1],
+				(--k->n - left) * sizeof(*k->p));
+			continue;
+		}
 		if (r)
 			break;
 		k->loaned++;
 	}
-	return k->loaned || r == -EMSGSIZE ? 0 : r;
+	return k->loaned ? 0 : r;
 }
 
-/* Return: how many are in the queue now; after one that fails there are no more. */
-static unsigned int commit_loaned(struct in *in, struct pack *k)
+static void cancel_loaned(struct in *in, struct pack *k, unsigned int from)
 {
-	unsigned int i = 0;
+	for (unsigned int i = from; i < k->loaned; i++)
+		local_cancel(&in->local, &k->m[i]);
+	k->loaned = 0;
+}
 
-	for (; i < k->loaned; i++) {
-		if (k->p[i].len)
-			memcpy(k->m[i].data, k->p[i].data, k->p[i].len);
-		if (in_commit(in, &k->p[i], &k->m[i]))
-			break;
+/* After one that fails there are no more. Return: why, or 0. */
+static int commit_loaned(struct in *in, struct pack *k)
+{
+	int r = 0;
+
+	for (; k->done < k->loaned && !r; k->done += !r) {
+		struct ipcx_msg *m = &k->m[k->done];
+
+		if (m->len)
+			memcpy(m->data, k->p[k->done].data, m->len);
+		r = in_commit(in, &k->p[k->done], m);
 	}
-	for (unsigned int rest = i + 1; rest < k->loaned; rest++)
-		local_cancel(&in->local, &k->m[rest]);
-	return i;
+	if (r)
+		cancel_loaned(in, k, k->done + 1);
+	return r;
 }
 
 /*
- * To the engine, or if that refuses it, as when it is full, to the local queue when that has room.
- * What the engine may have without a word that it has must not be here, too.
+ * What has no room here to the engine, as one parcel: all of it or nothing. Without a word of the
+ * engine it is tried again, for it may have it.
  */
-static int hand_back(struct in *in, const struct pack *k, unsigned int i, int64_t until)
+static int store_rest(struct in *in, const struct pack *k)
 {
 	const struct bridge *b = in->l->b;
-	bool silent = false;
+	struct parcel rest = { 0 }, *one = &k->p[k->loaned];
+	int64_t until = now_ns() + BACK_TIME;
+	char body[BODY];
 	int r;
 
+	for (unsigned int i = k->loaned; i < k->n; i++)
+		pack_add(&rest, body, &k->p[i]);
 	do {
 		in_progress(in);
-		r = b->ops->store(b->e, in->l->nr, &k->p[i]);
-		if (!r) {
-			count(&in->l->n.returned);
-			return 0;
-		}
-		silent |= r == -ETIMEDOUT;
-		if (!silent) {
-			r = put_one(in, &k->p[i], k->age);
-			if (r != -ETIMEDOUT && r != -EMSGSIZE)
-				return r;
-		}
-		sleep_ms(20);
-	} while (!stopping(b) && link_up(b) && !in_is_stale(in) && now_ns() < until);
-	return silent ? -ETIMEDOUT : r;
+		r = b->ops->store(b->e, in->l->nr, rest.pack > 1 ? &rest : one);
+		if (r == -ETIMEDOUT)
+			sleep_ms(20);
+	} while (r == -ETIMEDOUT && !stopping(b) && link_up(b) && !in_is_stale(in) &&
+		 now_ns() < until);
+	count_more(&in->l->n.returned, r ? 0 : rest.pack);
+	return r;
+}
+
+/* Without the engine's help: the queue never has room for all at once, they are put as it has. */
+static int put_slowly(struct in *in, struct pack *k)
+{
+	int64_t until = now_ns() + BACK_TIME;
+	int r = commit_loaned(in, k);
+
+	while (k->done < k->n && !r) {
+		r = put_one(in, &k->p[k->done], k->age);
+		if (!r)
+			k->done++;
+		else if ((r == -ETIMEDOUT || r == -EMSGSIZE) && !stopping(in->l->b) &&
+			 link_up(in->l->b) && !in_is_stale(in) && now_ns() < until)
+			r = 0;
+	}
+	return r;
 }
 
 static int put_work(struct in *in, struct pack *k)
 {
 	int r = loan_some(in, k);
-	unsigned int done = r ? 0 : commit_loaned(in, k);
-	int64_t until = now_ns() + BACK_TIME;
 
-	if (r || done == k->n)
+	if (k->loaned == k->n) /* none, perhaps */
+		return commit_loaned(in, k);
+	if (r)
 		return r;
 	in->full = true;
 	in_give_back_rest(in);
-	for (unsigned int i = done; i < k->n && !r; i++)
-		r = hand_back(in, k, i, until);
-	return r;
+	r = store_rest(in, k);
+	if (!r)
+		return commit_loaned(in, k);
+	if (depth_of(&in->local) >= k->n) {
+		cancel_loaned(in, k, 0);
+		in->needs = k->n;
+		return -EAGAIN;
+	}
+	if (r != -ETIMEDOUT)
+		return put_slowly(in, k);
+	r = commit_loaned(in, k);
+	return r ? r : -EAGAIN; /* what is here now is known when it comes again */
 }
 
 int in_put_pack(struct in *in, struct parcel *p, unsigned int n, int64_t age)

@@ -47,8 +47,8 @@ static void subject_of(const struct engine *e, unsigned int rule, const struct p
 
 static void msg_id(const struct parcel *p, char *to, size_t room)
 {
-	if (p->pack) /* its first message may go alone another time */
-		snprintf(to, room, "%s+%u/%u", p->id, p->pack, p->round);
+	if (p->pack) /* its first message may go alone, or with others, another time */
+		snprintf(to, room, "%s+%08x/%u", p->id, p->members, p->round);
 	else if ((p->chunks == 1 || p->head) && !p->round)
 		snprintf(to, room, "%s", p->id);
 	else

@@ -186,6 +186,7 @@ void pack_add(struct parcel *pack, char *body, const struct parcel *p)
 		pack->pid = -1;
 	}
 	pack->pack++;
+	pack->members = parcel_crc(pack->members, p->id, strlen(p->id) + 1);
 	pack->crc = parcel_crc(pack->crc, line, n);
 	pack->size += n + p->len;
 	pack->len = pack->size;

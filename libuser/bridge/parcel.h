@@ -47,6 +47,7 @@ extern const char *const reason_text[DROP_COUNT];
  * @host: that host's name
  * @id: origin:boot epoch:object:sequence, of the message; of the first one of a pack
  * @round: how often it was begun anew; not in the line
+ * @members: of a pack: sum of the ids in it; not in the line
  * @call: it is a request, its sender waits for an answer
  * @hops: bridges that it has passed before this one
  * @prio: 0..31
@@ -69,7 +70,7 @@ extern const char *const reason_text[DROP_COUNT];
 struct parcel {
 	char realm[PARCEL_WORD], origin[UUID_TEXT], host[PARCEL_WORD];
 	char id[PARCEL_ID];
-	uint32_t round, call, hops, prio, flags, chunk, chunks, head, pack, crc, uid;
+	uint32_t round, members, call, hops, prio, flags, chunk, chunks, head, pack, crc, uid;
 	uint32_t gid;
 	int64_t pid;
 	uint64_t tag, len, at;

@@ -231,13 +231,42 @@ def store_mute(dir):
         wait(lambda: "full" in b.rule("jobs")["state_in"])
         s.child.send_signal(signal.SIGSTOP)
         os.waitpid(s.child.pid, os.WUNTRACED)  # all of its threads
-        got = drain(q, 4, pause=0)
+        got = drain(q, 2, pause=0)
         time.sleep(2.5)
         s.child.send_signal(signal.SIGCONT)
         got += drain(q, 22 - len(got))
         assert sorted(got) == sorted([b"first"] * 2 + [b"%d" % i for i in range(20)]), got
         assert b.rule("jobs")["copies"] == 0, b.rule("jobs")  # of what another host could have got
     assert a.rule("jobs")["acked"] < 20 and b.rule("jobs")["returned"], a.rule("jobs")
+
+
+def two_users(dir):
+    """A server with user all, and b, who may not store jobs"""
+    with open(dir + "/password", "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+        f.write("secret\n")
+    return Server(dir + "/s", more="""
+        authorization: { users: [
+            { user: b, password: secret, permissions: { publish: { deny: "ipcx.test.jobs.m" } } }
+            { user: all, password: secret }
+        ] }""")
+
+
+@test
+def pack_back(dir):
+    """Of a pack for which there is no room, and that the server does not store again, nothing is done twice."""
+    s = two_users(dir)
+    with sender("aj") as out, receiver("bj", 16) as at_b, receiver("cj", 100) as at_c:
+        a = Bridge(dir, "a", s, f"user all {dir}/password", "queue jobs work out local shm:aj")
+        b = Bridge(dir, "b", s, f"user b {dir}/password", "queue jobs work in local shm:bj")
+        one_by_one(out, 8, b)
+        a.end()
+        for i in range(16):
+            out.send(b"%d" % i, LONG)
+        a.again()  # a pack, for half of which there is room
+        wait(lambda: a.rule("jobs")["out"] == 16 and b.rule("jobs")["returned"])
+        Bridge(dir, "c", s, f"user all {dir}/password", "queue jobs work in local shm:cj")
+        got = drain(at_c, 16) + drain(at_b, 8)
+        assert sorted(got) == sorted([b"first"] * 8 + [b"%d" % i for i in range(16)]), got
 
 
 @test
@@ -261,10 +290,9 @@ def pack_too_long(dir):
         ask("UPDATE", max_msg_size=100)
         b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", start=False)
         b.start()
-        assert at_b.recv(LONG) == bytes(0)
-        time.sleep(0.5)
+        wait(lambda: b.rule("jobs").get("returned"))
         ask("UPDATE", max_msg_size=-1)
-        wait(lambda: b.rule("jobs")["returned"])
+        assert at_b.recv(LONG) == bytes(0)
         Bridge(dir, "c", s, "queue jobs work in local shm:cj")
         assert at_c.recv(LONG) == bytes(5000)
     assert a.rule("jobs")["acked"] == 1 and b.rule("jobs")["dropped"]["oversized"] == 0, b.rule("jobs")
@@ -273,13 +301,7 @@ def pack_too_long(dir):
 @test
 def taker_full(dir):
     """A host that may not publish and is full holds back only what is in its queue."""
-    s = Server(dir + "/s", more="""
-        authorization: { users: [
-            { user: b, password: secret, permissions: { publish: { deny: "ipcx.test.jobs.m" } } }
-            { user: all, password: secret }
-        ] }""")
-    with open(dir + "/password", "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as f:
-        f.write("secret\n")
+    s = two_users(dir)
     with sender("aj") as out, receiver("bj", 4) as at_b, receiver("cj", 100) as at_c:
         for i in range(60):
             out.send(b"%d" % i, LONG)
