@@ -81,8 +81,8 @@ static int loan_some(struct in *in, struct pack *k)
 				continue;
 			}
 			lane_drop(in->l, DROP_OVERSIZED);
-			memmove(&k->p[left], &k->p[left + 1],
-				(--k->n - left) * sizeof(*k->p));
+			k->n--;
+			memmove(&k->p[left], &k->p[left + 1], (k->n - left) * sizeof(*k->p));
 			continue;
 		}
 		if (r)

@@ -19,7 +19,10 @@ usage() {
 	           fetching and acknowledging by libnats
 	  request  requests of 64 bytes, one after the other, to a server at the other machine, and
 	           their answers; against requests by libnats
+	floor      the same by bare relays: a socket of each machine, and requests by libnats between
+	           them, with nothing stored; against requests by libnats, too
 
+	Who sends fills each message in the same way, with libnats alone too.
 	The stream is a work queue in files. Medians of all rounds; ratio: the bridge's messages in a
 	second by those of libnats, or its microseconds likewise, in each round, and of that the median.
 	END
@@ -111,7 +114,33 @@ round_bridge() {
 	bridge_down h2
 }
 
+# relay HOST NAME WHAT: in the background, until it is ready
+relay() {
+	: >"$dir/$3"
+	(cd "$dir/$1" && on "$1" "$bin/bare" nats://10.9.0.11:4222 bridge "$(cat "$dir/password")" \
+		"$2" 0 0 "$3") >"$dir/$3" &
+	relays+=($!)
+	until grep -q ready "$dir/$3"; do
+		sleep 0.1
+	done
+}
+
+round_floor() {
+	relays=()
+	relay h2 ask.floor answer
+	relay h2 ask.floor serve_by
+	relay h1 ask.floor relay
+	note floor_request on_there h1 "$bin/bare" nats://10.9.0.11:4222 bridge "$(cat "$dir/password")" \
+		ask.floor "$requests" 64 call
+	kill "${relays[@]}" 2>/dev/null
+}
+
+on_there() {
+	cd "$dir/$1" && on "$1" timeout 300 "${@:2}"
+}
+
 round_request() {
+	: >"$dir/serve"
 	local server
 	(on h2 "$bin/bare" nats://10.9.0.11:4222 bridge "$(cat "$dir/password")" ask.bare 0 0 serve) \
 		>"$dir/serve" &
@@ -121,6 +150,7 @@ round_request() {
 	done
 	note bare_request bare h1 ask.bare "$requests" 64 request
 	kill "$server"
+	round_floor
 	(on h2 "$bin/call" -a shm:ask) &
 	server=$!
 	bridge_up h1
@@ -150,6 +180,8 @@ for what, unit in ("out", "messages/s"), ("numbered", "messages/s"), ("in", "mes
     bridge, bare = of("bridge_" + what.replace("numbered", "out")), of("bare_" + what)
     out[what] = {"unit": unit, "bridge": bridge, "libnats": bare,
                  "ratio": ratio_of("bridge_" + what.replace("numbered", "out"), "bare_" + what)}
+floor = of("floor_request")
+out["floor"] = {"unit": "us", "relays": floor, "libnats": of("bare_request"), "ratio": ratio_of("floor_request", "bare_request")}
 if as_json:
     print(json.dumps(out, indent=2))
 else:
@@ -157,6 +189,8 @@ else:
         w = out[what]
         print("%-8s bridge %9.1f  libnats %9.1f %-10s  ratio %.2f" %
               (what, w["bridge"]["median"], w["libnats"]["median"], w["unit"], w["ratio"]))
+    print("floor    relays %9.1f  libnats %9.1f %-10s  ratio %.2f" %
+          (floor["median"], out["floor"]["libnats"]["median"], "us", out["floor"]["ratio"]))
 PYTHON
 }
 

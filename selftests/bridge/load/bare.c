@@ -7,6 +7,10 @@
  * pull:     the same from a durable pull consumer, each acknowledged
  * serve:    answers requests with what is in them, until SIGTERM
  * request:  COUNT requests, one after the other; prints also the median in microseconds
+ * call:     the same over a socket of this machine, to a relay
+ * relay:    what comes there to NATS, one after the other, and the answers back
+ * serve_by: has what comes from NATS answered over a socket of this machine
+ * answer:   does so
  * make:     makes the stream STREAM of the subject, for work
  * delete:   deletes it
  */
@@ -16,10 +20,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "load.h"
+
 #define BATCH 256 /* messages on their way at a time */
+#define LOCAL_MAX 4096 /* bytes of a request over a socket of this machine */
 
 struct bare {
 	natsConnection *nc;
@@ -29,7 +38,8 @@ struct bare {
 };
 
 static const char usage[] = "usage: bare URL USER PASSWORD STREAM COUNT SIZE WHAT\n"
-			    "WHAT: publish|number|pull|serve|request|make|delete\n";
+			    "WHAT: publish|number|pull|serve|request|make|delete, or with\n"
+			    "      the socket STREAM.sock: call|relay|serve_by|answer\n";
 
 static void must(natsStatus s, const char *what)
 {
@@ -96,8 +106,10 @@ static void bare_publish(struct bare *b, bool number)
 
 	jsPubOptions_Init(&po);
 	po.MaxWait = 60000;
-	for (int i = 0; i < b->count; i++)
+	for (int i = 0; i < b->count; i++) {
+		payload_fill(data, b->size, i); /* as feed does */
 		must(publish_one(b, data, number ? i : -1), "publish");
+	}
 	must(js_PublishAsyncComplete(b->js, &po), "publish");
 	printf("{\"seconds\": %.6f}\n", now() - start);
 	free(data);
@@ -134,11 +146,68 @@ static void answer(natsConnection *nc, natsSubscription *sub, natsMsg *m, void *
 	natsMsg_Destroy(m);
 }
 
-static void bare_serve(struct bare *b)
+static int local_socket(const struct bare *b, bool listens)
 {
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int s = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s.sock", b->stream);
+	if (listens)
+		unlink(at.sun_path);
+	if (s < 0 || (listens ? bind(s, (void *)&at, sizeof(at)) || listen(s, 1) :
+				connect(s, (void *)&at, sizeof(at))))
+		err(1, "%s", at.sun_path);
+	if (!listens)
+		return s;
+	puts("ready");
+	fflush(stdout);
+	return accept(s, NULL, NULL);
+}
+
+static void bare_answer(const struct bare *b)
+{
+	int s = local_socket(b, true);
+	char data[LOCAL_MAX];
+	ssize_t n;
+
+	while ((n = recv(s, data, sizeof(data), 0)) > 0)
+		send(s, data, n, 0);
+}
+
+static void bare_relay(const struct bare *b)
+{
+	int s = local_socket(b, true);
+	char data[LOCAL_MAX];
+	natsMsg *reply;
+	ssize_t n;
+
+	while ((n = recv(s, data, sizeof(data), 0)) > 0) {
+		must(natsConnection_Request(&reply, b->nc, b->subject, data, n, 10000), "request");
+		send(s, natsMsg_GetData(reply), natsMsg_GetDataLength(reply), 0);
+		natsMsg_Destroy(reply);
+	}
+}
+
+static void answer_by(natsConnection *nc, natsSubscription *sub, natsMsg *m, void *sock)
+{
+	char data[LOCAL_MAX];
+	ssize_t n;
+
+	send(*(int *)sock, natsMsg_GetData(m), natsMsg_GetDataLength(m), 0);
+	n = recv(*(int *)sock, data, sizeof(data), 0);
+	if (n > 0)
+		natsConnection_Publish(nc, natsMsg_GetReply(m), data, n);
+	natsMsg_Destroy(m);
+}
+
+static void bare_serve(struct bare *b, bool by_another)
+{
+	int sock = by_another ? local_socket(b, false) : -1;
 	natsSubscription *sub;
 
-	must(natsConnection_Subscribe(&sub, b->nc, b->subject, answer, NULL), b->subject);
+	must(natsConnection_Subscribe(&sub, b->nc, b->subject, by_another ? answer_by : answer,
+				      &sock),
+	     b->subject);
 	must(natsSubscription_NoDeliveryDelay(sub), b->subject);
 	must(natsConnection_Flush(b->nc), "flush");
 	puts("ready");
@@ -153,24 +222,35 @@ static int earlier(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void bare_request(struct bare *b)
+static void request_one(const struct bare *b, int sock)
 {
-	double *took = calloc(b->count, sizeof(*took)), start = now();
-	char *data = calloc(1, b->size + 1);
+	char data[LOCAL_MAX] = {};
+	natsMsg *reply;
 
-	for (int i = 0; i < b->count; i++) {
-		double before = now();
-		natsMsg *reply;
-
+	if (sock < 0) {
 		must(natsConnection_Request(&reply, b->nc, b->subject, data, b->size, 10000),
 		     "request");
 		natsMsg_Destroy(reply);
+		return;
+	}
+	if (send(sock, data, b->size, 0) < 0 || recv(sock, data, sizeof(data), 0) != b->size)
+		err(1, "call");
+}
+
+static void bare_request(struct bare *b, bool by_relay)
+{
+	double *took = calloc(b->count, sizeof(*took)), start = now();
+	int sock = by_relay ? local_socket(b, false) : -1;
+
+	for (int i = 0; i < b->count; i++) {
+		double before = now();
+
+		request_one(b, sock);
 		took[i] = now() - before;
 	}
 	printf("{\"seconds\": %.6f, ", now() - start);
 	qsort(took, b->count, sizeof(*took), earlier);
 	printf("\"median_us\": %.1f}\n", took[b->count / 2] * 1e6);
-	free(data);
 	free(took);
 }
 
@@ -188,7 +268,8 @@ int main(int argc, char **argv)
 	b.count = atoi(argv[5]);
 	b.size = atoi(argv[6]);
 	what = argv[7];
-	bare_connect(&b, argv, !strcmp(what, "serve") || !strcmp(what, "request"));
+	bare_connect(&b, argv,
+		     strcmp(what, "publish") && strcmp(what, "number") && strcmp(what, "pull"));
 	if (!strcmp(what, "make"))
 		bare_make(&b);
 	else if (!strcmp(what, "delete"))
@@ -199,10 +280,14 @@ int main(int argc, char **argv)
 		bare_publish(&b, true);
 	else if (!strcmp(what, "pull"))
 		bare_pull(&b);
-	else if (!strcmp(what, "serve"))
-		bare_serve(&b);
-	else if (!strcmp(what, "request"))
-		bare_request(&b);
+	else if (!strcmp(what, "serve") || !strcmp(what, "serve_by"))
+		bare_serve(&b, !strcmp(what, "serve_by"));
+	else if (!strcmp(what, "request") || !strcmp(what, "call"))
+		bare_request(&b, !strcmp(what, "call"));
+	else if (!strcmp(what, "relay"))
+		bare_relay(&b);
+	else if (!strcmp(what, "answer"))
+		bare_answer(&b);
 	else
 		errx(2, "%s", usage);
 	jsCtx_Destroy(b.js);
