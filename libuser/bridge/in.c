@@ -47,6 +47,8 @@ static void lose_local(struct in *in)
 	__atomic_store_n(&in->l->ring, -1, __ATOMIC_RELEASE);
 	calls_forget(in->calls);
 	local_close(&in->local);
+	in->full = false; /* the next one is empty, and may be less deep */
+	in->needs = 0;
 	in->open_at = now_ns() + 100 * NS_PER_MS;
 }
 
@@ -284,22 +286,20 @@ static bool is_ready(struct in *in)
 /* Is there room again, after there was none? */
 static bool has_room(struct in *in)
 {
-	struct ipcx_msg m[PACK_MAX];
-	unsigned int n = 0;
-	int r = 0;
+	struct ipcx_msg m;
+	int r;
 
 	if (!in->full)
 		return true;
-	while (!r && n < (in->needs ? in->needs : 1)) {
-		r = local_loan(&in->local, 1, &m[n], IPCX_NOWAIT);
-		n += !r;
-	}
-	while (n)
-		local_cancel(&in->local, &m[--n]);
+	if (in->needs && now_ns() < in->needs_until && local_room(&in->local) < in->needs)
+		return false;
+	in->needs = 0;
+	r = local_loan(&in->local, 1, &m, IPCX_NOWAIT);
+	if (!r)
+		local_cancel(&in->local, &m);
 	if (local_is_gone(r))
 		lose_local(in);
 	in->full = r == -EAGAIN || r == -ENOMEM || r == -EDQUOT || r == -ENOBUFS;
-	in->needs = in->full ? in->needs : 0;
 	return !r;
 }
 

@@ -18,6 +18,7 @@ struct in {
 	struct calls *calls;
 	bool declared, full;
 	unsigned int needs; /* messages, for which there has to be room when it was full */
+	int64_t needs_until; /* then another host may have them */
 	int64_t declare_at, open_at, look_at, progress_at, tidy_at;
 	struct delivery *batch; /* what was fetched */
 	unsigned int at, n; /* this one is in work, of so many */

@@ -51,20 +51,14 @@ static int put_one(struct in *in, const struct parcel *p, int64_t age)
 	return 0;
 }
 
-static unsigned int depth_of(const struct local *l)
-{
-	struct ipcx_queue_attr a = { .sz = sizeof(a) };
-
-	return ipcx_queue_attr(l->q, &a) ? 0 : a.depth;
-}
-
 /*
  * As many as there is room for, within a while: these are the first ones then. What is too long for
  * the queue here goes behind, or is dropped when old. Return: 0, or why there is none for any.
  */
 static int loan_some(struct in *in, struct pack *k)
 {
-	unsigned int depth = depth_of(&in->local), left = k->n;
+	uint64_t depth = local_depth(&in->local);
+	unsigned int left = k->n;
 	int64_t until = in_patience(in);
 	int r = 0;
 
@@ -149,11 +143,12 @@ static int put_slowly(struct in *in, struct pack *k)
 
 	while (k->done < k->n && !r) {
 		r = put_one(in, &k->p[k->done], k->age);
-		if (!r)
+		if (!r) {
 			k->done++;
-		else if ((r == -ETIMEDOUT || r == -EMSGSIZE) && !stopping(in->l->b) &&
-			 link_up(in->l->b) && !in_is_stale(in) && now_ns() < until)
+		} else if ((r == -ETIMEDOUT || r == -EMSGSIZE) && !stopping(in->l->b) &&
+			   link_up(in->l->b) && !in_is_stale(in) && now_ns() < until) {
 			r = 0;
+		}
 	}
 	return r;
 }
@@ -171,9 +166,10 @@ static int put_work(struct in *in, struct pack *k)
 	r = store_rest(in, k);
 	if (!r)
 		return commit_loaned(in, k);
-	if (depth_of(&in->local) >= k->n) {
+	if (local_depth(&in->local) >= k->n) {
 		cancel_loaned(in, k, 0);
 		in->needs = k->n;
+		in->needs_until = now_ns() + BACK_TIME;
 		return -EAGAIN;
 	}
 	if (r != -ETIMEDOUT)

@@ -135,6 +135,19 @@ uint64_t local_depth(const struct local *l)
 	return l->q && !ipcx_queue_attr(l->q, &a) ? a.depth : 0;
 }
 
+uint64_t local_room(const struct local *l)
+{
+	struct ipcx_queue_stats s = { .sz = sizeof(s) };
+	uint64_t depth = local_depth(l), used;
+
+	if (!l->q || ipcx_queue_stat(l->q, &s))
+		return 0;
+	if (s.free) /* the kernel tells */
+		return s.free;
+	used = s.queued + s.leased;
+	return used < depth ? depth - used : 0;
+}
+
 bool local_comes_again(const struct local *l)
 {
 	return l->q && ipcx_queue_caps(l->q) & IPCX_CAP_REDELIVERY;

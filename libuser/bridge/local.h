@@ -46,6 +46,9 @@ bool local_is_same(const char *uri, const char *other);
 /* Messages that it holds, 0: that cannot be told */
 uint64_t local_depth(const struct local *l);
 
+/* For how many more messages a queue has room, as far as its transport tells */
+uint64_t local_room(const struct local *l);
+
 /* Does what was taken, and not released, come to the next who opens it? */
 bool local_comes_again(const struct local *l);
 

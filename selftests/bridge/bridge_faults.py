@@ -270,6 +270,42 @@ def pack_back(dir):
 
 
 @test
+def room_anew(dir):
+    """A queue waits for the room of a pack for a while only, and one that is made anew not at all."""
+    s = two_users(dir)
+    with sender("aj") as out, receiver("bj", 16) as q:
+        a = Bridge(dir, "a", s, f"user all {dir}/password", "queue jobs work out local shm:aj")
+        b = Bridge(dir, "b", s, f"user b {dir}/password", "queue jobs work in local shm:bj")
+
+        def pack():
+            """That has too little room at b, and is late when it comes again. Return: what b returned before"""
+            a.end()
+            for _ in range(16):
+                with out.loan(4, LONG) as m:
+                    m.data[:] = b"late"
+                    m.expires = time.monotonic_ns() + 3 * 10 ** 9
+                    out.commit(m)
+            returned = b.rule("jobs")["returned"]
+            a.again()
+            wait(lambda: "full" in b.rule("jobs")["state_in"])
+            return returned
+        one_by_one(out, 1, b)
+        pack()
+        out.send(b"second", LONG)
+        wait(lambda: b.rule("jobs")["in"] == 2)
+        assert drain(q, 2) == [b"first", b"second"]
+        out.send(b"third", LONG)
+        wait(lambda: b.rule("jobs")["in"] == 3)
+        returned = pack()
+        ipcx.Queue.unlink(SCHEME + "bj")
+        with receiver("bj", 8) as anew:
+            wait(lambda: b.rule("jobs")["returned"] > returned)
+            out.send(b"anew", LONG)
+            while anew.recv(3) != b"anew":
+                pass
+
+
+@test
 def pack_too_long(dir):
     """A job of a pack too long for one host's queue is not dropped when the server takes nothing."""
     s = Server(dir + "/s")
