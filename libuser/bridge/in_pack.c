@@ -147,6 +147,7 @@ static int put_slowly(struct in *in, struct pack *k)
 			k->done++;
 		} else if ((r == -ETIMEDOUT || r == -EMSGSIZE) && !stopping(in->l->b) &&
 			   link_up(in->l->b) && !in_is_stale(in) && now_ns() < until) {
+			sleep_ms(20); /* what is too long did not wait */
 			r = 0;
 		}
 	}
