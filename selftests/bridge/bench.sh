@@ -19,7 +19,7 @@ usage() {
 	           fetching and acknowledging by libnats
 	  request  requests of 64 bytes, one after the other, to a server at the other machine, and
 	           their answers; against requests by libnats
-	floor      the same by bare relays: a socket of each machine, and requests by libnats between
+	  floor    the same by bare relays: a socket of each machine, and requests by libnats between
 	           them, with nothing stored; against requests by libnats, too
 
 	Who sends fills each message in the same way, with libnats alone too.
@@ -114,15 +114,22 @@ round_bridge() {
 	bridge_down h2
 }
 
+# ready FILE: waits until it says so
+ready() {
+	local until=$((SECONDS + 20))
+	until grep -q ready "$1"; do
+		[ $SECONDS -lt $until ] || die "in 20 s nothing was ready for ${1##*/}"
+		sleep 0.1
+	done
+}
+
 # relay HOST NAME WHAT: in the background, until it is ready
 relay() {
 	: >"$dir/$3"
 	(cd "$dir/$1" && on "$1" "$bin/bare" nats://10.9.0.11:4222 bridge "$(cat "$dir/password")" \
 		"$2" 0 0 "$3") >"$dir/$3" &
 	relays+=($!)
-	until grep -q ready "$dir/$3"; do
-		sleep 0.1
-	done
+	ready "$dir/$3"
 }
 
 round_floor() {
@@ -145,9 +152,7 @@ round_request() {
 	(on h2 "$bin/bare" nats://10.9.0.11:4222 bridge "$(cat "$dir/password")" ask.bare 0 0 serve) \
 		>"$dir/serve" &
 	server=$!
-	until grep -q ready "$dir/serve"; do
-		sleep 0.1
-	done
+	ready "$dir/serve"
 	note bare_request bare h1 ask.bare "$requests" 64 request
 	kill "$server"
 	round_floor
