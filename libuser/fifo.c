@@ -28,8 +28,11 @@
 #define CHUNK (PIPE_BUF - IPCX_FRAME_SIZE)
 #define PIPE_BYTES (1 << 20) /* what the system allows everybody */
 
-/* Locks on the FIFO; 0 and those from 256 on are of mailboxes. */
-enum { WRITER = 1, READER, RECEIVER };
+/*
+ * Locks on the FIFO; 0 and those from 256 on are of mailboxes. All that have it open hold one of the
+ * last two.
+ */
+enum { WRITER = 1, READER, RECEIVER, WHOLE, IN_PARTS };
 
 struct fifo_queue {
 	struct ipcx_copied c;
@@ -116,18 +119,36 @@ static const struct ipcx_mailbox_ops box_ops = {
 	.put = put,
 };
 
+/* Holds one of the last two locks. Return: whether nobody holds the other; else it holds none. */
+static bool be_one_of(struct fifo_queue *f, bool whole)
+{
+	f->whole = whole;
+	/* who comes at the same time sees this one, or is seen */
+	if (ipcx_lock_file(f->out, F_RDLCK, whole ? WHOLE : IN_PARTS) &&
+	    !ipcx_file_locked(f->out, whole ? IN_PARTS : WHOLE))
+		return true;
+	ipcx_unlock_file(f->out, whole ? WHOLE : IN_PARTS);
+	return false;
+}
+
 /*
- * Is no message longer than a frame? Only the file beside the FIFO can say so, and only if none of
- * the two was taken away meanwhile: they might be of two queues.
+ * Is each message of the queue one frame? The file beside the FIFO says so, or to who cannot read it
+ * those who have the FIFO open. All of them must be of one mind, also while a queue is made anew;
+ * who has short messages only can go with the others.
  */
-static bool is_whole(const struct fifo_queue *f)
+static int agree(struct fifo_queue *f)
 {
 	const struct ipcx_place *p = &f->place;
-	struct stat a, b;
+	bool told = p->known || p->created;
+	bool whole = told ? p->msg_max <= CHUNK : ipcx_file_locked(f->out, WHOLE);
 
-	return (p->known || p->created) && p->msg_max <= CHUNK && ipcx_place_is_there(p) &&
-	       !fstat(f->out, &a) && !fstatat(p->dir, p->name, &b, AT_SYMLINK_NOFOLLOW) &&
-	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+	if (!be_one_of(f, whole) && ((told && !whole) || !be_one_of(f, !whole)))
+		return ipcx_fail(EBUSY,
+				 "others have the FIFO open as a queue of messages of another "
+				 "length; try again when they are gone");
+	if (f->whole && f->c.base.attr.msg_max > CHUNK)
+		f->c.base.attr.msg_max = CHUNK;
+	return 0;
 }
 
 static int open_ends(struct fifo_queue *f, unsigned int flags)
@@ -143,9 +164,9 @@ static int open_ends(struct fifo_queue *f, unsigned int flags)
 				 "do: %s",
 				 strerror(-r));
 	f->c.base.fd = f->out;
-	f->whole = is_whole(f);
-	if (!(flags & IPCX_RECV))
-		return 0;
+	r = agree(f);
+	if (r || !(flags & IPCX_RECV))
+		return r;
 	f->c.base.fd = -1;
 	fcntl(f->in, F_SETPIPE_SZ, PIPE_BYTES); /* if it may */
 	if (!ipcx_lock_file(f->in, F_RDLCK, RECEIVER))
@@ -304,6 +325,11 @@ static int put(int fd, struct ipcx_buffer *b)
 	return r;
 }
 
+static int put_message(struct fifo_queue *f, struct ipcx_buffer *b)
+{
+	return f->whole ? put_whole(f->out, b) : put(f->out, b);
+}
+
 static int fifo_send(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct fifo_queue *f = fifo(c);
@@ -311,10 +337,16 @@ static int fifo_send(struct ipcx_copied *c, struct ipcx_buffer *b)
 
 	if (!likely_receives(f))
 		return -EAGAIN;
-	r = f->whole ? put_whole(f->out, b) : put(f->out, b);
+	r = put_message(f, b);
 	if (r)
 		ipcx_copied_believe(c, 0);
 	return r;
+}
+
+/* Only the last frame of a message is not full. */
+static bool is_short(const struct ipcx_head *h)
+{
+	return h->chunk < CHUNK && h->offset + h->chunk < h->len;
 }
 
 /*
@@ -333,6 +365,8 @@ static int get_frame(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, str
 		return n < 0 ? -errno : -EAGAIN;
 	for (ssize_t at = 0; at + IPCX_FRAME_SIZE <= n; at++) {
 		r = ipcx_frame_unpack(&h, buf + at, c->base.attr.msg_max);
+		if (r == -EMSGSIZE || (!r && is_short(&h)))
+			break;
 		if (r || n - at - IPCX_FRAME_SIZE != (ssize_t)h.chunk)
 			continue;
 		IPCX_COUNT(c->stats.damaged, at > 0);
@@ -363,16 +397,19 @@ static int get_message(struct ipcx_copied *c, int fd, struct ipcx_assembly *a,
 	int r;
 
 	for (;;) {
+		uint64_t had = a->b ? a->have : 0;
+
 		r = get_frame(c, fd, a, b);
 		if (r == 1)
 			return 0;
 		if (r < 0 && (r != -EAGAIN || !a->b))
 			return r;
-		if (!r) {
+		if (!r && a->b && a->have > had) {
 			until = ipcx_copied_now() + IPCX_STALL_NS;
 			alone = false;
-			continue;
 		}
+		if (!r)
+			continue;
 		if (alone || ipcx_copied_wait_a_little(fd, POLLIN, until)) {
 			IPCX_COUNT(c->stats.damaged, ipcx_assemble_drop(a));
 			return -EAGAIN;
@@ -407,7 +444,7 @@ static int fifo_give_back(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct fifo_queue *f = fifo(c);
 
-	return f->in >= 0 && ipcx_file_locked(f->in, RECEIVER) ? put(f->out, b) : -EAGAIN;
+	return f->in >= 0 && ipcx_file_locked(f->in, RECEIVER) ? put_message(f, b) : -EAGAIN;
 }
 
 static int fifo_reply(struct ipcx_copied *c, struct ipcx_buffer *request, struct ipcx_buffer *b)
@@ -460,7 +497,9 @@ static int fifo_fd(struct ipcx_copied *c, enum ipcx_way way, short *events)
 	if (way == IPCX_WAY_ANSWER)
 		return f->mailbox;
 	/* poll says that there is room also where nobody receives, or another is writing */
-	return someone_receives(f) && !ipcx_file_locked(f->out, WRITER) ? f->out : -1;
+	if (!someone_receives(f) || (!f->whole && ipcx_file_locked(f->out, WRITER)))
+		return -1;
+	return f->out;
 }
 
 static const struct ipcx_mech mech = {
