@@ -29,8 +29,8 @@
 #define PIPE_BYTES (1 << 20) /* what the system allows everybody */
 
 /*
- * Locks on the FIFO; 0 and those from 256 on are of mailboxes. All that have it open hold one of the
- * last two.
+ * Locks on the FIFO; 0 and those from 256 on are of mailboxes. All that have it open hold one of
+ * the last two.
  */
 enum { WRITER = 1, READER, RECEIVER, WHOLE, IN_PARTS };
 
@@ -132,9 +132,9 @@ static bool be_one_of(struct fifo_queue *f, bool whole)
 }
 
 /*
- * Is each message of the queue one frame? The file beside the FIFO says so, or to who cannot read it
- * those who have the FIFO open. All of them must be of one mind, also while a queue is made anew;
- * who has short messages only can go with the others.
+ * Is each message of the queue one frame? The file beside the FIFO says so, or to who cannot read
+ * it those who have the FIFO open. All of them must be of one mind, also while a queue is made
+ * anew; who has short messages only can go with the others.
  */
 static int agree(struct fifo_queue *f)
 {
