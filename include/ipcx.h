@@ -249,7 +249,8 @@ struct ipcx_queue_stats {
  * -EACCES      the queue's mode does not let you; or you may not open /dev/ipcx; or others
  *              could change what lies at the path
  * -EADDRNOTAVAIL  tcp: no such host
- * -EBUSY       somebody receives there already, and the transport has one receiver
+ * -EBUSY       somebody receives there already, and the transport has one receiver; or others have
+ *              the FIFO open as one of another msg_max
  * -EDQUOT      your limit on queues or on bytes is reached
  * -EEXIST      IPCX_EXCL and there is one already
  * -EINVAL      a flag, a name or an option outside its range

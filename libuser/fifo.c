@@ -27,6 +27,8 @@
 
 #define CHUNK (PIPE_BUF - IPCX_FRAME_SIZE)
 #define PIPE_BYTES (1 << 20) /* what the system allows everybody */
+#define ROUNDS_MAX 64 /* packets without a frame that are passed by at a time */
+#define AGREE_TRIES 20
 
 /*
  * Locks on the FIFO; 0 and those from 256 on are of mailboxes. All that have it open hold one of
@@ -136,13 +138,20 @@ static bool be_one_of(struct fifo_queue *f, bool whole)
  * it those who have the FIFO open. All of them must be of one mind, also while a queue is made
  * anew; who has short messages only can go with the others.
  */
-static int agree(struct fifo_queue *f)
+static int agree(struct fifo_queue *f, unsigned int flags)
 {
 	const struct ipcx_place *p = &f->place;
-	bool told = p->known || p->created;
-	bool whole = told ? p->msg_max <= CHUNK : ipcx_file_locked(f->out, WHOLE);
+	/* who creates has read it or written it */
+	bool told = p->known || flags & IPCX_CREATE, whole, agreed = false;
 
-	if (!be_one_of(f, whole) && ((told && !whole) || !be_one_of(f, !whole)))
+	/* two who come at the same time may both have to look again */
+	for (int i = 0; !agreed && i < AGREE_TRIES; i++) {
+		if (i)
+			usleep(10 + ipcx_copied_ticks() % 500);
+		whole = told ? p->msg_max <= CHUNK : ipcx_file_locked(f->out, WHOLE);
+		agreed = be_one_of(f, whole) || ((!told || whole) && be_one_of(f, !whole));
+	}
+	if (!agreed)
 		return ipcx_fail(EBUSY,
 				 "others have the FIFO open as a queue of messages of another "
 				 "length; try again when they are gone");
@@ -164,7 +173,7 @@ static int open_ends(struct fifo_queue *f, unsigned int flags)
 				 "do: %s",
 				 strerror(-r));
 	f->c.base.fd = f->out;
-	r = agree(f);
+	r = agree(f, flags);
 	if (r || !(flags & IPCX_RECV))
 		return r;
 	f->c.base.fd = -1;
@@ -351,7 +360,8 @@ static bool is_short(const struct ipcx_head *h)
 
 /*
  * A frame, wherever it begins: another program may have written something before it. Return: 1
- * if the message is whole, 0 if not, -EAGAIN if there is nothing, or another errno.
+ * if the message is whole, 2 if there is more of it, 0 if this is none, -EAGAIN if there is
+ * nothing, or another errno.
  */
 static int get_frame(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, struct ipcx_buffer **b)
 {
@@ -379,7 +389,7 @@ static int get_frame(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, str
 		*b = ipcx_assemble_end(a, &h, buf + at, &r);
 		if (r)
 			break;
-		return *b ? 1 : 0;
+		return *b ? 1 : 2;
 	}
 	IPCX_COUNT(c->stats.damaged, 1);
 	return 0;
@@ -393,24 +403,23 @@ static int get_message(struct ipcx_copied *c, int fd, struct ipcx_assembly *a,
 		       struct ipcx_buffer **b)
 {
 	int64_t until = ipcx_copied_now() + IPCX_STALL_NS;
+	unsigned int rounds = ROUNDS_MAX;
 	bool alone = false;
 	int r;
 
 	for (;;) {
-		uint64_t had = a->b ? a->have : 0;
-
 		r = get_frame(c, fd, a, b);
 		if (r == 1)
 			return 0;
 		if (r < 0 && (r != -EAGAIN || !a->b))
 			return r;
-		if (!r && a->b && a->have > had) {
+		if (r == 2) {
 			until = ipcx_copied_now() + IPCX_STALL_NS;
 			alone = false;
 		}
-		if (!r)
+		if (r == 2 || (!r && --rounds))
 			continue;
-		if (alone || ipcx_copied_wait_a_little(fd, POLLIN, until)) {
+		if (!r || alone || ipcx_copied_wait_a_little(fd, POLLIN, until)) {
 			IPCX_COUNT(c->stats.damaged, ipcx_assemble_drop(a));
 			return -EAGAIN;
 		}

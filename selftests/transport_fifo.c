@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "transport_util.h"
 
@@ -131,15 +132,20 @@ TEST_F_TIMEOUT(fifo, all_to_any, 240)
 		ASSERT_EQ(1, board->seen[i]);
 }
 
+static const char *fifo_path(const char *dir)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/ipcx/frames.fifo", dir);
+	return path;
+}
+
 /* Another who has the FIFO open, and a lock on it. Return: the descriptor. */
 static int with_lock(const char *dir, short type, off_t which)
 {
 	struct flock lock = { .l_type = type, .l_start = which, .l_len = 1 };
-	char path[128];
-	int fd;
+	int fd = open(fifo_path(dir), O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "%s/ipcx/frames.fifo", dir);
-	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	return fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock) ? -1 : fd;
 }
 
@@ -191,6 +197,34 @@ TEST_F(fifo, one_mind)
 	EXPECT_EQ(whole ? 0 : -EAGAIN, send_pattern(q, 8, 1, IPCX_NOWAIT));
 	close(lock);
 	ipcx_queue_close(q);
+}
+
+/* Who has short messages only can go with the others, who may have longer ones cannot. */
+TEST_F(fifo, goes_along)
+{
+	IPCX_QUEUE_OPTS(opts, .msg_max = variant->msg_max);
+	unsigned int flags = BOTH | IPCX_CREATE | IPCX_EPHEMERAL;
+	bool whole = variant->msg_max == FRAME;
+	struct ipcx_queue *q;
+	int fd, lock;
+
+	ipcx_queue_close(self->q);
+	self->q = NULL;
+	ASSERT_EQ(0, mkfifo(fifo_path(self->dir), 0600));
+	fd = with_lock(self->dir, F_RDLCK, whole ? IN_PARTS : WHOLE);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(whole ? 0 : -EBUSY, ipcx_queue_open(&q, self->uri, flags, &opts));
+	if (!whole) {
+		close(fd);
+		return;
+	}
+	lock = with_lock(self->dir, F_WRLCK, WRITER);
+	ASSERT_LE(0, lock);
+	EXPECT_EQ(-EAGAIN, send_pattern(q, 8, 1, IPCX_NOWAIT));
+	close(lock);
+	EXPECT_EQ(0, send_pattern(q, 8, 1, IPCX_NOWAIT));
+	ipcx_queue_close(q);
+	close(fd);
 }
 
 static void send_for_life(struct ipcx_queue *q, size_t max)

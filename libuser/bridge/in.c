@@ -141,7 +141,7 @@ int in_put(struct in *in, const struct parcel *p, int64_t until)
 }
 
 /* Differs: in step with the fetches here no other host would ever get it. */
-static int64_t delay_of_return(void)
+int64_t in_delay_of_return(void)
 {
 	return NS_PER_S / 2 + now_ns() % (FETCH_MS * NS_PER_MS);
 }
@@ -155,7 +155,7 @@ static void settle_put(struct in *in, struct delivery *d, int err)
 	if (drops)
 		in_drop(in, d, DROP_OVERSIZED);
 	else
-		in_settle(in, d, how, err ? delay_of_return() : 0);
+		in_settle(in, d, how, err ? in_delay_of_return() : 0);
 }
 
 static void put_pack(struct in *in, struct delivery *d, const struct parcel *pack)
@@ -332,7 +332,9 @@ bool in_is_stale(const struct in *in)
 
 static void give_back(struct in *in, struct delivery *d)
 {
-	in_settle(in, d, in_is_stale(in) ? SETTLE_FORGET : SETTLE_NAK, in->full ? NS_PER_S / 2 : 0);
+	enum settle how = in_is_stale(in) ? SETTLE_FORGET : SETTLE_NAK;
+
+	in_settle(in, d, how, in->full ? in_delay_of_return() : 0);
 }
 
 void in_give_back_rest(struct in *in)

@@ -26,6 +26,7 @@ struct in {
 };
 
 void in_settle(struct in *in, struct delivery *d, enum settle how, int64_t delay);
+int64_t in_delay_of_return(void);
 void in_drop(struct in *in, struct delivery *d, enum reason why); /* for good, and counted */
 
 /* Why a message of @age could not be put into the queue: what becomes of it */

@@ -44,7 +44,7 @@ static void put_assembled(struct in *in, struct partial *m)
 	how = in_failed(in, r, 0, &drops);
 	if (drops)
 		lane_drop(in->l, DROP_OVERSIZED);
-	settle_all(in, m, how, NS_PER_S / 2);
+	settle_all(in, m, how, in_delay_of_return());
 }
 
 void in_put_chunk(struct in *in, struct delivery *d, const struct parcel *p)
@@ -161,7 +161,7 @@ static void put_gathered(struct in *in, struct delivery *d, const struct parcel 
 		if (drops)
 			in_drop_head(in, d, p, DROP_OVERSIZED);
 		else
-			in_settle(in, d, how, NS_PER_S / 2);
+			in_settle(in, d, how, in_delay_of_return());
 	} else {
 		in_settle(in, d, SETTLE_ACK, 0);
 		for (uint32_t i = 0; i < p->chunks && !stopping(b); i++) {

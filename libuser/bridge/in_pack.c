@@ -112,27 +112,44 @@ static int commit_loaned(struct in *in, struct pack *k)
 
 /*
  * What has no room here to the engine, as one parcel: all of it or nothing. Without a word of the
- * engine it is tried again, for it may have it.
+ * engine it is tried again, for it may have it. Return: 0, or why not; -ETIMEDOUT if it may have
+ * it.
  */
-static int store_rest(struct in *in, const struct pack *k)
+static int store_some(struct in *in, const struct pack *k, unsigned int from, unsigned int end)
 {
 	const struct bridge *b = in->l->b;
-	struct parcel rest = { 0 }, *one = &k->p[k->loaned];
+	struct parcel rest = { 0 }, *one = &k->p[from];
 	int64_t until = now_ns() + BACK_TIME;
+	bool silent = false;
 	char body[BODY];
 	int r;
 
-	for (unsigned int i = k->loaned; i < k->n; i++)
+	for (unsigned int i = from; i < end; i++)
 		pack_add(&rest, body, &k->p[i]);
 	do {
 		in_progress(in);
 		r = b->ops->store(b->e, in->l->nr, rest.pack > 1 ? &rest : one);
+		silent |= r == -ETIMEDOUT;
 		if (r == -ETIMEDOUT)
 			sleep_ms(20);
 	} while (r == -ETIMEDOUT && !stopping(b) && link_up(b) && !in_is_stale(in) &&
 		 now_ns() < until);
 	count_more(&in->l->n.returned, r ? 0 : rest.pack);
-	return r;
+	return r && silent ? -ETIMEDOUT : r;
+}
+
+/*
+ * Where some are here, or at the engine again, the others must not come again with them. @alone:
+ * those that are loaned are all. Return: 0, or why the pack is to come again.
+ */
+static int commit_or_store(struct in *in, struct pack *k, bool alone)
+{
+	unsigned int end = k->loaned;
+	int r = commit_loaned(in, k);
+
+	if (!r || (alone && !k->done))
+		return r;
+	return store_some(in, k, k->done, end) ? r : 0;
 }
 
 /* Without the engine's help: the queue never has room for all at once, they are put as it has. */
@@ -159,14 +176,14 @@ static int put_work(struct in *in, struct pack *k)
 	int r = loan_some(in, k);
 
 	if (k->loaned == k->n) /* none, perhaps */
-		return commit_loaned(in, k);
+		return commit_or_store(in, k, true);
 	if (r)
 		return r;
 	in->full = true;
 	in_give_back_rest(in);
-	r = store_rest(in, k);
+	r = store_some(in, k, k->loaned, k->n);
 	if (!r)
-		return commit_loaned(in, k);
+		return commit_or_store(in, k, false);
 	if (local_depth(&in->local) >= k->n) {
 		cancel_loaned(in, k, 0);
 		in->needs = k->n;
