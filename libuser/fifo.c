@@ -416,8 +416,9 @@ static int get_message(struct ipcx_copied *c, int fd, struct ipcx_assembly *a,
 		if (r == 2) {
 			until = ipcx_copied_now() + IPCX_STALL_NS;
 			alone = false;
+			continue;
 		}
-		if (r == 2 || (!r && --rounds))
+		if (!r && --rounds)
 			continue;
 		if (!r || alone || ipcx_copied_wait_a_little(fd, POLLIN, until)) {
 			IPCX_COUNT(c->stats.damaged, ipcx_assemble_drop(a));

@@ -84,19 +84,10 @@ static int take(FIXTURE_DATA(edge) *self, struct ipcx_desc *d)
 	return xioctl(self->e.fd, IPCX_IOC_QUEUE_TAKE, &t);
 }
 
-/* COMMIT, CANCEL and RELEASE of @n entries */
 static int done(FIXTURE_DATA(edge) *self, unsigned long cmd, struct ipcx_desc *d, unsigned int n,
 		unsigned int flags)
 {
-	struct ipcx_queue_release r = {
-		.size = sizeof(r),
-		.flags = flags,
-		.descs = (uintptr_t)d,
-		.count = n,
-		.desc_size = sizeof(*d),
-	};
-
-	return xioctl(self->e.fd, cmd, &r);
+	return raw_done_n(self->e.fd, cmd, d, n, flags);
 }
 
 /* As many as are there of @all, to the edge */

@@ -161,18 +161,24 @@ static inline int raw_loan(int fd, struct ipcx_desc *d, uint64_t len, int64_t de
 	return raw_loan_kind(fd, d, len, deadline, 0);
 }
 
-/* COMMIT, CANCEL and RELEASE have the same shape. */
-static inline int raw_done(int fd, unsigned long cmd, struct ipcx_desc *d, unsigned int flags)
+/* COMMIT, CANCEL and RELEASE of @n entries, which have the same shape */
+static inline int raw_done_n(int fd, unsigned long cmd, struct ipcx_desc *d, unsigned int n,
+			     unsigned int flags)
 {
 	struct ipcx_queue_release r = {
 		.size = sizeof(r),
 		.flags = flags,
 		.descs = (uintptr_t)d,
-		.count = 1,
+		.count = n,
 		.desc_size = sizeof(*d),
 	};
 
 	return xioctl(fd, cmd, &r);
+}
+
+static inline int raw_done(int fd, unsigned long cmd, struct ipcx_desc *d, unsigned int flags)
+{
+	return raw_done_n(fd, cmd, d, 1, flags);
 }
 
 static inline int raw_commit(int fd, struct ipcx_desc *d)
