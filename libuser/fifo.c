@@ -415,6 +415,7 @@ static int get_message(struct ipcx_copied *c, int fd, struct ipcx_assembly *a,
 			return r;
 		if (r == 2) {
 			until = ipcx_copied_now() + IPCX_STALL_NS;
+			rounds = ROUNDS_MAX;
 			alone = false;
 			continue;
 		}

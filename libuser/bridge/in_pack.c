@@ -147,7 +147,7 @@ static int commit_or_store(struct in *in, struct pack *k, bool alone)
 	unsigned int end = k->loaned;
 	int r = commit_loaned(in, k);
 
-	if (!r || (alone && !k->done))
+	if (!r || (alone && !k->done) || in_is_stale(in))
 		return r;
 	return store_some(in, k, k->done, end) ? r : 0;
 }
