@@ -15,6 +15,7 @@
 #define WHY_MAX 256
 #define GROUP_MAX 8 /* senders, or receivers */
 #define SYSV_KEY 0x69780000 /* and 16 bits more */
+#define LONG_WORDS 64 /* and more: written and read by payload.c */
 #define PIPE_BYTES (1 << 20) /* what the system allows everybody */
 
 /* In front of a message where several send, the number of the sender is in its upper bits. */
@@ -193,6 +194,9 @@ void wait_for(const unsigned int *what, unsigned int value);
 char *map_shared(size_t size);
 int64_t now(void);
 uint64_t other_value(struct lane *l, const uint64_t *from, size_t len, uint64_t value);
+/* payload.c */
+void write_long(uint64_t *to, size_t words, uint64_t value);
+uint64_t sum_long(const uint64_t *from, size_t words);
 
 /* Looks, a power of two, before another process gets this CPU: there may be no CPU for it */
 extern unsigned int patience;
@@ -207,6 +211,10 @@ static inline void write_all(const struct lane *l, uint64_t *to, uint64_t value)
 {
 	size_t words = l->touch / sizeof(*to);
 
+	if (words >= LONG_WORDS) {
+		write_long(to, words, value);
+		return;
+	}
 	for (size_t i = 0; i < words; i++)
 		to[i] = value + i;
 }
@@ -219,6 +227,8 @@ static inline uint64_t read_all(struct lane *l, const uint64_t *from, size_t len
 	if (__builtin_expect(len != l->len || from[0] != value, 0) &&
 	    other_value(l, from, len, value) == STOP)
 		return 0;
+	if (words >= LONG_WORDS)
+		return sum_long(from, words);
 	for (size_t i = 0; i < words; i++)
 		sum += from[i];
 	return sum;
