@@ -48,6 +48,18 @@ static inline uint32_t ipcx_hold_word(uint32_t ring, uint32_t cell)
 	return 1 + ring * IPCX_TOPIC_DEPTH_MAX + cell;
 }
 
+/*
+ * What a message costs is mostly the wait for the lines of its cell, which the cache of the other
+ * side has; so each side asks for them before their turn. Data that is longer than what fits into
+ * the first line reaches into the second.
+ */
+#define IPCX_CELL_LINE 64
+
+static inline bool ipcx_cell_is_wide(size_t len)
+{
+	return len > IPCX_CELL_LINE - offsetof(struct ipcx_cell, data) && len <= IPCX_CELL_DATA;
+}
+
 /* What is rare keeps out of the way of what is not. */
 #define ipcx_ring_rare static __attribute__((noinline, cold, unused))
 #define ipcx_usual(x) __builtin_expect(!!(x), 1)

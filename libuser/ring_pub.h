@@ -283,29 +283,44 @@ static inline void ipcx_pub_number(struct ipcx_ring_pub *p, struct ipcx_cell *ce
 }
 
 /*
- * What a message costs is mostly the wait for its cell, which the subscriber's cache has: stores
- * wait for each other. So the first line of a cell is asked for some messages before its turn.
+ * Stores wait for each other, and the lines that they are for come one by one unless they were
+ * asked for some messages before. Of a cell either all that is to be written is asked for or
+ * nothing: one line without the other takes longer than none.
  */
 #define IPCX_CELLS_OWNED 8
+#define IPCX_CELLS_OWNED_WIDE 4
 
-static inline void ipcx_own_ahead(const struct ipcx_cell *cell)
+static inline void ipcx_own_line(const char *line)
 {
 #ifdef __x86_64__ /* where the compiler's own only asks to read */
-	__asm__ volatile("prefetchw %0" : : "m"(*cell));
+	__asm__ volatile("prefetchw %0" : : "m"(*line));
 #else
-	__builtin_prefetch(cell, 1);
+	__builtin_prefetch(line, 1);
 #endif
+}
+
+static inline void ipcx_pub_own_ahead(const struct ipcx_ring_pub *p, uint64_t head, size_t len)
+{
+	bool wide = ipcx_cell_is_wide(len);
+	const char *cell = (const char *)ipcx_pub_cell(
+		p, head + (wide ? IPCX_CELLS_OWNED_WIDE : IPCX_CELLS_OWNED));
+
+	ipcx_own_line(cell);
+	if (wide)
+		ipcx_own_line(cell + IPCX_CELL_LINE);
 }
 
 /**
  * ipcx_pub_try() - get the next position where nothing is unusual
  * @p: the ring
+ * @len: bytes of the message, if it is to be in the cell
  * @pos: set to it
  * @cell: set to its cell
  *
  * Return: whether it was got; if not, nothing has been done, and ipcx_pub_loan() may get it.
  */
-static inline bool ipcx_pub_try(struct ipcx_ring_pub *p, uint64_t *pos, struct ipcx_cell **cell)
+static inline bool ipcx_pub_try(struct ipcx_ring_pub *p, size_t len, uint64_t *pos,
+				struct ipcx_cell **cell)
 {
 	uint64_t head = p->head;
 
@@ -314,7 +329,7 @@ static inline bool ipcx_pub_try(struct ipcx_ring_pub *p, uint64_t *pos, struct i
 	ipcx_pub_advance(p, head);
 	/* nothing of it is read first: the caches of subscribers have it, and lose it once only */
 	*cell = ipcx_pub_cell(p, head);
-	ipcx_own_ahead(ipcx_pub_cell(p, head + IPCX_CELLS_OWNED));
+	ipcx_pub_own_ahead(p, head, len);
 	ipcx_pub_number(p, *cell);
 	*pos = head;
 	return true;
@@ -369,7 +384,7 @@ static inline int ipcx_pub_loan(struct ipcx_ring_pub *p, uint64_t *pos, uint32_t
 {
 	struct ipcx_cell *cell;
 
-	return ipcx_usual(ipcx_pub_try(p, pos, &cell)) ? 0 : ipcx_pub_find(p, pos, who);
+	return ipcx_usual(ipcx_pub_try(p, 0, pos, &cell)) ? 0 : ipcx_pub_find(p, pos, who);
 }
 
 /**
