@@ -54,6 +54,7 @@ static inline uint32_t ipcx_hold_word(uint32_t ring, uint32_t cell)
  * the first line reaches into the second.
  */
 #define IPCX_CELL_LINE 64
+#define IPCX_ASKED_MAX 1024 /* bytes of a payload: asked for more at once, a cache asks for none */
 
 static inline bool ipcx_cell_is_wide(size_t len)
 {

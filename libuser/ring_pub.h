@@ -299,6 +299,13 @@ static inline void ipcx_own_line(const char *line)
 #endif
 }
 
+/* Of a longer message many lines at once, so that they need not come one by one. */
+static inline void ipcx_own_payload(const char *data, size_t len)
+{
+	for (size_t i = 0; i < len && i < IPCX_ASKED_MAX; i += IPCX_CELL_LINE)
+		ipcx_own_line(data + i);
+}
+
 static inline void ipcx_pub_own_ahead(const struct ipcx_ring_pub *p, uint64_t head, size_t len)
 {
 	bool wide = ipcx_cell_is_wide(len);

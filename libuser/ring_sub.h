@@ -386,6 +386,16 @@ static inline void ipcx_sub_ask_ahead(const char *cell)
 	__builtin_prefetch(cell + IPCX_CELL_LINE);
 }
 
+/*
+ * Of a longer message many lines at once, so that they need not come one by one. Only what is
+ * really read comes so that the publisher gets it back soon.
+ */
+static inline void ipcx_sub_ask_payload(const char *data, size_t len)
+{
+	for (size_t i = 0; i < len && i < IPCX_ASKED_MAX; i += IPCX_CELL_LINE)
+		__atomic_load_n(data + i, __ATOMIC_RELAXED);
+}
+
 /* What is at the present position, in the place where it lies. Return: whether it is a message. */
 static inline bool ipcx_sub_peek(const struct ipcx_ring_sub *s, struct ipcx_taken *t)
 {

@@ -28,7 +28,7 @@ struct ipcx_topic_map {
 	int prot;
 };
 
-/* All that a handle may map: of itself, and then three for each ring that it reads */
+/* All that a handle may map: of itself, and then four for each ring that it reads */
 enum {
 	IPCX_TOPIC_MAP_DIR,
 	IPCX_TOPIC_MAP_CONTROLS, /* of all subscribers, for who publishes */
@@ -36,13 +36,13 @@ enum {
 	IPCX_TOPIC_MAP_RING, /* the own ring, for who publishes */
 	IPCX_TOPIC_MAP_PAYLOAD, /* and its payload */
 	IPCX_TOPIC_MAP_READER,
-	IPCX_TOPIC_MAPS = IPCX_TOPIC_MAP_READER + 3 * IPCX_TOPIC_RINGS
+	IPCX_TOPIC_MAPS = IPCX_TOPIC_MAP_READER + 4 * IPCX_TOPIC_RINGS
 };
 
-/* The first of a ring: its cells; then its payload; and its cells once more, see map_reader() */
+/* The first of a ring: its cells; then its payload; and both once more, see map_reader() */
 static inline unsigned int ipcx_topic_map_of(unsigned int ring)
 {
-	return IPCX_TOPIC_MAP_READER + 3 * ring;
+	return IPCX_TOPIC_MAP_READER + 4 * ring;
 }
 
 #define IPCX_TOPIC_COPIES 64 /* short messages that a lossy handle may hold */
@@ -68,6 +68,7 @@ static_assert(offsetof(struct ipcx_msg, seq) - offsetof(struct ipcx_msg, prio) =
  * @sub: what has been read
  * @again: of a queue: messages that come again
  * @payload: of longer messages
+ * @own: the same where it could be written, or NULL
  * @shown: bytes from a cell to where the application sees it, see map_reader()
  * @from: its publisher
  */
@@ -77,6 +78,7 @@ struct ipcx_topic_reader {
 	struct ipcx_ring_sub *sub;
 	uint32_t again;
 	char *payload;
+	const char *own;
 	ptrdiff_t shown;
 	struct ipcx_topic_from from;
 };

@@ -135,6 +135,8 @@ ipcx_hot bool loan_usual(struct ipcx_topic *t, size_t len, struct ipcx_msg *m)
 			  !ipcx_pub_try(&t->pub, len, &pos, &cell)))
 		return false;
 	fill_loan(t, cell, pos, len, m);
+	if (ipcx_unlikely(len > t->cell_max))
+		ipcx_own_payload(m->data, len);
 	return true;
 }
 

@@ -106,10 +106,11 @@ static void ask_who(struct ipcx_topic *t, unsigned int ring, struct ipcx_topic_r
 /*
  * Applications see a topic's messages where they can write nothing. But of what could be written
  * some processors' caches get a line for themselves when it is read, and the publisher then gets it
- * back in a fraction of the time. So the library reads @cells through a map of its own, where there
- * may be one: the kernel lets nobody write there.
+ * back in a fraction of the time. So the library reads @cells through a map of its own, and asks for
+ * what is to be read of @payload there, where there may be one: the kernel lets nobody write there.
  */
-static int map_reader(struct ipcx_topic *t, unsigned int ring, struct ipcx_ring **cells)
+static int map_reader(struct ipcx_topic *t, unsigned int ring, struct ipcx_ring **cells,
+		      const char **payload)
 {
 	unsigned int which = ipcx_topic_map_of(ring);
 	struct ipcx_topic_map *shown = &t->map[which], *own = &t->map[which + 2];
@@ -117,11 +118,14 @@ static int map_reader(struct ipcx_topic *t, unsigned int ring, struct ipcx_ring 
 	int r = ipcx_topic_map_ring(t, which, ring, t->queue ? both : PROT_READ);
 
 	*cells = shown->addr;
+	*payload = t->queue ? shown[1].addr : NULL;
 	if (r || t->queue || !t->shm)
 		return r;
 	/* if there is room for that: it is not needed */
-	if (!ipcx_topic_map(t, which + 2, shown->offset, shown->len, both))
-		*cells = own->addr;
+	if (ipcx_topic_map_ring(t, which + 2, ring, both))
+		return 0;
+	*cells = own->addr;
+	*payload = own[1].addr;
 	return 0;
 }
 
@@ -131,7 +135,7 @@ static int attach(struct ipcx_topic *t, unsigned int ring, uint64_t id)
 	struct ipcx_topic_reader *reader = &t->reader[ring];
 	struct ipcx_topic_map *shown = &t->map[ipcx_topic_map_of(ring)];
 	struct ipcx_ring *cells;
-	int r = map_reader(t, ring, &cells);
+	int r = map_reader(t, ring, &cells, &reader->own);
 
 	if (r)
 		return r;

@@ -12,14 +12,21 @@
 ipcx_hot bool find_data(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
 			const struct ipcx_taken *taken, void **data)
 {
+	uint64_t at;
+
 	*data = (char *)taken->cell + reader->shown;
 	if (ipcx_usual(taken->len <= t->cell_max)) {
 		if (ipcx_unlikely(!taken->len))
 			*data = NULL;
 		return true;
 	}
-	*data = reader->payload + (taken->pos & (t->o.out_depth - 1)) * t->o.out_stride;
-	return taken->len <= t->o.out_msg_max;
+	at = (taken->pos & (t->o.out_depth - 1)) * t->o.out_stride;
+	*data = reader->payload + at;
+	if (taken->len > t->o.out_msg_max)
+		return false;
+	if (reader->own)
+		ipcx_sub_ask_payload(reader->own + at, taken->len);
+	return true;
 }
 
 /* All but HOLDER. @copy: 1 + number of the copy, or 0 */
