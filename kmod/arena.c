@@ -111,7 +111,7 @@ static int append_pages(struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp)
 		struct page *page;
 		int err;
 
-		if (gfp & __GFP_RETRY_MAYFAIL && fatal_signal_pending(current))
+		if (!(gfp & __GFP_NORETRY) && fatal_signal_pending(current))
 			return -EINTR;
 		page = alloc_page(gfp | __GFP_ACCOUNT | __GFP_ZERO);
 		if (!page)
@@ -124,10 +124,42 @@ static int append_pages(struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp)
 		if (sp->safe == sp->npages)
 			sp->safe++;
 		sp->npages++;
-		if (gfpflags_allow_blocking(gfp))
-			cond_resched();
+		cond_resched();
 	}
 	return 0;
+}
+
+/*
+ * Counts @n pages that a slot is to get. If it is a spare, a quarter is left of what the arena
+ * and the user may have. Return: 0, -EAGAIN, -EDQUOT.
+ */
+static int count_pages(struct ipcx_arena *a, u64 n, bool spare)
+{
+	u64 bytes = n << PAGE_SHIFT;
+	int err;
+
+	if (!ipcx_counter_add(&a->npages, n, spare ? a->spare_max : a->pages_max))
+		return -EAGAIN;
+	err = spare ? ipcx_user_charge_spare(a->user, bytes) :
+		      ipcx_user_charge(a->user, bytes, a->unlimited);
+	if (err)
+		atomic64_sub(n, &a->npages);
+	return err;
+}
+
+/* Gives a slot pages that were counted; those that it does not get count no more. */
+static int grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp)
+{
+	struct mem_cgroup *old = set_active_memcg(a->memcg);
+	int err = append_pages(sp, npages, gfp);
+	u64 rest = npages - sp->npages;
+
+	set_active_memcg(old);
+	if (rest) {
+		ipcx_user_uncharge(a->user, rest << PAGE_SHIFT);
+		atomic64_sub(rest, &a->npages);
+	}
+	return err;
 }
 
 /**
@@ -145,30 +177,33 @@ static int append_pages(struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp)
  */
 int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp)
 {
-	struct mem_cgroup *old;
-	u32 had = sp->npages;
-	u64 want, rest;
 	int err;
 
-	if (npages <= had)
+	if (npages <= sp->npages)
 		return 0;
-	want = npages - had;
-	if (!ipcx_counter_add(&a->npages, want, a->pages_max))
-		return -EAGAIN;
-	err = ipcx_user_charge(a->user, want << PAGE_SHIFT, a->unlimited);
-	if (err) {
-		atomic64_sub(want, &a->npages);
-		return err;
-	}
-	old = set_active_memcg(a->memcg);
-	err = append_pages(sp, npages, gfp);
-	set_active_memcg(old);
-	rest = npages - sp->npages;
-	if (rest) {
-		ipcx_user_uncharge(a->user, rest << PAGE_SHIFT);
-		atomic64_sub(rest, &a->npages);
-	}
-	return err;
+	err = count_pages(a, npages - sp->npages, false);
+	return err ?: grow(a, sp, npages, gfp);
+}
+
+/**
+ * ipcx_slot_grow_spare() - give a slot pages that may never be used
+ * @a: its arena
+ * @sp: a BUSY slot without pages
+ * @npages: how many it shall have
+ *
+ * As by ipcx_slot_grow(), without waiting for memory, and only while a quarter is left of what the
+ * arena, the user and the cgroup may have.
+ *
+ * Return: likewise.
+ */
+int ipcx_slot_grow_spare(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages)
+{
+	int err;
+
+	if (!ipcx_memcg_spares(a->memcg, npages))
+		return -ENOMEM;
+	err = count_pages(a, npages, true);
+	return err ?: grow(a, sp, npages, IPCX_GFP_NOWAIT);
 }
 
 /**

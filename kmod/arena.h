@@ -66,7 +66,8 @@ struct ipcx_map {
  * @maps: windows of every endpoint
  * @npages: pages in all slots
  * @pages_max: limit of @npages
- * @spare_max: limit of pages in use at which a slot is kept for a sender that may do nothing
+ * @spare_max: limit of pages in use at which a slot is kept for a sender that may do nothing, and
+ *	of @npages where a long one is got ready for that
  * @stride: pages of address space of a slot
  * @depth: slots
  * @memcg: memory cgroup that pays for the pages
@@ -101,6 +102,7 @@ vm_fault_t ipcx_dummy_fault(struct ipcx_map *map, struct vm_fault *vmf, bool wri
 
 void ipcx_slot_pages_init(struct ipcx_slot_pages *sp);
 int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages, gfp_t gfp);
+int ipcx_slot_grow_spare(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages);
 void ipcx_slot_trim(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot, u32 keep);
 void ipcx_slot_unpin(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 slot);
 int ipcx_slot_seal(struct ipcx_arena *a, struct ipcx_map *map, struct ipcx_slot_pages *sp, u32 slot,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The only place that knows kernel versions. */
+/* The only place that knows kernel versions and options. */
 #ifndef IPCX_COMPAT_H
 #define IPCX_COMPAT_H
 
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/version.h>
 #include <net/genetlink.h>
@@ -24,6 +25,22 @@ static inline int ipcx_page_mapcount(struct page *page)
 #else
 	return folio_mapcount(page_folio(page));
 #endif
+}
+
+/* If @memcg gets @npages, is a quarter left of what it and each above it may have? */
+static inline bool ipcx_memcg_spares(struct mem_cgroup *memcg, unsigned long npages)
+{
+#ifdef CONFIG_MEMCG
+	struct page_counter *c;
+
+	for (c = memcg ? &memcg->memory : NULL; c; c = c->parent) {
+		unsigned long max = min(READ_ONCE(c->max), READ_ONCE(c->high));
+
+		if (page_counter_read(c) + npages > max - max / 4)
+			return false;
+	}
+#endif
+	return true;
 }
 
 /* The kernel's own page of zeros counts no references: any number of windows may show it. */

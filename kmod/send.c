@@ -207,7 +207,7 @@ int ipcx_message_fetch(struct ipcx_queue *q, struct ipcx_message *m, u64 inline_
 	return message_fetch(q, m, inline_data);
 }
 
-/* A commit gets no slot for longer messages ready: it may never be used. */
+/* For longer messages a commit gets a slot ready only if it was missed: it may never be used. */
 #define SPARE_PAGES_MAX 16
 
 /*
@@ -266,8 +266,10 @@ static __always_inline bool spare_find(struct ipcx_endpoint *ep, u32 npages, str
 	}
 	slot = ipcx_slots_fit_spare(&q->slots, &ep->party, npages);
 	if (!slot || slot->pg.safe < npages)
-		return npages <= SPARE_PAGES_MAX &&
-		       spare_allowed(q, free, ipcx_queue_used(q) + npages);
+		return spare_allowed(q, free, ipcx_queue_used(q) + npages) &&
+		       (npages <= SPARE_PAGES_MAX ||
+			ipcx_party_missed(&q->slots, &ep->party, npages));
+	ep->party.missed = 0;
 	if (!spare_allowed(q, free, ipcx_queue_used(q) + slot->pg.npages)) {
 		ipcx_party_push(&ep->party, ipcx_slot_index(&q->slots, slot));
 		return false;
@@ -280,6 +282,7 @@ static __always_inline bool spare_find(struct ipcx_endpoint *ep, u32 npages, str
 /*
  * Gets a slot without pages ready for the next message, see spare_find(). There is no
  * window to take it from, and no memory is waited for, so that a commit does not block.
+ * A failure is no matter: then there is no spare.
  */
 static noinline void spare_make(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d)
 {
@@ -296,18 +299,21 @@ static noinline void spare_make(struct ipcx_endpoint *ep, u32 npages, struct ipc
 	spin_unlock(&q->lock);
 	if (!slot)
 		return;
-	keep = !ipcx_slot_grow(&q->arena, &slot->pg, npages, IPCX_GFP_NOWAIT);
+	if (npages <= SPARE_PAGES_MAX)
+		keep = !ipcx_slot_grow(&q->arena, &slot->pg, npages, IPCX_GFP_NOWAIT);
+	else
+		keep = !ipcx_slot_grow_spare(&q->arena, &slot->pg, npages);
 	spin_lock(&q->lock);
 	free = q->slots.count[IPCX_SLOT_FREE];
 	keep = keep && !ep->party.gone && (!(d->flags & IPCX_MSG_REQUEST) || free--) &&
 	       spare_allowed(q, free, ipcx_queue_used(q));
 	if (keep)
 		loan_spare(ep, slot, d);
-	else
-		ipcx_queue_put_slot(q, slot);
 	spin_unlock(&q->lock);
-	if (!keep)
-		ipcx_queue_wake_send(q);
+	if (keep)
+		return;
+	ipcx_slot_trim(&q->arena, &slot->pg, ipcx_slot_index(&q->slots, slot), 0);
+	ipcx_slot_release(q, slot);
 }
 
 /*

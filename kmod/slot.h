@@ -9,6 +9,7 @@
 #define IPCX_BINS	32	/* free slots by fls(pages) */
 #define IPCX_LOOK	4	/* slots looked at in one list for a better fit */
 #define IPCX_SPARES	64	/* free slots that a party remembers, a power of two */
+#define IPCX_PATIENCE	16	/* of a party at first */
 #define IPCX_SLOT_DATA	64	/* bytes of a message that needs no page */
 
 enum ipcx_slot_state {
@@ -37,6 +38,8 @@ enum ipcx_slot_state {
  *	the oldest falls out. Hints: each may have changed since
  * @top: entries ever pushed on @spare less those popped
  * @spares: how many of them are still there
+ * @missed: long messages since its commits last found a slot to bring along
+ * @patience: so many of them, and one is got ready
  */
 struct ipcx_party {
 	struct hlist_head held;
@@ -52,6 +55,8 @@ struct ipcx_party {
 	u16 spare[IPCX_SPARES];
 	u32 top;
 	u32 spares;
+	u64 missed;
+	u64 patience;
 };
 
 /**

@@ -39,6 +39,8 @@ static inline void ipcx_party_init(struct ipcx_party *party)
 	party->credit = NULL;
 	party->top = 0;
 	party->spares = 0;
+	party->missed = 0;
+	party->patience = IPCX_PATIENCE;
 }
 
 /*
@@ -228,6 +230,21 @@ static inline struct ipcx_slot *ipcx_slots_grab_pages(struct ipcx_slots *s)
 	slot = hlist_entry(s->bin[b - 1].first, struct ipcx_slot, node);
 	ipcx_slot_grab(s, slot, NULL);
 	return slot;
+}
+
+/*
+ * @party has sent a message of @npages, and no slot of its own is there for another. Return:
+ * whether this was so often enough for one to be got ready. Where a free slot has the pages one
+ * more would save nothing. Each time it takes twice as long, so that in the end pages cost nothing.
+ */
+static inline bool ipcx_party_missed(const struct ipcx_slots *s, struct ipcx_party *party,
+				     u32 npages)
+{
+	if (s->bins >> fls(npages) || ++party->missed < party->patience)
+		return false;
+	party->missed = 0;
+	party->patience *= 2;
+	return true;
 }
 
 /* FREE -> BUSY: a slot without pages for @party, which may have one, or NULL. */

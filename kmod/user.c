@@ -167,6 +167,20 @@ int ipcx_user_charge(struct ipcx_user *user, u64 bytes, bool unlimited)
 }
 
 /**
+ * ipcx_user_charge_spare() - count bytes against a user that may never be used
+ * @user: the user, unlimited or not
+ * @bytes: how many
+ *
+ * Return: 0, or -EDQUOT if less than a quarter of the limit would be left.
+ */
+int ipcx_user_charge_spare(struct ipcx_user *user, u64 bytes)
+{
+	u64 max = ipcx_user_bytes_max();
+
+	return ipcx_counter_add(&user->bytes, bytes, max - max / 4) ? 0 : -EDQUOT;
+}
+
+/**
  * ipcx_user_uncharge() - take bytes back from a user's account
  * @user: the user
  * @bytes: how many were charged

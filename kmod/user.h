@@ -44,6 +44,7 @@ bool ipcx_counter_add(atomic64_t *counter, u64 n, u64 max);
 struct ipcx_user *ipcx_user_get(kuid_t uid);
 void ipcx_user_put(struct ipcx_user *user);
 int ipcx_user_charge(struct ipcx_user *user, u64 bytes, bool unlimited);
+int ipcx_user_charge_spare(struct ipcx_user *user, u64 bytes);
 void ipcx_user_uncharge(struct ipcx_user *user, u64 bytes);
 int ipcx_user_charge_queue(struct ipcx_user *user, bool unlimited);
 void ipcx_user_uncharge_queue(struct ipcx_user *user);

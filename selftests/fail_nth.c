@@ -442,6 +442,7 @@ static const struct call calls[] = {
 	{ "queue_commit", with_loan, run_commit, no_queue },
 	{ "queue_commit, expiry", with_loan, run_commit_expiry, no_queue },
 	{ "queue_commit, loan", with_loan, run_commit_loan, no_queue },
+	{ "queue_commit, long message", with_missed, run_commit_missed, no_side },
 	{ "queue_cancel", with_loan, run_cancel, no_queue },
 	{ "queue_take", with_message, run_take, no_queue },
 	{ "queue_take, peek", with_message, run_peek, no_queue },

@@ -7,6 +7,7 @@
 #define FAIL_NTH_CALLS_H
 
 #include "call_util.h"
+#include "pass_util.h"
 
 #define SMALL 20
 
@@ -52,6 +53,23 @@ static int with_side(void)
 	memset(&r, 0, sizeof(r));
 	r.s.e.o = (struct ipcx_queue_open){ .depth = 4, .msg_max = 4096, .leases_max = 2 };
 	return side_open(&r.s, NULL, CREATE | SENDRECV);
+}
+
+/* The next commit gets a slot ready for a long message. */
+static int with_missed(void)
+{
+	struct passer p;
+	int err;
+
+	memset(&r, 0, sizeof(r));
+	r.s.e.o = (struct ipcx_queue_open){ .depth = 4, .msg_max = PASS_LEN };
+	err = side_open(&r.s, NULL, CREATE | SENDRECV);
+	if (err)
+		return err;
+	p = passer_of(r.s.e.fd, PASS_LEN, 0);
+	if (pass_on(&p, PASS_MISSED - 1) != PASS_MISSED - 1)
+		return -EIO;
+	return raw_loan(r.s.e.fd, &r.loan.d, PASS_LEN, 0) - 1;
 }
 
 static int with_request_loan(void)
@@ -133,6 +151,19 @@ static int loan_long(uint64_t len, unsigned int kind)
 
 	r.loan.d.len = len;
 	return xioctl(r.s.e.fd, IPCX_IOC_QUEUE_LOAN, &l);
+}
+
+/* Sent in any case; of what could not be got ready whole nothing stays. */
+static int run_commit_missed(void)
+{
+	struct ipcx_queue_stat st = { .size = sizeof(st) };
+	struct ipcx_desc d = r.loan.d;
+	int ret = side_commit_how(&r.s, &d, IPCX_COMMIT_LOAN);
+
+	/* that may be what fails */
+	if (ret < 0 || xioctl(r.s.e.fd, IPCX_IOC_QUEUE_STAT, &st))
+		return ret;
+	return st.out_bytes == (d.slot == IPCX_SLOT_NONE ? 1 : 2) * PASS_LEN ? 0 : -EIO;
 }
 
 static int run_loan_request(void)

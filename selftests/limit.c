@@ -6,6 +6,7 @@
 
 #include <linux/ipcx_region.h>
 
+#include "pass_util.h"
 #include "topic_util.h"
 
 #include "../kselftest_harness.h"
@@ -219,6 +220,42 @@ TEST(bytes_of_a_user)
 	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
 	EXPECT_EQ(1, raw_send(&e, 10 * MIB, 'r'));
 	end_close(&e);
+	put_file(PARAM "user_bytes_max", old);
+}
+
+/* Slots of MiB that a queue has once long messages would have got one more, beside @other MiB. */
+static int slots_beside(int other)
+{
+	struct end o = { .o = { .depth = 8, .msg_max = MIB } };
+	struct end e = { .o = { .depth = 8, .msg_max = MIB } };
+	struct ipcx_desc d;
+	struct passer p;
+	int n;
+
+	if (end_open(&o, NULL, CREATE | SENDRECV) || end_open(&e, NULL, CREATE | SENDRECV))
+		return -1;
+	for (n = 0; n < other; n++)
+		if (raw_loan(o.fd, &d, MIB, 0) != 1)
+			return -1;
+	p = passer_of(e.fd, MIB, 1);
+	n = pass_on(&p, 3 * PASS_MISSED) < 0 ? -1 : passers_slots(&p);
+	end_close(&e);
+	end_close(&o);
+	return n;
+}
+
+/* Of 8 MiB a quarter stays free of what is only got ready, and of the rest tables need some. */
+TEST(spare_of_a_user)
+{
+	char old[32];
+	pid_t pid;
+
+	ASSERT_TRUE(get_file(PARAM "user_bytes_max", old, sizeof(old)));
+	ASSERT_EQ(0, put_file(PARAM "user_bytes_max", "8388608"));
+	pid = fork();
+	if (!pid)
+		_exit(setuid(1000) ? 1 : slots_beside(2) != 3 ? 2 : slots_beside(3) != 2 ? 3 : 0);
+	EXPECT_EQ(0, exit_status(pid));
 	put_file(PARAM "user_bytes_max", old);
 }
 

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
+#include "pass_util.h"
 #include "region_use.h"
 #include "revoke_util.h"
 
@@ -123,6 +124,43 @@ TEST_F(memcg, more_than_there_may_be)
 {
 	EXPECT_EQ(0, in_group("a", fill));
 	EXPECT_GT(SLACK, charged("a"));
+}
+
+/* Of 64 MiB a quarter stays free of what is only got ready for long messages. */
+static int pass_beside(size_t other, int slots)
+{
+	struct end e = { .o = { .depth = 8, .msg_max = 8 * MIB, .bytes_max = 128 * MIB } };
+	char *own = mmap(NULL, other, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	struct passer p;
+
+	if (own == MAP_FAILED || end_open(&e, NULL, CREATE | SENDRECV))
+		return 1;
+	p = passer_of(e.fd, 8 * MIB, 1);
+	if (pass_on(&p, 3 * PASS_MISSED) < 0)
+		return 2;
+	return passers_slots(&p) == slots ? 0 : 3;
+}
+
+static int pass_with_room(void)
+{
+	return pass_beside(16 * MIB, 3);
+}
+
+static int pass_without_room(void)
+{
+	return pass_beside(28 * MIB, 2);
+}
+
+TEST_F(memcg, spare)
+{
+	EXPECT_EQ(0, in_group("a", pass_with_room));
+	EXPECT_EQ(0, in_group("a", pass_without_room));
+	EXPECT_GT(SLACK, charged("a"));
+	/* what throttles is no different */
+	ASSERT_EQ(0, group_write("a", "memory.high", "67108864"));
+	ASSERT_EQ(0, group_write("a", "memory.max", "max"));
+	EXPECT_EQ(0, in_group("a", pass_without_room));
 }
 
 static int create(void)

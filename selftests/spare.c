@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Two ioctls in one: COMMIT that brings the next loan, TAKE that releases first. */
-#include "ipcx_util.h"
+#include "pass_util.h"
 
 #include "../kselftest_harness.h"
 
@@ -94,6 +94,82 @@ TEST(spare_limits)
 	end_close(&b);
 	end_close(&a);
 	EXPECT_EQ(0, raw_unlink("spare"));
+}
+
+/* Where the last message is read until the next is there a third slot saves each loan. */
+TEST(long_messages_one_by_one)
+{
+	struct end e = { .o = { .depth = 8, .msg_max = PASS_LEN } };
+	struct passer p;
+
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	p = passer_of(e.fd, PASS_LEN, 1);
+	EXPECT_EQ(PASS_MISSED, pass_on(&p, PASS_MISSED));
+	EXPECT_EQ(3, passers_slots(&p));
+	EXPECT_EQ(0, pass_on(&p, 200));
+	EXPECT_EQ(3, passers_slots(&p));
+	/* the next time it takes twice as long */
+	p.keeps = 2;
+	EXPECT_EQ(2 * PASS_MISSED - 1, pass_on(&p, 200));
+	EXPECT_EQ(4, passers_slots(&p));
+	end_close(&e);
+}
+
+/* But not where that would leave less than a quarter of the pages, or than one message needs. */
+TEST(long_messages_in_little_room)
+{
+	static const uint64_t room[] = { 3 * PASS_LEN, 4 * PASS_LEN - 4096, 4 * PASS_LEN };
+	struct end e = { .o = { .depth = 8, .msg_max = PASS_LEN } };
+	struct passer p;
+
+	for (int i = 0; i < 3; i++) {
+		e.o.bytes_max = room[i];
+		ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+		p = passer_of(e.fd, PASS_LEN, 1);
+		EXPECT_EQ(i < 2 ? 100 : PASS_MISSED, pass_on(&p, 100));
+		EXPECT_EQ(i < 2 ? 2 : 3, passers_slots(&p));
+		end_close(&e);
+	}
+}
+
+/* Nor are pages of free slots taken for it. */
+TEST(long_messages_leave_short_slots)
+{
+	struct end a = { .o = { .depth = 8, .msg_max = PASS_LEN, .bytes_max = 4 * PASS_LEN } };
+	struct end b = {};
+	struct ipcx_desc d;
+	struct passer p;
+
+	ASSERT_EQ(0, end_open(&a, "short", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(0, end_open(&b, "short", IPCX_OPEN_SEND));
+	p = passer_of(a.fd, PASS_LEN, 1);
+	ASSERT_EQ(1, raw_loan(b.fd, &d, 4096, 0));
+	EXPECT_EQ(2, pass_on(&p, 2));
+	ASSERT_EQ(1, raw_cancel(b.fd, &d));
+	EXPECT_EQ(100, pass_on(&p, 100));
+	EXPECT_EQ(2, passers_slots(&p));
+	end_close(&b);
+	end_close(&a);
+}
+
+/* Nor where a free slot has the pages, which only was another's. */
+TEST(long_messages_beside_a_free_slot)
+{
+	struct end a = { .o = { .depth = 8, .msg_max = PASS_LEN } }, b = {};
+	struct ipcx_desc d;
+	struct passer p;
+
+	ASSERT_EQ(0, end_open(&a, "beside", CREATE | SENDRECV | IPCX_OPEN_EPHEMERAL));
+	ASSERT_EQ(0, end_open(&b, "beside", IPCX_OPEN_SEND));
+	p = passer_of(a.fd, PASS_LEN, 1);
+	EXPECT_EQ(2, pass_on(&p, 2));
+	ASSERT_EQ(1, raw_loan(a.fd, &p.loan, PASS_LEN, 0));
+	ASSERT_EQ(1, raw_loan(b.fd, &d, PASS_LEN, 0));
+	ASSERT_EQ(1, raw_cancel(b.fd, &d));
+	EXPECT_EQ(199, pass_on(&p, 200));
+	EXPECT_EQ(3, passers_slots(&p));
+	end_close(&b);
+	end_close(&a);
 }
 
 /* Spares of idle senders, on slots larger than they need, leave room for the longest message. */
