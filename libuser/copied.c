@@ -17,7 +17,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "copied.h"
+#include "copied_held.h"
 
 static struct ipcx_copied *copied(struct ipcx_queue *q)
 {

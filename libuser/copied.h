@@ -173,25 +173,16 @@ int ipcx_copied_next(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadline)
 int ipcx_copied_peek(struct ipcx_queue *q, struct ipcx_msg *m);
 int ipcx_copied_stat(const struct ipcx_queue *q, struct ipcx_queue_stats *stats);
 
-/* copied_held.c */
+/* copied_wait.c */
 int ipcx_copied_check_name(const char *name, size_t max);
 int ipcx_copied_poll_set(struct ipcx_copied *c);
 int64_t ipcx_copied_now(void);
 int ipcx_copied_wait(int fd, short events, int fd2, int64_t deadline);
 int ipcx_copied_wait_soon(struct ipcx_patience *p, int fd, short events, int fd2, int64_t deadline);
 int ipcx_copied_wait_a_little(int fd, short events, int64_t until);
-int ipcx_copied_get(struct ipcx_copied *c,
-		    int (*get)(struct ipcx_copied *c, struct ipcx_buffer **b), bool answer,
-		    struct ipcx_buffer **b);
 int ipcx_copied_lock_until(struct ipcx_lock *l, int64_t deadline);
-int ipcx_copied_begin_to_send(struct ipcx_copied *c, int64_t deadline);
+int ipcx_copied_wait_to_send(struct ipcx_copied *c, int64_t deadline);
 bool ipcx_copied_signal(int event, bool on);
-struct ipcx_buffer *ipcx_copied_find(struct ipcx_copied *c, const struct ipcx_msg *m, int states);
-struct ipcx_buffer *ipcx_copied_take_out(struct ipcx_copied *c, const struct ipcx_msg *m,
-					 int states);
-void ipcx_copied_hold(struct ipcx_copied *c, struct ipcx_buffer *b, int state);
-struct ipcx_buffer *ipcx_copied_drop(struct ipcx_copied *c, uint64_t number);
-void ipcx_copied_fill(struct ipcx_copied *c, struct ipcx_msg *m, struct ipcx_buffer *b);
 
 /* Any thread, changed under lock */
 static inline int ipcx_copied_loans(const struct ipcx_copied *c)

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "copied.h"
+#include "copied_held.h"
 
 /* In ipcx_msg.priv[2] of a request that was sent and has no answer yet */
 #define CALL_GOES_ON UINT64_MAX

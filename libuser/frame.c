@@ -11,7 +11,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #include "frame.h"
@@ -19,8 +18,6 @@
 #define MAGIC 0x78637069 /* "ipcx" */
 #define VERSION 1
 #define HAS_SUM 1
-
-#define KEPT_MAX 16384 /* bytes of a buffer that waits for its next use */
 
 /* Eight bytes each, in pairs where it says so: the lower half comes first. */
 enum {
@@ -125,24 +122,6 @@ static uint32_t crc32c(const void *data, size_t len)
 	return has_instruction() ? by_instruction(data, len) : by_table(data, len);
 }
 
-static struct ipcx_buffer *init(struct ipcx_buffer *b, size_t len, size_t size)
-{
-	b->next = NULL;
-	b->number = 0;
-	b->peer = 0;
-	b->deadline = 0;
-	b->state = 0;
-	b->seq = 0;
-	b->head = (struct ipcx_head){ 0 };
-	b->room = len;
-	b->size = size;
-	b->fd = -1;
-	b->pid = -1;
-	b->uid = -1;
-	b->gid = -1;
-	return b;
-}
-
 struct ipcx_buffer *ipcx_buffer_alloc(size_t len)
 {
 	struct ipcx_buffer *b;
@@ -150,7 +129,7 @@ struct ipcx_buffer *ipcx_buffer_alloc(size_t len)
 	if (len > SIZE_MAX - sizeof(*b))
 		return NULL;
 	b = malloc(sizeof(*b) + len);
-	return b ? init(b, len, len) : NULL;
+	return b ? ipcx_buffer_init(b, len, len) : NULL;
 }
 
 void ipcx_buffer_free(struct ipcx_buffer *b)
@@ -158,36 +137,6 @@ void ipcx_buffer_free(struct ipcx_buffer *b)
 	if (b && b->fd >= 0)
 		close(b->fd);
 	free(b);
-}
-
-/* Puts @b where one is kept. Return: what was there. */
-static struct ipcx_buffer *keep(struct ipcx_buffer **kept, struct ipcx_buffer *b)
-{
-	struct ipcx_buffer *before;
-
-	if (!__libc_single_threaded)
-		return __atomic_exchange_n(kept, b, __ATOMIC_ACQ_REL);
-	before = *kept;
-	*kept = b;
-	return before;
-}
-
-struct ipcx_buffer *ipcx_buffer_get(struct ipcx_buffer **kept, size_t len)
-{
-	struct ipcx_buffer *b;
-
-	b = kept && len <= KEPT_MAX ? keep(kept, NULL) : NULL;
-	if (b && b->size >= len)
-		return init(b, len, b->size);
-	free(b);
-	return ipcx_buffer_alloc(len);
-}
-
-void ipcx_buffer_put(struct ipcx_buffer **kept, struct ipcx_buffer *b)
-{
-	if (b && kept && b->size <= KEPT_MAX && b->fd < 0)
-		b = keep(kept, b);
-	ipcx_buffer_free(b);
 }
 
 static void put_word(char wire[IPCX_FRAME_SIZE], int word, uint64_t value)

@@ -11,7 +11,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <sys/single_threaded.h>
 #include <sys/types.h>
+
+#include "internal.h"
 
 #define IPCX_FRAME_SIZE 80
 
@@ -85,12 +89,59 @@ struct ipcx_buffer {
 struct ipcx_buffer *ipcx_buffer_alloc(size_t len);
 void ipcx_buffer_free(struct ipcx_buffer *b); /* or NULL */
 
+#define IPCX_KEPT_MAX 16384 /* bytes of a buffer that waits for its next use */
+
+ipcx_hot struct ipcx_buffer *ipcx_buffer_init(struct ipcx_buffer *b, size_t len, size_t size)
+{
+	b->next = NULL;
+	b->number = 0;
+	b->peer = 0;
+	b->deadline = 0;
+	b->state = 0;
+	b->seq = 0;
+	b->head = (struct ipcx_head){ 0 };
+	b->room = len;
+	b->size = size;
+	b->fd = -1;
+	b->pid = -1;
+	b->uid = -1;
+	b->gid = -1;
+	return b;
+}
+
+/* Puts @b where one is kept. Return: what was there. */
+ipcx_hot struct ipcx_buffer *ipcx_buffer_swap(struct ipcx_buffer **kept, struct ipcx_buffer *b)
+{
+	struct ipcx_buffer *before;
+
+	if (!__libc_single_threaded)
+		return __atomic_exchange_n(kept, b, __ATOMIC_ACQ_REL);
+	before = *kept;
+	*kept = b;
+	return before;
+}
+
 /*
  * The same by way of *@kept, where one short buffer waits for its next use, or NULL. From any
  * thread.
  */
-struct ipcx_buffer *ipcx_buffer_get(struct ipcx_buffer **kept, size_t len);
-void ipcx_buffer_put(struct ipcx_buffer **kept, struct ipcx_buffer *b);
+ipcx_hot struct ipcx_buffer *ipcx_buffer_get(struct ipcx_buffer **kept, size_t len)
+{
+	struct ipcx_buffer *b;
+
+	b = kept && len <= IPCX_KEPT_MAX ? ipcx_buffer_swap(kept, NULL) : NULL;
+	if (b && b->size >= len)
+		return ipcx_buffer_init(b, len, b->size);
+	free(b);
+	return ipcx_buffer_alloc(len);
+}
+
+ipcx_hot void ipcx_buffer_put(struct ipcx_buffer **kept, struct ipcx_buffer *b)
+{
+	if (b && kept && b->size <= IPCX_KEPT_MAX && b->fd < 0)
+		b = ipcx_buffer_swap(kept, b);
+	ipcx_buffer_free(b);
+}
 
 /* @sum: with a checksum of the payload too, where the mechanism does not vouch for it */
 void ipcx_frame_pack(char wire[IPCX_FRAME_SIZE], const struct ipcx_head *h, const void *chunk,

@@ -27,6 +27,8 @@
 #define DEPTH 64 /* if the limits allow it */
 #define REPLIES 8 /* that a mailbox holds */
 #define SHORT 4096 /* bytes that are copied rather than given memory back */
+#define TINY 1024 /* a message that may not be longer keeps the memory of the longest */
+#define FLOWS (1 << 30) /* more messages than are sent in the moment for which it is believed */
 
 struct mq_queue {
 	struct ipcx_copied c;
@@ -271,21 +273,28 @@ static void mq_close_queue(struct ipcx_copied *c, bool forked)
 	c->set = -1;
 }
 
-/* What there was room for a moment ago, less what was sent since, is not asked for again. */
+/*
+ * What there was room for a moment ago, less what was sent since, is not asked for again. Whose
+ * messages are received as fast as he sends them believes for a moment that this goes on.
+ */
 static int mq_room(struct ipcx_copied *c, int64_t deadline)
 {
 	struct mq_queue *m = mq(c);
-	int room = __atomic_load_n(&m->room, __ATOMIC_RELAXED);
+	int before = __atomic_load_n(&m->room, __ATOMIC_RELAXED), room;
 	uint64_t now = ipcx_copied_ticks();
 	struct mq_attr a;
+	bool flows;
 
 	(void)deadline;
-	if (room > ipcx_copied_loans(c) && ipcx_copied_believes(c, now))
-		return room;
+	if (before > ipcx_copied_loans(c) && ipcx_copied_believes(c, now))
+		return least(before, c->base.attr.depth);
 	if (mq_getattr(m->q, &a))
 		return -errno;
 	room = a.mq_maxmsg - a.mq_curmsgs;
-	__atomic_store_n(&m->room, room, __ATOMIC_RELAXED);
+	/* half of them or more were received since, or while they flow half of the room is there */
+	flows = now - __atomic_load_n(&c->believed, __ATOMIC_RELAXED) < 2 * IPCX_BELIEVED_TICKS &&
+		(before < FLOWS / 2 ? room - before : room) * 2 >= a.mq_maxmsg;
+	__atomic_store_n(&m->room, flows ? FLOWS : room, __ATOMIC_RELAXED);
 	ipcx_copied_believe(c, now);
 	return room;
 }
@@ -298,7 +307,7 @@ static uint64_t mq_queued(struct ipcx_copied *c)
 }
 
 /* The head lies just before the payload. */
-static int put(int q, struct ipcx_buffer *b)
+ipcx_hot int put_hot(int q, struct ipcx_buffer *b)
 {
 	b->head.chunk = b->head.len;
 	ipcx_frame_pack(b->wire, &b->head, b->data, false);
@@ -307,31 +316,36 @@ static int put(int q, struct ipcx_buffer *b)
 	return 0;
 }
 
-/* What is taken and held has no more memory than it needs. */
-static void fit(struct ipcx_copied *c, struct ipcx_buffer *b, struct ipcx_buffer **to)
+static int put(int q, struct ipcx_buffer *b)
 {
-	bool is_short = b->head.len <= SHORT;
+	return put_hot(q, b);
+}
+
+/* What is taken and held has no more memory than it needs. */
+static struct ipcx_buffer *fit(struct ipcx_copied *c, struct ipcx_buffer *b)
+{
+	bool is_short = b->room <= SHORT;
 	struct ipcx_buffer *less;
 
-	b->room = b->head.len;
 	less = is_short ? ipcx_buffer_get(&c->kept, b->room) : realloc(b, sizeof(*b) + b->room);
-	*to = less ? less : b;
 	if (!less)
-		return;
+		return b;
 	if (!is_short) {
 		less->size = less->room;
-		return;
+		return less;
 	}
 	less->head = b->head;
 	memcpy(less->data, b->data, b->room);
 	ipcx_buffer_put(&mq(c)->spare, b);
+	return less;
 }
 
 /* What is not a frame was sent by another program: it is dropped, and counted. */
-static int get(struct ipcx_copied *c, mqd_t q, struct ipcx_buffer **to)
+ipcx_hot int get(struct ipcx_copied *c, mqd_t q, struct ipcx_buffer **to)
 {
 	uint64_t room = c->base.attr.msg_max;
-	struct ipcx_buffer *b = ipcx_buffer_get(&mq(c)->spare, room);
+	struct ipcx_buffer **kept = room > TINY ? &mq(c)->spare : &c->kept;
+	struct ipcx_buffer *b = ipcx_buffer_get(kept, room);
 	ssize_t n;
 
 	if (!b)
@@ -340,7 +354,7 @@ static int get(struct ipcx_copied *c, mqd_t q, struct ipcx_buffer **to)
 		n = mq_receive(q, b->wire, IPCX_FRAME_SIZE + room, NULL);
 		if (n < 0) {
 			n = -errno;
-			ipcx_buffer_put(&mq(c)->spare, b);
+			ipcx_buffer_put(kept, b);
 			return n;
 		}
 		if (n >= IPCX_FRAME_SIZE && !ipcx_frame_unpack(&b->head, b->wire, room) &&
@@ -348,14 +362,15 @@ static int get(struct ipcx_copied *c, mqd_t q, struct ipcx_buffer **to)
 			break;
 		IPCX_COUNT(c->stats.damaged, 1);
 	}
-	fit(c, b, to);
+	b->room = b->head.len;
+	*to = room > TINY ? fit(c, b) : b;
 	return 0;
 }
 
 static int mq_send_one(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct mq_queue *m = mq(c);
-	int r = put(m->q, b);
+	int r = put_hot(m->q, b);
 
 	__atomic_store_n(&m->room, r ? 0 : __atomic_load_n(&m->room, __ATOMIC_RELAXED) - 1,
 			 __ATOMIC_RELAXED);

@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "copied_held.h"
 #include "stream.h"
 
 #define SHORT 4096 /* bytes that are copied rather than looked for */

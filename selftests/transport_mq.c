@@ -196,4 +196,38 @@ TEST(mq_fork_beside_a_thread)
 	ipcx_queue_close(q);
 }
 
+/*
+ * Where all that is sent is received at once it is believed that this goes on. When it does not, a
+ * loan or a commit says so, and what was sent is what there is.
+ */
+TEST(mq_flow_ends)
+{
+	IPCX_QUEUE_OPTS(opts, .depth = 4, .msg_max = 8);
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, &opts);
+	struct ipcx_msg m[8];
+	char buf[8];
+
+	ASSERT_NE(NULL, q);
+	for (int round = 0; round < 100; round++) {
+		int sent = 0;
+
+		for (int i = 0; i < 40; i++) {
+			ASSERT_EQ(0, ipcx_queue_send(q, "x", 1, IPCX_NOWAIT));
+			ASSERT_EQ(1, ipcx_queue_recv(q, buf, sizeof(buf), IPCX_NOWAIT));
+		}
+		while (!ipcx_queue_send(q, "x", 1, round % 2 ? IPCX_NOWAIT : in_ms(1)))
+			ASSERT_GE(4, ++sent);
+		EXPECT_EQ(round % 2 ? EAGAIN : ETIMEDOUT, errno);
+		EXPECT_EQ(4, sent);
+		EXPECT_EQ(-EAGAIN, ipcx_queue_loan(q, 1, m, IPCX_NOWAIT));
+		while (ipcx_queue_recv(q, buf, sizeof(buf), IPCX_NOWAIT) == 1)
+			sent--;
+		EXPECT_EQ(0, sent);
+		EXPECT_EQ(4, ipcx_queue_loan_n(q, 1, m, 8, IPCX_NOWAIT));
+		for (int i = 0; i < 4; i++)
+			EXPECT_EQ(0, ipcx_queue_cancel(q, &m[i]));
+	}
+	ipcx_queue_close(q);
+}
+
 TEST_HARNESS_MAIN

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Transports that copy messages: what a handle holds, by number, and how a thread waits.
+ * Transports that copy messages: how a thread waits.
  *
  * LOCKS: see struct ipcx_copied.
  */
@@ -105,22 +105,6 @@ int ipcx_copied_wait_a_little(int fd, short events, int64_t until)
 	return r == -ETIMEDOUT && look < until ? 0 : r;
 }
 
-/* By @get; what came the wrong way, an answer or none, is dropped. Return: as by @get. */
-int ipcx_copied_get(struct ipcx_copied *c,
-		    int (*get)(struct ipcx_copied *c, struct ipcx_buffer **b), bool answer,
-		    struct ipcx_buffer **b)
-{
-	int r;
-
-	for (;;) {
-		r = get(c, b);
-		if (r || ((*b)->head.kind >= IPCX_FRAME_REPLY) == answer)
-			return r;
-		ipcx_buffer_free(*b);
-		IPCX_COUNT(c->stats.damaged, 1);
-	}
-}
-
 /* Return: 0, or -ETIMEDOUT at @deadline. */
 int ipcx_copied_lock_until(struct ipcx_lock *l, int64_t deadline)
 {
@@ -142,11 +126,9 @@ int ipcx_copied_lock_until(struct ipcx_lock *l, int64_t deadline)
 	return 0;
 }
 
-/* Locks sending. Return: 0, -EAGAIN for IPCX_NOWAIT, -ETIMEDOUT. */
-int ipcx_copied_begin_to_send(struct ipcx_copied *c, int64_t deadline)
+/* Locks sending where another thread holds it. Return: 0, -EAGAIN for IPCX_NOWAIT, -ETIMEDOUT. */
+int ipcx_copied_wait_to_send(struct ipcx_copied *c, int64_t deadline)
 {
-	if (ipcx_trylock(&c->sending))
-		return 0;
 	if (deadline != IPCX_NOWAIT)
 		return ipcx_copied_lock_until(&c->sending, deadline);
 	/* that another thread is sending does not mean that there is no room */
@@ -186,102 +168,4 @@ int ipcx_copied_poll_set(struct ipcx_copied *c)
 	if (c->base.fd < 0 || epoll_ctl(c->base.fd, EPOLL_CTL_ADD, c->ready_event, &ev))
 		return ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
 	return 0;
-}
-
-static struct ipcx_buffer **list_of(struct ipcx_copied *c, uint64_t number)
-{
-	return &c->held[number % IPCX_HELD_LISTS];
-}
-
-/* Under lock */
-static void count_loan(struct ipcx_copied *c, int state, int more)
-{
-	if (state == IPCX_HELD_LOAN)
-		__atomic_store_n(&c->loans, c->loans + more, __ATOMIC_RELAXED);
-}
-
-void ipcx_copied_hold(struct ipcx_copied *c, struct ipcx_buffer *b, int state)
-{
-	struct ipcx_buffer **list;
-
-	ipcx_lock(&c->lock);
-	b->state = state;
-	b->number = ++c->numbers;
-	list = list_of(c, b->number);
-	b->next = *list;
-	*list = b;
-	count_loan(c, state, 1);
-	c->stats.leased += state == IPCX_HELD_LEASE;
-	ipcx_unlock(&c->lock);
-}
-
-/* Under lock: where @number is in a list, for one of @states; or NULL */
-static struct ipcx_buffer **find(struct ipcx_copied *c, uint64_t number, int states)
-{
-	struct ipcx_buffer **p = list_of(c, number);
-
-	while (*p && (*p)->number != number)
-		p = &(*p)->next;
-	return *p && (*p)->state & states ? p : NULL;
-}
-
-/* What @m stands for; NULL if this handle does not hold it for one of @states. */
-struct ipcx_buffer *ipcx_copied_find(struct ipcx_copied *c, const struct ipcx_msg *m, int states)
-{
-	struct ipcx_buffer **p, *b;
-
-	if (m->priv[IPCX_PRIV_HOLDER] != (uintptr_t)c)
-		return NULL;
-	ipcx_lock(&c->lock);
-	p = find(c, m->priv[0], states);
-	b = p ? *p : NULL;
-	ipcx_unlock(&c->lock);
-	return b;
-}
-
-static struct ipcx_buffer *drop(struct ipcx_copied *c, uint64_t number, int states)
-{
-	struct ipcx_buffer **p, *b;
-
-	ipcx_lock(&c->lock);
-	p = find(c, number, states);
-	b = p ? *p : NULL;
-	if (b) {
-		*p = b->next;
-		count_loan(c, b->state, -1);
-		c->stats.leased -= b->state == IPCX_HELD_LEASE;
-	}
-	ipcx_unlock(&c->lock);
-	return b;
-}
-
-/* The handle holds it no more: it is the caller's; NULL if another thread was first. */
-struct ipcx_buffer *ipcx_copied_drop(struct ipcx_copied *c, uint64_t number)
-{
-	return drop(c, number, -1);
-}
-
-/* Both: what @m stands for is the caller's. */
-struct ipcx_buffer *ipcx_copied_take_out(struct ipcx_copied *c, const struct ipcx_msg *m,
-					 int states)
-{
-	return m->priv[IPCX_PRIV_HOLDER] == (uintptr_t)c ? drop(c, m->priv[0], states) : NULL;
-}
-
-void ipcx_copied_fill(struct ipcx_copied *c, struct ipcx_msg *m, struct ipcx_buffer *b)
-{
-	*m = (struct ipcx_msg){
-		.data = b->head.len ? b->data : NULL,
-		.len = b->head.len,
-		.prio = b->head.prio,
-		.flags = b->head.kind == IPCX_FRAME_REQUEST ? IPCX_REQUEST : b->head.flags,
-		.deliveries = b->head.deliveries,
-		.pid = b->pid,
-		.uid = b->uid,
-		.gid = b->gid,
-		.seq = b->seq,
-		.tag = b->head.tag,
-		.expires = b->head.expires,
-		.priv = { b->number, 0, 0, (uintptr_t)c },
-	};
 }
