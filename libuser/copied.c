@@ -141,6 +141,21 @@ void ipcx_copied_close(struct ipcx_queue *q)
 	free(c);
 }
 
+static void set_unpolled(struct ipcx_copied *c, bool unpolled)
+{
+	ipcx_lock(&c->lock);
+	if (c->unpolled != unpolled && !c->ready)
+		ipcx_copied_signal(c->ready_event, unpolled);
+	__atomic_store_n(&c->unpolled, unpolled, __ATOMIC_RELAXED);
+	ipcx_unlock(&c->lock);
+}
+
+/* The mechanism has something for which there is no room in @base.fd: as for @set, see below. */
+void ipcx_copied_unpolled(struct ipcx_copied *c)
+{
+	set_unpolled(c, true);
+}
+
 /*
  * Under receiving: somebody wants to poll, see @set. Where that is not possible now he must look
  * again and again, until it is when one looks.
@@ -151,11 +166,7 @@ static void poll_set(struct ipcx_copied *c)
 	bool can = (!c->mech->polled || c->mech->polled(c)) &&
 		   (!epoll_ctl(c->base.fd, EPOLL_CTL_ADD, c->set, &ev) || errno == EEXIST);
 
-	ipcx_lock(&c->lock);
-	if (c->unpolled == can && !c->ready)
-		ipcx_copied_signal(c->ready_event, !can);
-	__atomic_store_n(&c->unpolled, !can, __ATOMIC_RELAXED);
-	ipcx_unlock(&c->lock);
+	set_unpolled(c, !can);
 	if (can)
 		__atomic_store_n(&c->polled, true, __ATOMIC_RELEASE);
 }

@@ -161,6 +161,7 @@ int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags
 		     const struct ipcx_queue_opts *opts, const struct ipcx_mech *mech);
 void ipcx_copied_close(struct ipcx_queue *q);
 void ipcx_copied_polled(struct ipcx_queue *q);
+void ipcx_copied_unpolled(struct ipcx_copied *c);
 void ipcx_copied_forked(struct ipcx_queue *q);
 int ipcx_copied_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
 		     int64_t deadline);

@@ -143,11 +143,18 @@ bool ipcx_stream_connected(struct ipcx_stream *s, struct ipcx_conn *conn)
 	return s->connected(s, conn);
 }
 
-/* A descriptor that is polled keeps its number. */
-static int install(struct ipcx_stream *s, int fd)
+/* Under answering: answers are told of, too. Return: whether that is possible. */
+bool ipcx_stream_poll_out(struct ipcx_stream *s)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = &s->out };
 
+	s->out.paused = epoll_ctl(s->c.base.fd, EPOLL_CTL_ADD, s->out.fd, &ev);
+	return !s->out.paused;
+}
+
+/* A descriptor that is polled keeps its number. */
+static void install(struct ipcx_stream *s, int fd)
+{
 	if (s->out.fd >= 0) {
 		dup3(fd, s->out.fd, O_CLOEXEC);
 		close(fd);
@@ -155,10 +162,9 @@ static int install(struct ipcx_stream *s, int fd)
 		s->out.fd = fd;
 	}
 	ipcx_stream_connected(s, &s->out);
-	if (s->c.base.flags & IPCX_RECV)
-		epoll_ctl(s->c.base.fd, EPOLL_CTL_ADD, s->out.fd, &ev);
+	if (s->c.base.flags & IPCX_RECV && !ipcx_stream_poll_out(s))
+		ipcx_copied_unpolled(&s->c);
 	s->lost = false;
-	return 0;
 }
 
 /* Under sending. Return: 0 when there is a connection, -EAGAIN when nobody receives. */

@@ -17,7 +17,8 @@
  * @fd: the socket
  * @users: while it is connected one, and one for each reply that is sent over it; under receiving
  * @replying: held while a reply is sent over it
- * @paused: there is no room for what it sends, or none to poll it: it is not in the set
+ * @paused: there is no room for what it sends, or none to poll it: it is not in the set; under
+ *	receiving, but that of @out of a stream under answering
  * @pid: of its other end, -1 if not verified
  * @uid: likewise
  * @gid: likewise
@@ -107,6 +108,7 @@ uint64_t ipcx_stream_queued(struct ipcx_copied *c);
 /* stream.c, for stream_peers.c: a connection, and one message over it */
 bool ipcx_stream_connected(struct ipcx_stream *s, struct ipcx_conn *conn);
 int ipcx_stream_write(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b);
+bool ipcx_stream_poll_out(struct ipcx_stream *s);
 int ipcx_stream_wait_to_go_on(int fd, int64_t deadline);
 int ipcx_stream_read(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b);
 

@@ -343,8 +343,12 @@ int ipcx_stream_receive(struct ipcx_copied *c, struct ipcx_buffer **b)
 bool ipcx_stream_polled(struct ipcx_copied *c)
 {
 	struct ipcx_stream *s = stream(c);
+	bool can;
 
-	return !s->lone || put_into_set(s, s->lone);
+	ipcx_lock(&c->answering);
+	can = !s->out.paused || ipcx_stream_poll_out(s);
+	ipcx_unlock(&c->answering);
+	return can && (!s->lone || put_into_set(s, s->lone));
 }
 
 /* That there is no reply does not wait: a caller to whom it cannot be said loses the connection. */

@@ -224,4 +224,40 @@ TEST_F(full, accept)
 	ipcx_queue_close(s);
 }
 
+/* Whose connection to who answers had no room is told of the answer all the same. */
+TEST(answer)
+{
+	static const char *const names[] = { "unix", "unix-stream", "tcp" };
+	unsigned int flags = IPCX_CREATE | IPCX_RECV | IPCX_SEND | IPCX_EPHEMERAL;
+	char dir[] = "/tmp/ipcx-test-XXXXXX", uri[160];
+
+	ASSERT_NE(NULL, mkdtemp(dir));
+	for (int i = 0; i < 3; i++) {
+		struct ipcx_msg m, reply = { 0 };
+		struct ipcx_queue *q;
+		struct pollfd p = { .events = POLLIN };
+
+		name_queue(names[i], dir, "there", uri);
+		if (i == 2)
+			snprintf(uri, sizeof(uri), "tcp:%d", 20000 + getpid() % 12000);
+		ASSERT_EQ(0, ipcx_queue_open(&q, uri, flags, NULL));
+		p.fd = ipcx_queue_fd(q);
+		ASSERT_EQ(0, poll(&p, 1, 0));
+		is_full = true;
+		ASSERT_EQ(0, ipcx_queue_loan(q, 1, &m, in_ms(1000)));
+		m.flags = IPCX_REQUEST;
+		ASSERT_EQ(0, ipcx_queue_commit(q, &m));
+		is_full = false;
+		ASSERT_EQ(0, ipcx_queue_take(q, &m, in_ms(1000)));
+		ASSERT_EQ(0, ipcx_queue_reply(q, &m, &reply));
+		EXPECT_EQ(-EAGAIN, ipcx_queue_take(q, &m, IPCX_NOWAIT));
+		EXPECT_EQ(1, poll(&p, 1, 1000)) TH_LOG("%s", names[i]);
+		EXPECT_EQ(0, ipcx_queue_answer(q, &m, in_ms(1000)));
+		ASSERT_EQ(0, ipcx_queue_release(q, &m));
+		EXPECT_EQ(0, poll(&p, 1, 0));
+		ipcx_queue_close(q);
+	}
+	EXPECT_EQ(0, rmdir(dir));
+}
+
 TEST_HARNESS_MAIN
