@@ -19,6 +19,8 @@
 
 #include "copied_held.h"
 
+#define OPEN_TRIES 100
+
 static struct ipcx_copied *copied(struct ipcx_queue *q)
 {
 	return (struct ipcx_copied *)q; /* base is its first member */
@@ -51,15 +53,12 @@ static void close_events(struct ipcx_copied *c)
 	c->answer_event = -1;
 }
 
-int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags,
+static int open_once(struct ipcx_queue **q, const char *rest, unsigned int flags,
 		     const struct ipcx_queue_opts *opts, const struct ipcx_mech *mech)
 {
-	struct ipcx_copied *c;
-	int r = check_options(flags, opts);
+	struct ipcx_copied *c = calloc(1, mech->size);
+	int r = 0;
 
-	if (r)
-		return r;
-	c = calloc(1, mech->size);
 	if (!c)
 		return ipcx_fail_text(ENOMEM, "no memory for the handle of a queue");
 	c->mech = mech;
@@ -89,6 +88,22 @@ int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags
 	c->base.attr.flags |= IPCX_SEALED; /* copies: nobody can change what was sent */
 	*q = &c->base;
 	return 0;
+}
+
+int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags,
+		     const struct ipcx_queue_opts *opts, const struct ipcx_mech *mech)
+{
+	int r = check_options(flags, opts);
+
+	if (r)
+		return r;
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		r = open_once(q, rest, flags, opts, mech);
+		if (r != -ESTALE)
+			return r;
+	}
+	return ipcx_fail_text(EBUSY, "others take the queue away and make it anew all the time; "
+				     "try again");
 }
 
 static void free_list(struct ipcx_buffer *b)
@@ -141,21 +156,6 @@ void ipcx_copied_close(struct ipcx_queue *q)
 	free(c);
 }
 
-static void set_unpolled(struct ipcx_copied *c, bool unpolled)
-{
-	ipcx_lock(&c->lock);
-	if (c->unpolled != unpolled && !c->ready)
-		ipcx_copied_signal(c->ready_event, unpolled);
-	__atomic_store_n(&c->unpolled, unpolled, __ATOMIC_RELAXED);
-	ipcx_unlock(&c->lock);
-}
-
-/* The mechanism has something for which there is no room in @base.fd: as for @set, see below. */
-void ipcx_copied_unpolled(struct ipcx_copied *c)
-{
-	set_unpolled(c, true);
-}
-
 /*
  * Under receiving: somebody wants to poll, see @set. Where that is not possible now he must look
  * again and again, until it is when one looks.
@@ -166,7 +166,7 @@ static void poll_set(struct ipcx_copied *c)
 	bool can = (!c->mech->polled || c->mech->polled(c)) &&
 		   (!epoll_ctl(c->base.fd, EPOLL_CTL_ADD, c->set, &ev) || errno == EEXIST);
 
-	set_unpolled(c, !can);
+	ipcx_copied_unpolled(c, !can);
 	if (can)
 		__atomic_store_n(&c->polled, true, __ATOMIC_RELEASE);
 }

@@ -115,7 +115,8 @@ struct ipcx_copied {
 /**
  * struct ipcx_mech - a mechanism that carries messages
  * @size: of its handle
- * @open: fill base.fd, base.attr and base.name, and what is its own; explains its failures. Who
+ * @open: fill base.fd, base.attr and base.name, and what is its own; explains its failures, but
+ *	-ESTALE: others have made the queue anew while it was opened, which has to begin again. Who
  *	makes an ephemeral queue has that in attr.flags, and takes its name away when it closes
  * @close: close what is open; with @forked in a child, where nothing is unlinked. May be called
  *	when open failed, and twice
@@ -161,7 +162,6 @@ int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags
 		     const struct ipcx_queue_opts *opts, const struct ipcx_mech *mech);
 void ipcx_copied_close(struct ipcx_queue *q);
 void ipcx_copied_polled(struct ipcx_queue *q);
-void ipcx_copied_unpolled(struct ipcx_copied *c);
 void ipcx_copied_forked(struct ipcx_queue *q);
 int ipcx_copied_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
 		     int64_t deadline);
@@ -177,6 +177,7 @@ int ipcx_copied_stat(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 /* copied_wait.c */
 int ipcx_copied_check_name(const char *name, size_t max);
 int ipcx_copied_poll_set(struct ipcx_copied *c);
+void ipcx_copied_unpolled(struct ipcx_copied *c, bool unpolled);
 int64_t ipcx_copied_now(void);
 int ipcx_copied_wait(int fd, short events, int fd2, int64_t deadline);
 int ipcx_copied_wait_soon(struct ipcx_patience *p, int fd, short events, int fd2, int64_t deadline);

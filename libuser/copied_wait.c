@@ -169,3 +169,13 @@ int ipcx_copied_poll_set(struct ipcx_copied *c)
 		return ipcx_fail(errno, "no descriptor to poll: %s", strerror(errno));
 	return 0;
 }
+
+/* Is there something for which there is no room in the descriptor? Who polls is to look then. */
+void ipcx_copied_unpolled(struct ipcx_copied *c, bool unpolled)
+{
+	ipcx_lock(&c->lock);
+	if (c->unpolled != unpolled && !c->ready)
+		ipcx_copied_signal(c->ready_event, unpolled);
+	__atomic_store_n(&c->unpolled, unpolled, __ATOMIC_RELAXED);
+	ipcx_unlock(&c->lock);
+}

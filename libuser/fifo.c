@@ -185,12 +185,30 @@ static int open_ends(struct fifo_queue *f, unsigned int flags)
 	return ipcx_copied_poll_set(&f->c);
 }
 
+/* What the file beside it says is known. */
+static int open_there(struct fifo_queue *f, unsigned int flags)
+{
+	struct ipcx_place *p = &f->place;
+	bool made = flags & IPCX_CREATE && !make(p, p->name, p->mode & 0666);
+	int r = ipcx_place_object(p, S_IFIFO);
+
+	if (r >= 0) {
+		close(r);
+		p->ours = true;
+		r = open_ends(f, flags);
+	}
+	/* it is that of others who have it open */
+	if (r && r != -EBUSY && made && !ipcx_place_changed(p, r))
+		unlinkat(p->dir, p->name, 0);
+	return r;
+}
+
 static int fifo_open(struct ipcx_copied *c, const char *rest, unsigned int flags,
 		     const struct ipcx_queue_opts *opts)
 {
 	struct fifo_queue *f = fifo(c);
 	struct ipcx_place *p = &f->place;
-	int r, fd;
+	int r;
 
 	f->in = -1;
 	f->out = -1;
@@ -203,17 +221,17 @@ static int fifo_open(struct ipcx_copied *c, const char *rest, unsigned int flags
 	p->msg_max = opts->msg_max ? opts->msg_max : IPCX_MSG_MAX_DEFAULT;
 	r = ipcx_place_open(p, flags, S_IFIFO);
 	if (r)
-		return r;
+		return ipcx_place_changed(p, r) ? -ESTALE : r;
 	ipcx_place_attr(p, &c->base.attr, opts);
 	strcpy(c->base.name, p->name);
-	if (flags & IPCX_CREATE)
-		make(p, p->name, p->mode & 0666); /* or it is there, and looked at next */
-	fd = ipcx_place_object(p, S_IFIFO);
-	if (fd < 0)
-		return fd;
-	close(fd);
-	p->ours = true;
-	return open_ends(f, flags);
+	r = open_there(f, flags);
+	if (ipcx_place_changed(p, r))
+		return -ESTALE;
+	if (r) {
+		c->base.attr.flags = 0; /* or it would take away what is not its own */
+		ipcx_place_undo(p);
+	}
+	return r;
 }
 
 static void close_end(int *fd)

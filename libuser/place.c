@@ -216,12 +216,13 @@ int ipcx_place_open(struct ipcx_place *p, unsigned int flags, mode_t type)
 	struct stat st;
 
 	p->created = false;
+	p->made = false;
 	do {
 		p->fd = openat(p->dir, p->meta, how);
 		if (p->fd >= 0 || errno != ENOENT || !(flags & IPCX_CREATE))
 			break;
 		p->fd = openat(p->dir, p->meta, how | O_CREAT | O_EXCL, 0600);
-		p->created = p->fd >= 0;
+		p->created = p->made = p->fd >= 0;
 	} while (p->fd < 0 && errno == EEXIST);
 	if (p->fd < 0 && errno == ELOOP)
 		return failed(p, ELOOP,
@@ -258,6 +259,9 @@ int ipcx_place_open(struct ipcx_place *p, unsigned int flags, mode_t type)
 	if (flags & IPCX_EXCL && !p->created)
 		return failed(p, EEXIST, "there is one of this name already");
 	if (flags & IPCX_CREATE && (!p->known || p->created)) {
+		p->was.flags = p->flags;
+		p->was.mode = p->mode;
+		p->was.msg_max = p->msg_max;
 		p->flags = want.flags;
 		p->mode = want.mode;
 		p->msg_max = want.msg_max;
@@ -273,6 +277,25 @@ bool ipcx_place_is_there(const struct ipcx_place *p)
 
 	return !fstat(p->fd, &a) && !fstatat(p->dir, p->meta, &b, AT_SYMLINK_NOFOLLOW) &&
 	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+void ipcx_place_undo(struct ipcx_place *p)
+{
+	if (!p->created || !ipcx_place_is_there(p) || ipcx_file_locked(p->fd, USER))
+		return;
+	if (p->made) {
+		unlinkat(p->dir, p->meta, 0);
+		return;
+	}
+	p->flags = p->was.flags;
+	p->mode = p->was.mode;
+	p->msg_max = p->was.msg_max;
+	write_meta(p);
+}
+
+bool ipcx_place_changed(const struct ipcx_place *p, int r)
+{
+	return p->fd >= 0 && (!r || r == -ENOENT || r == -EBUSY) && !ipcx_place_is_there(p);
 }
 
 int ipcx_place_receive(struct ipcx_place *p, unsigned int flags, mode_t type)

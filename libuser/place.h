@@ -22,6 +22,8 @@
  * @mode: permission bits
  * @known: these three were read
  * @created: the queue is new, or what a dead one left
+ * @made: so is the file beside it
+ * @was: what the file said that was written anew
  * @ours: @name stands for nothing, or for what this library puts there
  */
 struct ipcx_place {
@@ -29,7 +31,11 @@ struct ipcx_place {
 	char name[250], meta[256];
 	uint32_t flags, mode;
 	uint64_t msg_max;
-	bool known, created, ours;
+	bool known, created, made, ours;
+	struct {
+		uint64_t msg_max;
+		uint32_t flags, mode;
+	} was;
 };
 
 /*
@@ -59,6 +65,19 @@ void ipcx_place_attr(const struct ipcx_place *p, struct ipcx_queue_attr *attr,
  * later.
  */
 void ipcx_place_unlink(const struct ipcx_place *p, bool all);
+
+/*
+ * An open has failed behind ipcx_place_open(): the file beside it is as it was before, unless there
+ * is another by now who has it open.
+ */
+void ipcx_place_undo(struct ipcx_place *p);
+
+/*
+ * An open, of which the rest came to @r, looked at what others have made anew in the meantime, and
+ * has to begin again.
+ */
+bool ipcx_place_changed(const struct ipcx_place *p, int r);
+
 /* Is the file beside it still the one that is open? Who is closing may have taken it away. */
 bool ipcx_place_is_there(const struct ipcx_place *p);
 void ipcx_place_close(struct ipcx_place *p);

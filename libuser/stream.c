@@ -163,7 +163,7 @@ static void install(struct ipcx_stream *s, int fd)
 	}
 	ipcx_stream_connected(s, &s->out);
 	if (s->c.base.flags & IPCX_RECV && !ipcx_stream_poll_out(s))
-		ipcx_copied_unpolled(&s->c);
+		ipcx_copied_unpolled(&s->c, true);
 	s->lost = false;
 }
 

@@ -168,7 +168,7 @@ static int open_any(struct ipcx_copied *c, const char *rest, unsigned int flags,
 	r = flags & IPCX_RECV ? ipcx_place_receive(p, flags, S_IFSOCK) :
 				ipcx_place_open(p, flags, S_IFSOCK);
 	if (r)
-		return r;
+		return ipcx_place_changed(p, r) ? -ESTALE : r;
 	ipcx_place_attr(p, &c->base.attr, opts);
 	strcpy(c->base.name, p->name);
 	r = check_socket(u, flags);
@@ -177,7 +177,9 @@ static int open_any(struct ipcx_copied *c, const char *rest, unsigned int flags,
 	p->ours = true;
 	if (flags & IPCX_RECV)
 		r = listen_there(u);
-	return r ? r : ipcx_stream_start(&u->s, flags);
+	if (!r)
+		r = ipcx_stream_start(&u->s, flags);
+	return ipcx_place_changed(p, r) ? -ESTALE : r;
 }
 
 static int packets_open(struct ipcx_copied *c, const char *rest, unsigned int flags,

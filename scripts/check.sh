@@ -435,7 +435,7 @@ if [ "$kernel" = stock ]; then
 	run ring ring ring
 	run ring_tsan ring ring_tsan
 	for t in transport transport_call transport_bulk transport_path transport_peer transport_mq \
-		transport_epoll transport_fifo topic_lib topic_death topic_wake topic_shm topic_shm_kill topic_shm_long \
+		transport_epoll transport_fifo transport_open topic_lib topic_death topic_wake topic_shm topic_shm_kill topic_shm_long \
 		topic_unix topic_unix_peer topic_unix_room topic_unix_step topic_unix_kill \
 		queue_shm queue_shm_kill queue_shm_call queue_shm_reply; do
 		run "${t}_host" host "$t"

@@ -216,6 +216,8 @@ TEST_F(fifo, goes_along)
 	ASSERT_EQ(whole ? 0 : -EBUSY, ipcx_queue_open(&q, self->uri, flags, &opts));
 	if (!whole) {
 		close(fd);
+		EXPECT_EQ(1, files_in(self->dir)); /* the FIFO is not its own */
+		EXPECT_EQ(0, unlink(fifo_path(self->dir)));
 		return;
 	}
 	lock = with_lock(self->dir, F_WRLCK, WRITER);
@@ -225,6 +227,54 @@ TEST_F(fifo, goes_along)
 	EXPECT_EQ(0, send_pattern(q, 8, 1, IPCX_NOWAIT));
 	ipcx_queue_close(q);
 	close(fd);
+}
+
+static ssize_t read_meta(const char *dir, char buf[64])
+{
+	char path[128];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/ipcx/.frames.fifo", dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = read(fd, buf, 64);
+	close(fd);
+	return n;
+}
+
+/* Who may not create a queue in the place of a dead one leaves all as it was. */
+TEST_F(fifo, refused)
+{
+	bool whole = variant->msg_max == FRAME;
+	IPCX_QUEUE_OPTS(opts, .msg_max = whole ? FRAME + 1 : FRAME, .mode = 0640);
+	unsigned int flags = BOTH | IPCX_CREATE | IPCX_EPHEMERAL;
+	char before[64], after[64];
+	struct ipcx_queue *q;
+	ssize_t len;
+	pid_t pid;
+	int fd;
+
+	ipcx_queue_close(self->q);
+	self->q = NULL;
+	pid = CHILD(IPCX_CREATE | IPCX_EPHEMERAL | BOTH, kill(getpid(), SIGKILL));
+	ASSERT_EQ(128 + SIGKILL, exit_status(pid));
+	ASSERT_EQ(2, files_in(self->dir));
+	len = read_meta(self->dir, before);
+	ASSERT_LT(0, len);
+	/* one frame can go along with several */
+	fd = with_lock(self->dir, F_RDLCK, whole ? WHOLE : IN_PARTS);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(whole ? -EBUSY : 0, ipcx_queue_open(&q, self->uri, flags, &opts));
+	if (whole) {
+		EXPECT_EQ(2, files_in(self->dir));
+		EXPECT_EQ(len, read_meta(self->dir, after));
+		EXPECT_EQ(0, memcmp(before, after, len));
+		close(fd);
+		ASSERT_EQ(0, ipcx_queue_open(&q, self->uri, flags, &opts));
+	}
+	ipcx_queue_close(q);
+	if (!whole)
+		close(fd);
 }
 
 static void send_for_life(struct ipcx_queue *q, size_t max)
