@@ -43,6 +43,7 @@ struct fifo_queue {
 	int mailbox;
 	unsigned int number;
 	bool whole; /* each message is one frame */
+	bool later; /* that is not known yet; under sending */
 	struct ipcx_assembly part, answer;
 };
 
@@ -138,20 +139,29 @@ static bool be_one_of(struct fifo_queue *f, bool whole)
  * it those who have the FIFO open. All of them must be of one mind, also while a queue is made
  * anew; who has short messages only can go with the others.
  */
-static int agree(struct fifo_queue *f, unsigned int flags)
+static bool agree(struct fifo_queue *f, bool told)
 {
-	const struct ipcx_place *p = &f->place;
-	/* who creates has read it or written it */
-	bool told = p->known || flags & IPCX_CREATE, whole, agreed = false;
+	bool whole, agreed = false;
 
 	/* two who come at the same time may both have to look again */
 	for (int i = 0; !agreed && i < AGREE_TRIES; i++) {
 		if (i)
 			usleep(10 + ipcx_copied_ticks() % 500);
-		whole = told ? p->msg_max <= CHUNK : ipcx_file_locked(f->out, WHOLE);
+		whole = told ? f->place.msg_max <= CHUNK : ipcx_file_locked(f->out, WHOLE);
 		agreed = be_one_of(f, whole) || ((!told || whole) && be_one_of(f, !whole));
 	}
-	if (!agreed)
+	return agreed;
+}
+
+/* Who was told nothing, and only sends, has no mind of his own while nobody else is there. */
+static int agree_first(struct fifo_queue *f, unsigned int flags)
+{
+	/* who creates has read it or written it */
+	bool told = f->place.known || flags & IPCX_CREATE;
+
+	f->later = !told && !(flags & IPCX_RECV) && !ipcx_file_locked(f->out, WHOLE) &&
+		   !ipcx_file_locked(f->out, IN_PARTS);
+	if (!f->later && !agree(f, told))
 		return ipcx_fail(EBUSY,
 				 "others have the FIFO open as a queue of messages of another "
 				 "length; try again when they are gone");
@@ -173,7 +183,7 @@ static int open_ends(struct fifo_queue *f, unsigned int flags)
 				 "do: %s",
 				 strerror(-r));
 	f->c.base.fd = f->out;
-	r = agree(f, flags);
+	r = agree_first(f, flags);
 	if (r || !(flags & IPCX_RECV))
 		return r;
 	f->c.base.fd = -1;
@@ -357,13 +367,24 @@ static int put_message(struct fifo_queue *f, struct ipcx_buffer *b)
 	return f->whole ? put_whole(f->out, b) : put(f->out, b);
 }
 
+/* Under sending: somebody receives by now, of whose mind this one is. Return: whether it is. */
+static bool agree_later(struct fifo_queue *f)
+{
+	f->later = !someone_receives(f) || !agree(f, false);
+	if (!f->later && f->whole)
+		__atomic_store_n(&f->c.base.attr.msg_max, CHUNK, __ATOMIC_RELAXED);
+	return !f->later;
+}
+
 static int fifo_send(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct fifo_queue *f = fifo(c);
 	int r;
 
-	if (!likely_receives(f))
+	if (!likely_receives(f) || (f->later && !agree_later(f)))
 		return -EAGAIN;
+	if (f->whole && b->head.len > CHUNK) /* a loan of before that was known */
+		return -EMSGSIZE;
 	r = put_message(f, b);
 	if (r)
 		ipcx_copied_believe(c, 0);

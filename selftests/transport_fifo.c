@@ -229,6 +229,44 @@ TEST_F(fifo, goes_along)
 	close(fd);
 }
 
+/* Who cannot read what the queue is, and opens it while nobody receives, is in nobody's way. */
+TEST_F(fifo, stranger_first)
+{
+	IPCX_QUEUE_OPTS(opts, .msg_max = variant->msg_max);
+	bool whole = variant->msg_max == FRAME;
+	struct ipcx_queue_attr attr = { .sz = sizeof(attr) };
+	struct ipcx_queue *s;
+	struct ipcx_msg m, long_one;
+	int lock;
+
+	ipcx_queue_close(self->q);
+	self->q = NULL;
+	ASSERT_EQ(0, mkfifo(fifo_path(self->dir), 0600));
+	ASSERT_EQ(0, ipcx_queue_open(&s, self->uri, IPCX_SEND, NULL)) TH_LOG("%s", ipcx_error());
+	EXPECT_EQ(-EAGAIN, send_pattern(s, 8, 1, IPCX_NOWAIT));
+	ASSERT_EQ(0,
+		  ipcx_queue_open(&self->q, self->uri, BOTH | IPCX_CREATE | IPCX_EPHEMERAL, &opts));
+	ASSERT_EQ(0, ipcx_queue_loan(s, FRAME + 1, &long_one, in_ms(1000)));
+	memset(long_one.data, 0, long_one.len);
+	for (int i = 0; i < 2; i++) {
+		struct ipcx_queue *from = i ? self->q : s;
+
+		lock = with_lock(self->dir, F_WRLCK, WRITER);
+		ASSERT_LE(0, lock);
+		EXPECT_EQ(whole ? 0 : -EAGAIN, send_pattern(from, 8, 1, IPCX_NOWAIT));
+		close(lock);
+		if (!whole)
+			EXPECT_EQ(0, send_pattern(from, 8, 1, in_ms(1000)));
+		ASSERT_EQ(0, ipcx_queue_take(self->q, &m, in_ms(1000)));
+		EXPECT_TRUE(is_pattern(&m, 1));
+		EXPECT_EQ(0, ipcx_queue_release(self->q, &m));
+	}
+	EXPECT_EQ(whole ? -EMSGSIZE : 0, ipcx_queue_commit(s, &long_one));
+	EXPECT_EQ(0, ipcx_queue_attr(s, &attr));
+	EXPECT_EQ(whole, attr.msg_max == FRAME);
+	ipcx_queue_close(s);
+}
+
 static ssize_t read_meta(const char *dir, char buf[64])
 {
 	char path[128];
