@@ -18,8 +18,8 @@
 #define LOOK_NS INT64_C(20000000) /* how often to look whether the other end lives */
 #define MOMENT_NS 200000 /* a thread that sends a short message is through */
 #define SLEEP_MAX_NS INT64_C(1000000000000) /* at once, which fits into any word */
-#define LOOKS 16 /* before a sleep: they take about as long as to fall asleep and to wake up */
-#define PAUSES 10 /* between them */
+#define LOOKS 8 /* before a sleep: they take about as long as to fall asleep and to wake up */
+#define LOOK_TICKS 1500 /* before each: one that comes too soon keeps the other end from its work */
 #define SKIP_MAX 1023
 
 int64_t ipcx_copied_now(void)
@@ -58,10 +58,12 @@ static bool look_often(const struct pollfd which[2])
 	struct pollfd p[2] = { which[0], which[1] };
 
 	for (int i = 0; i < LOOKS; i++) {
+		uint64_t since = ipcx_copied_ticks();
+
+		while (ipcx_copied_ticks() - since < LOOK_TICKS)
+			__builtin_ia32_pause();
 		if (poll(p, 2, 0) > 0)
 			return true;
-		for (int k = 0; k < PAUSES; k++)
-			__builtin_ia32_pause();
 	}
 	return false;
 }

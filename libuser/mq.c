@@ -28,7 +28,8 @@
 #define REPLIES 8 /* that a mailbox holds */
 #define SHORT 4096 /* bytes that are copied rather than given memory back */
 #define TINY 1024 /* a message that may not be longer keeps the memory of the longest */
-#define FLOWS (1 << 30) /* more messages than are sent in the moment for which it is believed */
+#define FLOWS (1 << 30) /* more messages than are sent while it is believed */
+#define FLOWS_TICKS (4 * IPCX_BELIEVED_TICKS) /* for so long */
 
 struct mq_queue {
 	struct ipcx_copied c;
@@ -282,18 +283,18 @@ static int mq_room(struct ipcx_copied *c, int64_t deadline)
 	struct mq_queue *m = mq(c);
 	int before = __atomic_load_n(&m->room, __ATOMIC_RELAXED), room;
 	uint64_t now = ipcx_copied_ticks();
+	uint64_t age = now - __atomic_load_n(&c->believed, __ATOMIC_RELAXED);
+	bool flows = before > FLOWS / 2;
 	struct mq_attr a;
-	bool flows;
 
 	(void)deadline;
-	if (before > ipcx_copied_loans(c) && ipcx_copied_believes(c, now))
+	if (before > ipcx_copied_loans(c) && age < (flows ? FLOWS_TICKS : IPCX_BELIEVED_TICKS))
 		return least(before, c->base.attr.depth);
 	if (mq_getattr(m->q, &a))
 		return -errno;
 	room = a.mq_maxmsg - a.mq_curmsgs;
 	/* half of them or more were received since, or while they flow half of the room is there */
-	flows = now - __atomic_load_n(&c->believed, __ATOMIC_RELAXED) < 2 * IPCX_BELIEVED_TICKS &&
-		(before < FLOWS / 2 ? room - before : room) * 2 >= a.mq_maxmsg;
+	flows = age < 2 * FLOWS_TICKS && (flows ? room : room - before) * 2 >= a.mq_maxmsg;
 	__atomic_store_n(&m->room, flows ? FLOWS : room, __ATOMIC_RELAXED);
 	ipcx_copied_believe(c, now);
 	return room;
