@@ -222,7 +222,8 @@ int ipcx_place_open(struct ipcx_place *p, unsigned int flags, mode_t type)
 		if (p->fd >= 0 || errno != ENOENT || !(flags & IPCX_CREATE))
 			break;
 		p->fd = openat(p->dir, p->meta, how | O_CREAT | O_EXCL, 0600);
-		p->created = p->made = p->fd >= 0;
+		p->made = p->fd >= 0;
+		p->created = p->made;
 	} while (p->fd < 0 && errno == EEXIST);
 	if (p->fd < 0 && errno == ELOOP)
 		return failed(p, ELOOP,
