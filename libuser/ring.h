@@ -54,12 +54,17 @@ static inline uint32_t ipcx_hold_word(uint32_t ring, uint32_t cell)
  * the first line reaches into the second.
  */
 #define IPCX_CELL_LINE 64
-#define IPCX_ASKED_MAX 1024 /* bytes of a payload: asked for more at once, a cache asks for none */
 
 static inline bool ipcx_cell_is_wide(size_t len)
 {
 	return len > IPCX_CELL_LINE - offsetof(struct ipcx_cell, data) && len <= IPCX_CELL_DATA;
 }
+
+/*
+ * Of a payload so many bytes are asked for at once: a cache that is asked for more lines than it can
+ * wait for gets them one by one.
+ */
+#define IPCX_ASKED_MAX 1024
 
 /* What is rare keeps out of the way of what is not. */
 #define ipcx_ring_rare static __attribute__((noinline, cold, unused))

@@ -285,7 +285,8 @@ static inline void ipcx_pub_number(struct ipcx_ring_pub *p, struct ipcx_cell *ce
 /*
  * Stores wait for each other, and the lines that they are for come one by one unless they were
  * asked for some messages before. Of a cell either all that is to be written is asked for or
- * nothing: one line without the other takes longer than none.
+ * nothing: one line without the other takes longer than none. Where nothing is as usual, it does not
+ * matter.
  */
 #define IPCX_CELLS_OWNED 8
 #define IPCX_CELLS_OWNED_WIDE 4
@@ -309,8 +310,8 @@ static inline void ipcx_own_payload(const char *data, size_t len)
 static inline void ipcx_pub_own_ahead(const struct ipcx_ring_pub *p, uint64_t head, size_t len)
 {
 	bool wide = ipcx_cell_is_wide(len);
-	const char *cell = (const char *)ipcx_pub_cell(
-		p, head + (wide ? IPCX_CELLS_OWNED_WIDE : IPCX_CELLS_OWNED));
+	int ahead = wide ? IPCX_CELLS_OWNED_WIDE : IPCX_CELLS_OWNED;
+	const char *cell = (const char *)ipcx_pub_cell(p, head + ahead);
 
 	ipcx_own_line(cell);
 	if (wide)
@@ -320,7 +321,7 @@ static inline void ipcx_pub_own_ahead(const struct ipcx_ring_pub *p, uint64_t he
 /**
  * ipcx_pub_try() - get the next position where nothing is unusual
  * @p: the ring
- * @len: bytes of the message, if it is to be in the cell
+ * @len: bytes of the message that are to be in the cell
  * @pos: set to it
  * @cell: set to its cell
  *

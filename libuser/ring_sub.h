@@ -342,6 +342,7 @@ static inline int ipcx_sub_get(struct ipcx_ring_sub *s, const struct ipcx_cell *
 	t->cell = cell->data;
 	t->hold = 0;
 	ipcx_sub_header(cell, t);
+	s->wide = ipcx_cell_is_wide(t->len);
 	if (s->lossy)
 		return ipcx_sub_catch(s, cell, word, t);
 	if (ipcx_sub_all_held(s, s->pos) || !ipcx_sub_count(s, t->nr))

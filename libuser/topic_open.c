@@ -100,8 +100,10 @@ int ipcx_topic_map(struct ipcx_topic *t, unsigned int which, uint64_t offset, ui
 	addr = mmap(NULL, len, prot, MAP_SHARED | MAP_NORESERVE, t->mem, offset);
 	if (addr == MAP_FAILED)
 		return errno == EAGAIN ? -ENOMEM : -errno; /* mlockall() and its limit */
-	if (t->shm) /* the module does so itself */
+	if (t->shm) { /* the module does so itself */
 		madvise(addr, len, MADV_DONTFORK);
+		madvise(addr, len, MADV_DONTDUMP);
+	}
 	*m = (struct ipcx_topic_map){ addr, len, offset, prot };
 	return 0;
 }

@@ -132,7 +132,7 @@ ipcx_hot bool loan_usual(struct ipcx_topic *t, size_t len, struct ipcx_msg *m)
 	uint64_t pos;
 
 	if (ipcx_unlikely(!is_populated(t, t->pub.head, len) ||
-			  !ipcx_pub_try(&t->pub, len, &pos, &cell)))
+			  !ipcx_pub_try(&t->pub, len <= t->cell_max ? len : 0, &pos, &cell)))
 		return false;
 	fill_loan(t, cell, pos, len, m);
 	if (ipcx_unlikely(len > t->cell_max))

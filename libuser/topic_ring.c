@@ -103,11 +103,30 @@ static void ask_who(struct ipcx_topic *t, unsigned int ring, struct ipcx_topic_r
 	reader->from.gid = who.out_gid;
 }
 
+/* Return: whether there is more room now. */
+static bool unmap_own_payloads(struct ipcx_topic *t)
+{
+	bool any = false;
+
+	for (unsigned int ring = 0; ring < IPCX_TOPIC_RINGS; ring++) {
+		struct ipcx_topic_map *own = &t->map[ipcx_topic_map_of(ring) + 3];
+
+		if (!own->addr)
+			continue;
+		munmap(own->addr, own->len);
+		own->addr = NULL;
+		t->reader[ring].own = NULL;
+		any = true;
+	}
+	return any;
+}
+
 /*
  * Applications see a topic's messages where they can write nothing. But of what could be written
  * some processors' caches get a line for themselves when it is read, and the publisher then gets it
  * back in a fraction of the time. So the library reads @cells through a map of its own, and asks for
  * what is to be read of @payload there, where there may be one: the kernel lets nobody write there.
+ * What is not needed makes room for what is.
  */
 static int map_reader(struct ipcx_topic *t, unsigned int ring, struct ipcx_ring **cells,
 		      const char **payload)
@@ -117,15 +136,14 @@ static int map_reader(struct ipcx_topic *t, unsigned int ring, struct ipcx_ring 
 	int both = PROT_READ | PROT_WRITE;
 	int r = ipcx_topic_map_ring(t, which, ring, t->queue ? both : PROT_READ);
 
-	*cells = shown->addr;
-	*payload = t->queue ? shown[1].addr : NULL;
-	if (r || t->queue || !t->shm)
+	if (r == -ENOMEM && unmap_own_payloads(t))
+		r = ipcx_topic_map_ring(t, which, ring, t->queue ? both : PROT_READ);
+	if (r)
 		return r;
-	/* if there is room for that: it is not needed */
-	if (ipcx_topic_map_ring(t, which + 2, ring, both))
-		return 0;
-	*cells = own->addr;
-	*payload = own[1].addr;
+	if (!t->queue && t->shm)
+		ipcx_topic_map_ring(t, which + 2, ring, both);
+	*cells = own->addr ? own->addr : shown->addr;
+	*payload = t->queue ? shown[1].addr : own[1].addr;
 	return 0;
 }
 

@@ -12,21 +12,14 @@
 ipcx_hot bool find_data(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
 			const struct ipcx_taken *taken, void **data)
 {
-	uint64_t at;
-
 	*data = (char *)taken->cell + reader->shown;
 	if (ipcx_usual(taken->len <= t->cell_max)) {
 		if (ipcx_unlikely(!taken->len))
 			*data = NULL;
 		return true;
 	}
-	at = (taken->pos & (t->o.out_depth - 1)) * t->o.out_stride;
-	*data = reader->payload + at;
-	if (taken->len > t->o.out_msg_max)
-		return false;
-	if (reader->own)
-		ipcx_sub_ask_payload(reader->own + at, taken->len);
-	return true;
+	*data = reader->payload + (taken->pos & (t->o.out_depth - 1)) * t->o.out_stride;
+	return taken->len <= t->o.out_msg_max;
 }
 
 /* All but HOLDER. @copy: 1 + number of the copy, or 0 */
@@ -65,6 +58,8 @@ ipcx_hot bool take_in_place(struct ipcx_topic *t, const struct ipcx_topic_reader
 			  !find_data(t, reader, &taken, &data)))
 		return false;
 	fill_taken(reader, 0, &taken, data, m);
+	if (ipcx_unlikely(taken.len > t->cell_max) && reader->own)
+		ipcx_sub_ask_payload(reader->own + ((char *)data - reader->payload), taken.len);
 	return ipcx_usual(ipcx_sub_accept(sub, &taken, false));
 }
 

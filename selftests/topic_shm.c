@@ -113,6 +113,36 @@ TEST_F(shm, taken_is_read_only)
 	close(fd);
 }
 
+/* What the library maps for speed alone makes room for another publisher. */
+TEST_F(shm, tight)
+{
+	IPCX_TOPIC_OPTS(opts, .msg_max = 1 << 20, .depth = 64);
+	unsigned int create = IPCX_CREATE | IPCX_SUBSCRIBE | IPCX_EPHEMERAL;
+	struct ipcx_topic *pub[3], *sub;
+	struct rlimit old, limit;
+	char data[2048];
+
+	ASSERT_EQ(0, ipcx_topic_open(&sub, URI, create, &opts));
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(0, ipcx_topic_open(&pub[i], URI, IPCX_PUBLISH, NULL));
+	ASSERT_EQ(0, getrlimit(RLIMIT_AS, &old));
+	limit = old;
+	limit.rlim_cur = mapped() + (3 * 64 + 16) * (1UL << 20);
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &limit));
+	for (int i = 0; i < 12; i++) {
+		size_t len = i % 2 ? sizeof(data) : 64;
+
+		memset(data, 'a' + i, sizeof(data));
+		EXPECT_EQ(0, ipcx_topic_send(pub[i % 3], data, len, 0));
+		EXPECT_EQ((ssize_t)len, ipcx_topic_recv(sub, data, sizeof(data), 0));
+		EXPECT_EQ('a' + i, data[len - 1]);
+	}
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &old));
+	for (int i = 0; i < 3; i++)
+		ipcx_topic_close(pub[i]);
+	ipcx_topic_close(sub);
+}
+
 /* What others may have put there is not followed, and not used. */
 TEST_F(shm, hostile_files)
 {
