@@ -43,9 +43,11 @@ static void put_byte(int fd)
 	sigset_t pipe, old, pending;
 
 	sigemptyset(&pipe);
+	sigemptyset(&pending);
 	sigaddset(&pipe, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &pipe, &old);
-	sigpending(&pending);
+	if (sigismember(&old, SIGPIPE)) /* or none can be */
+		sigpending(&pending);
 	if (write(fd, "", 1) < 0 && errno == EPIPE && !sigismember(&pending, SIGPIPE))
 		sigtimedwait(&pipe, NULL, &now);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
