@@ -11,8 +11,9 @@
  * the byte MUTEX of the file. Should one die meanwhile, what it left is cleaned by the next who
  * finds it dead: each step leaves what can be cleaned, and the generation changes again then.
  *
- * Each member has a pipe that others write into to wake it. Nobody else has the end to read, so
- * that one is told by poll of the death of each member that he may have to wait for.
+ * Each member has a pipe that others write into to wake it, where it says that it listens there.
+ * Nobody else has the end to read, so that one is told by poll of the death of each member that he
+ * may have to wait for. Who waits for a moment only sleeps on a word of the memory.
  *
  * LOCKS: the handle's, then @lock of struct ipcx_topic_shm, then MUTEX.
  */
@@ -35,10 +36,13 @@ enum { IPCX_SHM_MUTEX = 2, IPCX_SHM_MEMBER = 16 };
  * @ino: of its pipe
  * @pid: its process
  * @pipe: number there of the end that others open to write
+ * @doze: a futex; odd: it may sleep there, and who makes it even wakes it
+ * @piped: it polls its pipe, or its application may: a kick has to write there
  */
 struct ipcx_shm_member {
 	uint64_t id, ino;
 	uint32_t pid, pipe;
+	uint32_t doze, piped;
 };
 
 /**
@@ -71,7 +75,7 @@ struct ipcx_shm_table {
 };
 
 static_assert(sizeof(struct ipcx_shm_table) == 4096 + 16 + 8 * IPCX_TOPIC_RINGS +
-						       24 * IPCX_SHM_MEMBERS +
+						       32 * IPCX_SHM_MEMBERS +
 						       520 * IPCX_TOPIC_SUBS,
 	      "the same in programs of 32 and 64 bits");
 
@@ -79,6 +83,16 @@ static_assert(sizeof(struct ipcx_shm_table) == 4096 + 16 + 8 * IPCX_TOPIC_RINGS 
 struct ipcx_shm_peer {
 	uint64_t id;
 	int fd;
+};
+
+/**
+ * struct ipcx_shm_asked - who was asked for a kick that did not come yet
+ * @ring: of each ring, the id of that which was
+ * @room: subscribers were
+ */
+struct ipcx_shm_asked {
+	uint64_t ring[IPCX_TOPIC_RINGS];
+	bool room;
 };
 
 /**
@@ -93,8 +107,10 @@ struct ipcx_shm_peer {
  * @generation: up to which @peer is known
  * @unmet: somebody could not be met
  * @late: something is still to be done when it is this one's turn
- * @asked: of each ring, the id of that which was asked for a kick
- * @asked_room: subscribers were
+ * @asked: for one that writes to the pipe
+ * @doze_asked: for one that ends a doze, while the word is as it was in @dozed
+ * @dozed: the odd value of the own one's word at the last doze of publisher and subscriber
+ * @listeners: how many reasons there are for @piped, of each
  * @polled: the application polls: who finds nothing has to ask for a kick
  * @noticed: when it was last seen whether somebody is dead, by who neither polls nor waits
  * @populated: bytes of payload that the own ring has
@@ -109,8 +125,10 @@ struct ipcx_topic_shm {
 	int deaths;
 	struct ipcx_shm_peer peer[IPCX_SHM_MEMBERS];
 	uint32_t generation;
-	uint64_t asked[IPCX_TOPIC_RINGS];
-	bool unmet, late, asked_room, polled;
+	struct ipcx_shm_asked asked, doze_asked;
+	uint32_t dozed[2];
+	unsigned int listeners[2];
+	bool unmet, late, polled;
 	int64_t noticed;
 	uint64_t populated, starved;
 };
@@ -121,6 +139,11 @@ enum { IPCX_SHM_PUB, IPCX_SHM_SUB };
 static inline unsigned int ipcx_shm_self(const struct ipcx_topic *t, int which)
 {
 	return which == IPCX_SHM_PUB ? t->o.out_ring : IPCX_SHM_SUBS + t->o.out_sub;
+}
+
+static inline uint64_t ipcx_shm_id_of(const struct ipcx_topic *t, unsigned int member)
+{
+	return __atomic_load_n(&t->shm->table->member[member].id, __ATOMIC_ACQUIRE);
 }
 
 /* topic_shm_place.c; find explains its failures */
@@ -137,15 +160,18 @@ void ipcx_shm_end(struct ipcx_topic *t, unsigned int member);
 int ipcx_shm_evict(struct ipcx_topic *t, const struct ipcx_topic_evict *arg);
 int ipcx_shm_leave(struct ipcx_topic *t, struct ipcx_topic_leave *arg);
 
-/* topic_shm_wait.c; with @lock held */
+/* topic_shm_peer.c; with @lock held, but to wake oneself */
 void ipcx_shm_serialise(void);
 void ipcx_shm_wake(struct ipcx_topic *t, unsigned int member);
 void ipcx_shm_wake_all(struct ipcx_topic *t, int which);
+void ipcx_shm_wake_readers(struct ipcx_topic *t);
 void ipcx_shm_forget_peer(struct ipcx_topic_shm *shm, unsigned int member);
 int ipcx_shm_reap(struct ipcx_topic *t); /* and MUTEX: ends the dead, meets all others */
-void ipcx_shm_meet(struct ipcx_topic *t); /* MUTEX not */
+int ipcx_shm_reap_in_turn(struct ipcx_topic *t); /* MUTEX not, as the next */
+void ipcx_shm_meet(struct ipcx_topic *t);
 bool ipcx_shm_try_lock(struct ipcx_topic_shm *shm);
-/* with neither */
+
+/* topic_shm_wait.c; with neither */
 bool ipcx_shm_ended(const struct ipcx_topic *t, unsigned int role);
 int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg);
 void ipcx_shm_polled(struct ipcx_topic *t);

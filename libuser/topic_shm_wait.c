@@ -1,236 +1,44 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Topics over shared memory: sleeping until there is something, waking who sleeps, and noticing
- * who is dead. The letters are those of ipcx_topic.h in the uapi.
+ * Topics over shared memory: sleeping until there is something. The letters are those of
+ * ipcx_topic.h in the uapi.
  *
  * The own pipe is readable, or there is nothing and all who could change that were asked for a
  * kick: so an epoll of the application's never sleeps too long. It is emptied only where nothing
  * was found, and what was asked for counts as answered then.
+ *
+ * Who waits here, and does not poll, first dozes: for a moment it sleeps on a word of its own
+ * place in the table, so that who kicks and who is kicked need one system call each. The word is
+ * odd while somebody may sleep there; who kicks makes it even, by adding 1, and only then wakes: so
+ * a word that has not changed was not kicked. Death cannot be seen there; who has dozed in vain
+ * polls the pipes, and says so before, for nobody else's pipe is written to.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/membarrier.h>
+#include <linux/futex.h>
+#include <linux/time_types.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "file_lock.h"
 #include "topic_shm.h"
 
+#define DOZE_NS 10000000
 #define NOTICE_NS 10000000
 #define TURN_NS 10000000 /* until somebody else's turn is over, perhaps */
 #define UNMET_NS 100000000 /* until who could not be met is tried again by one who waits */
 
-/* What was written before is seen by each member from now on, wherever it runs. */
-void ipcx_shm_serialise(void)
-{
-	ipcx_fence_full(); /* D */
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0); /* D, on the other side */
-}
-
-/* Writes a byte; that its reader may be dead must not end this process. A full pipe is enough. */
-static void put_byte(int fd)
-{
-	const struct timespec now = { 0 };
-	int err = errno;
-	sigset_t pipe, old, pending;
-
-	sigemptyset(&pipe);
-	sigemptyset(&pending);
-	sigaddset(&pipe, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &pipe, &old);
-	if (sigismember(&old, SIGPIPE)) /* or none can be */
-		sigpending(&pending);
-	if (write(fd, "", 1) < 0 && errno == EPIPE && !sigismember(&pending, SIGPIPE))
-		sigtimedwait(&pipe, NULL, &now);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	errno = err;
-}
-
-void ipcx_shm_wake(struct ipcx_topic *t, unsigned int member)
-{
-	const struct ipcx_shm_peer *peer = &t->shm->peer[member];
-
-	for (int which = 0; which < 2; which++)
-		if (t->shm->id[which] && member == ipcx_shm_self(t, which))
-			put_byte(t->shm->pipe[which][1]);
-	if (peer->id)
-		put_byte(peer->fd);
-}
-
-void ipcx_shm_wake_all(struct ipcx_topic *t, int which)
-{
-	unsigned int m = which == IPCX_SHM_PUB ? 0 : IPCX_SHM_SUBS;
-	unsigned int end = which == IPCX_SHM_PUB ? IPCX_SHM_SUBS : IPCX_SHM_MEMBERS;
-
-	for (; m < end; m++)
-		ipcx_shm_wake(t, m);
-}
-
-/* Somebody may have a copy of the descriptor, so closing it alone would leave it in the set. */
-void ipcx_shm_forget_peer(struct ipcx_topic_shm *shm, unsigned int member)
-{
-	struct ipcx_shm_peer *peer = &shm->peer[member];
-
-	if (!peer->id)
-		return;
-	epoll_ctl(shm->deaths, EPOLL_CTL_DEL, peer->fd, NULL);
-	close(peer->fd);
-	peer->id = 0;
-}
-
-static uint64_t id_of(const struct ipcx_topic *t, unsigned int member)
-{
-	return __atomic_load_n(&t->shm->table->member[member].id, __ATOMIC_ACQUIRE);
-}
-
-static bool is_self(const struct ipcx_topic *t, unsigned int member)
-{
-	for (int which = 0; which < 2; which++)
-		if (t->shm->id[which] && member == ipcx_shm_self(t, which))
-			return true;
-	return false;
-}
-
-/*
- * Opens the pipe of another, whose lock was just seen. Return: 0; -ENXIO: nobody reads it any more,
- * so that one is dead; any other bare negative errno: it cannot be met now, and may live. For it
- * may be changing its user, or its first thread may have ended, or its files are just being closed.
- */
-static int meet(struct ipcx_topic *t, unsigned int member, uint64_t id)
-{
-	const struct ipcx_shm_member *m = &t->shm->table->member[member];
-	struct epoll_event none = { .data.u32 = member };
-	char path[64];
-	struct stat st;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%u/fd/%u", __atomic_load_n(&m->pid, __ATOMIC_RELAXED),
-		 __atomic_load_n(&m->pipe, __ATOMIC_RELAXED));
-	if (stat(path, &st))
-		return -errno;
-	if (!S_ISFIFO(st.st_mode) || st.st_ino != __atomic_load_n(&m->ino, __ATOMIC_RELAXED))
-		return -EACCES;
-	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) || st.st_ino != __atomic_load_n(&m->ino, __ATOMIC_RELAXED)) {
-		close(fd);
-		return -EACCES;
-	}
-	if (epoll_ctl(t->shm->deaths, EPOLL_CTL_ADD, fd, &none)) {
-		close(fd);
-		return -ENOMEM;
-	}
-	t->shm->peer[member] = (struct ipcx_shm_peer){ id, fd };
-	if (t->shm->unmet)
-		put_byte(fd); /* a kick may have been due since */
-	return 0;
-}
-
-/* Sees to it that a member can be woken. Return: 0, -ENXIO if it is gone, or another errno. */
-static int look_after(struct ipcx_topic *t, unsigned int member, uint64_t id)
-{
-	/* publishers and subscribers wait for each other, and not for their like */
-	unsigned int other = member < IPCX_SHM_SUBS ? IPCX_SUBSCRIBE : IPCX_PUBLISH;
-	const struct ipcx_shm_peer *peer = &t->shm->peer[member];
-	struct pollfd fd = { .fd = peer->fd };
-
-	/* who closes his pipe is gone, whatever he has locked */
-	if (peer->id == id)
-		return poll(&fd, 1, 0) > 0 && fd.revents & POLLERR ? -ENXIO : 0;
-	ipcx_shm_forget_peer(t->shm, member);
-	if (!ipcx_file_locked(t->shm->place.fd, IPCX_SHM_MEMBER + member))
-		return -ENXIO;
-	return t->flags & other ? meet(t, member, id) : 0;
-}
-
-/* Looks after all; @end: and ends those that are gone. Return: 0, or the worst of their errnos. */
-static int look_after_all(struct ipcx_topic *t, bool end)
-{
-	int r, failed = 0;
-
-	for (unsigned int m = 0; m < IPCX_SHM_MEMBERS; m++) {
-		uint64_t id = id_of(t, m);
-
-		if (!id)
-			ipcx_shm_forget_peer(t->shm, m);
-		if (!id || is_self(t, m))
-			continue;
-		r = look_after(t, m, id);
-		if (r == -ENXIO && end)
-			ipcx_shm_end(t, m);
-		else if (r && failed != -ENXIO)
-			failed = r;
-	}
-	return failed;
-}
-
-int ipcx_shm_reap(struct ipcx_topic *t)
-{
-	return look_after_all(t, true);
-}
-
-/*
- * Who has the turn may be stopped, and nobody who has a deadline may be so too: so this one comes
- * again later.
- */
-bool ipcx_shm_try_lock(struct ipcx_topic_shm *shm)
-{
-	bool locked = ipcx_lock_file(shm->place.fd, F_WRLCK, IPCX_SHM_MUTEX);
-
-	__atomic_store_n(&shm->late, !locked, __ATOMIC_RELAXED);
-	return locked;
-}
-
-/* Return: as ipcx_shm_reap(), or -EAGAIN: it is another's turn. */
-static int reap_in_turn(struct ipcx_topic *t)
-{
-	int r;
-
-	if (!ipcx_shm_try_lock(t->shm))
-		return -EAGAIN;
-	r = ipcx_shm_reap(t);
-	ipcx_shm_unlock(t->shm);
-	return r;
-}
-
-/*
- * Knows all others, of what the directory says now; whom it could not meet it tries to again. Only
- * to end somebody does it have to be its turn.
- */
-void ipcx_shm_meet(struct ipcx_topic *t)
-{
-	struct ipcx_topic_shm *shm = t->shm;
-	uint32_t generation = __atomic_load_n(&shm->table->dir.generation, __ATOMIC_ACQUIRE);
-	int r;
-
-	if (generation == shm->generation)
-		return;
-	r = look_after_all(t, false);
-	if (r == -ENXIO)
-		r = reap_in_turn(t);
-	shm->generation = r ? generation - 1 : generation;
-	__atomic_store_n(&shm->unmet, r, __ATOMIC_RELAXED);
-}
-
 /* Asks those who can bring what is waited for, if that was not done before. */
-static void arm(struct ipcx_topic *t, int which)
+static void ask(struct ipcx_topic *t, int which, struct ipcx_shm_asked *asked)
 {
 	struct ipcx_dir *dir = &t->shm->table->dir;
-	bool asked = false;
+	bool anew = false;
 
 	if (which == IPCX_SHM_PUB) {
-		if (t->shm->asked_room)
+		if (asked->room)
 			return;
-		t->shm->asked_room = true;
+		asked->room = true;
 		__atomic_fetch_add(&dir->attention, 1, __ATOMIC_SEQ_CST); /* D */
 		ipcx_shm_serialise();
 		return;
@@ -238,14 +46,22 @@ static void arm(struct ipcx_topic *t, int which)
 	for (unsigned int r = 0; r < IPCX_TOPIC_RINGS; r++) {
 		uint64_t id = __atomic_load_n(&dir->ring[r].id, __ATOMIC_RELAXED);
 
-		if (!id || id == t->shm->asked[r])
+		if (!id || id == asked->ring[r])
 			continue;
-		t->shm->asked[r] = id;
+		asked->ring[r] = id;
 		__atomic_fetch_add(&dir->ring[r].attention, 1, __ATOMIC_SEQ_CST); /* D */
-		asked = true;
+		anew = true;
 	}
-	if (asked)
+	if (anew)
 		ipcx_shm_serialise();
+}
+
+static void forget_asked(struct ipcx_shm_asked *asked, int which)
+{
+	if (which == IPCX_SHM_PUB)
+		asked->room = false;
+	else
+		memset(asked->ring, 0, sizeof(asked->ring));
 }
 
 /* Is there something to take from a ring, or is it to be left? */
@@ -311,10 +127,27 @@ static void drain(struct ipcx_topic *t, int which)
 
 	while (read(t->shm->pipe[which][0], bytes, sizeof(bytes)) == sizeof(bytes))
 		;
-	if (which == IPCX_SHM_PUB)
-		t->shm->asked_room = false;
-	else
-		memset(t->shm->asked, 0, sizeof(t->shm->asked));
+	forget_asked(&t->shm->asked, which);
+}
+
+/* From now on kicks write to the own pipe. With @lock held, as for the next */
+static void listen_to_pipe(struct ipcx_topic *t, int which)
+{
+	struct ipcx_shm_member *m = &t->shm->table->member[ipcx_shm_self(t, which)];
+
+	if (t->shm->listeners[which]++)
+		return;
+	__atomic_store_n(&m->piped, 1, __ATOMIC_RELAXED);
+	ipcx_fence_full(); /* who changes something else sees it, or that is seen here */
+	forget_asked(&t->shm->asked, which); /* kicks were answers, and wrote nothing */
+}
+
+static void unlisten(struct ipcx_topic *t, int which)
+{
+	struct ipcx_shm_member *m = &t->shm->table->member[ipcx_shm_self(t, which)];
+
+	if (!--t->shm->listeners[which])
+		__atomic_store_n(&m->piped, 0, __ATOMIC_RELAXED);
 }
 
 /* What is left until @deadline, or @most if that is less */
@@ -335,7 +168,13 @@ static bool bury(struct ipcx_topic *t)
 	struct pollfd deaths = { .fd = t->shm->deaths, .events = POLLIN };
 
 	ipcx_shm_meet(t);
-	return poll(&deaths, 1, 0) > 0 && reap_in_turn(t) != -EAGAIN;
+	return poll(&deaths, 1, 0) > 0 && ipcx_shm_reap_in_turn(t) != -EAGAIN;
+}
+
+/* Other threads that wait with this handle, and who polls it */
+static void wake_own(struct ipcx_topic *t, int which)
+{
+	ipcx_shm_wake(t, ipcx_shm_self(t, which));
 }
 
 static bool found(struct ipcx_topic *t, int which)
@@ -356,11 +195,11 @@ static bool prepare(struct ipcx_topic *t, int which)
 	bury(t);
 	if (poll(&own, 1, 0) > 0)
 		drain(t, which);
-	arm(t, which);
+	ask(t, which, &shm->asked);
 	ipcx_unlock(&shm->lock);
 	if (!found(t, which))
 		return false;
-	put_byte(shm->pipe[which][1]); /* who polls has to find it */
+	wake_own(t, which); /* who polls has to find it */
 	return true;
 }
 
@@ -368,7 +207,7 @@ static bool prepare(struct ipcx_topic *t, int which)
 void ipcx_shm_bury(struct ipcx_topic *t)
 {
 	ipcx_lock(&t->shm->lock);
-	reap_in_turn(t);
+	ipcx_shm_reap_in_turn(t);
 	ipcx_unlock(&t->shm->lock);
 }
 
@@ -380,8 +219,11 @@ void ipcx_shm_notice(struct ipcx_topic *t)
 	ipcx_unlock(&t->shm->lock);
 }
 
-/* Of one who looks again and again no call may be made each time, but the dead are not for ever. */
-static int look_again(struct ipcx_topic *t, int which)
+/*
+ * The same now and then: of one who looks, or dozes, again and again no call may be made each time,
+ * but the dead are not for ever. Return: as bury().
+ */
+static bool notice_sometimes(struct ipcx_topic *t)
 {
 	struct ipcx_topic_shm *shm = t->shm;
 	struct timespec ts;
@@ -391,12 +233,12 @@ static int look_again(struct ipcx_topic *t, int which)
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 	now = ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 	if (now - __atomic_load_n(&shm->noticed, __ATOMIC_RELAXED) < NOTICE_NS)
-		return -EAGAIN;
+		return false;
 	__atomic_store_n(&shm->noticed, now, __ATOMIC_RELAXED);
 	ipcx_lock(&shm->lock);
 	dead = bury(t);
 	ipcx_unlock(&shm->lock);
-	return dead && found(t, which) ? 0 : -EAGAIN;
+	return dead;
 }
 
 bool ipcx_shm_ended(const struct ipcx_topic *t, unsigned int role)
@@ -408,29 +250,55 @@ bool ipcx_shm_ended(const struct ipcx_topic *t, unsigned int role)
 	    !(__atomic_load_n(&t->shm->table->dir.ring[t->o.out_ring].subs[0], __ATOMIC_RELAXED) &
 	      1))
 		return true;
-	return id_of(t, ipcx_shm_self(t, which)) != t->shm->id[which];
+	return ipcx_shm_id_of(t, ipcx_shm_self(t, which)) != t->shm->id[which];
+}
+
+/* May it doze? Not who polls, for its pipe tells what there is; nor who has more to see to. */
+static bool may_doze(const struct ipcx_topic_shm *shm)
+{
+	return !__atomic_load_n(&shm->polled, __ATOMIC_RELAXED) &&
+	       !__atomic_load_n(&shm->late, __ATOMIC_RELAXED) &&
+	       !__atomic_load_n(&shm->unmet, __ATOMIC_RELAXED);
+}
+
+/* Return: 0: look again; -ETIMEDOUT: in vain; or another bare negative errno. */
+static int doze(struct ipcx_topic *t, int which, int64_t deadline)
+{
+	struct ipcx_topic_shm *shm = t->shm;
+	uint32_t *word = &shm->table->member[ipcx_shm_self(t, which)].doze, odd;
+	struct __kernel_old_timespec ts; /* that of SYS_futex, whatever libc's is */
+	struct timespec left;
+
+	notice_sometimes(t);
+	ipcx_lock(&shm->lock);
+	odd = __atomic_fetch_or(word, 1, __ATOMIC_SEQ_CST) | 1;
+	if (odd != shm->dozed[which])
+		forget_asked(&shm->doze_asked, which);
+	shm->dozed[which] = odd;
+	ask(t, which, &shm->doze_asked);
+	ipcx_unlock(&shm->lock);
+	ipcx_fence_full(); /* who changes something else sees the word, or that is seen here */
+	if (found(t, which))
+		return 0;
+	left = until(deadline, DOZE_NS);
+	ts = (struct __kernel_old_timespec){ left.tv_sec, left.tv_nsec };
+	if (!syscall(SYS_futex, word, FUTEX_WAIT, odd, &ts, NULL, 0) || errno == EAGAIN)
+		return 0;
+	return -errno;
 }
 
 /* Return: 0: look again; or a bare negative errno. */
-int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
+static int sleep_in_poll(struct ipcx_topic *t, int which, int64_t deadline)
 {
-	int which = arg->flags == IPCX_WAIT_ROOM ? IPCX_SHM_PUB : IPCX_SHM_SUB;
 	struct ipcx_topic_shm *shm = t->shm;
 	struct pollfd fds[2] = {
 		{ .fd = shm->pipe[which][0], .events = POLLIN },
 		{ .fd = shm->deaths, .events = POLLIN },
 	};
+	bool some = prepare(t, which), late;
 	int64_t most = INT64_MAX;
 	struct timespec left;
-	bool some, late;
 
-	if (ipcx_shm_ended(t, which == IPCX_SHM_PUB ? IPCX_PUBLISH : IPCX_SUBSCRIBE))
-		return -ENOTCONN;
-	if (arg->deadline == IPCX_NOWAIT && !__atomic_load_n(&shm->polled, __ATOMIC_RELAXED))
-		return look_again(t, which);
-	some = prepare(t, which);
-	if (arg->deadline == IPCX_NOWAIT)
-		return some ? 0 : -EAGAIN;
 	/* what was found, or the end of somebody, may be what it is not the turn for yet */
 	late = __atomic_exchange_n(&shm->late, false, __ATOMIC_RELAXED);
 	if (some && !late)
@@ -439,22 +307,55 @@ int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
 		most = TURN_NS;
 	else if (__atomic_load_n(&shm->unmet, __ATOMIC_RELAXED))
 		most = UNMET_NS;
-	left = until(arg->deadline, most);
+	left = until(deadline, most);
 	/* the end of somebody cannot be seen to now, nor what was found perhaps */
 	return ppoll(fds, !late ? 2 : some ? 0 : 1, &left, NULL) < 0 ? -errno : 0;
+}
+
+/* Return: 0: look again; or a bare negative errno. */
+int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
+{
+	int which = arg->flags == IPCX_WAIT_ROOM ? IPCX_SHM_PUB : IPCX_SHM_SUB;
+	struct ipcx_topic_shm *shm = t->shm;
+	int r = -ETIMEDOUT;
+
+	if (ipcx_shm_ended(t, which == IPCX_SHM_PUB ? IPCX_PUBLISH : IPCX_SUBSCRIBE))
+		return -ENOTCONN;
+	if (arg->deadline == IPCX_NOWAIT) {
+		if (!__atomic_load_n(&shm->polled, __ATOMIC_RELAXED))
+			return notice_sometimes(t) && found(t, which) ? 0 : -EAGAIN;
+		return prepare(t, which) ? 0 : -EAGAIN;
+	}
+	if (may_doze(shm))
+		r = doze(t, which, arg->deadline);
+	if (r != -ETIMEDOUT)
+		return r;
+	ipcx_lock(&shm->lock);
+	listen_to_pipe(t, which);
+	ipcx_unlock(&shm->lock);
+	r = sleep_in_poll(t, which, arg->deadline);
+	ipcx_lock(&shm->lock);
+	unlisten(t, which);
+	ipcx_unlock(&shm->lock);
+	return r;
 }
 
 /* From now on who polls is woken, also if nothing is taken or sent before. */
 void ipcx_shm_polled(struct ipcx_topic *t)
 {
+	int which = t->o.out_sub >= 0 ? IPCX_SHM_SUB : IPCX_SHM_PUB;
+
 	if (__atomic_exchange_n(&t->shm->polled, true, __ATOMIC_RELAXED))
 		return;
-	if (t->o.out_sub >= 0) {
+	ipcx_lock(&t->shm->lock);
+	listen_to_pipe(t, which);
+	ipcx_unlock(&t->shm->lock);
+	if (which == IPCX_SHM_SUB) {
 		ipcx_lock(&t->lock);
 		ipcx_topic_look(t); /* or it would be something to be found */
 		ipcx_unlock(&t->lock);
 	}
-	prepare(t, t->o.out_sub >= 0 ? IPCX_SHM_SUB : IPCX_SHM_PUB);
+	prepare(t, which);
 }
 
 /* If there is no message, who polls finds none. */
@@ -470,13 +371,13 @@ void ipcx_shm_cancelled(struct ipcx_topic *t)
 	ipcx_lock(&t->lock);
 	t->shm->starved = UINT64_MAX;
 	ipcx_unlock(&t->lock);
-	put_byte(t->shm->pipe[IPCX_SHM_PUB][1]);
+	wake_own(t, IPCX_SHM_PUB);
 }
 
 /* A message is to be taken again: who sleeps or polls is to find it. */
 void ipcx_shm_put_back(struct ipcx_topic *t)
 {
-	put_byte(t->shm->pipe[IPCX_SHM_SUB][1]);
+	wake_own(t, IPCX_SHM_SUB);
 }
 
 /* The next message, or the next release, finds that a kick is due. */
@@ -497,7 +398,10 @@ void ipcx_shm_kick(struct ipcx_topic *t, uint32_t whom)
 
 	ipcx_lock(&t->shm->lock);
 	ipcx_shm_meet(t);
-	ipcx_shm_wake_all(t, whom == IPCX_KICK_SUBSCRIBERS ? IPCX_SHM_SUB : IPCX_SHM_PUB);
+	if (whom == IPCX_KICK_SUBSCRIBERS)
+		ipcx_shm_wake_readers(t);
+	else
+		ipcx_shm_wake_all(t, IPCX_SHM_PUB);
 	unmet = t->shm->unmet;
 	ipcx_unlock(&t->shm->lock);
 	if (unmet)
