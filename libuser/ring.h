@@ -104,4 +104,76 @@ static inline void ipcx_fence_compiler(void)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
+/*
+ * Where the other side often sleeps, that would be a system call each time. So who had to kick has
+ * a full barrier of its own before its next looks, and says so, as long as others see where.
+ */
+#define IPCX_LOOKS 256
+
+/**
+ * struct ipcx_looks - how a word "attention" is looked at
+ * @told: @bit of it says that there is a barrier before each look; NULL: there never is
+ * @bit: see there
+ * @answered: attention that was answered with a kick
+ * @left: so many looks will still have a barrier, unless another kick is due
+ */
+struct ipcx_looks {
+	uint64_t *told, bit;
+	uint32_t answered;
+	uint32_t left;
+};
+
+/* Looks have no barrier from here on. */
+static inline void ipcx_looks_end(const struct ipcx_looks *l)
+{
+	__atomic_fetch_and(l->told, ~l->bit, __ATOMIC_RELEASE);
+	/* [N]: who still saw the bit has changed attention before [D], which the next look sees */
+	ipcx_fence_full();
+}
+
+/* From now on others see at @bit of @told how it is. */
+static inline void ipcx_looks_tell(struct ipcx_looks *l, uint64_t *told, uint64_t bit)
+{
+	l->told = told;
+	l->bit = bit;
+	ipcx_looks_end(l); /* it may be set of who was there before */
+}
+
+/*
+ * @attention is not @kicked, which it never is while there are barriers: for where others are told,
+ * it is even. Return: whether to kick.
+ */
+ipcx_ring_rare bool ipcx_looks_due(struct ipcx_looks *l, const uint32_t *attention,
+				   uint32_t *kicked)
+{
+	uint32_t now;
+
+	if (l->left) /* [C], [L]: who has changed it [D] sees what was done, or is seen here */
+		ipcx_fence_full();
+	now = __atomic_load_n(attention, __ATOMIC_RELAXED);
+	if (now == l->answered) {
+		if (l->left && !--l->left) {
+			ipcx_looks_end(l);
+			*kicked = now;
+		}
+		return false;
+	}
+	l->answered = now;
+	if (l->told) {
+		if (!l->left) /* what was done without one is seen before */
+			__atomic_fetch_or(l->told, l->bit, __ATOMIC_RELEASE);
+		l->left = IPCX_LOOKS;
+	}
+	*kicked = l->left ? now | 1 : now;
+	return true;
+}
+
+/* The next look is to find that a kick is due. */
+static inline void ipcx_looks_again(struct ipcx_looks *l, uint32_t *kicked)
+{
+	l->answered--;
+	if (!l->left)
+		*kicked = l->answered;
+}
+
 #endif /* IPCX_RING_H */

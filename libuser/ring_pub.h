@@ -26,12 +26,13 @@
  * @head: next position to be loaned
  * @gate: up to here, head need look neither at cursors nor at cells; never behind it
  * @generation: of the directory when the masks were read
- * @kicked: attention that was answered with a kick
+ * @kicked: what attention is as long as nobody is to be kicked, see ipcx_looks_due()
  * @loans: positions on loan
  * @kick: TOPIC_KICK SUBSCRIBERS is due because of positions skipped; who does so clears it
  * @skipped: some of @skips are not 0
  * @subs: who reads the ring
  * @reliable: which of all are reliable
+ * @looks: at attention
  * @skips: positions skipped because of each since the last that was not
  */
 struct ipcx_ring_pub {
@@ -55,6 +56,7 @@ struct ipcx_ring_pub {
 	bool skipped;
 	uint64_t subs[2];
 	uint64_t reliable[2];
+	struct ipcx_looks looks;
 	uint8_t skips[IPCX_TOPIC_SUBS];
 };
 
@@ -200,15 +202,10 @@ static inline uint32_t ipcx_pub_holder(const struct ipcx_ring_pub *p, uint64_t p
 /* Something happened: does anybody sleep who was not told yet? */
 static inline bool ipcx_pub_attention(struct ipcx_ring_pub *p)
 {
-	uint32_t attention;
-
 	/* [C]: who has changed it [D] sees the word, or is seen here */
 	ipcx_fence_compiler();
-	attention = __atomic_load_n(p->attention, __ATOMIC_RELAXED);
-	if (attention == p->kicked)
-		return false;
-	p->kicked = attention;
-	return true;
+	return __atomic_load_n(p->attention, __ATOMIC_RELAXED) != p->kicked &&
+	       ipcx_looks_due(&p->looks, p->attention, &p->kicked);
 }
 
 static inline void ipcx_cell_set_word(struct ipcx_cell *cell, uint64_t pos, unsigned int state)
@@ -239,7 +236,7 @@ ipcx_ring_rare int ipcx_pub_seize(struct ipcx_ring_pub *p, uint64_t pos, uint32_
 	ipcx_pub_set_word(p, pos, IPCX_CELL_SKIPPED);
 	if (ipcx_pub_attention(p)) {
 		p->kick = true;
-		p->kicked--; /* so that a commit finds it due too */
+		ipcx_looks_again(&p->looks, &p->kicked); /* a commit finds it due too */
 	}
 	p->skipped = true;
 	if (++p->skips[s] <= IPCX_TOPIC_HOLDS)

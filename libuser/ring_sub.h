@@ -24,13 +24,14 @@
  * @missed: messages that were overwritten before they were taken, or lost with their publisher
  * @leapt: positions passed over since the last message taken; not 0 before the first
  * @expected: number of the message at @pos, if nothing was passed over
- * @kicked: attention that was answered with a kick
+ * @kicked: what attention is as long as nobody is to be kicked, see ipcx_looks_due()
  * @held: messages taken and not released, less those that were copied
  * @lossy: it may be overtaken
  * @known: @expected is
  * @wide: the last message had data in both lines of its cell
  * @kick: TOPIC_KICK PUBLISHERS is due because of positions stepped over; who does so clears it
  * @holds: lossy: bit i: hold i is on this ring
+ * @looks: at attention
  * @hold_pos: lossy: and on this position
  * @released: reliable: bit i: cell i was released before an older one was
  */
@@ -55,6 +56,7 @@ struct ipcx_ring_sub {
 	bool wide;
 	bool kick;
 	uint8_t holds;
+	struct ipcx_looks looks;
 	uint64_t hold_pos[IPCX_TOPIC_HOLDS];
 	uint64_t released[];
 };
@@ -139,15 +141,10 @@ static inline const struct ipcx_cell *ipcx_sub_cell(const struct ipcx_ring_sub *
 /* The cursor has moved: does a publisher sleep who was not told yet? */
 static inline bool ipcx_sub_attention(struct ipcx_ring_sub *s)
 {
-	uint32_t attention;
-
 	/* [L]: who has changed it [D] sees the cursor, or is seen here */
 	ipcx_fence_compiler();
-	attention = __atomic_load_n(s->attention, __ATOMIC_RELAXED);
-	if (attention == s->kicked)
-		return false;
-	s->kicked = attention;
-	return true;
+	return __atomic_load_n(s->attention, __ATOMIC_RELAXED) != s->kicked &&
+	       ipcx_looks_due(&s->looks, s->attention, &s->kicked);
 }
 
 static inline bool ipcx_sub_test(const struct ipcx_ring_sub *s, uint64_t pos)
@@ -212,7 +209,7 @@ ipcx_ring_rare void ipcx_sub_step(struct ipcx_ring_sub *s, bool counted)
 	ipcx_sub_move(s);
 	if (!s->lossy && ipcx_sub_attention(s)) {
 		s->kick = true;
-		s->kicked--; /* so that a release finds it due too */
+		ipcx_looks_again(&s->looks, &s->kicked); /* a release finds it due too */
 	}
 }
 

@@ -96,6 +96,7 @@ int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p)
 		.flags = p->until,
 		.deadline = p->deadline,
 	};
+	bool timed = t->many_cpus || p->deadline != IPCX_FOREVER; /* or nothing depends on it */
 	int64_t before, after;
 	int r;
 
@@ -108,14 +109,14 @@ int ipcx_topic_wait(struct ipcx_topic *t, struct ipcx_topic_patience *p)
 		cpu_relax();
 		return 0;
 	}
-	before = now();
+	before = timed ? now() : 0;
 	r = sleep_until(t, p, &arg);
-	after = now();
+	after = timed ? now() : 0;
 	/* who has looked that often in vain shares a CPU with whom it waits for, or waits long */
 	adapt(t, p->until, !r && after - before < SHORT_NS && p->looks < LOOKS_MAX);
 	p->looks = 0;
 	/* a sleep that ends at once, and finds nothing, must not go on and on */
-	p->late = after >= p->deadline;
+	p->late = timed && after >= p->deadline;
 	return r;
 }
 

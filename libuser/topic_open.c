@@ -13,6 +13,7 @@
 
 #include "kernel.h"
 #include "queue_shm.h"
+#include "topic_shm.h"
 #include "topic_unix.h"
 
 static_assert(IPCX_PUBLISH == IPCX_TOPIC_PUBLISH, "handed on as it is");
@@ -144,6 +145,8 @@ static int map_publisher(struct ipcx_topic *t)
 		      t->map[IPCX_TOPIC_MAP_CONTROLS].addr, t->page);
 	if (t->queue)
 		t->pub.limit = t->limit;
+	if (t->shm)
+		ipcx_shm_tell_fences(t, IPCX_SHM_PUB, o->out_ring, &t->pub.looks);
 	return 0;
 }
 

@@ -38,11 +38,13 @@ enum { IPCX_SHM_MUTEX = 2, IPCX_SHM_MEMBER = 16 };
  * @pipe: number there of the end that others open to write
  * @doze: a futex; odd: it may sleep there, and who makes it even wakes it
  * @piped: it polls its pipe, or its application may: a kick has to write there
+ * @fences: bit r: it has a full barrier before each look at attention because of ring r
  */
 struct ipcx_shm_member {
 	uint64_t id, ino;
 	uint32_t pid, pipe;
 	uint32_t doze, piped;
+	uint64_t fences;
 };
 
 /**
@@ -75,7 +77,7 @@ struct ipcx_shm_table {
 };
 
 static_assert(sizeof(struct ipcx_shm_table) == 4096 + 16 + 8 * IPCX_TOPIC_RINGS +
-						       32 * IPCX_SHM_MEMBERS +
+						       40 * IPCX_SHM_MEMBERS +
 						       520 * IPCX_TOPIC_SUBS,
 	      "the same in programs of 32 and 64 bits");
 
@@ -83,16 +85,6 @@ static_assert(sizeof(struct ipcx_shm_table) == 4096 + 16 + 8 * IPCX_TOPIC_RINGS 
 struct ipcx_shm_peer {
 	uint64_t id;
 	int fd;
-};
-
-/**
- * struct ipcx_shm_asked - who was asked for a kick that did not come yet
- * @ring: of each ring, the id of that which was
- * @room: subscribers were
- */
-struct ipcx_shm_asked {
-	uint64_t ring[IPCX_TOPIC_RINGS];
-	bool room;
 };
 
 /**
@@ -107,9 +99,12 @@ struct ipcx_shm_asked {
  * @generation: up to which @peer is known
  * @unmet: somebody could not be met
  * @late: something is still to be done when it is this one's turn
- * @asked: for one that writes to the pipe
- * @doze_asked: for one that ends a doze, while the word is as it was in @dozed
- * @dozed: the odd value of the own one's word at the last doze of publisher and subscriber
+ * @asked: of each ring, the id of that which was asked for a kick that writes to the pipe
+ * @asked_room: subscribers were
+ * @dozed: as publisher and as subscriber: for a kick that makes the word another, all were asked
+ * @dozed_at: all of this generation of the directory
+ * @rings: bit r: there is that ring
+ * @rings_at: in this generation
  * @listeners: how many reasons there are for @piped, of each
  * @polled: the application polls: who finds nothing has to ask for a kick
  * @noticed: when it was last seen whether somebody is dead, by who neither polls nor waits
@@ -125,10 +120,12 @@ struct ipcx_topic_shm {
 	int deaths;
 	struct ipcx_shm_peer peer[IPCX_SHM_MEMBERS];
 	uint32_t generation;
-	struct ipcx_shm_asked asked, doze_asked;
-	uint32_t dozed[2];
+	uint64_t asked[IPCX_TOPIC_RINGS];
+	uint32_t dozed[2], dozed_at[2];
+	uint64_t rings;
+	uint32_t rings_at;
 	unsigned int listeners[2];
-	bool unmet, late, polled;
+	bool unmet, late, asked_room, polled;
 	int64_t noticed;
 	uint64_t populated, starved;
 };
@@ -181,6 +178,8 @@ void ipcx_shm_settle(struct ipcx_topic *t);
 void ipcx_shm_cancelled(struct ipcx_topic *t);
 void ipcx_shm_put_back(struct ipcx_topic *t);
 void ipcx_shm_kick(struct ipcx_topic *t, uint32_t whom);
+void ipcx_shm_tell_fences(const struct ipcx_topic *t, int which, unsigned int ring,
+			  struct ipcx_looks *l);
 
 /* A message was taken: if it was the last, who polls is not to find one. */
 static inline void ipcx_shm_taken(struct ipcx_topic *t)

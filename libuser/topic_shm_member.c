@@ -336,6 +336,7 @@ static bool take_place(struct ipcx_topic *t, int which, unsigned int member)
 	m->pipe = shm->pipe[which][1];
 	m->ino = fstat(shm->pipe[which][1], &st) ? 0 : st.st_ino;
 	m->piped = 0;
+	m->fences = 0;
 	shm->id[which] = ++shm->table->ids;
 	set(&m->id, shm->id[which]);
 	return true;

@@ -97,7 +97,7 @@ void ipcx_shm_wake_readers(struct ipcx_topic *t)
 	const struct ipcx_dir_ring *entry = &t->shm->table->dir.ring[t->o.out_ring];
 	uint64_t subs[2];
 
-	ipcx_fence_full(); /* as above; and the mask is not older than what was asked [D] */
+	ipcx_fence_acquire(); /* all that was done before attention was changed [D] is seen */
 	for (int i = 0; i < 2; i++)
 		subs[i] = __atomic_load_n(&entry->subs[i], __ATOMIC_RELAXED);
 	for (uint32_t s = 0; (s = ipcx_next_sub(subs, s)) < IPCX_TOPIC_SUBS; s++)

@@ -24,44 +24,100 @@
 
 #include "topic_shm.h"
 
-#define DOZE_NS 10000000
+#define DOZE_NS 12000000
 #define NOTICE_NS 10000000
 #define TURN_NS 10000000 /* until somebody else's turn is over, perhaps */
 #define UNMET_NS 100000000 /* until who could not be met is tried again by one who waits */
 
-/* Asks those who can bring what is waited for, if that was not done before. */
-static void ask(struct ipcx_topic *t, int which, struct ipcx_shm_asked *asked)
+/* Has each member that is in @members a barrier, because of @ring? */
+static bool all_fence(const struct ipcx_topic *t, unsigned int first, const uint64_t members[2],
+		      unsigned int ring)
+{
+	for (uint32_t i = 0; (i = ipcx_next_sub(members, i)) < IPCX_TOPIC_SUBS; i++) {
+		const uint64_t *fences = &t->shm->table->member[first + i].fences;
+		unsigned int r = first ? ring : i;
+
+		if (!(__atomic_load_n(fences, __ATOMIC_ACQUIRE) >> r & 1))
+			return false;
+	}
+	return true;
+}
+
+/* Asks those of @rings, or who reads the own ring. Attention is even here: ipcx_looks_due() */
+static void ask(struct ipcx_topic *t, int which, uint64_t rings)
 {
 	struct ipcx_dir *dir = &t->shm->table->dir;
-	bool anew = false;
+	uint64_t others[2] = { rings };
+	bool fence;
+
+	for (uint64_t left = rings; left; left &= left - 1)
+		__atomic_fetch_add(&dir->ring[__builtin_ctzll(left)].attention, 2,
+				   __ATOMIC_SEQ_CST); /* D */
+	if (which == IPCX_SHM_PUB)
+		__atomic_fetch_add(&dir->attention, 2, __ATOMIC_SEQ_CST); /* D */
+	ipcx_fence_full(); /* D, N */
+	for (int i = 0; which == IPCX_SHM_PUB && i < 2; i++)
+		others[i] = __atomic_load_n(&dir->ring[t->o.out_ring].subs[i], __ATOMIC_RELAXED) &
+			    __atomic_load_n(&dir->reliable[i], __ATOMIC_RELAXED);
+	fence = which == IPCX_SHM_PUB ? all_fence(t, IPCX_SHM_SUBS, others, t->o.out_ring) :
+					all_fence(t, 0, others, 0);
+	if (!fence)
+		ipcx_shm_serialise();
+}
+
+/* For a kick that writes to the pipe, if that was not done before */
+static void arm(struct ipcx_topic *t, int which)
+{
+	const struct ipcx_dir *dir = &t->shm->table->dir;
+	uint64_t rings = 0;
 
 	if (which == IPCX_SHM_PUB) {
-		if (asked->room)
-			return;
-		asked->room = true;
-		__atomic_fetch_add(&dir->attention, 1, __ATOMIC_SEQ_CST); /* D */
-		ipcx_shm_serialise();
+		if (!t->shm->asked_room)
+			ask(t, which, 0);
+		t->shm->asked_room = true;
 		return;
 	}
 	for (unsigned int r = 0; r < IPCX_TOPIC_RINGS; r++) {
 		uint64_t id = __atomic_load_n(&dir->ring[r].id, __ATOMIC_RELAXED);
 
-		if (!id || id == asked->ring[r])
+		if (!id || id == t->shm->asked[r])
 			continue;
-		asked->ring[r] = id;
-		__atomic_fetch_add(&dir->ring[r].attention, 1, __ATOMIC_SEQ_CST); /* D */
-		anew = true;
+		t->shm->asked[r] = id;
+		rings |= UINT64_C(1) << r;
 	}
-	if (anew)
-		ipcx_shm_serialise();
+	if (rings)
+		ask(t, which, rings);
 }
 
-static void forget_asked(struct ipcx_shm_asked *asked, int which)
+/* The rings that there are. A change after @generation is found before anybody sleeps. */
+static uint64_t rings_of(const struct ipcx_topic *t, uint32_t generation)
+{
+	struct ipcx_topic_shm *shm = t->shm;
+
+	if (shm->rings_at == generation)
+		return shm->rings;
+	shm->rings = 0;
+	for (unsigned int r = 0; r < IPCX_TOPIC_RINGS; r++)
+		if (__atomic_load_n(&shm->table->dir.ring[r].id, __ATOMIC_RELAXED))
+			shm->rings |= UINT64_C(1) << r;
+	shm->rings_at = generation;
+	return shm->rings;
+}
+
+/* How this one looks at attention, because of @ring */
+void ipcx_shm_tell_fences(const struct ipcx_topic *t, int which, unsigned int ring,
+			  struct ipcx_looks *l)
+{
+	ipcx_looks_tell(l, &t->shm->table->member[ipcx_shm_self(t, which)].fences,
+			UINT64_C(1) << ring);
+}
+
+static void forget_asked(struct ipcx_topic *t, int which)
 {
 	if (which == IPCX_SHM_PUB)
-		asked->room = false;
+		t->shm->asked_room = false;
 	else
-		memset(asked->ring, 0, sizeof(asked->ring));
+		memset(t->shm->asked, 0, sizeof(t->shm->asked));
 }
 
 /* Is there something to take from a ring, or is it to be left? */
@@ -127,7 +183,7 @@ static void drain(struct ipcx_topic *t, int which)
 
 	while (read(t->shm->pipe[which][0], bytes, sizeof(bytes)) == sizeof(bytes))
 		;
-	forget_asked(&t->shm->asked, which);
+	forget_asked(t, which);
 }
 
 /* From now on kicks write to the own pipe. With @lock held, as for the next */
@@ -139,7 +195,7 @@ static void listen_to_pipe(struct ipcx_topic *t, int which)
 		return;
 	__atomic_store_n(&m->piped, 1, __ATOMIC_RELAXED);
 	ipcx_fence_full(); /* who changes something else sees it, or that is seen here */
-	forget_asked(&t->shm->asked, which); /* kicks were answers, and wrote nothing */
+	forget_asked(t, which); /* kicks were answers, and wrote nothing */
 }
 
 static void unlisten(struct ipcx_topic *t, int which)
@@ -195,7 +251,7 @@ static bool prepare(struct ipcx_topic *t, int which)
 	bury(t);
 	if (poll(&own, 1, 0) > 0)
 		drain(t, which);
-	ask(t, which, &shm->asked);
+	arm(t, which);
 	ipcx_unlock(&shm->lock);
 	if (!found(t, which))
 		return false;
@@ -219,19 +275,24 @@ void ipcx_shm_notice(struct ipcx_topic *t)
 	ipcx_unlock(&t->shm->lock);
 }
 
+/* Not later than now, and some milliseconds earlier at most; it costs next to nothing */
+static int64_t about_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
 /*
  * The same now and then: of one who looks, or dozes, again and again no call may be made each time,
  * but the dead are not for ever. Return: as bury().
  */
-static bool notice_sometimes(struct ipcx_topic *t)
+static bool notice_sometimes(struct ipcx_topic *t, int64_t now)
 {
 	struct ipcx_topic_shm *shm = t->shm;
-	struct timespec ts;
-	int64_t now;
 	bool dead;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	now = ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 	if (now - __atomic_load_n(&shm->noticed, __ATOMIC_RELAXED) < NOTICE_NS)
 		return false;
 	__atomic_store_n(&shm->noticed, now, __ATOMIC_RELAXED);
@@ -261,28 +322,41 @@ static bool may_doze(const struct ipcx_topic_shm *shm)
 	       !__atomic_load_n(&shm->unmet, __ATOMIC_RELAXED);
 }
 
+/* Has what comes from now on end the doze. Return: what the word says as long as none has. */
+static uint32_t begin_doze(struct ipcx_topic *t, int which, uint32_t *word)
+{
+	struct ipcx_topic_shm *shm = t->shm;
+	uint32_t odd, generation;
+
+	ipcx_lock(&shm->lock);
+	odd = __atomic_fetch_or(word, 1, __ATOMIC_SEQ_CST) | 1;
+	generation = __atomic_load_n(&shm->table->dir.generation, __ATOMIC_ACQUIRE);
+	if (odd != shm->dozed[which] || generation != shm->dozed_at[which])
+		ask(t, which, which == IPCX_SHM_SUB ? rings_of(t, generation) : 0);
+	else
+		ipcx_fence_full(); /* who changes something else sees the word, or is seen */
+	shm->dozed[which] = odd;
+	shm->dozed_at[which] = generation;
+	ipcx_unlock(&shm->lock);
+	return odd;
+}
+
 /* Return: 0: look again; -ETIMEDOUT: in vain; or another bare negative errno. */
 static int doze(struct ipcx_topic *t, int which, int64_t deadline)
 {
-	struct ipcx_topic_shm *shm = t->shm;
-	uint32_t *word = &shm->table->member[ipcx_shm_self(t, which)].doze, odd;
+	uint32_t *word = &t->shm->table->member[ipcx_shm_self(t, which)].doze, odd;
+	int64_t now = about_now(), end = now + DOZE_NS;
 	struct __kernel_old_timespec ts; /* that of SYS_futex, whatever libc's is */
-	struct timespec left;
 
-	notice_sometimes(t);
-	ipcx_lock(&shm->lock);
-	odd = __atomic_fetch_or(word, 1, __ATOMIC_SEQ_CST) | 1;
-	if (odd != shm->dozed[which])
-		forget_asked(&shm->doze_asked, which);
-	shm->dozed[which] = odd;
-	ask(t, which, &shm->doze_asked);
-	ipcx_unlock(&shm->lock);
-	ipcx_fence_full(); /* who changes something else sees the word, or that is seen here */
+	notice_sometimes(t, now);
+	odd = begin_doze(t, which, word);
 	if (found(t, which))
 		return 0;
-	left = until(deadline, DOZE_NS);
-	ts = (struct __kernel_old_timespec){ left.tv_sec, left.tv_nsec };
-	if (!syscall(SYS_futex, word, FUTEX_WAIT, odd, &ts, NULL, 0) || errno == EAGAIN)
+	if (deadline < end)
+		end = deadline;
+	ts = (struct __kernel_old_timespec){ end / 1000000000, end % 1000000000 };
+	if (!syscall(SYS_futex, word, FUTEX_WAIT_BITSET, odd, &ts, NULL, FUTEX_BITSET_MATCH_ANY) ||
+	    errno == EAGAIN)
 		return 0;
 	return -errno;
 }
@@ -323,7 +397,7 @@ int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
 		return -ENOTCONN;
 	if (arg->deadline == IPCX_NOWAIT) {
 		if (!__atomic_load_n(&shm->polled, __ATOMIC_RELAXED))
-			return notice_sometimes(t) && found(t, which) ? 0 : -EAGAIN;
+			return notice_sometimes(t, about_now()) && found(t, which) ? 0 : -EAGAIN;
 		return prepare(t, which) ? 0 : -EAGAIN;
 	}
 	if (may_doze(shm))
@@ -385,10 +459,9 @@ static void kick_again(struct ipcx_topic *t, uint32_t whom)
 {
 	ipcx_lock(&t->lock);
 	if (whom == IPCX_KICK_SUBSCRIBERS)
-		t->pub.kicked = __atomic_load_n(t->pub.attention, __ATOMIC_RELAXED) - 1;
+		ipcx_looks_again(&t->pub.looks, &t->pub.kicked);
 	for (unsigned int i = 0; whom != IPCX_KICK_SUBSCRIBERS && i < t->nrings; i++)
-		t->rings[i]->sub->kicked =
-			__atomic_load_n(t->rings[i]->sub->attention, __ATOMIC_RELAXED) - 1;
+		ipcx_looks_again(&t->rings[i]->sub->looks, &t->rings[i]->sub->kicked);
 	ipcx_unlock(&t->lock);
 }
 

@@ -14,7 +14,7 @@
 #define STORES_MAX 200
 
 /* What of the memory is looked at: the receiver's page and, behind 128 such, ring 0 and ring 1 */
-#define CONTROL 77824
+#define CONTROL 81920
 #define RINGS (CONTROL + 128 * 4096)
 #define RINGS_BYTES (2 * 3 * 4096)
 

@@ -212,6 +212,24 @@ TEST_F_TIMEOUT(wake, sleeper_is_woken, 200)
 	EXPECT_EQ(0, exit_status(c.pid));
 }
 
+/* One that has slept for long: over shared memory it looks who is dead then, and polls a pipe. */
+TEST_F_TIMEOUT(wake, long_sleeper_is_woken, 200)
+{
+	struct child c;
+
+	ipcx_topic_close(self->sub);
+	self->sub = NULL;
+	if (child_start(&c))
+		_exit(read_asleep(variant->flags, &c, 3));
+	ASSERT_TRUE(hear(&c));
+	for (int i = 0; i < 3; i++) {
+		usleep(100000);
+		ASSERT_EQ(0, send_nr(self->pub, i, IPCX_NOWAIT));
+		ASSERT_TRUE(hear(&c));
+	}
+	EXPECT_EQ(0, exit_status(c.pid));
+}
+
 /* Both sleep at any time, as it happens: nothing is lost. */
 TEST_F_TIMEOUT(wake, ping_pong, 200)
 {

@@ -24,8 +24,8 @@
 struct part {
 	struct world *w;
 	uint32_t r, s;
-	bool lossy, sleeps;
-	uint64_t n;
+	bool lossy, sleeps, tells; /* tells: whether its looks have a barrier, in told */
+	uint64_t n, told;
 	struct ipcx_ring_pub p;
 	struct ipcx_ring_sub *sub;
 	unsigned int seed;
@@ -61,11 +61,13 @@ static inline void fall_asleep(struct part *a)
 		}
 }
 
-/* As the kernel does before it looks whether somebody has to sleep. */
-static inline void arm(uint32_t *attention)
+/* As the kernel does, or the library over shared memory, before it looks again and sleeps. */
+static inline void arm(const struct part *a, uint32_t *attention)
 {
-	__atomic_fetch_add(attention, 1, __ATOMIC_SEQ_CST); /* [D] */
-	serialise();
+	__atomic_fetch_add(attention, 2, __ATOMIC_SEQ_CST); /* [D] */
+	ipcx_fence_full(); /* [N] */
+	if (!a->tells || !__atomic_load_n(&a->peer->told, __ATOMIC_ACQUIRE))
+		serialise();
 }
 
 static inline bool loan(struct part *a, uint64_t *pos)
@@ -75,7 +77,7 @@ static inline bool loan(struct part *a, uint64_t *pos)
 	int r = ipcx_pub_loan(p, pos, &who);
 
 	if (r == -EAGAIN && a->sleeps) {
-		arm(&a->w->dir->attention);
+		arm(a, &a->w->dir->attention);
 		r = ipcx_pub_loan(p, pos, &who);
 		if (r == -EAGAIN)
 			fall_asleep(a);
@@ -155,7 +157,7 @@ static inline bool at_end(struct part *a, struct ipcx_taken *t)
 		sched_yield();
 		return false;
 	}
-	arm(&a->w->dir->ring[a->r].attention);
+	arm(a, &a->w->dir->ring[a->r].attention);
 	if (ipcx_sub_take(a->sub, t) == 1) {
 		inspect(a, t);
 		let_go(a, t);
@@ -232,7 +234,7 @@ static inline void *coming(void *arg)
 
 /* One publisher a ring; subscriber s reads ring s % rings. Return: NULL or what is wrong. */
 static inline const char *meet(struct world *w, int rings, int reliable, int lossy, int guests,
-			       bool sleeps)
+			       bool sleeps, bool tells)
 {
 	struct part pub[RINGS] = {}, sub[SUBS] = {};
 	int i, subs = reliable + lossy, all = subs + guests;
@@ -253,6 +255,12 @@ static inline const char *meet(struct world *w, int rings, int reliable, int los
 		sub[i].sleeps = true;
 		pub[i].peer = &sub[i];
 		sub[i].peer = &pub[i];
+		pub[i].tells = tells;
+		sub[i].tells = tells;
+		if (tells) {
+			ipcx_looks_tell(&pub[i].p.looks, &pub[i].told, 1);
+			ipcx_looks_tell(&sub[i].sub->looks, &sub[i].told, 1);
+		}
 		sem_init(&pub[i].kicked, 0, 0);
 		sem_init(&sub[i].kicked, 0, 0);
 	}
@@ -289,32 +297,37 @@ static inline const char *meet(struct world *w, int rings, int reliable, int los
 
 TEST(meet_reliable)
 {
-	MEET(8, (UINT64_C(1) << 62) - messages() / 2, 1, 2, 0, 0, false);
+	MEET(8, (UINT64_C(1) << 62) - messages() / 2, 1, 2, 0, 0, false, false);
 }
 
 TEST(meet_lossy)
 {
-	MEET(8, 0, 1, 0, 2, 0, false);
+	MEET(8, 0, 1, 0, 2, 0, false, false);
 }
 
 TEST(meet_both)
 {
-	MEET(16, (UINT64_C(1) << 32) - messages() / 2, 1, 1, 2, 0, false);
+	MEET(16, (UINT64_C(1) << 32) - messages() / 2, 1, 1, 2, 0, false, false);
 }
 
 TEST(meet_rings)
 {
-	MEET(8, 7, 2, 2, 2, 0, false);
+	MEET(8, 7, 2, 2, 2, 0, false, false);
 }
 
 TEST(meet_guests)
 {
-	MEET(16, 0, 1, 1, 0, 2, false);
+	MEET(16, 0, 1, 1, 0, 2, false, false);
 }
 
 TEST(meet_asleep)
 {
-	MEET(8, 0, 1, 1, 0, 0, true);
+	MEET(8, 0, 1, 1, 0, 0, true, false);
+}
+
+TEST(meet_asleep_tells)
+{
+	MEET(8, 0, 1, 1, 0, 0, true, true);
 }
 
 #endif /* MEET_H */

@@ -444,6 +444,27 @@ TEST_F(ring, attention)
 	free(s);
 }
 
+/* After a kick looks have a barrier for a while, and that is told. */
+TEST_F(ring, attention_told)
+{
+	struct ipcx_ring_sub *s = subscribe(&self->w, 1, 1, false, 0);
+	uint64_t told = 3;
+
+	ipcx_looks_tell(&self->p.looks, &told, 2);
+	EXPECT_EQ(1, told);
+	for (int round = 0; round < 2; round++) {
+		self->w.dir->ring[1].attention += 2;
+		for (int i = 0; i <= IPCX_LOOKS + 1; i++) {
+			ASSERT_EQ(0, LOAN(0));
+			EXPECT_EQ(!i, ipcx_pub_commit(&self->p, self->pos[0], 0, 0));
+			EXPECT_EQ(i < IPCX_LOOKS ? 3 : 1, told);
+			ASSERT_EQ(1, TAKE(s));
+			EXPECT_FALSE(ipcx_sub_release(s, &self->t));
+		}
+	}
+	free(s);
+}
+
 /* Whatever a peer writes, calls come back, and what they return lies inside. */
 TEST_F(ring, hostile_publisher)
 {

@@ -10,11 +10,11 @@
  *	acquire		sees all variables anew after the load
  *	fence(p)	does both, for one's own process or, as an interrupt does, for another's
  *
- * Each variable has one writer. That a load is done after a store that follows it is not in
+ * Each variable has one writer, but DOZE, that is only exchanged, in memory. That a load is done after a store that follows it is not in
  * this; the mutations do it by hand.
  *
- * There are four parts, each with the fewest cells that show what it is about: RING, LOSSY, SLEEP
- * and JOIN. -DNO_... leaves something out; ring_model.sh has spin find out each time. Evictions and
+ * There are five parts, each with the fewest cells that show what it is about: RING, LOSSY, SLEEP,
+ * DOZES and JOIN. -DNO_... leaves something out; ring_model.sh has spin find out each time. Evictions and
  * deaths are not here.
  */
 #if defined(RING)
@@ -33,6 +33,12 @@
 #define CURSOR 1
 #define RING_ATTENTION 2
 #define DIR_ATTENTION 3
+#elif defined(DOZES)
+#define VARS 4
+#define WORD 0
+#define ATTENTION 1
+#define FENCES 2
+#define DOZE 3
 #elif defined(JOIN)
 #define VARS 8
 #define WORD 0	/* and 1 */
@@ -376,6 +382,147 @@ active proctype subscriber()
 		load(DIR_ATTENTION, x);	/* L */
 #endif
 		kick(x)
+	}
+}
+#endif
+
+/*
+ * ---- over shared memory: the subscriber sleeps on a word, and the publisher has a barrier of its
+ * own, and says so, until it has looked in vain. A doze has no end here by itself. ----
+ */
+#ifdef DOZES
+#define LAST 5
+#define LOOKS 2
+
+bool asleep;	/* what the kernel knows, of the futex */
+
+inline begin_doze()
+{
+	d_step {
+		empty_buffer(me);
+		mem[DOZE] = mem[DOZE] | 1;
+		odd = mem[DOZE];
+		see(DOZE) = odd
+	}
+	if
+	:: odd != dozed ->
+		dozed = odd;
+		changes++;
+		release(ATTENTION, changes);	/* D */
+#ifndef NO_N_SLEEPER
+		fence(me);	/* D, N */
+#endif
+		acquire(FENCES, x);
+		if
+		:: x
+#ifdef NO_MEMBARRIER
+		:: else
+#else
+		:: else -> fence(me); fence(PUB); fence(me)
+#endif
+		fi
+	:: else
+#ifndef NO_N_SLEEPER
+		-> fence(me)
+#endif
+	fi
+}
+
+active proctype subscriber()
+{
+	byte me = SUB, p, x, odd, dozed, changes;
+
+	for (p : 1 .. LAST) {
+		do
+		:: acquire(WORD, x);
+			if
+			:: x >= p -> break
+			:: else
+			fi;
+			begin_doze();
+#ifndef NO_LOOK_AGAIN
+			acquire(WORD, x);
+			if
+			:: x >= p -> break
+			:: else
+			fi;
+#endif
+			d_step {
+				if
+				:: mem[DOZE] == odd -> asleep = true
+				:: else
+				fi
+			}
+			!asleep
+		od
+	}
+}
+
+inline kick()
+{
+	d_step { see_all(me) }
+	load(DOZE, x);
+	won = false;
+	d_step {
+		if
+		:: x % 2 && mem[DOZE] == x ->
+#ifndef NO_EXCHANGE
+			empty_buffer(me);
+			mem[DOZE] = x + 1;
+			see(DOZE) = x + 1;
+#endif
+			won = true
+		:: else
+		fi
+	}
+	if
+#ifndef NO_WAKE
+	:: won -> asleep = false
+#else
+	:: won
+#endif
+	:: else
+	fi
+}
+
+active proctype publisher()
+{
+	byte me = PUB, p, x, answered, left;
+	bool won;
+
+	for (p : 1 .. LAST) {
+		release(WORD, p);
+#ifndef NO_FENCE
+		if
+		:: left -> fence(me)	/* C */
+		:: else
+		fi;
+#endif
+		load(ATTENTION, x);
+		if
+		:: x == answered && left ->
+			left--;
+			if
+			:: !left ->
+				release(FENCES, 0);
+#ifndef NO_N_END
+				fence(me)	/* N */
+#endif
+			:: else
+			fi
+		:: else
+		fi;
+		if
+		:: x != answered ->
+			answered = x;
+			if
+			:: !left -> release(FENCES, 1)
+			:: else
+			fi;
+			left = LOOKS;
+			kick()
+		:: else
+		fi
 	}
 }
 #endif

@@ -43,7 +43,9 @@
  * SLEEP: only the kernel puts to sleep, in poll and TOPIC_WAIT. It [D] changes the attention word,
  * makes the CPUs that may run the other side serialise, and looks again. So there is no full
  * barrier on the side that is awake. Publishers are waited for at attention of each ring,
- * subscribers, by publishers without room, at attention of the directory.
+ * subscribers, by publishers without room, at attention of the directory. The library, where it
+ * has no kernel module, makes them serialise only if they do not say that they [N] have a full
+ * barrier of their own before they look at attention, as they do for a while after each kick.
  *
  * JOIN and LEAVE: the kernel changes cursors [J], masks, and then [H] generation, all with release:
  * who left has read. Who sees a generation that it does not know [I] reads masks and entries again.
@@ -58,6 +60,7 @@
  *   J cursor := p + 1             release        K read of a cursor            acquire
  *   L cursor, then attention      compiler only  D
  *   M head := p + 1, then payload  compiler only  G likewise, then head        acquire fence
+ *   N "no barrier", then look     full           D attention, then what is said
  *
  * Everything read from a page of another member is a hint: read once, bounded. One that cannot be
  * is a contradiction, and ends the pair of that ring and that subscriber, nothing else.
