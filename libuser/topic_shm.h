@@ -172,6 +172,7 @@ bool ipcx_shm_try_lock(struct ipcx_topic_shm *shm);
 bool ipcx_shm_ended(const struct ipcx_topic *t, unsigned int role);
 int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg);
 void ipcx_shm_polled(struct ipcx_topic *t);
+void ipcx_shm_not_polled(struct ipcx_topic *t);
 void ipcx_shm_bury(struct ipcx_topic *t);
 void ipcx_shm_notice(struct ipcx_topic *t);
 void ipcx_shm_settle(struct ipcx_topic *t);

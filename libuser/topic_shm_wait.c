@@ -432,6 +432,12 @@ void ipcx_shm_polled(struct ipcx_topic *t)
 	prepare(t, which);
 }
 
+/* Until the descriptor is asked for again nobody polls: who finds nothing asks for no kick. */
+void ipcx_shm_not_polled(struct ipcx_topic *t)
+{
+	__atomic_store_n(&t->shm->polled, false, __ATOMIC_RELAXED);
+}
+
 /* If there is no message, who polls finds none. */
 void ipcx_shm_settle(struct ipcx_topic *t)
 {

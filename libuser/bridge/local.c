@@ -203,6 +203,14 @@ int local_fd(const struct local *l)
 	return l->q ? ipcx_queue_fd(l->q) : l->t ? ipcx_topic_fd(l->t) : -1;
 }
 
+void local_polled(const struct local *l)
+{
+	if (l->q && l->q->ops == &ipcx_transport_shm)
+		ipcx_shm_not_polled(ipcx_shm_queue(l->q)->t);
+	else if (l->t && l->t->ops == &ipcx_topic_shm)
+		ipcx_shm_not_polled(l->t);
+}
+
 int local_take(struct local *l, struct ipcx_msg *m)
 {
 	int r = l->q ? ipcx_queue_take(l->q, m, IPCX_NOWAIT) :

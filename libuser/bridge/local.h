@@ -58,7 +58,9 @@ bool local_removed(const struct local *l, const char *uri);
 /* Is it to be closed and opened again after this error? */
 bool local_is_gone(int err);
 
+/* To be polled until local_polled(). In between, who finds nothing asks for no wake-up. */
 int local_fd(const struct local *l);
+void local_polled(const struct local *l);
 int local_take(struct local *l, struct ipcx_msg *m); /* does not wait */
 int local_release(struct local *l, struct ipcx_msg *m);
 int local_nack(struct local *l, struct ipcx_msg *m);

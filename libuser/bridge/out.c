@@ -17,6 +17,7 @@
 #define BYTES_MAX (32 << 20) /* under way, but one message in any case */
 #define BUSY 4 /* messages in a row: more are to come, and worth a moment */
 #define MOMENT 200000 /* ns */
+#define BUSY_TIME (2 * NS_PER_MS) /* so long they still come fast when fewer have come */
 #define TAKE_MAX (4 * PACK_MAX) /* before the engine's words are heard again */
 
 /* Full? Perhaps there is something that nobody wants any more. */
@@ -173,17 +174,22 @@ static void send_newest(struct out *o)
 
 /*
  * Takes what is there. Of a work queue that is empty then it goes one by one, for one host gets all
- * that is in a pack; but not when they come so fast that hosts have enough.
+ * that is in a pack; but not when they come so fast that hosts have enough. Then what is no full
+ * pack is left a moment for more.
  */
 static bool take_some(struct out *o)
 {
-	bool any = false, more = true;
+	bool any = false, more = true, busy;
+	int64_t now;
 
 	for (int i = 0; i < TAKE_MAX && more && may_take(o) && local_is_open(&o->local); i++) {
 		more = take_one(o);
 		any |= more;
 	}
-	pack_end(o, more || o->l->r->kind != KIND_WORK || o->busy);
+	now = now_ns();
+	busy = now < o->busy_until;
+	if (more || !busy || now > o->gathered_at + MOMENT)
+		pack_end(o, more || busy || o->l->r->kind != KIND_WORK);
 	send_newest(o);
 	return any;
 }
@@ -231,12 +237,14 @@ static void declare(struct out *o)
 static bool wait_a_moment(struct out *o)
 {
 	const struct timespec moment = { .tv_nsec = MOMENT };
+	bool waits = o->in_a_row >= BUSY || o->gathered;
 
-	o->busy = o->in_a_row >= BUSY;
-	o->in_a_row = 0;
-	if (o->busy)
+	if (waits)
 		nanosleep(&moment, NULL);
-	return o->busy;
+	if (o->in_a_row >= BUSY)
+		o->busy_until = now_ns() + BUSY_TIME;
+	o->in_a_row = 0;
+	return waits;
 }
 
 static void wait_for_more(struct out *o)
@@ -248,6 +256,8 @@ static void wait_for_more(struct out *o)
 	uint64_t n;
 
 	poll(p, 2, takes || o->used ? 50 : 100);
+	if (takes)
+		local_polled(&o->local);
 	if (p[0].revents && read(o->wake, &n, sizeof(n)) < 0)
 		return;
 }
@@ -285,7 +295,8 @@ static bool drained(const struct out *o)
 
 	for (unsigned int i = 0; i < o->nslots; i++)
 		sent += o->slot[i].state == SLOT_SENT;
-	return (!sent && !o->newest.copied) || now_ns() > o->l->b->stop + DRAIN_TIMEOUT;
+	return (!sent && !o->gathered && !o->newest.copied) ||
+	       now_ns() > o->l->b->stop + DRAIN_TIMEOUT;
 }
 
 void *out_run(void *lane)
@@ -299,6 +310,7 @@ void *out_run(void *lane)
 		slots_due(o);
 		tidy(o);
 		if (stopping(l->b)) {
+			pack_end(o, true);
 			send_newest(o);
 		} else {
 			open_local(o);
@@ -310,6 +322,8 @@ void *out_run(void *lane)
 				busy |= take_some(o);
 				if (!o->later && !o->refuses)
 					lane_state(l, LANE_OUT, "runs");
+			} else {
+				pack_end(o, true);
 			}
 		}
 		if (busy)

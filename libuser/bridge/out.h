@@ -55,8 +55,9 @@ struct out {
 	unsigned int called; /* as many of those used may be, beside the rule's in_flight */
 	struct slot *first, **last; /* gathered, they go when nothing follows at once */
 	unsigned int gathered, in_a_row; /* messages since it last waited */
-	bool busy; /* they come fast */
+	int64_t busy_until; /* they come fast */
 	size_t gathered_bytes;
+	int64_t gathered_at; /* the first of them */
 	char *body; /* of a pack */
 	bool alone; /* the engine has refused a pack */
 	struct slot newest; /* latest: the one to be sent next */

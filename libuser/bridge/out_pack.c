@@ -31,8 +31,10 @@ void pack_gather(struct out *o, struct slot *s)
 		slot_begin(o, s);
 		return;
 	}
-	if (!o->first)
+	if (!o->first) {
 		o->last = &o->first;
+		o->gathered_at = now_ns();
+	}
 	*o->last = s;
 	o->last = &s->next;
 	o->gathered++;
