@@ -64,6 +64,8 @@ begin() {
 	nats_ready s1 || exit
 	bridge_conf h1 1 "queue bulk work out local shm:bulk" "queue ask work out local shm:ask"
 	bridge_conf h2 1 "queue bulk work in local shm:bulk" "queue ask work in local shm:ask"
+	# as deep as who has it first says: kept, or the bridge would make one of 64
+	(on h1 "$bin/feed" -d 1024 -o 0 -n 0 shm:bulk) >/dev/null &
 }
 
 # bare HOST STREAM COUNT SIZE WHAT
@@ -102,7 +104,7 @@ round_bare() {
 
 round_bridge() {
 	bridge_up h1
-	note bridge_out on h1 timeout 300 "$bin/feed" -ew -d 1024 -o 0 -n "$count" -s $size shm:bulk
+	note bridge_out on h1 timeout 300 "$bin/feed" -ew -o 0 -n "$count" -s $size shm:bulk
 	bridge_down h1
 	rm -f "$dir/h2/bulk.seen"
 	(on h2 timeout 300 "$bin/work" -o 1 -n "$count" -s $size -e "$count" -f "$dir/h2/bulk.seen" \
