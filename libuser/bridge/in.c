@@ -107,11 +107,8 @@ int in_commit(struct in *in, const struct parcel *p, struct ipcx_msg *m)
 	return 0;
 }
 
-enum settle in_failed(struct in *in, int err, int64_t age, bool *drops)
+void in_tell_failed(struct in *in, int err)
 {
-	*drops = err == -EMSGSIZE && !in_others_may(in, age);
-	if (*drops)
-		return SETTLE_TERM;
 	if (err == -EMSGSIZE) {
 		lane_state(in->l, LANE_IN, "a message is too long for %s: another host may take it",
 			   in->l->r->in);
@@ -124,6 +121,14 @@ enum settle in_failed(struct in *in, int err, int64_t age, bool *drops)
 		if (local_is_gone(err) || err == -EPROTO)
 			lose_local(in);
 	}
+}
+
+enum settle in_failed(struct in *in, int err, int64_t age, bool *drops)
+{
+	*drops = err == -EMSGSIZE && !in_others_may(in, age);
+	if (*drops)
+		return SETTLE_TERM;
+	in_tell_failed(in, err);
 	count(&in->l->n.returned);
 	return SETTLE_NAK;
 }

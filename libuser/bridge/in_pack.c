@@ -149,7 +149,10 @@ static int commit_or_store(struct in *in, struct pack *k, bool alone)
 
 	if (!r || (alone && !k->done) || in_is_stale(in))
 		return r;
-	return store_some(in, k, k->done, end) ? r : 0;
+	if (store_some(in, k, k->done, end))
+		return r;
+	in_tell_failed(in, r);
+	return 0;
 }
 
 /* Without the engine's help: the queue never has room for all at once, they are put as it has. */

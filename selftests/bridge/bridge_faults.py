@@ -350,14 +350,44 @@ def taker_full(dir):
     assert b.rule("jobs")["returned"] > 0
 
 
+def another(dir, source, *options, without="none"):
+    """A bridge with this file more, or instead of what has that name"""
+    program = dir + "/ipcx-bridge"
+    parts = [f"{BUILD}/obj/bridge/{o}" for o in os.listdir(BUILD + "/obj/bridge") if o[-2:] == ".o" and without not in o]
+    subprocess.run(("cc", "-D_GNU_SOURCE", *options, f"-I{TOP}/include", f"-I{TOP}/include/uapi", f"-I{TOP}/libuser",
+                    source, "-o", program, *parts, BUILD + "/lib/libipcx.a", "-lnats", "-pthread"), check=True)
+    return program
+
+
+@test
+def commit_fails(dir):
+    """A commit that fails in a pack whose rest is stored again is told, and nothing is lost."""
+    with open(dir + "/fails.c", "w", encoding="utf-8") as f:
+        f.write("""#include <errno.h>
+            int __real_local_commit(void *local, void *m);
+            int __wrap_local_commit(void *local, void *m)
+            {
+                static int n;
+
+                return ++n == 3 ? -EIDRM : __real_local_commit(local, m);
+            }""")
+    program = another(dir, dir + "/fails.c", "-Wl,--wrap=local_commit")
+    s = Server(dir + "/s")
+    with sender("aj") as out, receiver("bj") as q:
+        for i in range(16):
+            out.send(b"%d" % i, LONG)
+        a = Bridge(dir, "a", s, "queue jobs work out local shm:aj")
+        wait(lambda: a.rule("jobs")["out"] == 16)
+        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", program=program)
+        assert sorted(map(int, drain(q, 16))) == list(range(16))
+    assert a.rule("jobs")["acked"] == 1 and b.rule("jobs")["returned"] == 14, b.rule("jobs")
+    assert f"jobs in: {SCHEME}bj: " in b.said(), b.said()
+
+
 @test
 def orphans(dir):
     """Chunks whose message never came go, and those that are waited for do not."""
-    program = dir + "/ipcx-bridge"
-    parts = [f"{BUILD}/obj/bridge/{o}" for o in os.listdir(BUILD + "/obj/bridge") if o[-2:] == ".o" and "tidy" not in o]
-    subprocess.run(("cc", "-D_GNU_SOURCE", "-DSWEEP_S=1", f"-I{TOP}/include", f"-I{TOP}/include/uapi", f"-I{TOP}/libuser",
-                    f"{TOP}/libuser/bridge/nats_tidy.c", "-o", program, *parts, BUILD + "/lib/libipcx.a", "-lnats", "-pthread"),
-                   check=True)
+    program = another(dir, f"{TOP}/libuser/bridge/nats_tidy.c", "-DSWEEP_S=1", without="tidy")
     s = Server(dir + "/s", payload="64KB")
     a = Bridge(dir, "a", s, "queue jobs work out local shm:aj")
     w = Wire(s)
