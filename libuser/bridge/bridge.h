@@ -6,7 +6,8 @@
  *
  * Locks: lane.text_lock guards what is told of a lane; out_slot.c, known.c and calls.c have one
  * each for what comes from another thread. None is held while another one is taken, or over a call
- * of the engine, or one of the library that waits.
+ * of the engine, or one of the library that waits. But out.works is held by the lane's thread
+ * through all of these; nobody else waits for it.
  */
 #ifndef IPCX_BRIDGE_BRIDGE_H
 #define IPCX_BRIDGE_BRIDGE_H

@@ -198,6 +198,11 @@ bool local_is_gone(int err)
 	return false;
 }
 
+bool local_replies_at_once(const struct local *l)
+{
+	return l->q && (l->q->ops == &ipcx_transport_kernel || l->q->ops == &ipcx_transport_shm);
+}
+
 int local_fd(const struct local *l)
 {
 	return l->q ? ipcx_queue_fd(l->q) : l->t ? ipcx_topic_fd(l->t) : -1;

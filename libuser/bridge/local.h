@@ -62,6 +62,8 @@ bool local_is_gone(int err);
 int local_fd(const struct local *l);
 void local_polled(const struct local *l);
 int local_take(struct local *l, struct ipcx_msg *m); /* does not wait */
+/* Does an answer to a request taken wait for nobody? */
+bool local_replies_at_once(const struct local *l);
 int local_release(struct local *l, struct ipcx_msg *m);
 int local_nack(struct local *l, struct ipcx_msg *m);
 int local_loan(struct local *l, size_t len, struct ipcx_msg *m, int64_t deadline);

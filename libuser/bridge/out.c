@@ -239,8 +239,11 @@ static bool wait_a_moment(struct out *o)
 	const struct timespec moment = { .tv_nsec = MOMENT };
 	bool waits = o->in_a_row >= BUSY || o->gathered;
 
-	if (waits)
+	if (waits) {
+		pthread_mutex_unlock(&o->works);
 		nanosleep(&moment, NULL);
+		pthread_mutex_lock(&o->works);
+	}
 	if (o->in_a_row >= BUSY)
 		o->busy_until = now_ns() + BUSY_TIME;
 	o->in_a_row = 0;
@@ -254,8 +257,12 @@ static void wait_for_more(struct out *o)
 	struct pollfd p[2] = { { .fd = o->wake, .events = POLLIN },
 			       { .fd = fd, .events = POLLIN } };
 	uint64_t n;
+	int ms;
 
-	poll(p, 2, takes || o->used ? 50 : 100);
+	ms = takes || o->used ? 50 : 100;
+	pthread_mutex_unlock(&o->works);
+	poll(p, 2, ms);
+	pthread_mutex_lock(&o->works);
 	if (takes)
 		local_polled(&o->local);
 	if (p[0].revents && read(o->wake, &n, sizeof(n)) < 0)
@@ -305,6 +312,7 @@ void *out_run(void *lane)
 	struct out *o = l->out;
 	bool busy;
 
+	pthread_mutex_lock(&o->works);
 	while (!stopping(l->b) || !drained(o)) {
 		busy = slots_told(o);
 		slots_due(o);
@@ -332,5 +340,6 @@ void *out_run(void *lane)
 			wait_for_more(o);
 	}
 	finish(o);
+	pthread_mutex_unlock(&o->works);
 	return NULL;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What goes out: out.c takes messages, out_slot.c has those that are held until the engine has
- * stored them. All of it is of the lane's thread, but for what others note down.
+ * stored them. All of it is of the lane's thread, or of who has @works while that waits, but for
+ * what others note down.
  */
 #ifndef IPCX_BRIDGE_OUT_H
 #define IPCX_BRIDGE_OUT_H
@@ -68,8 +69,10 @@ struct out {
 	uint64_t link_count;
 	int64_t due_at; /* nothing is due before */
 	int wake;
-	pthread_mutex_t lock; /* guards noted */
+	pthread_mutex_t works; /* held by the lane's thread, but while it waits */
+	pthread_mutex_t lock; /* guards noted and woken */
 	struct events noted, work;
+	bool woken;
 };
 
 /* A slot that is free, or NULL; it is used from slot_hold() or slot_begin() on, which sends it. */

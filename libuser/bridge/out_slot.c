@@ -2,8 +2,9 @@
 /*
  * Messages that are held until the engine has stored them.
  *
- * The engine tells from a thread of its own, which only notes that down. What fails is sent again,
- * with the same id and later each time.
+ * The engine tells from threads of its own, which only note that down; but an answer is worked on
+ * there while the lane's thread waits. What fails is sent again, with the same id and later each
+ * time.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #define RETRY_FIRST (100 * NS_PER_MS)
 #define RETRY_LAST (5 * NS_PER_S)
 #define LINE_ROOM 2048 /* of the engine's payload, for the line and more */
+#define QUIET (UINT64_C(1) << 31) /* in a cookie: nobody waits for it to be stored */
 
 static bool append(struct events *all, const struct event *e)
 {
@@ -44,17 +46,33 @@ static void free_event(struct event *e)
 /* Without memory it is forgotten, and the message is sent again. */
 static void note(struct out *o, struct event *e)
 {
-	uint64_t one = 1;
-	bool first, good;
+	bool good;
 
 	pthread_mutex_lock(&o->lock);
-	first = !o->noted.n;
 	good = append(&o->noted, e);
 	pthread_mutex_unlock(&o->lock);
 	if (!good)
 		free_event(e);
-	else if (first && write(o->wake, &one, sizeof(one)) < 0)
+}
+
+/* For what was noted, once until it is looked at */
+static void wake(struct out *o)
+{
+	uint64_t one = 1;
+	bool first;
+
+	pthread_mutex_lock(&o->lock);
+	first = o->noted.n && !o->woken;
+	o->woken |= first;
+	pthread_mutex_unlock(&o->lock);
+	if (first && write(o->wake, &one, sizeof(one)) < 0)
 		return; /* it is awake enough */
+}
+
+/* May the lane's thread have stopped because so many are held? */
+static bool is_short(const struct out *o)
+{
+	return __atomic_load_n(&o->used, __ATOMIC_RELAXED) > o->l->r->in_flight / 2;
 }
 
 void out_stored(struct lane *l, uint64_t cookie, int err, const char *why)
@@ -64,11 +82,15 @@ void out_stored(struct lane *l, uint64_t cookie, int err, const char *why)
 	if (err)
 		e.why = strdup(why);
 	note(l->out, &e);
+	if (err || !(cookie & QUIET) || is_short(l->out))
+		wake(l->out);
 }
 
 void out_answered(struct lane *l, const struct parcel *p)
 {
+	struct out *o = l->out;
 	struct event e = { 0 };
+	bool wakes;
 
 	e.answer = malloc(sizeof(*p) + p->size);
 	if (!e.answer)
@@ -77,12 +99,24 @@ void out_answered(struct lane *l, const struct parcel *p)
 	if (p->size)
 		memcpy(e.answer + 1, p->data, p->size);
 	e.answer->data = e.answer + 1;
-	note(l->out, &e);
+	note(o, &e);
+	if (pthread_mutex_trylock(&o->works)) {
+		wake(o);
+		return;
+	}
+	wakes = is_short(o) || o->later || o->chunked || !local_replies_at_once(&o->local);
+	if (!wakes)
+		slots_told(o);
+	pthread_mutex_unlock(&o->works);
+	if (wakes)
+		wake(o);
 }
 
 static uint64_t cookie_of(const struct out *o, const struct slot *s, uint32_t chunk)
 {
-	return (uint64_t)(s - o->slot) << 48 | (uint64_t)s->gen << 32 | chunk;
+	bool quiet = s->p.call && s->p.len <= PACK_BYTES;
+
+	return (uint64_t)(s - o->slot) << 48 | (uint64_t)s->gen << 32 | (quiet ? QUIET : 0) | chunk;
 }
 
 static bool under_way(enum slot_state state)
@@ -94,7 +128,7 @@ static void account(struct out *o, struct slot *s, int add)
 {
 	if (add < 0)
 		o->free[o->used - 1] = s - o->slot;
-	o->used += add;
+	__atomic_store_n(&o->used, o->used + add, __ATOMIC_RELAXED);
 }
 
 static void set_state(struct out *o, struct slot *s, enum slot_state state)
@@ -394,7 +428,7 @@ static void answered(struct out *o, const struct parcel *p)
 static void do_event(struct out *o, const struct event *e)
 {
 	uint64_t nr = e->cookie >> 48;
-	uint32_t chunk = e->cookie;
+	uint32_t chunk = e->cookie & ~QUIET;
 	struct slot *s = &o->slot[nr < o->nslots ? nr : 0];
 
 	if (e->answer) {
@@ -422,6 +456,7 @@ bool slots_told(struct out *o)
 	pthread_mutex_lock(&o->lock);
 	told = o->noted;
 	o->noted = o->work;
+	o->woken = false;
 	pthread_mutex_unlock(&o->lock);
 	o->work = told;
 	for (size_t i = 0; i < told.n; i++) {
@@ -508,6 +543,7 @@ int out_new(struct lane *l)
 	o->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	o->l = l;
 	pthread_mutex_init(&o->lock, NULL);
+	pthread_mutex_init(&o->works, NULL);
 	if (!o->slot || !o->free || !o->body || o->wake < 0)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < o->nslots; i++)
