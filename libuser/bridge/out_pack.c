@@ -3,6 +3,7 @@
  * Packs that go out: what lies in the local queue at once has one id, one acknowledgment and one
  * entry of the engine. A pack is sent again as the very same one, or the engine would not know it.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "out.h"
@@ -16,6 +17,18 @@ static bool packs_fit(const struct out *o)
 static bool is_alike(const struct parcel *a, const struct parcel *b)
 {
 	return !strcmp(a->origin, b->origin) && !strcmp(a->host, b->host) && a->hops == b->hops;
+}
+
+/*
+ * Do packs end with it, of whatever number the first one is? So when all is sent again by a bridge
+ * that knows nothing of those before, most of it is in the same packs, which the engine knows.
+ */
+static bool is_last(const struct parcel *first, const struct parcel *p)
+{
+	const char *number = strrchr(p->id, ':') + 1;
+
+	return !strncmp(first->id, p->id, number - p->id) &&
+	       strtoull(number, NULL, 10) % PACK_MAX == PACK_MAX - 1;
 }
 
 void pack_gather(struct out *o, struct slot *s)
@@ -40,7 +53,7 @@ void pack_gather(struct out *o, struct slot *s)
 	o->gathered++;
 	o->in_a_row++;
 	o->gathered_bytes += bytes;
-	if (o->gathered == PACK_MAX)
+	if (o->gathered == PACK_MAX || is_last(&o->first->p, &s->p))
 		pack_end(o, true);
 }
 

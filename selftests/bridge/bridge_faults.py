@@ -280,11 +280,12 @@ def room_anew(dir):
         def pack():
             """That has too little room at b, and is late when it comes again. Return: what b returned before"""
             a.end()
-            for _ in range(16):
-                with out.loan(4, LONG) as m:
-                    m.data[:] = b"late"
-                    m.expires = time.monotonic_ns() + 3 * 10 ** 9
-                    out.commit(m)
+            with sender("aj") as one:  # one pack: its numbers begin anew
+                for _ in range(16):
+                    with one.loan(4, LONG) as m:
+                        m.data[:] = b"late"
+                        m.expires = time.monotonic_ns() + 3 * 10 ** 9
+                        one.commit(m)
             returned = b.rule("jobs")["returned"]
             a.again()
             wait(lambda: "full" in b.rule("jobs")["state_in"])
@@ -348,6 +349,66 @@ def taker_full(dir):
         got = set(drain(at_c, 56, timeout=8))
         assert len(got) >= 56 and len(got | set(drain(at_b, 4))) == 60, len(got)
     assert b.rule("jobs")["returned"] > 0
+
+
+class Mute:
+    """A way to a server, that brings nothing back while it is mute but that the server lives"""
+
+    def __init__(self, server):
+        self.server, self.http, self.mute = server, server.http, False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            here = self.listener.accept()[0]
+            there = socket.create_connection(("127.0.0.1", self.server.port))
+            threading.Thread(target=self.carry, args=(here, there, False), daemon=True).start()
+            threading.Thread(target=self.carry, args=(there, here, True), daemon=True).start()
+
+    def carry(self, source, to, back):
+        try:
+            while data := source.recv(65536):
+                if not (back and self.mute):
+                    to.sendall(data)
+                elif b"PONG" in data:
+                    to.sendall(b"PONG\r\n")
+        except OSError:
+            pass
+        to.close()
+
+
+@test
+def same_packs(dir):
+    """What a bridge that is killed has not heard of is in the same packs again: the server knows them."""
+    s = Server(dir + "/s")
+    way = Mute(s)
+    with sender("aj", 128) as out, receiver("bj", 128) as q:
+        a = Bridge(dir, "a", way, "queue jobs work out local shm:aj")
+        w = Bridge(dir, "w", s, "queue other work in local shm:wj")
+
+        def stored():
+            return w.status().get("server", {}).get("messages", 0)
+        way.mute = True
+        for i in range(5):
+            out.send(b"%d" % i, LONG)
+            wait(lambda i=i: stored() == i + 1)
+        a.child.send_signal(signal.SIGSTOP)
+        os.waitpid(a.child.pid, os.WUNTRACED)
+        for i in range(5, 64):
+            out.send(b"%d" % i, LONG)
+        a.child.send_signal(signal.SIGCONT)
+        wait(lambda: stored() >= 9)
+        time.sleep(0.3)  # for what there is more
+        a.end(signal.SIGKILL)
+        way.mute = False
+        a.again()
+        wait(lambda: a.rule("jobs")["out"] == 64)
+        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj")
+        assert sorted(map(int, drain(q, 64))) == list(range(64))
+        wait(lambda: b.rule("jobs")["in"] == 64)
+    assert b.rule("jobs")["copies"] <= 16, b.rule("jobs")
 
 
 def another(dir, source, *options, without="none"):
