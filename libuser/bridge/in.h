@@ -29,7 +29,7 @@ void in_settle(struct in *in, struct delivery *d, enum settle how, int64_t delay
 int64_t in_delay_of_return(void);
 void in_drop(struct in *in, struct delivery *d, enum reason why); /* for good, and counted */
 
-/* The lane learns why a message could not be put into the queue: it says so, or opens that again. */
+/* Why a message could not be put into the queue: the lane says so, or opens that again. */
 void in_tell_failed(struct in *in, int err);
 
 /* Why a message of @age could not be put into the queue: what becomes of it */

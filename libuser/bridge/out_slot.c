@@ -441,7 +441,7 @@ static void do_event(struct out *o, const struct event *e)
 	if (chunk > s->p.chunks || (chunk == s->p.chunks && !s->head_sent) ||
 	    (chunk < s->p.chunks && s->head_sent))
 		return;
-	if (e->err == -EEXIST && s->tries)
+	if (e->err == -EEXIST && (s->tries || s->pack))
 		known_there(o, s);
 	else if (e->err && e->err != -EEXIST)
 		refused(o, s, e);
