@@ -260,8 +260,9 @@ def pack_back(dir):
         b = Bridge(dir, "b", s, f"user b {dir}/password", "queue jobs work in local shm:bj")
         one_by_one(out, 8, b)
         a.end()
-        for i in range(16):
-            out.send(b"%d" % i, LONG)
+        with sender("aj") as one:  # its numbers begin anew
+            for i in range(16):
+                one.send(b"%d" % i, LONG)
         a.again()  # a pack, for half of which there is room
         wait(lambda: a.rule("jobs")["out"] == 16 and b.rule("jobs")["returned"])
         Bridge(dir, "c", s, f"user all {dir}/password", "queue jobs work in local shm:cj")
