@@ -61,8 +61,8 @@ static inline bool ipcx_cell_is_wide(size_t len)
 }
 
 /*
- * Of a payload so many bytes are asked for at once: a cache that is asked for more lines than it can
- * wait for gets them one by one.
+ * Of a payload so many bytes are asked for at once: a cache that is asked for more lines than it
+ * can wait for gets them one by one.
  */
 #define IPCX_ASKED_MAX 1024
 

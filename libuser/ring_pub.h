@@ -282,8 +282,8 @@ static inline void ipcx_pub_number(struct ipcx_ring_pub *p, struct ipcx_cell *ce
 /*
  * Stores wait for each other, and the lines that they are for come one by one unless they were
  * asked for some messages before. Of a cell either all that is to be written is asked for or
- * nothing: one line without the other takes longer than none. Where nothing is as usual, it does not
- * matter.
+ * nothing: one line without the other takes longer than none. Where nothing is as usual, it does
+ * not matter.
  */
 #define IPCX_CELLS_OWNED 8
 #define IPCX_CELLS_OWNED_WIDE 4

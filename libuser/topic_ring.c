@@ -125,9 +125,9 @@ static bool unmap_own_payloads(struct ipcx_topic *t)
 /*
  * Applications see a topic's messages where they can write nothing. But of what could be written
  * some processors' caches get a line for themselves when it is read, and the publisher then gets it
- * back in a fraction of the time. So the library reads @cells through a map of its own, and asks for
- * what is to be read of @payload there, where there may be one: the kernel lets nobody write there.
- * What is not needed makes room for what is.
+ * back in a fraction of the time. So the library reads @cells through a map of its own, and asks
+ * for what is to be read of @payload there, where there may be one: the kernel lets nobody write
+ * there. What is not needed makes room for what is.
  */
 static int map_reader(struct ipcx_topic *t, unsigned int ring, struct ipcx_ring **cells,
 		      const char **payload)

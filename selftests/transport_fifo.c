@@ -283,8 +283,8 @@ static ssize_t read_meta(const char *dir, char buf[64])
 /* Who may not create a queue in the place of a dead one leaves all as it was. */
 TEST_F(fifo, refused)
 {
+	IPCX_QUEUE_OPTS(opts, .mode = 0640);
 	bool whole = variant->msg_max == FRAME;
-	IPCX_QUEUE_OPTS(opts, .msg_max = whole ? FRAME + 1 : FRAME, .mode = 0640);
 	unsigned int flags = BOTH | IPCX_CREATE | IPCX_EPHEMERAL;
 	char before[64], after[64];
 	struct ipcx_queue *q;
@@ -292,6 +292,7 @@ TEST_F(fifo, refused)
 	pid_t pid;
 	int fd;
 
+	opts.msg_max = whole ? FRAME + 1 : FRAME;
 	ipcx_queue_close(self->q);
 	self->q = NULL;
 	pid = CHILD(IPCX_CREATE | IPCX_EPHEMERAL | BOTH, kill(getpid(), SIGKILL));
