@@ -185,14 +185,22 @@ int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages,
 	return err ?: grow(a, sp, npages, gfp);
 }
 
+/* Are @npages at most a quarter of what is free, and of what could be without swapping? */
+static bool machine_spares(u32 npages)
+{
+	u64 n = min_t(u64, si_mem_available(), global_zone_page_state(NR_FREE_PAGES));
+
+	return npages <= n / 4;
+}
+
 /**
  * ipcx_slot_grow_spare() - give a slot pages that may never be used
  * @a: its arena
  * @sp: a BUSY slot without pages
  * @npages: how many it shall have
  *
- * As by ipcx_slot_grow(), without waiting for memory, and only while a quarter is left of what the
- * arena, the user and the cgroup may have.
+ * As by ipcx_slot_grow(), of free memory alone, and only while a quarter is left of what the arena
+ * and the user may have, about that of what the cgroup may, and three quarters of what is free.
  *
  * Return: likewise.
  */
@@ -200,10 +208,10 @@ int ipcx_slot_grow_spare(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 n
 {
 	int err;
 
-	if (!ipcx_memcg_spares(a->memcg, npages))
+	if (!ipcx_memcg_spares(a->memcg, npages) || !machine_spares(npages))
 		return -ENOMEM;
 	err = count_pages(a, npages, true);
-	return err ?: grow(a, sp, npages, IPCX_GFP_NOWAIT);
+	return err ?: grow(a, sp, npages, IPCX_GFP_SPARE);
 }
 
 /**

@@ -19,12 +19,13 @@
 #include <linux/xarray.h>
 
 /*
- * Pages of messages: an error is better than the OOM killer. WAIT ends when the
- * caller is killed, SHORT tries less hard.
+ * Pages of messages: an error is better than the OOM killer. All but SHORT, which tries less
+ * hard, end when the caller is killed. SPARE takes what is free and wakes nobody to free more.
  */
 #define IPCX_GFP_WAIT	(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 #define IPCX_GFP_SHORT	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
 #define IPCX_GFP_NOWAIT	(GFP_NOWAIT | __GFP_NOWARN)
+#define IPCX_GFP_SPARE	(__GFP_NOMEMALLOC | __GFP_NOWARN)
 
 struct ipcx_user;
 

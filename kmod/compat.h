@@ -27,7 +27,7 @@ static inline int ipcx_page_mapcount(struct page *page)
 #endif
 }
 
-/* If @memcg gets @npages, is a quarter left of what it and each above it may have? */
+/* If @memcg gets @npages, is about a quarter left of what it and each above it may have? */
 static inline bool ipcx_memcg_spares(struct mem_cgroup *memcg, unsigned long npages)
 {
 #ifdef CONFIG_MEMCG

@@ -266,10 +266,7 @@ static __always_inline bool spare_find(struct ipcx_endpoint *ep, u32 npages, str
 	}
 	slot = ipcx_slots_fit_spare(&q->slots, &ep->party, npages);
 	if (!slot || slot->pg.safe < npages)
-		return spare_allowed(q, free, ipcx_queue_used(q) + npages) &&
-		       (npages <= SPARE_PAGES_MAX ||
-			ipcx_party_missed(&q->slots, &ep->party, npages));
-	ep->party.missed = 0;
+		return spare_allowed(q, free, ipcx_queue_used(q) + npages);
 	if (!spare_allowed(q, free, ipcx_queue_used(q) + slot->pg.npages)) {
 		ipcx_party_push(&ep->party, ipcx_slot_index(&q->slots, slot));
 		return false;
@@ -280,9 +277,38 @@ static __always_inline bool spare_find(struct ipcx_endpoint *ep, u32 npages, str
 }
 
 /*
+ * Under the lock: @party has sent a message of @npages, and no slot of its own is there for
+ * another. Return: whether this was so often enough in a row, for messages that need half as many
+ * at least, for one to be got ready. Never while a free slot fits that another wrote last: that is
+ * memory enough, although loans prefer slots of @party's own and may leave that one alone. Each
+ * time it takes twice as long, so that in the end pages cost nothing.
+ */
+static bool spare_missed(const struct ipcx_slots *s, struct ipcx_party *party, u32 npages)
+{
+	if (ipcx_slots_fit(s, npages)) {
+		party->missed = 0;
+		return false;
+	}
+	if (!party->missed || npages / 2 > party->missed_pages) {
+		party->missed = 0;
+		party->missed_pages = npages;
+	} else if (npages < party->missed_pages) {
+		party->missed_pages = npages;
+	}
+	if (++party->missed < party->patience)
+		return false;
+	party->missed = 0;
+	party->patience *= 2;
+	return true;
+}
+
+/*
  * Gets a slot without pages ready for the next message, see spare_find(). There is no
  * window to take it from, and no memory is waited for, so that a commit does not block.
  * A failure is no matter: then there is no spare.
+ *
+ * A long one takes the time to zero its pages. If it fails it gives them all back, and waits for
+ * who is about to look: a tap that saw the message before in this slot may copy still.
  */
 static noinline void spare_make(struct ipcx_endpoint *ep, u32 npages, struct ipcx_desc *d)
 {
@@ -312,7 +338,8 @@ static noinline void spare_make(struct ipcx_endpoint *ep, u32 npages, struct ipc
 	spin_unlock(&q->lock);
 	if (keep)
 		return;
-	ipcx_slot_trim(&q->arena, &slot->pg, ipcx_slot_index(&q->slots, slot), 0);
+	if (npages > SPARE_PAGES_MAX)
+		ipcx_slot_trim(&q->arena, &slot->pg, ipcx_slot_index(&q->slots, slot), 0);
 	ipcx_slot_release(q, slot);
 }
 
@@ -351,6 +378,10 @@ static __always_inline u32 commit_some(struct ipcx_endpoint *ep, struct ipcx_mes
 	if (i && !list_empty(&q->takers))
 		taker = ipcx_queue_serve(q);
 	loan = loan && i && spare_find(ep, npages, &m->d);
+	if (!loan || npages <= SPARE_PAGES_MAX)
+		ep->party.missed = 0;
+	else if (waiter || !spare_missed(&q->slots, &ep->party, npages))
+		loan = false; /* who waits for an answer has no time for it */
 	spin_unlock(&q->lock);
 	if (unlikely(!i))
 		return 0;

@@ -38,7 +38,8 @@ enum ipcx_slot_state {
  *	the oldest falls out. Hints: each may have changed since
  * @top: entries ever pushed on @spare less those popped
  * @spares: how many of them are still there
- * @missed: long messages since its commits last found a slot to bring along
+ * @missed: commits in a row, the last one too, that found no slot for a long message to bring along
+ * @missed_pages: the fewest that one of those needed, if there are any
  * @patience: so many of them, and one is got ready
  */
 struct ipcx_party {
@@ -56,6 +57,7 @@ struct ipcx_party {
 	u32 top;
 	u32 spares;
 	u64 missed;
+	u32 missed_pages;
 	u64 patience;
 };
 

@@ -40,6 +40,7 @@ static inline void ipcx_party_init(struct ipcx_party *party)
 	party->top = 0;
 	party->spares = 0;
 	party->missed = 0;
+	party->missed_pages = 0;
 	party->patience = IPCX_PATIENCE;
 }
 
@@ -162,16 +163,11 @@ static inline struct ipcx_slot *ipcx_slots_fit_spare(struct ipcx_slots *s, struc
 	return NULL;
 }
 
-/*
- * The best fit in any bin: first one with enough pages but not far too many;
- * else the largest that is too small, for it needs the fewest new pages; else
- * the smallest that is far too large.
- */
-static inline struct ipcx_slot *ipcx_slots_fit_any(struct ipcx_slots *s, u32 npages)
+/* A FREE slot that fits, whoever wrote it last, of the few that are looked at, or NULL. */
+static inline struct ipcx_slot *ipcx_slots_fit(const struct ipcx_slots *s, u32 npages)
 {
 	struct ipcx_slot *slot;
 	u32 b, want = fls(npages);
-	u32 below, above;
 
 	for (b = want; b < IPCX_BINS && b <= want + 1; b++) {
 		int looked = 0;
@@ -183,7 +179,22 @@ static inline struct ipcx_slot *ipcx_slots_fit_any(struct ipcx_slots *s, u32 npa
 				break;
 		}
 	}
-	below = s->bins & ((2U << want) - 1);
+	return NULL;
+}
+
+/*
+ * The best fit in any bin: first one with enough pages but not far too many;
+ * else the largest that is too small, for it needs the fewest new pages; else
+ * the smallest that is far too large.
+ */
+static inline struct ipcx_slot *ipcx_slots_fit_any(struct ipcx_slots *s, u32 npages)
+{
+	struct ipcx_slot *slot = ipcx_slots_fit(s, npages);
+	u32 b, below, above;
+
+	if (slot)
+		return slot;
+	below = s->bins & ((2U << fls(npages)) - 1);
 	above = s->bins & ~below;
 	if (below)
 		b = fls(below) - 1;
@@ -230,21 +241,6 @@ static inline struct ipcx_slot *ipcx_slots_grab_pages(struct ipcx_slots *s)
 	slot = hlist_entry(s->bin[b - 1].first, struct ipcx_slot, node);
 	ipcx_slot_grab(s, slot, NULL);
 	return slot;
-}
-
-/*
- * @party has sent a message of @npages, and no slot of its own is there for another. Return:
- * whether this was so often enough for one to be got ready. Where a free slot has the pages one
- * more would save nothing. Each time it takes twice as long, so that in the end pages cost nothing.
- */
-static inline bool ipcx_party_missed(const struct ipcx_slots *s, struct ipcx_party *party,
-				     u32 npages)
-{
-	if (s->bins >> fls(npages) || ++party->missed < party->patience)
-		return false;
-	party->missed = 0;
-	party->patience *= 2;
-	return true;
 }
 
 /* FREE -> BUSY: a slot without pages for @party, which may have one, or NULL. */

@@ -4,6 +4,7 @@
  * taken still. And what CALL does besides: release an answer, bring a loan.
  */
 #include "call_util.h"
+#include "pass_util.h"
 
 #include "../kselftest_harness.h"
 
@@ -412,6 +413,21 @@ TEST_F(fault, no_loan)
 	ASSERT_EQ(0, serve(self, variant->is_long));
 	ASSERT_EQ(0, side_call(c, &self->ask, &self->answer, 0, IPCX_CALL_WAIT));
 	ASSERT_TRUE(is_whole(self, variant->is_long));
+}
+
+/* With a deadline it gets no long slot ready, however often there was none. */
+TEST(no_long_loan)
+{
+	struct side s = { .e.o = { .depth = 64, .msg_max = PASS_LEN } };
+	struct ipcx_desc ask, answer;
+
+	ASSERT_EQ(0, side_open(&s, NULL, CREATE | SENDRECV));
+	for (int i = 0; i < PASS_MISSED + 1; i++) {
+		ASSERT_EQ(1, side_loan(&s, &ask, PASS_LEN, IPCX_LOAN_REQUEST));
+		ASSERT_EQ(-EAGAIN, side_call(&s, &ask, &answer, 0, IPCX_CALL_LOAN));
+		ASSERT_EQ(IPCX_SLOT_NONE, ask.slot);
+	}
+	end_close(&s.e);
 }
 
 static void *poll_main(void *arg)

@@ -163,6 +163,17 @@ TEST_F(memcg, spare)
 	EXPECT_EQ(0, in_group("a", pass_without_room));
 }
 
+/* Nor is the limit of a group above. */
+TEST_F(memcg, spare_below)
+{
+	ASSERT_EQ(0, group_write("a", "cgroup.subtree_control", "+memory"));
+	ASSERT_EQ(0, group_make("a/in"));
+	EXPECT_EQ(0, group_write("a/in", "memory.max", "max"));
+	EXPECT_EQ(0, in_group("a/in", pass_with_room));
+	EXPECT_EQ(0, in_group("a/in", pass_without_room));
+	EXPECT_EQ(0, group_remove("a/in"));
+}
+
 static int create(void)
 {
 	struct end e = { .o = { .depth = 64, .msg_max = MIB } };

@@ -115,6 +115,106 @@ TEST(long_messages_one_by_one)
 	end_close(&e);
 }
 
+static int pass_short(struct passer *p)
+{
+	struct ipcx_desc d;
+
+	if (raw_loan(p->fd, &d, 8, 0) != 1 ||
+	    raw_done(p->fd, IPCX_IOC_QUEUE_COMMIT, &d, IPCX_COMMIT_LOAN) != 1)
+		return -1;
+	if (d.slot != IPCX_SLOT_NONE && raw_cancel(p->fd, &d) != 1)
+		return -1;
+	return raw_take(p->fd, &d, 0) == 1 ? raw_release(p->fd, &d) : -1;
+}
+
+static int pass_inline(struct passer *p)
+{
+	struct ipcx_desc d;
+	char place[8 * IPCX_INLINE_MAX] = {};
+	struct ipcx_queue_commit c = {
+		.size = sizeof(c),
+		.flags = IPCX_COMMIT_LOAN,
+		.descs = (uintptr_t)&d,
+		.count = 1,
+		.desc_size = sizeof(d),
+		.inline_data = (uintptr_t)place,
+	};
+
+	if (raw_loan_kind(p->fd, &d, 8, 0, IPCX_LOAN_INLINE) != 1)
+		return -1;
+	d.flags = IPCX_MSG_INLINE;
+	if (xioctl(p->fd, IPCX_IOC_QUEUE_COMMIT, &c) != 1 || raw_cancel(p->fd, &d) != 1)
+		return -1;
+	return raw_take(p->fd, &d, 0) == 1 ? raw_release(p->fd, &d) : -1;
+}
+
+/* It does not ask for the next loan. */
+static int pass_no_loan(struct passer *p)
+{
+	struct ipcx_desc d;
+
+	if (raw_loan(p->fd, &d, p->len, 0) != 1 || raw_commit(p->fd, &d) != 1)
+		return -1;
+	return raw_take(p->fd, &d, 0) == 1 ? raw_release(p->fd, &d) : -1;
+}
+
+/* Only messages in a row count. */
+TEST(long_messages_with_others_between)
+{
+	int (*between[])(struct passer *) = { pass_short, pass_inline, pass_no_loan };
+	struct end e = { .o = { .depth = 16, .msg_max = PASS_LEN } };
+	struct passer p;
+
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+		p = passer_of(e.fd, PASS_LEN, 1);
+		EXPECT_EQ(PASS_MISSED - 1, pass_on(&p, PASS_MISSED - 1));
+		ASSERT_EQ(1, between[i](&p));
+		EXPECT_EQ(PASS_MISSED, pass_on(&p, PASS_MISSED));
+		EXPECT_EQ(0, pass_on(&p, 20));
+		end_close(&e);
+	}
+}
+
+/* Nor do short ones count for one that is far longer. */
+TEST(long_messages_of_mixed_lengths)
+{
+	struct end e = { .o = { .depth = 8, .msg_max = 3 * PASS_LEN } };
+	struct passer p;
+
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	p = passer_of(e.fd, PASS_LEN, 1);
+	EXPECT_EQ(PASS_MISSED - 1, pass_on(&p, PASS_MISSED - 1));
+	p.len = 3 * PASS_LEN;
+	EXPECT_EQ(PASS_MISSED, pass_on(&p, PASS_MISSED));
+	EXPECT_EQ(0, pass_on(&p, 20));
+	end_close(&e);
+	/* they do for one that is a little longer */
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	p = passer_of(e.fd, PASS_LEN, 1);
+	EXPECT_EQ(PASS_MISSED - 1, pass_on(&p, PASS_MISSED - 1));
+	p.len = PASS_LEN + 4096;
+	EXPECT_EQ(1, pass_on(&p, 1));
+	EXPECT_NE(IPCX_SLOT_NONE, p.loan.slot);
+	end_close(&e);
+}
+
+/* A free slot that is far too long for them is as none. */
+TEST(long_messages_beside_a_huge_slot)
+{
+	struct end e = { .o = { .depth = 8, .msg_max = 8 * PASS_LEN } };
+	struct ipcx_desc d;
+	struct passer p;
+
+	ASSERT_EQ(0, end_open(&e, NULL, CREATE | SENDRECV));
+	p = passer_of(e.fd, PASS_LEN, 1);
+	ASSERT_EQ(1, raw_loan(e.fd, &d, 8 * PASS_LEN, 0));
+	ASSERT_EQ(1, raw_cancel(e.fd, &d));
+	EXPECT_EQ(PASS_MISSED, pass_on(&p, 200));
+	EXPECT_EQ(3 + 8, passers_slots(&p));
+	end_close(&e);
+}
+
 /* But not where that would leave less than a quarter of the pages, or than one message needs. */
 TEST(long_messages_in_little_room)
 {
