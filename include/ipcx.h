@@ -360,8 +360,9 @@ int ipcx_queue_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, int64_
  * -EACCES      not the kernel: the mode does not let you, or no answer could come
  * -EAGAIN      not the kernel: full again, and the loan's deadline was IPCX_NOWAIT
  * -EIDRM       the queue was removed; the loan is still yours to cancel
+ * -EINTR       not the kernel: full again, and a signal came while waiting
  * -EINVAL      prio is larger than 31, or expires negative
- * -EMSGSIZE    len is larger than what was loaned
+ * -EMSGSIZE    len is larger than what was loaned, or over a fifo than msg_max is by now
  * -ENOMEM      sealed: the slot is pinned (io_uring, vmsplice) and there is no memory
  *              for a copy; the loan is still yours
  * -ENOBUFS     IPCX_REQUEST: no slot can be kept for the reply

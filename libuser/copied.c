@@ -13,7 +13,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -99,7 +98,7 @@ int ipcx_copied_open(struct ipcx_queue **q, const char *rest, unsigned int flags
 		return r;
 	for (int i = 0; i < OPEN_TRIES; i++) {
 		r = open_once(q, rest, flags, opts, mech);
-		if (r != -ESTALE)
+		if (r != -IPCX_ANEW)
 			return r;
 	}
 	return ipcx_fail_text(EBUSY, "others take the queue away and make it anew all the time; "
@@ -156,31 +155,17 @@ void ipcx_copied_close(struct ipcx_queue *q)
 	free(c);
 }
 
-/*
- * Under receiving: somebody wants to poll, see @set. Where that is not possible now he must look
- * again and again, until it is when one looks.
- */
-static void poll_set(struct ipcx_copied *c)
-{
-	struct epoll_event ev = { .events = EPOLLIN };
-	bool can = (!c->mech->polled || c->mech->polled(c)) &&
-		   (!epoll_ctl(c->base.fd, EPOLL_CTL_ADD, c->set, &ev) || errno == EEXIST);
-
-	ipcx_copied_unpolled(c, !can);
-	if (can)
-		__atomic_store_n(&c->polled, true, __ATOMIC_RELEASE);
-}
-
 void ipcx_copied_polled(struct ipcx_queue *q)
 {
 	struct ipcx_copied *c = copied(q);
 
 	/* who receives a long message does not keep him, but the first time */
-	if (c->set < 0 || __atomic_load_n(&c->polled, __ATOMIC_ACQUIRE))
+	if (c->set < 0 ||
+	    (__atomic_load_n(&c->polled, __ATOMIC_ACQUIRE) && !ipcx_copied_is_unpolled(c)))
 		return;
 	ipcx_lock(&c->receiving);
-	if (!c->polled)
-		poll_set(c);
+	if (!c->polled || ipcx_copied_is_unpolled(c))
+		ipcx_copied_poll_all(c);
 	ipcx_unlock(&c->receiving);
 }
 
@@ -251,7 +236,7 @@ int ipcx_copied_loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsig
 	struct ipcx_copied *c = copied(q);
 	int room, r = check(q, IPCX_SEND, deadline);
 
-	if (!r && len > q->attr.msg_max)
+	if (!r && len > ipcx_copied_msg_max(c))
 		r = -EMSGSIZE;
 	room = r ? r : wait_for_room(c, deadline);
 	if (room < 0)
@@ -318,7 +303,7 @@ int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadl
 		fd = c->mech->fd(c, IPCX_WAY_SEND, &events);
 		do {
 			r = ipcx_copied_wait_soon(&c->to_send, fd, events, -1, deadline);
-		} while (r == -EINTR); /* a commit is done or not */
+		} while (r == -EINTR && call); /* which goes on only when it was sent */
 		if (r)
 			return r;
 	}
@@ -460,8 +445,8 @@ static int take_one(struct ipcx_copied *c, size_t len_max, struct ipcx_msg *m)
 	int r;
 
 	ipcx_lock(&c->receiving);
-	if (ipcx_unlikely(c->unpolled))
-		poll_set(c);
+	if (ipcx_unlikely(ipcx_copied_is_unpolled(c)))
+		ipcx_copied_poll_all(c);
 	r = get_first(c, true, len_max, &b);
 	if (!r && b->head.len > len_max) {
 		put_ready(c, b);
@@ -480,8 +465,8 @@ static int wait_for_message(struct ipcx_copied *c, int64_t deadline)
 {
 	int r;
 
-	/* that an event is readable tells nothing, see poll_set() */
-	if (__atomic_load_n(&c->unpolled, __ATOMIC_RELAXED))
+	/* that an event is readable tells nothing, see ipcx_copied_poll_all() */
+	if (ipcx_copied_is_unpolled(c))
 		return ipcx_copied_wait(-1, POLLIN, -1, deadline);
 	__atomic_add_fetch(&c->waiting, 1, __ATOMIC_SEQ_CST);
 	r = ipcx_copied_wait_soon(&c->to_receive, c->set, POLLIN,
@@ -562,8 +547,8 @@ int ipcx_copied_peek(struct ipcx_queue *q, struct ipcx_msg *m)
 	if (r)
 		return r;
 	ipcx_lock(&c->receiving);
-	if (ipcx_unlikely(c->unpolled))
-		poll_set(c);
+	if (ipcx_unlikely(ipcx_copied_is_unpolled(c)))
+		ipcx_copied_poll_all(c);
 	r = get_first(c, false, SIZE_MAX, &b);
 	if (!r) {
 		ipcx_copied_fill(c, m, b);

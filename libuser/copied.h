@@ -28,10 +28,13 @@ static inline uint64_t ipcx_copied_ticks(void)
 
 /*
  * For how long, in ticks, it is believed that there is room and somebody receives, where that was
- * seen: a loan does not ask each time. To send tells it, so at worst a commit waits or fails that
- * need not have.
+ * seen: a loan does not ask each time. To send tells it, so at worst the commit waits, or fails,
+ * instead of the loan, also where nobody else sends. Over mq it is longer while messages flow.
  */
 #define IPCX_BELIEVED_TICKS 100000
+
+/* Instead of an errno: others have made the queue anew while it was opened, which begins again */
+#define IPCX_ANEW 4096
 
 /* Statistics, from any thread */
 #define IPCX_COUNT(word, n) \
@@ -116,8 +119,8 @@ struct ipcx_copied {
  * struct ipcx_mech - a mechanism that carries messages
  * @size: of its handle
  * @open: fill base.fd, base.attr and base.name, and what is its own; explains its failures, but
- *	-ESTALE: others have made the queue anew while it was opened, which has to begin again. Who
- *	makes an ephemeral queue has that in attr.flags, and takes its name away when it closes
+ *	-IPCX_ANEW. Who makes an ephemeral queue has that in attr.flags, and takes its name away
+ *	when it closes
  * @close: close what is open; with @forked in a child, where nothing is unlinked. May be called
  *	when open failed, and twice
  * @room: how many messages could be sent now, INT_MAX if that cannot be told; or an errno. It may
@@ -178,6 +181,7 @@ int ipcx_copied_stat(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 int ipcx_copied_check_name(const char *name, size_t max);
 int ipcx_copied_poll_set(struct ipcx_copied *c);
 void ipcx_copied_unpolled(struct ipcx_copied *c, bool unpolled);
+void ipcx_copied_poll_all(struct ipcx_copied *c);
 int64_t ipcx_copied_now(void);
 int ipcx_copied_wait(int fd, short events, int fd2, int64_t deadline);
 int ipcx_copied_wait_soon(struct ipcx_patience *p, int fd, short events, int fd2, int64_t deadline);
@@ -190,6 +194,17 @@ bool ipcx_copied_signal(int event, bool on);
 static inline int ipcx_copied_loans(const struct ipcx_copied *c)
 {
 	return __atomic_load_n(&c->loans, __ATOMIC_RELAXED);
+}
+
+static inline bool ipcx_copied_is_unpolled(const struct ipcx_copied *c)
+{
+	return __atomic_load_n(&c->unpolled, __ATOMIC_RELAXED);
+}
+
+/* It may become less while a thread sends, see fifo.c. */
+static inline uint64_t ipcx_copied_msg_max(const struct ipcx_copied *c)
+{
+	return __atomic_load_n(&c->base.attr.msg_max, __ATOMIC_RELAXED);
 }
 
 /* Any thread. Return: whether a loan need not look. */

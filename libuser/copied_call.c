@@ -369,6 +369,9 @@ int ipcx_copied_answer(struct ipcx_queue *q, struct ipcx_msg *m, int64_t deadlin
 		return -EPERM;
 	if (deadline < 0)
 		return -EINVAL;
+	/* who polls, and only asks for answers, need not look all the time once there is room */
+	if (ipcx_unlikely(ipcx_copied_is_unpolled(c)))
+		ipcx_copied_polled(q);
 	__atomic_add_fetch(&c->answerers, 1, __ATOMIC_SEQ_CST);
 	r = wait_for_answer(c, 0, deadline, &b);
 	__atomic_sub_fetch(&c->answerers, 1, __ATOMIC_SEQ_CST);
@@ -421,7 +424,7 @@ int ipcx_copied_loan_reply(struct ipcx_queue *q, const struct ipcx_msg *request,
 	b = ipcx_copied_find(c, request, IPCX_HELD_LEASE);
 	if (!b || b->head.kind != IPCX_FRAME_REQUEST)
 		return -EPERM;
-	if (len > q->attr.msg_max)
+	if (len > ipcx_copied_msg_max(c))
 		return -EMSGSIZE;
 	b = ipcx_buffer_alloc(len);
 	if (!b)
@@ -442,7 +445,7 @@ static int reply_buffer(struct ipcx_copied *c, struct ipcx_msg *reply, struct ip
 		if (reply->len > (*b)->room)
 			return -EMSGSIZE;
 	} else {
-		if (reply->len > c->base.attr.msg_max)
+		if (reply->len > ipcx_copied_msg_max(c))
 			return -EMSGSIZE;
 		*b = ipcx_buffer_alloc(reply->len);
 		if (!*b)

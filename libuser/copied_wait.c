@@ -181,3 +181,22 @@ void ipcx_copied_unpolled(struct ipcx_copied *c, bool unpolled)
 	__atomic_store_n(&c->unpolled, unpolled, __ATOMIC_RELAXED);
 	ipcx_unlock(&c->lock);
 }
+
+/*
+ * Under receiving: somebody wants to poll, see @set. Where that is not possible now he must look
+ * again and again, until it is when one looks.
+ */
+void ipcx_copied_poll_all(struct ipcx_copied *c)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	bool can = (!c->mech->polled || c->mech->polled(c)) &&
+		   (!epoll_ctl(c->base.fd, EPOLL_CTL_ADD, c->set, &ev) || errno == EEXIST);
+
+	ipcx_copied_unpolled(c, !can);
+	if (!can)
+		return;
+	__atomic_store_n(&c->polled, true, __ATOMIC_RELEASE);
+	/* what found no room since the first look may not have known that somebody polls */
+	if (c->mech->polled && !c->mech->polled(c))
+		ipcx_copied_unpolled(c, true);
+}

@@ -19,6 +19,12 @@ static const char *name_of(const struct ipcx_queue *q, char buf[IPCX_QUOTED_MAX]
 	return buf;
 }
 
+/* Another thread may learn that it is less. */
+static unsigned long long msg_max(const struct ipcx_queue *q)
+{
+	return __atomic_load_n(&q->attr.msg_max, __ATOMIC_RELAXED);
+}
+
 static int explain_loan(const struct ipcx_queue *q, const char *name, int err, size_t len)
 {
 	switch (err) {
@@ -37,7 +43,7 @@ static int explain_loan(const struct ipcx_queue *q, const char *name, int err, s
 		return ipcx_fail(err,
 				 "queue %s: message of %zu bytes is longer than msg_max %llu; "
 				 "create the queue with a larger msg_max",
-				 name, len, (unsigned long long)q->attr.msg_max);
+				 name, len, msg_max(q));
 	case ENOMEM:
 		return ipcx_fail(err,
 				 "queue %s: no memory for a message of %zu bytes; the "
@@ -51,7 +57,7 @@ static int explain_loan(const struct ipcx_queue *q, const char *name, int err, s
 	}
 }
 
-static int explain_commit(const char *name, int err)
+static int explain_commit(const struct ipcx_queue *q, const char *name, int err)
 {
 	switch (err) {
 	case EACCES:
@@ -67,9 +73,9 @@ static int explain_commit(const char *name, int err)
 				 name);
 	case EMSGSIZE:
 		return ipcx_fail(err,
-				 "queue %s: a message is longer than the slot loaned for it; "
-				 "loan the length that is needed",
-				 name);
+				 "queue %s: a message is longer than the slot loaned for it, or "
+				 "than msg_max, %llu; loan the length that is needed, or send several",
+				 name, msg_max(q));
 	case ENOBUFS:
 		return ipcx_fail(err,
 				 "queue %s: no slot can be kept for the reply to one more request; "
@@ -126,7 +132,7 @@ static int explain_take(const struct ipcx_queue *q, const char *name, int err, s
 	}
 }
 
-static int explain_call(const char *name, int err)
+static int explain_call(const struct ipcx_queue *q, const char *name, int err)
 {
 	switch (err) {
 	case ECANCELED:
@@ -158,7 +164,7 @@ static int explain_call(const char *name, int err)
 				 "slot on loan to this handle",
 				 name);
 	default:
-		return explain_commit(name, err);
+		return explain_commit(q, name, err);
 	}
 }
 
@@ -263,9 +269,9 @@ static __attribute__((cold, noinline)) int explain_rare(const struct ipcx_queue 
 	else if (op == IPCX_OP_TAKE)
 		r = explain_take(q, name, err, len);
 	else if (op == IPCX_OP_COMMIT)
-		r = explain_commit(name, err);
+		r = explain_commit(q, name, err);
 	else if (op == IPCX_OP_CALL)
-		r = explain_call(name, err);
+		r = explain_call(q, name, err);
 	else if (op == IPCX_OP_REPLY)
 		r = explain_reply(q, name, err, len);
 	if (!r)

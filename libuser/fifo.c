@@ -52,27 +52,6 @@ static struct fifo_queue *fifo(struct ipcx_copied *c)
 	return (struct fifo_queue *)c; /* c is its first member */
 }
 
-/* For reading and writing: so there is neither an end nor a signal when the other end goes. */
-static int open_end(const struct ipcx_place *p, const char *name)
-{
-	int fd = openat(p->dir, name, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
-	struct stat st;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) || !S_ISFIFO(st.st_mode)) {
-		close(fd);
-		return -EPROTOTYPE;
-	}
-	if (fcntl(fd, F_SETFL, O_NONBLOCK | O_DIRECT)) {
-		int r = -errno;
-
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
 /* Return: 0, -EEXIST if there is something. */
 static int make(const struct ipcx_place *p, const char *name, mode_t mode)
 {
@@ -94,7 +73,7 @@ static int box_open(void *handle, unsigned int number, bool create, bool own)
 
 	box_name(f, number, name);
 	if (!create && !own) {
-		r = open_end(&f->place, name);
+		r = ipcx_place_fifo(&f->place, name);
 		return r < 0 ? r : ipcx_mailbox_check(r, &f->c.base.attr);
 	}
 	if (create) {
@@ -102,7 +81,7 @@ static int box_open(void *handle, unsigned int number, bool create, bool own)
 		if (r)
 			return r;
 	}
-	return open_end(&f->place, name);
+	return ipcx_place_fifo(&f->place, name);
 }
 
 static void box_unlink(void *handle, unsigned int number)
@@ -153,20 +132,47 @@ static bool agree(struct fifo_queue *f, bool told)
 	return agreed;
 }
 
-/* Who was told nothing, and only sends, has no mind of his own while nobody else is there. */
+static bool someone_receives(const struct fifo_queue *f)
+{
+	return f->in >= 0 || ipcx_file_locked(f->out, RECEIVER);
+}
+
+static void learn_msg_max(struct fifo_queue *f)
+{
+	if (f->whole && ipcx_copied_msg_max(&f->c) > CHUNK)
+		__atomic_store_n(&f->c.base.attr.msg_max, CHUNK, __ATOMIC_RELAXED);
+}
+
+/*
+ * Who was told nothing, and only sends, is of the mind of who receives. Return: whether somebody
+ * does; if he has gone since then the next may be of another mind.
+ */
+static bool agree_later(struct fifo_queue *f)
+{
+	f->later = !someone_receives(f) || !agree(f, false);
+	if (!f->later && !someone_receives(f)) {
+		ipcx_unlock_file(f->out, f->whole ? WHOLE : IN_PARTS);
+		f->later = true;
+	}
+	if (!f->later)
+		learn_msg_max(f);
+	return !f->later;
+}
+
 static int agree_first(struct fifo_queue *f, unsigned int flags)
 {
 	/* who creates has read it or written it */
 	bool told = f->place.known || flags & IPCX_CREATE;
 
-	f->later = !told && !(flags & IPCX_RECV) && !ipcx_file_locked(f->out, WHOLE) &&
-		   !ipcx_file_locked(f->out, IN_PARTS);
-	if (!f->later && !agree(f, told))
+	if (!told && !(flags & IPCX_RECV)) {
+		agree_later(f);
+		return 0;
+	}
+	if (!agree(f, told))
 		return ipcx_fail(EBUSY,
 				 "others have the FIFO open as a queue of messages of another "
 				 "length; try again when they are gone");
-	if (f->whole && f->c.base.attr.msg_max > CHUNK)
-		f->c.base.attr.msg_max = CHUNK;
+	learn_msg_max(f);
 	return 0;
 }
 
@@ -174,8 +180,8 @@ static int open_ends(struct fifo_queue *f, unsigned int flags)
 {
 	int r;
 
-	f->out = open_end(&f->place, f->place.name);
-	f->in = flags & IPCX_RECV ? open_end(&f->place, f->place.name) : -1;
+	f->out = ipcx_place_fifo(&f->place, f->place.name);
+	f->in = flags & IPCX_RECV ? ipcx_place_fifo(&f->place, f->place.name) : -1;
 	r = f->out < 0 ? f->out : flags & IPCX_RECV && f->in < 0 ? f->in : 0;
 	if (r)
 		return ipcx_fail(-r,
@@ -187,12 +193,23 @@ static int open_ends(struct fifo_queue *f, unsigned int flags)
 	if (r || !(flags & IPCX_RECV))
 		return r;
 	f->c.base.fd = -1;
+	/* behind this others send to him */
+	if (!ipcx_place_is_there(&f->place))
+		return -IPCX_ANEW;
 	fcntl(f->in, F_SETPIPE_SZ, PIPE_BYTES); /* if it may */
 	if (!ipcx_lock_file(f->in, F_RDLCK, RECEIVER))
 		return ipcx_fail(errno, "the FIFO cannot be locked: %s", strerror(errno));
 	f->c.set = f->in;
 	f->c.beside = f->c.ready_event;
 	return ipcx_copied_poll_set(&f->c);
+}
+
+/* Nobody else has the queue, or its FIFO. */
+static bool is_alone(const struct fifo_queue *f)
+{
+	return ipcx_place_is_alone(&f->place) &&
+	       (f->out < 0 ||
+		(!ipcx_file_locked(f->out, WHOLE) && !ipcx_file_locked(f->out, IN_PARTS)));
 }
 
 /* What the file beside it says is known. */
@@ -207,8 +224,7 @@ static int open_there(struct fifo_queue *f, unsigned int flags)
 		p->ours = true;
 		r = open_ends(f, flags);
 	}
-	/* it is that of others who have it open */
-	if (r && r != -EBUSY && made && !ipcx_place_changed(p, r))
+	if (r && r != -EBUSY && made && is_alone(f))
 		unlinkat(p->dir, p->name, 0);
 	return r;
 }
@@ -231,12 +247,12 @@ static int fifo_open(struct ipcx_copied *c, const char *rest, unsigned int flags
 	p->msg_max = opts->msg_max ? opts->msg_max : IPCX_MSG_MAX_DEFAULT;
 	r = ipcx_place_open(p, flags, S_IFIFO);
 	if (r)
-		return ipcx_place_changed(p, r) ? -ESTALE : r;
+		return ipcx_place_changed(p, r) ? -IPCX_ANEW : r;
 	ipcx_place_attr(p, &c->base.attr, opts);
 	strcpy(c->base.name, p->name);
 	r = open_there(f, flags);
-	if (ipcx_place_changed(p, r))
-		return -ESTALE;
+	if ((r || !(flags & IPCX_RECV)) && ipcx_place_changed(p, r))
+		return -IPCX_ANEW;
 	if (r) {
 		c->base.attr.flags = 0; /* or it would take away what is not its own */
 		ipcx_place_undo(p);
@@ -273,11 +289,6 @@ static void fifo_close(struct ipcx_copied *c, bool forked)
 	close_end(&f->out);
 	close_end(&f->mailbox);
 	ipcx_place_close(&f->place);
-}
-
-static bool someone_receives(const struct fifo_queue *f)
-{
-	return f->in >= 0 || ipcx_file_locked(f->out, RECEIVER);
 }
 
 /* That somebody receives is not asked for each message. */
@@ -367,15 +378,6 @@ static int put_message(struct fifo_queue *f, struct ipcx_buffer *b)
 	return f->whole ? put_whole(f->out, b) : put(f->out, b);
 }
 
-/* Under sending: somebody receives by now, of whose mind this one is. Return: whether it is. */
-static bool agree_later(struct fifo_queue *f)
-{
-	f->later = !someone_receives(f) || !agree(f, false);
-	if (!f->later && f->whole)
-		__atomic_store_n(&f->c.base.attr.msg_max, CHUNK, __ATOMIC_RELAXED);
-	return !f->later;
-}
-
 static int fifo_send(struct ipcx_copied *c, struct ipcx_buffer *b)
 {
 	struct fifo_queue *f = fifo(c);
@@ -413,7 +415,7 @@ static int get_frame(struct ipcx_copied *c, int fd, struct ipcx_assembly *a, str
 	if (n <= 0)
 		return n < 0 ? -errno : -EAGAIN;
 	for (ssize_t at = 0; at + IPCX_FRAME_SIZE <= n; at++) {
-		r = ipcx_frame_unpack(&h, buf + at, c->base.attr.msg_max);
+		r = ipcx_frame_unpack(&h, buf + at, ipcx_copied_msg_max(c));
 		if (r == -EMSGSIZE || (!r && is_short(&h)))
 			break;
 		if (r || n - at - IPCX_FRAME_SIZE != (ssize_t)h.chunk)

@@ -182,6 +182,26 @@ int ipcx_place_object(const struct ipcx_place *p, mode_t type)
 	return r ? r : fd;
 }
 
+int ipcx_place_fifo(const struct ipcx_place *p, const char *name)
+{
+	int fd = openat(p->dir, name, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) || !S_ISFIFO(st.st_mode)) {
+		close(fd);
+		return -EPROTOTYPE;
+	}
+	if (fcntl(fd, F_SETFL, O_NONBLOCK | O_DIRECT)) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
 static void read_meta(struct ipcx_place *p)
 {
 	struct meta m;
@@ -194,13 +214,11 @@ static void read_meta(struct ipcx_place *p)
 	p->mode = m.mode & 0777;
 }
 
-static int write_meta(struct ipcx_place *p)
+static bool write_meta(const struct ipcx_place *p)
 {
 	struct meta m = { META_MAGIC, p->msg_max, p->flags, p->mode };
 
-	if (pwrite(p->fd, &m, sizeof(m), 0) != sizeof(m))
-		return failed(p, errno ? errno : ENOSPC, "the file beside it cannot be written");
-	return 0;
+	return pwrite(p->fd, &m, sizeof(m), 0) == sizeof(m);
 }
 
 /* What was to go with its creator, and nobody has open */
@@ -266,7 +284,9 @@ int ipcx_place_open(struct ipcx_place *p, unsigned int flags, mode_t type)
 		p->flags = want.flags;
 		p->mode = want.mode;
 		p->msg_max = want.msg_max;
-		return write_meta(p);
+		if (!write_meta(p))
+			return failed(p, errno ? errno : ENOSPC,
+				      "the file beside it cannot be written");
 	}
 	return 0;
 }
@@ -280,9 +300,14 @@ bool ipcx_place_is_there(const struct ipcx_place *p)
 	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
+bool ipcx_place_is_alone(const struct ipcx_place *p)
+{
+	return ipcx_place_is_there(p) && !ipcx_file_locked(p->fd, USER);
+}
+
 void ipcx_place_undo(struct ipcx_place *p)
 {
-	if (!p->created || !ipcx_place_is_there(p) || ipcx_file_locked(p->fd, USER))
+	if (!p->created || !ipcx_place_is_alone(p))
 		return;
 	if (p->made) {
 		unlinkat(p->dir, p->meta, 0);

@@ -56,6 +56,12 @@ int ipcx_place_receive(struct ipcx_place *p, unsigned int flags, mode_t type);
 /* The object, opened with O_PATH, if it is of @type and not a stranger's; or an errno. */
 int ipcx_place_object(const struct ipcx_place *p, mode_t type);
 
+/*
+ * The FIFO @name, opened for reading and writing, so there is neither an end nor a signal when the
+ * other end goes; or an errno that is not explained.
+ */
+int ipcx_place_fifo(const struct ipcx_place *p, const char *name);
+
 /* What ipcx_queue_attr() tells */
 void ipcx_place_attr(const struct ipcx_place *p, struct ipcx_queue_attr *attr,
 		     const struct ipcx_queue_opts *opts);
@@ -80,6 +86,9 @@ bool ipcx_place_changed(const struct ipcx_place *p, int r);
 
 /* Is the file beside it still the one that is open? Who is closing may have taken it away. */
 bool ipcx_place_is_there(const struct ipcx_place *p);
+
+/* The same, and nobody else has it open. */
+bool ipcx_place_is_alone(const struct ipcx_place *p);
 void ipcx_place_close(struct ipcx_place *p);
 
 /* The ipcx_queue_unlink() of a transport that uses this. */

@@ -162,7 +162,9 @@ static void install(struct ipcx_stream *s, int fd)
 		s->out.fd = fd;
 	}
 	ipcx_stream_connected(s, &s->out);
-	if (s->c.base.flags & IPCX_RECV && !ipcx_stream_poll_out(s))
+	/* nobody need look while nobody polls: who asks for that tries again */
+	if (s->c.base.flags & IPCX_RECV && !ipcx_stream_poll_out(s) &&
+	    __atomic_load_n(&s->c.polled, __ATOMIC_RELAXED))
 		ipcx_copied_unpolled(&s->c, true);
 	s->lost = false;
 }

@@ -111,6 +111,8 @@ static int check_socket(struct unix_queue *u, unsigned int flags)
 				      ipcx_quote(buf, p->name));
 		close(fd);
 	}
+	if (r && p->fd >= 0 && !ipcx_place_is_there(p))
+		return -IPCX_ANEW;
 	if (r && p->created)
 		ipcx_place_unlink(p, true); /* or it would seem to be ours */
 	return r;
@@ -135,14 +137,21 @@ static int listen_there(struct unix_queue *u)
 		return ipcx_fail(errno, "no socket: %s", strerror(errno));
 	u->s.listener = fd;
 	unlinkat(p->dir, temp, 0);
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) ||
-	    fchmodat(p->dir, temp, p->mode & 0666, 0) || listen(fd, BACKLOG) ||
-	    renameat(p->dir, temp, p->dir, p->name)) {
+	err = bind(fd, (struct sockaddr *)&a, sizeof(a)) ||
+			      fchmodat(p->dir, temp, p->mode & 0666, 0) || listen(fd, BACKLOG) ?
+		      errno :
+		      0;
+	/* the socket of who has made the queue anew is not replaced */
+	if (!err && !ipcx_place_is_there(p))
+		err = IPCX_ANEW;
+	if (!err && renameat(p->dir, temp, p->dir, p->name))
 		err = errno;
-		unlinkat(p->dir, temp, 0);
-		return ipcx_fail(err, "a socket cannot be bound there: %s", strerror(err));
-	}
-	return 0;
+	if (!err)
+		return 0;
+	unlinkat(p->dir, temp, 0);
+	return err == IPCX_ANEW ?
+		       -err :
+		       ipcx_fail(err, "a socket cannot be bound there: %s", strerror(err));
 }
 
 static int open_any(struct ipcx_copied *c, const char *rest, unsigned int flags,
@@ -168,7 +177,7 @@ static int open_any(struct ipcx_copied *c, const char *rest, unsigned int flags,
 	r = flags & IPCX_RECV ? ipcx_place_receive(p, flags, S_IFSOCK) :
 				ipcx_place_open(p, flags, S_IFSOCK);
 	if (r)
-		return ipcx_place_changed(p, r) ? -ESTALE : r;
+		return ipcx_place_changed(p, r) ? -IPCX_ANEW : r;
 	ipcx_place_attr(p, &c->base.attr, opts);
 	strcpy(c->base.name, p->name);
 	r = check_socket(u, flags);
@@ -179,7 +188,8 @@ static int open_any(struct ipcx_copied *c, const char *rest, unsigned int flags,
 		r = listen_there(u);
 	if (!r)
 		r = ipcx_stream_start(&u->s, flags);
-	return ipcx_place_changed(p, r) ? -ESTALE : r;
+	/* who listens has the queue: others may have sent to him by now */
+	return !(flags & IPCX_RECV) && ipcx_place_changed(p, r) ? -IPCX_ANEW : r;
 }
 
 static int packets_open(struct ipcx_copied *c, const char *rest, unsigned int flags,

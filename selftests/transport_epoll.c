@@ -11,6 +11,7 @@
 #include "../kselftest_harness.h"
 
 static bool is_full, no_descriptor;
+static unsigned int added;
 
 /* The library's, too: as where all of /proc/sys/fs/epoll/max_user_watches are in use */
 int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
@@ -19,6 +20,7 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 		errno = ENOSPC;
 		return -1;
 	}
+	added += op == EPOLL_CTL_ADD;
 	return syscall(SYS_epoll_ctl, epfd, op, fd, ev);
 }
 
@@ -257,6 +259,31 @@ TEST(answer)
 		EXPECT_EQ(0, poll(&p, 1, 0));
 		ipcx_queue_close(q);
 	}
+	EXPECT_EQ(0, rmdir(dir));
+}
+
+/* Nor need he look all the time who has asked for the descriptor and only asks for answers. */
+TEST(answers_only)
+{
+	unsigned int flags = IPCX_CREATE | IPCX_RECV | IPCX_SEND | IPCX_EPHEMERAL;
+	char dir[] = "/tmp/ipcx-test-XXXXXX", uri[160];
+	struct ipcx_queue *q;
+	struct ipcx_msg m;
+
+	ASSERT_NE(NULL, mkdtemp(dir));
+	name_queue("unix", dir, "there", uri);
+	ASSERT_EQ(0, ipcx_queue_open(&q, uri, flags, NULL));
+	ASSERT_LE(0, ipcx_queue_fd(q));
+	is_full = true;
+	ASSERT_EQ(0, ipcx_queue_loan(q, 1, &m, in_ms(1000)));
+	is_full = false;
+	for (int i = 0; i < 2; i++) {
+		added = 0;
+		EXPECT_EQ(-EAGAIN, ipcx_queue_answer(q, &(struct ipcx_msg){ 0 }, IPCX_NOWAIT));
+		EXPECT_EQ(!i, added > 0);
+	}
+	EXPECT_EQ(0, ipcx_queue_cancel(q, &m));
+	ipcx_queue_close(q);
 	EXPECT_EQ(0, rmdir(dir));
 }
 

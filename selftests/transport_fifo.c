@@ -262,6 +262,8 @@ TEST_F(fifo, stranger_first)
 		EXPECT_EQ(0, ipcx_queue_release(self->q, &m));
 	}
 	EXPECT_EQ(whole ? -EMSGSIZE : 0, ipcx_queue_commit(s, &long_one));
+	if (whole)
+		EXPECT_NE(NULL, strstr(ipcx_error(), "msg_max, 4016;")) TH_LOG("%s", ipcx_error());
 	EXPECT_EQ(0, ipcx_queue_attr(s, &attr));
 	EXPECT_EQ(whole, attr.msg_max == FRAME);
 	ipcx_queue_close(s);

@@ -230,4 +230,49 @@ TEST(mq_flow_ends)
 	ipcx_queue_close(q);
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* Who waits for room does not wait on when a signal comes, be it the loan or the commit. */
+TEST(mq_signal)
+{
+	IPCX_QUEUE_OPTS(opts, .depth = 4, .msg_max = 8);
+	struct ipcx_queue *q = open_mq(IPCX_CREATE | BOTH | IPCX_EPHEMERAL, &opts);
+	struct ipcx_queue *other = open_mq(IPCX_SEND, NULL);
+	struct ipcx_queue_stats s = { .sz = sizeof(s) };
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct ipcx_msg m;
+	char buf[8];
+
+	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
+	ASSERT_EQ(0, ipcx_queue_loan(other, 1, &m, IPCX_FOREVER));
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(0, ipcx_queue_send(q, "x", 1, IPCX_NOWAIT));
+	ualarm(10000, 10000);
+	EXPECT_EQ(-EINTR, ipcx_queue_commit(other, &m));
+	ASSERT_EQ(1, ipcx_queue_recv(q, buf, sizeof(buf), IPCX_NOWAIT));
+	EXPECT_EQ(0, ipcx_queue_commit(other, &m));
+	for (int round = 0; round < 20; round++) {
+		int sent = 0;
+
+		while (ipcx_queue_recv(q, buf, sizeof(buf), IPCX_NOWAIT) == 1)
+			;
+		for (int i = 0; i < 40; i++) {
+			ASSERT_EQ(0, ipcx_queue_send(q, "x", 1, IPCX_NOWAIT));
+			ASSERT_EQ(1, ipcx_queue_recv(q, buf, sizeof(buf), IPCX_NOWAIT));
+		}
+		while (!ipcx_queue_send(q, "x", 1, IPCX_FOREVER))
+			ASSERT_GE(4, ++sent);
+		EXPECT_EQ(EINTR, errno);
+		EXPECT_EQ(4, sent);
+	}
+	ualarm(0, 0);
+	ASSERT_EQ(0, ipcx_queue_stat(q, &s));
+	EXPECT_EQ(0, s.loaned);
+	ipcx_queue_close(other);
+	ipcx_queue_close(q);
+}
+
 TEST_HARNESS_MAIN

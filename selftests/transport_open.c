@@ -17,7 +17,7 @@
 
 /* What the child tells */
 struct told {
-	int opened, done;
+	int opened, done, got;
 	uint64_t msg_max;
 	char error[256];
 };
@@ -61,8 +61,18 @@ static struct ipcx_queue *make(const char *uri, size_t msg_max)
 	return ipcx_queue_open(&q, uri, MAKE | IPCX_EXCL | IPCX_EPHEMERAL, &opts) ? NULL : q;
 }
 
-/* Opens it with @flags, stopped on the way, and then sends one message. */
-static void open_and_send(struct told *told, const char *uri, unsigned int flags)
+/* Takes what comes, for life. */
+static void receive(struct told *told, struct ipcx_queue *q)
+{
+	struct ipcx_msg m = { 0 };
+
+	for (;;)
+		if (!ipcx_queue_next(q, &m, IPCX_FOREVER))
+			__atomic_add_fetch(&told->got, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Opens it with @flags, stopped on the way, and then receives, or sends one message. */
+static void open_and_use(struct told *told, const char *uri, unsigned int flags)
 {
 	struct ipcx_queue_attr attr = { .sz = sizeof(attr) };
 	struct ipcx_queue *q;
@@ -75,6 +85,10 @@ static void open_and_send(struct told *told, const char *uri, unsigned int flags
 		snprintf(told->error, sizeof(told->error), "%s", ipcx_error());
 	} else if (!ipcx_queue_attr(q, &attr)) {
 		told->msg_max = attr.msg_max;
+		if (flags & IPCX_RECV) {
+			__atomic_store_n(&told->done, 1, __ATOMIC_RELEASE);
+			receive(told, q);
+		}
 		ipcx_queue_send(q, "x", 1, IPCX_NOWAIT); /* if there is somebody */
 	}
 	__atomic_store_n(&told->done, 1, __ATOMIC_RELEASE);
@@ -111,8 +125,11 @@ static int go_on(pid_t pid, int stopped, const struct told *told)
 		return -1;
 	if (ptrace(PTRACE_DETACH, pid, 0, 0))
 		return -1;
-	while (!__atomic_load_n(&told->done, __ATOMIC_ACQUIRE))
+	while (!__atomic_load_n(&told->done, __ATOMIC_ACQUIRE)) {
+		if (waitpid(pid, NULL, WNOHANG))
+			return -1;
 		usleep(100);
+	}
 	return 0;
 }
 
@@ -123,7 +140,7 @@ static pid_t start(struct told *told, const char *uri, unsigned int flags)
 	memset(told, 0, sizeof(*told));
 	pid = fork();
 	if (!pid)
-		open_and_send(told, uri, flags);
+		open_and_use(told, uri, flags);
 	return pid;
 }
 
@@ -137,7 +154,7 @@ static void end(pid_t pid)
 TEST_F_TIMEOUT(open, made_anew, 120)
 {
 	size_t sizes[] = { 1000, 100000 };
-	int stopped = 1, k;
+	int stopped = 1, came = 0, k;
 
 	for (k = 0; stopped && k < STOPS_MAX; k++) {
 		struct ipcx_queue *q = make(self->uri, sizes[k % 2]);
@@ -156,6 +173,7 @@ TEST_F_TIMEOUT(open, made_anew, 120)
 		if (!ipcx_queue_take(q, &m, in_ms(20))) {
 			EXPECT_EQ(sizes[!(k % 2)], self->told->msg_max) TH_LOG("stop %d", k);
 			EXPECT_EQ(0, ipcx_queue_release(q, &m));
+			came++;
 		}
 		EXPECT_EQ(0, self->told->opened) TH_LOG("stop %d: %s", k, self->told->error);
 		end(pid);
@@ -163,6 +181,56 @@ TEST_F_TIMEOUT(open, made_anew, 120)
 	}
 	ASSERT_LT(20, k);
 	ASSERT_GT(STOPS_MAX, k);
+	EXPECT_LT(10, came);
+}
+
+/* Return: whether the message that was sent has come to @q. */
+static bool came_to(struct ipcx_queue *q, const struct told *told)
+{
+	int64_t until = in_ms(10000);
+	struct ipcx_msg m;
+
+	while (now_ns() < until && !__atomic_load_n(&told->got, __ATOMIC_SEQ_CST))
+		if (!ipcx_queue_take(q, &m, in_ms(1)))
+			return !ipcx_queue_release(q, &m);
+	return false;
+}
+
+/* Who receives has the old queue or the new one, and what is sent there comes to who is there. */
+TEST_F_TIMEOUT(open, received_anew, 120)
+{
+	int stopped = 1, came = 0, k;
+
+	for (k = 0; stopped && k < STOPS_MAX; k++) {
+		struct ipcx_queue *q, *s;
+		bool here;
+		pid_t pid;
+
+		/* that of one who has gone */
+		ASSERT_EQ(0, ipcx_queue_open(&q, self->uri, MAKE | IPCX_EXCL, NULL));
+		ipcx_queue_close(q);
+		pid = start(self->told, self->uri, IPCX_CREATE | IPCX_RECV);
+		stopped = go_to_stop(pid, k);
+		ASSERT_LE(0, stopped);
+		ASSERT_EQ(0, ipcx_queue_unlink(self->uri));
+		q = make(self->uri, 1000);
+		ASSERT_NE(NULL, q) TH_LOG("stop %d: %s", k, ipcx_error());
+		ASSERT_EQ(0, go_on(pid, stopped, self->told));
+		EXPECT_TRUE(!self->told->opened || self->told->opened == -EBUSY)
+		TH_LOG("stop %d: %s", k, self->told->error);
+		ASSERT_EQ(0, ipcx_queue_open(&s, self->uri, IPCX_SEND, NULL));
+		EXPECT_EQ(0, ipcx_queue_send(s, "x", 1, in_ms(1000)))
+		TH_LOG("stop %d: %s", k, ipcx_error());
+		here = came_to(q, self->told);
+		EXPECT_TRUE(here || self->told->got) TH_LOG("stop %d", k);
+		came += here;
+		ipcx_queue_close(s);
+		end(pid);
+		ipcx_queue_close(q);
+	}
+	ASSERT_LT(20, k);
+	ASSERT_GT(STOPS_MAX, k);
+	EXPECT_LT(10, came);
 }
 
 /* Who creates has a queue that others find, unless it was taken away when he had it. */
