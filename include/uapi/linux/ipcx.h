@@ -337,9 +337,7 @@ struct ipcx_queue_loan {
  * @flags: 0, or IPCX_COMMIT_LOAN: for each message sent, slot and len of its entry become those of
  *	a new loan, at least as long as the old, if one can be had at once and enough of the queue
  *	is free (a quarter of its bytes, and msg_max; where there is another sender or loan, a
- *	quarter of its slots); else slot becomes IPCX_SLOT_NONE. Above 64 KiB that is one that the
- *	sender had before and that is free again; for one that never had pages it takes several
- *	such messages in a row without one, and much memory left to the queue, user and machine
+ *	quarter of its slots), or slot becomes IPCX_SLOT_NONE: above 64 KiB until some such went
  * @descs: address of an array of struct ipcx_desc; reads slot, flags, len, tag, prio, expires.
  *	flags may have IPCX_MSG_INLINE, and IPCX_MSG_REQUEST: the answer is taken with
  *	IPCX_TAKE_ANSWER or by QUEUE_CALL
