@@ -334,16 +334,21 @@ static inline bool get_file(const char *path, char *buf, size_t size)
 	return n >= 0;
 }
 
-/* Until a child sleeps, or 5 s have gone. */
-static inline void until_asleep(pid_t pid)
+static inline bool is_asleep(pid_t pid)
 {
 	char path[64], buf[256], *state;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	state = get_file(path, buf, sizeof(buf)) ? strrchr(buf, ')') : NULL;
+	return state && state[2] == 'S';
+}
+
+/* Until a child sleeps, or 5 s have gone. */
+static inline void until_asleep(pid_t pid)
+{
 	for (int i = 0; i < 500; i++) {
 		usleep(10000);
-		state = get_file(path, buf, sizeof(buf)) ? strrchr(buf, ')') : NULL;
-		if (state && state[2] == 'S')
+		if (is_asleep(pid))
 			return;
 	}
 }
