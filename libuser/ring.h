@@ -131,12 +131,15 @@ static inline void ipcx_looks_end(const struct ipcx_looks *l)
 	ipcx_fence_full();
 }
 
-/* From now on others see at @bit of @told how it is. */
-static inline void ipcx_looks_tell(struct ipcx_looks *l, uint64_t *told, uint64_t bit)
+/* From now on others see at @bit of @told how it is; and before the first look is a barrier. */
+static inline void ipcx_looks_tell(struct ipcx_looks *l, uint64_t *told, uint64_t bit,
+				   uint32_t *kicked)
 {
 	l->told = told;
 	l->bit = bit;
-	ipcx_looks_end(l); /* it may be set of who was there before */
+	l->left = IPCX_LOOKS;
+	*kicked = 1;
+	__atomic_fetch_or(told, bit, __ATOMIC_RELEASE);
 }
 
 /*

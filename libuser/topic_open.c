@@ -146,7 +146,7 @@ static int map_publisher(struct ipcx_topic *t)
 	if (t->queue)
 		t->pub.limit = t->limit;
 	if (t->shm)
-		ipcx_shm_tell_fences(t, IPCX_SHM_PUB, o->out_ring, &t->pub.looks);
+		ipcx_shm_tell_fences(t, IPCX_SHM_PUB, o->out_ring, &t->pub.looks, &t->pub.kicked);
 	return 0;
 }
 

@@ -171,7 +171,8 @@ static int attach(struct ipcx_topic *t, unsigned int ring, uint64_t id)
 	ipcx_sub_set_up(reader->sub, cells, t->o.out_depth, ring, t->page,
 			t->map[IPCX_TOPIC_MAP_CONTROL].addr, dir_of(t), t->flags & IPCX_LOSSY);
 	if (t->shm)
-		ipcx_shm_tell_fences(t, IPCX_SHM_SUB, ring, &reader->sub->looks);
+		ipcx_shm_tell_fences(t, IPCX_SHM_SUB, ring, &reader->sub->looks,
+				     &reader->sub->kicked);
 	t->rings[t->nrings++] = reader;
 	if (!t->queue)
 		ipcx_sub_begin(reader->sub);

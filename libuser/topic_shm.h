@@ -105,7 +105,7 @@ struct ipcx_shm_peer {
  * @dozed_at: all of this generation of the directory
  * @rings: bit r: there is that ring
  * @rings_at: in this generation
- * @listeners: how many reasons there are for @piped, of each
+ * @listeners: how many reasons there are for @piped, of each; read without @lock too
  * @polled: the application polls: who finds nothing has to ask for a kick
  * @noticed: when it was last seen whether somebody is dead, by who neither polls nor waits
  * @populated: bytes of payload that the own ring has
@@ -180,7 +180,7 @@ void ipcx_shm_cancelled(struct ipcx_topic *t);
 void ipcx_shm_put_back(struct ipcx_topic *t);
 void ipcx_shm_kick(struct ipcx_topic *t, uint32_t whom);
 void ipcx_shm_tell_fences(const struct ipcx_topic *t, int which, unsigned int ring,
-			  struct ipcx_looks *l);
+			  struct ipcx_looks *l, uint32_t *kicked);
 
 /* A message was taken: if it was the last, who polls is not to find one. */
 static inline void ipcx_shm_taken(struct ipcx_topic *t)

@@ -66,12 +66,11 @@ static void wake(struct ipcx_topic *t, unsigned int member)
 	const struct ipcx_shm_peer *peer = &t->shm->peer[member];
 
 	end_doze(&m->doze);
-	if (!__atomic_load_n(&m->piped, __ATOMIC_RELAXED))
-		return;
 	for (int which = 0; which < 2; which++)
-		if (t->shm->id[which] && member == ipcx_shm_self(t, which))
+		if (t->shm->id[which] && member == ipcx_shm_self(t, which) &&
+		    __atomic_load_n(&t->shm->listeners[which], __ATOMIC_RELAXED))
 			put_byte(t->shm->pipe[which][1]);
-	if (peer->id)
+	if (__atomic_load_n(&m->piped, __ATOMIC_RELAXED) && peer->id)
 		put_byte(peer->fd);
 }
 

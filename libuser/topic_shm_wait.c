@@ -10,13 +10,16 @@
  * Who waits here, and does not poll, first dozes: for a moment it sleeps on a word of its own
  * place in the table, so that who kicks and who is kicked need one system call each. The word is
  * odd while somebody may sleep there; who kicks makes it even, by adding 1, and only then wakes: so
- * a word that has not changed was not kicked. Death cannot be seen there; who has dozed in vain
- * polls the pipes, and says so before, for nobody else's pipe is written to.
+ * a word that has not changed was not kicked. Who is killed in between leaves others asleep for the
+ * rest of the 12 ms. Death cannot be seen there; who has dozed in vain polls the pipes, and says so
+ * before, for nobody else's pipe is written to.
  */
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/time_types.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -29,7 +32,10 @@
 #define TURN_NS 10000000 /* until somebody else's turn is over, perhaps */
 #define UNMET_NS 100000000 /* until who could not be met is tried again by one who waits */
 
-/* Has each member that is in @members a barrier, because of @ring? */
+/*
+ * Has each member that is in @members a barrier, because of @ring? Who reads the own ring asks
+ * publishers: of those that are dead no barrier is needed.
+ */
 static bool all_fence(const struct ipcx_topic *t, unsigned int first, const uint64_t members[2],
 		      unsigned int ring)
 {
@@ -37,43 +43,65 @@ static bool all_fence(const struct ipcx_topic *t, unsigned int first, const uint
 		const uint64_t *fences = &t->shm->table->member[first + i].fences;
 		unsigned int r = first ? ring : i;
 
+		if (!first && __atomic_load_n(&t->shm->table->dir.ring[i].flags, __ATOMIC_RELAXED) &
+				      IPCX_RING_DEAD)
+			continue;
 		if (!(__atomic_load_n(fences, __ATOMIC_ACQUIRE) >> r & 1))
 			return false;
 	}
 	return true;
 }
 
-/* Asks those of @rings, or who reads the own ring. Attention is even here: ipcx_looks_due() */
-static void ask(struct ipcx_topic *t, int which, uint64_t rings)
+/*
+ * Asks those of @rings, or who reads the own ring. That they say that they have a barrier is
+ * believed only for a doze, which ends by itself. Attention is even here, and if it was made odd
+ * there is no barrier: ipcx_looks_due()
+ */
+static void ask(struct ipcx_topic *t, int which, uint64_t rings, bool believe)
 {
 	struct ipcx_dir *dir = &t->shm->table->dir;
 	uint64_t others[2] = { rings };
+	uint32_t odd = 0;
 	bool fence;
 
 	for (uint64_t left = rings; left; left &= left - 1)
-		__atomic_fetch_add(&dir->ring[__builtin_ctzll(left)].attention, 2,
-				   __ATOMIC_SEQ_CST); /* D */
+		odd |= __atomic_fetch_add(&dir->ring[__builtin_ctzll(left)].attention, 2,
+					  __ATOMIC_SEQ_CST); /* D */
 	if (which == IPCX_SHM_PUB)
-		__atomic_fetch_add(&dir->attention, 2, __ATOMIC_SEQ_CST); /* D */
+		odd |= __atomic_fetch_add(&dir->attention, 2, __ATOMIC_SEQ_CST); /* D */
 	ipcx_fence_full(); /* D, N */
 	for (int i = 0; which == IPCX_SHM_PUB && i < 2; i++)
 		others[i] = __atomic_load_n(&dir->ring[t->o.out_ring].subs[i], __ATOMIC_RELAXED) &
 			    __atomic_load_n(&dir->reliable[i], __ATOMIC_RELAXED);
 	fence = which == IPCX_SHM_PUB ? all_fence(t, IPCX_SHM_SUBS, others, t->o.out_ring) :
 					all_fence(t, 0, others, 0);
-	if (!fence)
+	if (!believe || !fence || odd & 1)
 		ipcx_shm_serialise();
+}
+
+static void forget_asked(struct ipcx_topic *t, int which)
+{
+	if (which == IPCX_SHM_PUB)
+		t->shm->asked_room = false;
+	else
+		memset(t->shm->asked, 0, sizeof(t->shm->asked));
 }
 
 /* For a kick that writes to the pipe, if that was not done before */
 static void arm(struct ipcx_topic *t, int which)
 {
+	struct ipcx_shm_member *m = &t->shm->table->member[ipcx_shm_self(t, which)];
 	const struct ipcx_dir *dir = &t->shm->table->dir;
 	uint64_t rings = 0;
 
+	/* whoever took that back: kicks since then have written nothing */
+	if (t->shm->listeners[which] && !__atomic_load_n(&m->piped, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&m->piped, 1, __ATOMIC_RELAXED);
+		forget_asked(t, which);
+	}
 	if (which == IPCX_SHM_PUB) {
 		if (!t->shm->asked_room)
-			ask(t, which, 0);
+			ask(t, which, 0, false);
 		t->shm->asked_room = true;
 		return;
 	}
@@ -86,7 +114,7 @@ static void arm(struct ipcx_topic *t, int which)
 		rings |= UINT64_C(1) << r;
 	}
 	if (rings)
-		ask(t, which, rings);
+		ask(t, which, rings, false);
 }
 
 /* The rings that there are. A change after @generation is found before anybody sleeps. */
@@ -106,18 +134,10 @@ static uint64_t rings_of(const struct ipcx_topic *t, uint32_t generation)
 
 /* How this one looks at attention, because of @ring */
 void ipcx_shm_tell_fences(const struct ipcx_topic *t, int which, unsigned int ring,
-			  struct ipcx_looks *l)
+			  struct ipcx_looks *l, uint32_t *kicked)
 {
 	ipcx_looks_tell(l, &t->shm->table->member[ipcx_shm_self(t, which)].fences,
-			UINT64_C(1) << ring);
-}
-
-static void forget_asked(struct ipcx_topic *t, int which)
-{
-	if (which == IPCX_SHM_PUB)
-		t->shm->asked_room = false;
-	else
-		memset(t->shm->asked, 0, sizeof(t->shm->asked));
+			UINT64_C(1) << ring, kicked);
 }
 
 /* Is there something to take from a ring, or is it to be left? */
@@ -191,7 +211,7 @@ static void listen_to_pipe(struct ipcx_topic *t, int which)
 {
 	struct ipcx_shm_member *m = &t->shm->table->member[ipcx_shm_self(t, which)];
 
-	if (t->shm->listeners[which]++)
+	if (__atomic_fetch_add(&t->shm->listeners[which], 1, __ATOMIC_RELAXED))
 		return;
 	__atomic_store_n(&m->piped, 1, __ATOMIC_RELAXED);
 	ipcx_fence_full(); /* who changes something else sees it, or that is seen here */
@@ -202,7 +222,7 @@ static void unlisten(struct ipcx_topic *t, int which)
 {
 	struct ipcx_shm_member *m = &t->shm->table->member[ipcx_shm_self(t, which)];
 
-	if (!--t->shm->listeners[which])
+	if (__atomic_fetch_sub(&t->shm->listeners[which], 1, __ATOMIC_RELAXED) == 1)
 		__atomic_store_n(&m->piped, 0, __ATOMIC_RELAXED);
 }
 
@@ -330,11 +350,10 @@ static uint32_t begin_doze(struct ipcx_topic *t, int which, uint32_t *word)
 
 	ipcx_lock(&shm->lock);
 	odd = __atomic_fetch_or(word, 1, __ATOMIC_SEQ_CST) | 1;
+	ipcx_fence_full(); /* who changes something else sees the word, or is seen */
 	generation = __atomic_load_n(&shm->table->dir.generation, __ATOMIC_ACQUIRE);
 	if (odd != shm->dozed[which] || generation != shm->dozed_at[which])
-		ask(t, which, which == IPCX_SHM_SUB ? rings_of(t, generation) : 0);
-	else
-		ipcx_fence_full(); /* who changes something else sees the word, or is seen */
+		ask(t, which, which == IPCX_SHM_SUB ? rings_of(t, generation) : 0, true);
 	shm->dozed[which] = odd;
 	shm->dozed_at[which] = generation;
 	ipcx_unlock(&shm->lock);
@@ -361,8 +380,9 @@ static int doze(struct ipcx_topic *t, int which, int64_t deadline)
 	return -errno;
 }
 
-/* Return: 0: look again; or a bare negative errno. */
-static int sleep_in_poll(struct ipcx_topic *t, int which, int64_t deadline)
+/* @unblocked: the signal mask while it sleeps. Return: 0: look again; or a bare negative errno. */
+static int sleep_in_poll(struct ipcx_topic *t, int which, int64_t deadline,
+			 const sigset_t *unblocked)
 {
 	struct ipcx_topic_shm *shm = t->shm;
 	struct pollfd fds[2] = {
@@ -383,7 +403,30 @@ static int sleep_in_poll(struct ipcx_topic *t, int which, int64_t deadline)
 		most = UNMET_NS;
 	left = until(deadline, most);
 	/* the end of somebody cannot be seen to now, nor what was found perhaps */
-	return ppoll(fds, !late ? 2 : some ? 0 : 1, &left, NULL) < 0 ? -errno : 0;
+	return ppoll(fds, !late ? 2 : some ? 0 : 1, &left, unblocked) < 0 ? -errno : 0;
+}
+
+/* A signal that comes from here on ends the sleep, though what comes before it takes a while. */
+static int sleep_long(struct ipcx_topic *t, int which, int64_t deadline)
+{
+	static const int faults[] = { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP };
+	struct ipcx_topic_shm *shm = t->shm;
+	sigset_t most, old;
+	int r;
+
+	sigfillset(&most);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		sigdelset(&most, faults[i]); /* they cannot wait */
+	pthread_sigmask(SIG_BLOCK, &most, &old);
+	ipcx_lock(&shm->lock);
+	listen_to_pipe(t, which);
+	ipcx_unlock(&shm->lock);
+	r = sleep_in_poll(t, which, deadline, &old);
+	ipcx_lock(&shm->lock);
+	unlisten(t, which);
+	ipcx_unlock(&shm->lock);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return r;
 }
 
 /* Return: 0: look again; or a bare negative errno. */
@@ -402,16 +445,7 @@ int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
 	}
 	if (may_doze(shm))
 		r = doze(t, which, arg->deadline);
-	if (r != -ETIMEDOUT)
-		return r;
-	ipcx_lock(&shm->lock);
-	listen_to_pipe(t, which);
-	ipcx_unlock(&shm->lock);
-	r = sleep_in_poll(t, which, arg->deadline);
-	ipcx_lock(&shm->lock);
-	unlisten(t, which);
-	ipcx_unlock(&shm->lock);
-	return r;
+	return r == -ETIMEDOUT ? sleep_long(t, which, arg->deadline) : r;
 }
 
 /* From now on who polls is woken, also if nothing is taken or sent before. */

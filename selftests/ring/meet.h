@@ -258,8 +258,8 @@ static inline const char *meet(struct world *w, int rings, int reliable, int los
 		pub[i].tells = tells;
 		sub[i].tells = tells;
 		if (tells) {
-			ipcx_looks_tell(&pub[i].p.looks, &pub[i].told, 1);
-			ipcx_looks_tell(&sub[i].sub->looks, &sub[i].told, 1);
+			ipcx_looks_tell(&pub[i].p.looks, &pub[i].told, 1, &pub[i].p.kicked);
+			ipcx_looks_tell(&sub[i].sub->looks, &sub[i].told, 1, &sub[i].sub->kicked);
 		}
 		sem_init(&pub[i].kicked, 0, 0);
 		sem_init(&sub[i].kicked, 0, 0);

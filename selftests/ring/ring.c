@@ -444,14 +444,14 @@ TEST_F(ring, attention)
 	free(s);
 }
 
-/* After a kick looks have a barrier for a while, and that is told. */
+/* At first, and after a kick, looks have a barrier for a while, and that is told. */
 TEST_F(ring, attention_told)
 {
 	struct ipcx_ring_sub *s = subscribe(&self->w, 1, 1, false, 0);
-	uint64_t told = 3;
+	uint64_t told = 1;
 
-	ipcx_looks_tell(&self->p.looks, &told, 2);
-	EXPECT_EQ(1, told);
+	ipcx_looks_tell(&self->p.looks, &told, 2, &self->p.kicked);
+	EXPECT_EQ(3, told);
 	for (int round = 0; round < 2; round++) {
 		self->w.dir->ring[1].attention += 2;
 		for (int i = 0; i <= IPCX_LOOKS + 1; i++) {

@@ -10,12 +10,12 @@
  *	acquire		sees all variables anew after the load
  *	fence(p)	does both, for one's own process or, as an interrupt does, for another's
  *
- * Each variable has one writer, but DOZE, that is only exchanged, in memory. That a load is done after a store that follows it is not in
- * this; the mutations do it by hand.
+ * Each variable has one writer, but DOZE, that is only exchanged, in memory. That a load is done
+ * after a store that follows it is not in this; the mutations do it by hand.
  *
  * There are five parts, each with the fewest cells that show what it is about: RING, LOSSY, SLEEP,
- * DOZES and JOIN. -DNO_... leaves something out; ring_model.sh has spin find out each time. Evictions and
- * deaths are not here.
+ * DOZES and JOIN. -DNO_... leaves something out; ring_model.sh has spin find out each time.
+ * Evictions and deaths are not here.
  */
 #if defined(RING)
 #define VARS 3
@@ -404,6 +404,7 @@ inline begin_doze()
 		odd = mem[DOZE];
 		see(DOZE) = odd
 	}
+	fence(me);	/* for those who change something else, which is not here */
 	if
 	:: odd != dozed ->
 		dozed = odd;
@@ -422,9 +423,6 @@ inline begin_doze()
 #endif
 		fi
 	:: else
-#ifndef NO_N_SLEEPER
-		-> fence(me)
-#endif
 	fi
 }
 
@@ -487,9 +485,10 @@ inline kick()
 
 active proctype publisher()
 {
-	byte me = PUB, p, x, answered, left;
+	byte me = PUB, p, x, answered, left = LOOKS;
 	bool won;
 
+	release(FENCES, 1);
 	for (p : 1 .. LAST) {
 		release(WORD, p);
 #ifndef NO_FENCE

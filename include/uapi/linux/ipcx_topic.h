@@ -44,8 +44,9 @@
  * makes the CPUs that may run the other side serialise, and looks again. So there is no full
  * barrier on the side that is awake. Publishers are waited for at attention of each ring,
  * subscribers, by publishers without room, at attention of the directory. The library, where it
- * has no kernel module, makes them serialise only if they do not say that they [N] have a full
- * barrier of their own before they look at attention, as they do for a while after each kick.
+ * has no kernel module, need not make them serialise before a sleep that soon ends by itself, if
+ * they say that they [N] have a full barrier of their own before they look at attention: as they do
+ * at first, and for a while after each kick.
  *
  * JOIN and LEAVE: the kernel changes cursors [J], masks, and then [H] generation, all with release:
  * who left has read. Who sees a generation that it does not know [I] reads masks and entries again.
