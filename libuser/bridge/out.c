@@ -14,7 +14,6 @@
 #include "out.h"
 
 #define LOOK_AGAIN NS_PER_S /* for what was not there */
-#define BYTES_MAX (32 << 20) /* under way, but one message in any case */
 #define BUSY 4 /* messages in a row: more are to come, and worth a moment */
 #define MOMENT 200000 /* ns */
 #define BUSY_TIME (2 * NS_PER_MS) /* so long they still come fast when fewer have come */
@@ -179,7 +178,7 @@ static void send_newest(struct out *o)
  */
 static bool take_some(struct out *o)
 {
-	bool any = false, more = true, busy;
+	bool any = false, more = true, full, busy;
 	int64_t now;
 
 	for (int i = 0; i < TAKE_MAX && more && may_take(o) && local_is_open(&o->local); i++) {
@@ -188,8 +187,9 @@ static bool take_some(struct out *o)
 	}
 	now = now_ns();
 	busy = now < o->busy_until;
-	if (more || !busy || now > o->gathered_at + MOMENT)
-		pack_end(o, more || busy || o->l->r->kind != KIND_WORK);
+	full = more && !may_take(o);
+	if (full || (!more && (!busy || now > o->gathered_at + MOMENT)))
+		pack_end(o, full || busy || o->l->r->kind != KIND_WORK);
 	send_newest(o);
 	return any;
 }
@@ -314,7 +314,7 @@ void *out_run(void *lane)
 
 	pthread_mutex_lock(&o->works);
 	while (!stopping(l->b) || !drained(o)) {
-		busy = slots_told(o);
+		busy = slots_told(o, true);
 		slots_due(o);
 		tidy(o);
 		if (stopping(l->b)) {

@@ -9,6 +9,8 @@
 
 #include "local.h"
 
+#define BYTES_MAX (32 << 20) /* under way, but one message in any case */
+
 enum slot_state {
 	SLOT_FREE,
 	SLOT_SENT, /* all of it, the engine has not told yet */
@@ -45,6 +47,7 @@ struct event {
 struct events {
 	struct event *at;
 	size_t n, room;
+	bool failed; /* some of them: what is not stored, and no answer */
 };
 
 struct out {
@@ -94,8 +97,11 @@ uint32_t chunks_of(const struct out *o, uint64_t len);
 /* Sends again what was not told of in time, or at once if the link was lost since. */
 void slots_due(struct out *o);
 
-/* What others noted down. Return: whether there was anything. */
-bool slots_told(struct out *o);
+/*
+ * What others noted down; but nothing if some of that failed and not @failed. Return: whether there
+ * was anything.
+ */
+bool slots_told(struct out *o, bool failed);
 
 /* The local end is to be opened again; what was held came back to it, or is gone with it. */
 void slots_lose_local(struct out *o);

@@ -3,8 +3,8 @@
  * Messages that are held until the engine has stored them.
  *
  * The engine tells from threads of its own, which only note that down; but an answer is worked on
- * there while the lane's thread waits. What fails is sent again, with the same id and later each
- * time.
+ * there while the lane's thread waits, with what is stored and not with what failed. That is sent
+ * again, with the same id and later each time.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -34,6 +34,7 @@ static bool append(struct events *all, const struct event *e)
 		all->room = room;
 	}
 	all->at[all->n++] = *e;
+	all->failed |= e->err != 0;
 	return true;
 }
 
@@ -72,7 +73,8 @@ static void wake(struct out *o)
 /* May the lane's thread have stopped because so many are held? */
 static bool is_short(const struct out *o)
 {
-	return __atomic_load_n(&o->used, __ATOMIC_RELAXED) > o->l->r->in_flight / 2;
+	return __atomic_load_n(&o->used, __ATOMIC_RELAXED) > o->l->r->in_flight / 2 ||
+	       __atomic_load_n(&o->bytes, __ATOMIC_RELAXED) > BYTES_MAX / 2;
 }
 
 void out_stored(struct lane *l, uint64_t cookie, int err, const char *why)
@@ -106,7 +108,7 @@ void out_answered(struct lane *l, const struct parcel *p)
 	}
 	wakes = is_short(o) || o->later || o->chunked || !local_replies_at_once(&o->local);
 	if (!wakes)
-		slots_told(o);
+		slots_told(o, false);
 	pthread_mutex_unlock(&o->works);
 	if (wakes)
 		wake(o);
@@ -135,7 +137,7 @@ static void set_state(struct out *o, struct slot *s, enum slot_state state)
 {
 	int add = under_way(state) - under_way(s->state);
 
-	o->bytes += add * (int64_t)s->p.len;
+	__atomic_store_n(&o->bytes, o->bytes + add * (int64_t)s->p.len, __ATOMIC_RELAXED);
 	o->chunked += s->p.chunks > 1 ? add : 0;
 	o->later += (state == SLOT_LATER) - (s->state == SLOT_LATER);
 	o->called += (state == SLOT_CALLED) - (s->state == SLOT_CALLED);
@@ -441,22 +443,24 @@ static void do_event(struct out *o, const struct event *e)
 	if (chunk > s->p.chunks || (chunk == s->p.chunks && !s->head_sent) ||
 	    (chunk < s->p.chunks && s->head_sent))
 		return;
-	if (e->err == -EEXIST && (s->tries || s->pack))
+	if (e->err == -EEXIST)
 		known_there(o, s);
-	else if (e->err && e->err != -EEXIST)
+	else if (e->err)
 		refused(o, s, e);
 	else
 		stored(o, s, chunk);
 }
 
-bool slots_told(struct out *o)
+bool slots_told(struct out *o, bool failed)
 {
-	struct events told;
+	struct events told = o->work;
 
 	pthread_mutex_lock(&o->lock);
-	told = o->noted;
-	o->noted = o->work;
-	o->woken = false;
+	if (failed || !o->noted.failed) {
+		told = o->noted;
+		o->noted = o->work;
+		o->woken = false;
+	}
 	pthread_mutex_unlock(&o->lock);
 	o->work = told;
 	for (size_t i = 0; i < told.n; i++) {
@@ -464,6 +468,7 @@ bool slots_told(struct out *o)
 		free_event(&told.at[i]);
 	}
 	o->work.n = 0;
+	o->work.failed = false;
 	return told.n;
 }
 

@@ -385,7 +385,7 @@ def same_packs(dir):
     """What a bridge that is killed has not heard of is in the same packs again: the server knows them."""
     s = Server(dir + "/s")
     way = Mute(s)
-    with sender("aj", 128) as out, receiver("bj", 128) as q:
+    with sender("aj", 256) as out, receiver("bj", 256) as q:
         a = Bridge(dir, "a", way, "queue jobs work out local shm:aj")
         w = Bridge(dir, "w", s, "queue other work in local shm:wj")
 
@@ -397,18 +397,18 @@ def same_packs(dir):
             wait(lambda i=i: stored() == i + 1)
         a.child.send_signal(signal.SIGSTOP)
         os.waitpid(a.child.pid, os.WUNTRACED)
-        for i in range(5, 64):
+        for i in range(5, 208):
             out.send(b"%d" % i, LONG)
         a.child.send_signal(signal.SIGCONT)
-        wait(lambda: stored() >= 9)
+        wait(lambda: stored() >= 18)
         time.sleep(0.3)  # for what there is more
         a.end(signal.SIGKILL)
         way.mute = False
         a.again()
-        wait(lambda: a.rule("jobs")["out"] == 64)
+        wait(lambda: a.rule("jobs")["out"] == 208)
         b = Bridge(dir, "b", s, "queue jobs work in local shm:bj")
-        assert sorted(map(int, drain(q, 64))) == list(range(64))
-        wait(lambda: b.rule("jobs")["in"] == 64)
+        assert sorted(map(int, drain(q, 208))) == list(range(208))
+        wait(lambda: b.rule("jobs")["in"] == 208)
     assert b.rule("jobs")["copies"] <= 16, b.rule("jobs")
 
 
@@ -419,6 +419,39 @@ def another(dir, source, *options, without="none"):
     subprocess.run(("cc", "-D_GNU_SOURCE", *options, f"-I{TOP}/include", f"-I{TOP}/include/uapi", f"-I{TOP}/libuser",
                     source, "-o", program, *parts, BUILD + "/lib/libipcx.a", "-lnats", "-pthread"), check=True)
     return program
+
+
+@test
+def known_not_there(dir):
+    """A cluster that knows the id of a message, and lost it before it was stored: it goes once more."""
+    with open(dir + "/knows.c", "w", encoding="utf-8") as f:
+        f.write("""#include <errno.h>
+            #include <stdint.h>
+            #include <nats/nats.h>
+            natsStatus __real_natsConnection_PublishMsg(natsConnection *nc, natsMsg *m);
+            natsStatus __wrap_natsConnection_PublishMsg(natsConnection *nc, natsMsg *m)
+            {
+                static int n;
+
+                return n++ ? __real_natsConnection_PublishMsg(nc, m) :
+                             natsConnection_PublishString(nc, natsMsg_GetReply(m), "{}");
+            }
+            void __real_out_stored(void *l, uint64_t cookie, int err, const char *why);
+            void __wrap_out_stored(void *l, uint64_t cookie, int err, const char *why)
+            {
+                static int n;
+
+                __real_out_stored(l, cookie, n++ ? err : -EEXIST, why);
+            }""")
+    program = another(dir, dir + "/knows.c", "-Wl,--wrap=natsConnection_PublishMsg", "-Wl,--wrap=out_stored")
+    s = Server(dir + "/s")
+    a = Bridge(dir, "a", s, "queue jobs work out local shm:aj", program=program)
+    with sender("aj") as out, receiver("bj") as q:
+        out.send(b"alone", LONG)
+        wait(lambda: a.rule("jobs")["out"] == 1)
+        Bridge(dir, "b", s, "queue jobs work in local shm:bj")
+        assert drain(q, 1) == [b"alone"]
+    assert a.rule("jobs")["retried"] == 1, a.rule("jobs")
 
 
 @test
