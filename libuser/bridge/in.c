@@ -13,6 +13,7 @@
 #define BATCH 64
 #define FETCH_MS 200
 #define PROGRESS (3 * NS_PER_S / 2) /* to tell the engine that it goes on */
+#define LATE (2 * PROGRESS) /* to tell it: this process, or the machine, stood still */
 #define TIDY_TIME (2 * NS_PER_S)
 
 void in_settle(struct in *in, struct delivery *d, enum settle how, int64_t delay)
@@ -33,6 +34,8 @@ void in_progress(struct in *in)
 	if (now < in->progress_at)
 		return;
 	in->progress_at = now + PROGRESS;
+	in->late |= now - in->told_at > LATE;
+	in->told_at = now;
 	for (unsigned int i = in->at; i < in->n; i++)
 		if (in->batch[i].handle)
 			in_settle(in, &in->batch[i], SETTLE_PROGRESS, 0);
@@ -256,8 +259,9 @@ static void opened(struct in *in)
 		in->open_at = now_ns() + NS_PER_S;
 		return;
 	}
+	in->depth = local_depth(&in->local);
 	if (in->l->to)
-		known_hold(in->l->to, local_depth(&in->local));
+		known_hold(in->l->to, in->depth);
 	window_settle(in->l->w, in->local.object, local_sent(&in->local));
 }
 
@@ -331,8 +335,9 @@ static void tidy(struct in *in)
 
 bool in_is_stale(const struct in *in)
 {
-	return in->l->r->kind == KIND_WORK &&
-	       in->link != __atomic_load_n(&in->l->b->link_count, __ATOMIC_RELAXED);
+	uint64_t link = __atomic_load_n(&in->l->b->link_count, __ATOMIC_RELAXED);
+
+	return in->l->r->kind == KIND_WORK && (in->late || in->link != link);
 }
 
 static void give_back(struct in *in, struct delivery *d)
@@ -349,6 +354,14 @@ void in_give_back_rest(struct in *in)
 	in->n = in->at + 1;
 }
 
+/* What has no room here is for others; of other kinds there are none. */
+static unsigned int batch_of(const struct in *in)
+{
+	bool shallow = in->depth && in->depth < BATCH;
+
+	return shallow && in->l->r->kind == KIND_WORK ? in->depth : BATCH;
+}
+
 static void fetch(struct in *in)
 {
 	const struct bridge *b = in->l->b;
@@ -357,7 +370,9 @@ static void fetch(struct in *in)
 	int n;
 
 	in->link = __atomic_load_n(&b->link_count, __ATOMIC_RELAXED);
-	n = b->ops->fetch(b->e, in->l->nr, d, BATCH, FETCH_MS, why);
+	in->told_at = now_ns();
+	in->late = false;
+	n = b->ops->fetch(b->e, in->l->nr, d, batch_of(in), FETCH_MS, why);
 	if (n < 0) {
 		if (n == -ENXIO)
 			in->declared = false;

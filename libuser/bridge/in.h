@@ -23,6 +23,9 @@ struct in {
 	struct delivery *batch; /* what was fetched */
 	unsigned int at, n; /* this one is in work, of so many */
 	uint64_t link; /* that they came over */
+	int64_t told_at; /* they came, or the engine was told last */
+	bool late; /* that was too long ago once */
+	uint64_t depth; /* of the queue */
 };
 
 void in_settle(struct in *in, struct delivery *d, enum settle how, int64_t delay);
@@ -38,7 +41,10 @@ enum settle in_failed(struct in *in, int err, int64_t age, bool *drops);
 /* Lets the engine know of all that is held, lest it gives it to another. */
 void in_progress(struct in *in);
 
-/* Of work: the link was away since the batch came, and another host got what is left of it. */
+/*
+ * Of work: since the batch came the link was away, or this process stood still, and another host
+ * got what is left of it.
+ */
 bool in_is_stale(const struct in *in);
 
 /* What of the batch comes behind the one in work: before that takes long */
