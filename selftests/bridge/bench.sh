@@ -65,7 +65,9 @@ begin() {
 	bridge_conf h1 1 "queue bulk work out local shm:bulk" "queue ask work out local shm:ask"
 	bridge_conf h2 1 "queue bulk work in local shm:bulk" "queue ask work in local shm:ask"
 	# as deep as who has it first says: kept, or the bridge would make one of 64
-	(on h1 "$bin/feed" -d 1024 -o 0 -n 0 shm:bulk) >/dev/null &
+	: >"$dir/deep"
+	(on h1 "$bin/feed" -d 1024 -o 0 -n 0 shm:bulk) >"$dir/deep" &
+	ready "$dir/deep" sent
 }
 
 # bare HOST STREAM COUNT SIZE WHAT
@@ -116,10 +118,10 @@ round_bridge() {
 	bridge_down h2
 }
 
-# ready FILE: waits until it says so
+# ready FILE [WORD]: waits until it says so
 ready() {
 	local until=$((SECONDS + 20))
-	until grep -q ready "$1"; do
+	until grep -q "${2:-ready}" "$1"; do
 		[ $SECONDS -lt $until ] || die "in 20 s nothing was ready for ${1##*/}"
 		sleep 0.1
 	done
