@@ -185,12 +185,13 @@ int ipcx_slot_grow(struct ipcx_arena *a, struct ipcx_slot_pages *sp, u32 npages,
 	return err ?: grow(a, sp, npages, gfp);
 }
 
-/* Are @npages at most a quarter of what is free, and of what could be without swapping? */
+/* Are @npages at most about a quarter of what is free, and of what could be without swapping? */
 static bool machine_spares(u32 npages)
 {
-	u64 n = min_t(u64, si_mem_available(), global_zone_page_state(NR_FREE_PAGES));
+	s64 free = global_zone_page_state(NR_FREE_PAGES);
 
-	return npages <= n / 4;
+	free -= global_zone_page_state(NR_FREE_CMA_PAGES);
+	return npages <= min_t(s64, si_mem_available(), free) / 4;
 }
 
 /**
@@ -200,7 +201,8 @@ static bool machine_spares(u32 npages)
  * @npages: how many it shall have
  *
  * As by ipcx_slot_grow(), of free memory alone, and only while a quarter is left of what the arena
- * and the user may have, about that of what the cgroup may, and three quarters of what is free.
+ * and the user may have, about that of what the cgroup may, and about three quarters of what is
+ * free now.
  *
  * Return: likewise.
  */

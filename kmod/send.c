@@ -281,7 +281,7 @@ static __always_inline bool spare_find(struct ipcx_endpoint *ep, u32 npages, str
  * another. Return: whether this was so often enough in a row, for messages that need half as many
  * at least, for one to be got ready. Never while a free slot fits that another wrote last: that is
  * memory enough, although loans prefer slots of @party's own and may leave that one alone. Each
- * time it takes twice as long, so that in the end pages cost nothing.
+ * time it takes twice as long, so that in the end pages cost next to nothing.
  */
 static bool spare_missed(const struct ipcx_slots *s, struct ipcx_party *party, u32 npages)
 {
@@ -298,7 +298,7 @@ static bool spare_missed(const struct ipcx_slots *s, struct ipcx_party *party, u
 	if (++party->missed < party->patience)
 		return false;
 	party->missed = 0;
-	party->patience *= 2;
+	party->patience = min_t(u64, 2 * party->patience, IPCX_PATIENCE_MAX);
 	return true;
 }
 

@@ -10,6 +10,7 @@
 #define IPCX_LOOK	4	/* slots looked at in one list for a better fit */
 #define IPCX_SPARES	64	/* free slots that a party remembers, a power of two */
 #define IPCX_PATIENCE	16	/* of a party at first */
+#define IPCX_PATIENCE_MAX	4096
 #define IPCX_SLOT_DATA	64	/* bytes of a message that needs no page */
 
 enum ipcx_slot_state {

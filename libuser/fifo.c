@@ -224,6 +224,9 @@ static int open_there(struct fifo_queue *f, unsigned int flags)
 		p->ours = true;
 		r = open_ends(f, flags);
 	}
+	/* one that was left behind has the mode that its creator wanted */
+	if (!r && p->created && !made && fchmod(f->out < 0 ? f->in : f->out, p->mode & 0666))
+		r = ipcx_fail(errno, "the mode of the FIFO cannot be changed: %s", strerror(errno));
 	if (r && r != -EBUSY && made && is_alone(f))
 		unlinkat(p->dir, p->name, 0);
 	return r;

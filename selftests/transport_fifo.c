@@ -290,6 +290,7 @@ TEST_F(fifo, refused)
 	unsigned int flags = BOTH | IPCX_CREATE | IPCX_EPHEMERAL;
 	char before[64], after[64];
 	struct ipcx_queue *q;
+	struct stat st;
 	ssize_t len;
 	pid_t pid;
 	int fd;
@@ -313,6 +314,8 @@ TEST_F(fifo, refused)
 		close(fd);
 		ASSERT_EQ(0, ipcx_queue_open(&q, self->uri, flags, &opts));
 	}
+	ASSERT_EQ(0, stat(fifo_path(self->dir), &st));
+	EXPECT_EQ(0640, st.st_mode & 0777);
 	ipcx_queue_close(q);
 	if (!whole)
 		close(fd);

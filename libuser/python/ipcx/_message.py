@@ -8,7 +8,7 @@ import os
 from types import TracebackType
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Type
 
-from ._lib import Msg, failure, set_field
+from ._lib import Msg, failure, patient, set_field
 from ._memory import Handle, Memory
 
 Done = Callable[[int, Any], int]
@@ -119,7 +119,7 @@ class Message:
 
     def _end(self, function: Done, handle: Handle) -> None:
         with handle.use() as pointer, Ending([self], pointer) as ending:
-            result = function(pointer, self._ref())
+            result = patient(function, pointer, self._ref())
             if result < 0:
                 error = failure(-result)
                 if error.errno not in GONE:

@@ -101,7 +101,7 @@ class Queue(Channel):
             message._held(self._handle, loan)
         msgs = (Msg * len(messages))(*(message._msg for message in messages))
         with self._handle.use() as pointer, Ending(messages, pointer) as ending:
-            result = int(c[verb](pointer, msgs, len(messages)))
+            result = patient(c[verb], pointer, msgs, len(messages))
             if result < 0:  # that is of the first
                 error = failure(-result)
                 ending.keep(1 if error.errno in GONE else 0)
