@@ -143,8 +143,7 @@ static inline void ipcx_looks_tell(struct ipcx_looks *l, uint64_t *told, uint64_
 }
 
 /*
- * @attention is not @kicked, which it never is while there are barriers: for where others are told,
- * it is even. Return: whether to kick.
+ * @attention is not @kicked, which it never is while there are barriers. Return: whether to kick.
  */
 ipcx_ring_rare bool ipcx_looks_due(struct ipcx_looks *l, const uint32_t *attention,
 				   uint32_t *kicked)
@@ -167,7 +166,7 @@ ipcx_ring_rare bool ipcx_looks_due(struct ipcx_looks *l, const uint32_t *attenti
 			__atomic_fetch_or(l->told, l->bit, __ATOMIC_RELEASE);
 		l->left = IPCX_LOOKS;
 	}
-	*kicked = l->left ? now | 1 : now;
+	*kicked = l->left ? now ^ 1 : now;
 	return true;
 }
 

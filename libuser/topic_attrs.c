@@ -7,7 +7,7 @@
 
 #include "topic_attrs.h"
 
-#define MAGIC 0x3463697078637069ULL
+#define MAGIC 0x3563697078637069ULL
 #define MSG_MAX (UINT64_C(1) << 30)
 #define BYTES_MAX (UINT64_C(256) << 20) /* if nothing is said */
 #define ATTRS_AT 256 /* before that it is that of place.c */

@@ -410,6 +410,7 @@ static int sleep_in_poll(struct ipcx_topic *t, int which, int64_t deadline,
 static int sleep_long(struct ipcx_topic *t, int which, int64_t deadline)
 {
 	static const int faults[] = { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP };
+	const struct timespec none = { 0 };
 	struct ipcx_topic_shm *shm = t->shm;
 	sigset_t most, old;
 	int r;
@@ -425,6 +426,9 @@ static int sleep_long(struct ipcx_topic *t, int which, int64_t deadline)
 	ipcx_lock(&shm->lock);
 	unlisten(t, which);
 	ipcx_unlock(&shm->lock);
+	/* what woke it may be of another, but a signal has come all the same */
+	if (!r && ppoll(NULL, 0, &none, &old) < 0)
+		r = -errno;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return r;
 }

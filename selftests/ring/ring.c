@@ -465,6 +465,27 @@ TEST_F(ring, attention_told)
 	free(s);
 }
 
+/* Likewise where somebody has made attention what it never is; and what is due again is found. */
+TEST_F(ring, attention_odd)
+{
+	uint32_t *attention = &self->w.dir->ring[1].attention;
+	uint64_t told = 1;
+
+	ipcx_looks_tell(&self->p.looks, &told, 2, &self->p.kicked);
+	for (int round = 0; round < 2; round++) {
+		*attention |= 1;
+		*attention += 2;
+		ASSERT_EQ(0, LOAN(0));
+		EXPECT_TRUE(ipcx_pub_cancel(&self->p, self->pos[0]));
+		ipcx_looks_again(&self->p.looks, &self->p.kicked);
+		for (int i = 0; i <= IPCX_LOOKS; i++) {
+			ASSERT_EQ(0, LOAN(0));
+			EXPECT_EQ(!i, ipcx_pub_cancel(&self->p, self->pos[0]));
+			EXPECT_EQ(i < IPCX_LOOKS ? 3 : 1, told);
+		}
+	}
+}
+
 /* Whatever a peer writes, calls come back, and what they return lies inside. */
 TEST_F(ring, hostile_publisher)
 {
