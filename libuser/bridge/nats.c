@@ -45,20 +45,27 @@ static void subject_of(const struct engine *e, unsigned int rule, const struct p
 		chunk_subject(t, p, p->id, to, room);
 }
 
-static void msg_id(const struct parcel *p, char *to, size_t room)
+/*
+ * A server knows an id also of what was taken away from it. So chunks of a process before this one
+ * are not taken for these; heads are, for behind a head all is there.
+ */
+static void msg_id(const struct engine *e, const struct parcel *p, char *to, size_t room)
 {
 	if (p->pack) /* its first message may go alone, or with others, another time */
 		snprintf(to, room, "%s+%08x/%u", p->id, p->members, p->round);
 	else if ((p->chunks == 1 || p->head) && !p->round)
 		snprintf(to, room, "%s", p->id);
-	else
+	else if (p->chunks == 1 || p->head)
 		snprintf(to, room, "%s/%u/%u/%u", p->id, p->chunk, p->chunks, p->round);
+	else
+		snprintf(to, room, "%s/%u/%u/%u/%08x", p->id, p->chunk, p->chunks, p->round,
+			 e->life);
 }
 
-static natsStatus make_msg(natsMsg **m, const char *subject, const char *reply,
-			   const struct parcel *p, bool with_id)
+static natsStatus make_msg(const struct engine *e, natsMsg **m, const char *subject,
+			   const char *reply, const struct parcel *p, bool with_id)
 {
-	char line[PARCEL_LINE], id[PARCEL_ID + 40];
+	char line[PARCEL_LINE], id[PARCEL_ID + 52];
 	natsStatus s;
 
 	if (parcel_write(p, line) < 0)
@@ -66,7 +73,7 @@ static natsStatus make_msg(natsMsg **m, const char *subject, const char *reply,
 	s = natsMsg_Create(m, subject, reply, p->data, (int)p->size);
 	if (s != NATS_OK)
 		return s;
-	msg_id(p, id, sizeof(id));
+	msg_id(e, p, id, sizeof(id));
 	s = natsMsgHeader_Set(*m, PARCEL_HEADER, line);
 	if (s == NATS_OK && with_id)
 		s = natsMsgHeader_Set(*m, MSG_ID, id);
@@ -84,7 +91,7 @@ static int publish(struct engine *e, unsigned int rule, const struct parcel *p, 
 	subject_of(e, rule, p, subject, sizeof(subject));
 	pthread_rwlock_rdlock(&e->lock);
 	snprintf(reply, sizeof(reply), "%s.%u.%" PRIx64, e->inbox, rule, cookie);
-	s = e->nc ? make_msg(&m, subject, reply, p, true) : NATS_CONNECTION_CLOSED;
+	s = e->nc ? make_msg(e, &m, subject, reply, p, true) : NATS_CONNECTION_CLOSED;
 	if (s == NATS_OK) {
 		s = natsConnection_PublishMsg(e->nc, m);
 		natsMsg_Destroy(m);
@@ -105,7 +112,7 @@ static int store_round(struct engine *e, const char *subject, const struct parce
 
 	jsPubOptions_Init(&o);
 	o.MaxWait = CHUNK_MS;
-	s = make_msg(&m, subject, NULL, p, true);
+	s = make_msg(e, &m, subject, NULL, p, true);
 	if (s != NATS_OK)
 		return -EIO;
 	s = js_PublishMsg(&ack, e->js, m, &o, &code);
@@ -432,7 +439,7 @@ static int answer(struct engine *e, const char *origin, const struct parcel *p)
 
 	pthread_rwlock_rdlock(&e->lock);
 	nats_answers_to(to, e->conf, origin);
-	s = e->nc ? make_msg(&m, to, NULL, p, false) : NATS_CONNECTION_CLOSED;
+	s = e->nc ? make_msg(e, &m, to, NULL, p, false) : NATS_CONNECTION_CLOSED;
 	if (s == NATS_OK) {
 		s = natsConnection_PublishMsg(e->nc, m);
 		natsMsg_Destroy(m);

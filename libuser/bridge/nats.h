@@ -65,6 +65,7 @@ struct route {
  * @ends: all of it ends
  * @tidy_lock: see struct route
  * @payload: bytes that a message may have with its headers
+ * @life: a number of this process, likely no other's
  */
 struct engine {
 	const struct conf *conf;
@@ -82,6 +83,7 @@ struct engine {
 	bool closed, ends;
 	pthread_mutex_t tidy_lock;
 	size_t payload;
+	uint32_t life;
 };
 
 /* nats.c */

@@ -16,7 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "nats.h"
 
@@ -307,6 +309,8 @@ int nats_begin(struct engine **out, const struct conf *c, const struct engine_ev
 	e->conf = c;
 	e->events = *events;
 	e->payload = PAYLOAD;
+	if (getrandom(&e->life, sizeof(e->life), 0) != sizeof(e->life))
+		e->life = getpid();
 	e->route = calloc(c->nrules, sizeof(*e->route));
 	if (!e->route)
 		return -ENOMEM;

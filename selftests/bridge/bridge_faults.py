@@ -6,11 +6,11 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 
-from bridge_util import BUILD, LONG, SCHEME, TOP, Bridge, Server, Wire, crc32c, drain, ipcx, receiver, sender, test, topic, two, wait
+from bridge_known import another
+from bridge_util import LONG, SCHEME, TOP, Bridge, Server, Wire, crc32c, drain, ipcx, receiver, sender, test, topic, two, wait
 
 
 def exact(dir, hosts):
@@ -350,108 +350,6 @@ def taker_full(dir):
         got = set(drain(at_c, 56, timeout=8))
         assert len(got) >= 56 and len(got | set(drain(at_b, 4))) == 60, len(got)
     assert b.rule("jobs")["returned"] > 0
-
-
-class Mute:
-    """A way to a server, that brings nothing back while it is mute but that the server lives"""
-
-    def __init__(self, server):
-        self.server, self.http, self.mute = server, server.http, False
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            here = self.listener.accept()[0]
-            there = socket.create_connection(("127.0.0.1", self.server.port))
-            threading.Thread(target=self.carry, args=(here, there, False), daemon=True).start()
-            threading.Thread(target=self.carry, args=(there, here, True), daemon=True).start()
-
-    def carry(self, source, to, back):
-        try:
-            while data := source.recv(65536):
-                if not (back and self.mute):
-                    to.sendall(data)
-                elif b"PONG" in data:
-                    to.sendall(b"PONG\r\n")
-        except OSError:
-            pass
-        to.close()
-
-
-@test
-def same_packs(dir):
-    """What a bridge that is killed has not heard of is in the same packs again: the server knows them."""
-    s = Server(dir + "/s")
-    way = Mute(s)
-    with sender("aj", 256) as out, receiver("bj", 256) as q:
-        a = Bridge(dir, "a", way, "queue jobs work out local shm:aj")
-        w = Bridge(dir, "w", s, "queue other work in local shm:wj")
-
-        def stored():
-            return w.status().get("server", {}).get("messages", 0)
-        way.mute = True
-        for i in range(5):
-            out.send(b"%d" % i, LONG)
-            wait(lambda i=i: stored() == i + 1)
-        a.child.send_signal(signal.SIGSTOP)
-        os.waitpid(a.child.pid, os.WUNTRACED)
-        for i in range(5, 208):
-            out.send(b"%d" % i, LONG)
-        a.child.send_signal(signal.SIGCONT)
-        wait(lambda: stored() >= 18)
-        time.sleep(0.3)  # for what there is more
-        a.end(signal.SIGKILL)
-        way.mute = False
-        a.again()
-        wait(lambda: a.rule("jobs")["out"] == 208)
-        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj")
-        assert sorted(map(int, drain(q, 208))) == list(range(208))
-        wait(lambda: b.rule("jobs")["in"] == 208)
-    assert b.rule("jobs")["copies"] <= 16, b.rule("jobs")
-
-
-def another(dir, source, *options, without="none"):
-    """A bridge with this file more, or instead of what has that name"""
-    program = dir + "/ipcx-bridge"
-    parts = [f"{BUILD}/obj/bridge/{o}" for o in os.listdir(BUILD + "/obj/bridge") if o[-2:] == ".o" and without not in o]
-    subprocess.run(("cc", "-D_GNU_SOURCE", *options, f"-I{TOP}/include", f"-I{TOP}/include/uapi", f"-I{TOP}/libuser",
-                    source, "-o", program, *parts, BUILD + "/lib/libipcx.a", "-lnats", "-pthread"), check=True)
-    return program
-
-
-@test
-def known_not_there(dir):
-    """A cluster that knows the id of a message, and lost it before it was stored: it goes once more."""
-    with open(dir + "/knows.c", "w", encoding="utf-8") as f:
-        f.write("""#include <errno.h>
-            #include <stdint.h>
-            #include <nats/nats.h>
-            natsStatus __real_natsConnection_PublishMsg(natsConnection *nc, natsMsg *m);
-            natsStatus __wrap_natsConnection_PublishMsg(natsConnection *nc, natsMsg *m)
-            {
-                static int n;
-
-                return n++ ? __real_natsConnection_PublishMsg(nc, m) :
-                             natsConnection_PublishString(nc, natsMsg_GetReply(m), "{}");
-            }
-            void __real_out_stored(void *l, uint64_t cookie, int err, const char *why);
-            void __wrap_out_stored(void *l, uint64_t cookie, int err, const char *why)
-            {
-                static int n;
-
-                __real_out_stored(l, cookie, n++ ? err : -EEXIST, why);
-            }""")
-    program = another(dir, dir + "/knows.c", "-Wl,--wrap=natsConnection_PublishMsg", "-Wl,--wrap=out_stored")
-    s = Server(dir + "/s")
-    a = Bridge(dir, "a", s, "queue jobs work out local shm:aj", program=program)
-    with sender("aj") as out, receiver("bj") as q:
-        out.send(b"alone", LONG)
-        wait(lambda: a.rule("jobs")["out"] == 1)
-        Bridge(dir, "b", s, "queue jobs work in local shm:bj")
-        assert drain(q, 1) == [b"alone"]
-    assert a.rule("jobs")["retried"] == 1, a.rule("jobs")
 
 
 @test
