@@ -9,8 +9,8 @@ import socket
 import threading
 import time
 
-from bridge_known import another
-from bridge_util import LONG, SCHEME, TOP, Bridge, Server, Wire, crc32c, drain, ipcx, receiver, sender, test, topic, two, wait
+from bridge_util import (LONG, SCHEME, TOP, Bridge, Server, Wire, another, crc32c, drain, ipcx, receiver, sender, test, topic,
+                         two, wait, wrapping)
 
 
 def exact(dir, hosts):
@@ -380,16 +380,15 @@ def stood_still(dir):
 @test
 def commit_fails(dir):
     """A commit that fails in a pack whose rest is stored again is told, and nothing is lost."""
-    with open(dir + "/fails.c", "w", encoding="utf-8") as f:
-        f.write("""#include <errno.h>
-            int __real_local_commit(void *local, void *m);
-            int __wrap_local_commit(void *local, void *m)
-            {
-                static int n;
+    program = wrapping(dir, """
+        #include <errno.h>
+        int __real_local_commit(void *local, void *m);
+        int __wrap_local_commit(void *local, void *m)
+        {
+            static int n;
 
-                return ++n == 3 ? -EIDRM : __real_local_commit(local, m);
-            }""")
-    program = another(dir, dir + "/fails.c", "-Wl,--wrap=local_commit")
+            return ++n == 3 ? -EIDRM : __real_local_commit(local, m);
+        }""")
     s = Server(dir + "/s")
     with sender("aj") as out, receiver("bj") as q:
         for i in range(16):

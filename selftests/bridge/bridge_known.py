@@ -5,11 +5,10 @@ More tests of bridge.py: what a server knows the ids of, because it was stored, 
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 
-from bridge_util import BUILD, LONG, SCHEME, TOP, Bridge, Server, Wire, drain, ipcx, receiver, sender, test, wait
+from bridge_util import LONG, SCHEME, Bridge, Server, Wire, drain, ipcx, receiver, sender, test, wait, wrapping
 
 
 class Mute:
@@ -72,38 +71,28 @@ def same_packs(dir):
     assert b.rule("jobs")["copies"] <= 16, b.rule("jobs")
 
 
-def another(dir, source, *options, without="none"):
-    """A bridge with this file more, or instead of what has that name"""
-    program = dir + "/ipcx-bridge"
-    parts = [f"{BUILD}/obj/bridge/{o}" for o in os.listdir(BUILD + "/obj/bridge") if o[-2:] == ".o" and without not in o]
-    subprocess.run(("cc", "-D_GNU_SOURCE", *options, f"-I{TOP}/include", f"-I{TOP}/include/uapi", f"-I{TOP}/libuser",
-                    source, "-o", program, *parts, BUILD + "/lib/libipcx.a", "-lnats", "-pthread"), check=True)
-    return program
-
-
 @test
 def known_not_there(dir):
     """A cluster that knows the id of a message, and lost it before it was stored: it goes once more."""
-    with open(dir + "/knows.c", "w", encoding="utf-8") as f:
-        f.write("""#include <errno.h>
-            #include <stdint.h>
-            #include <nats/nats.h>
-            natsStatus __real_natsConnection_PublishMsg(natsConnection *nc, natsMsg *m);
-            natsStatus __wrap_natsConnection_PublishMsg(natsConnection *nc, natsMsg *m)
-            {
-                static int n;
+    program = wrapping(dir, """
+        #include <errno.h>
+        #include <stdint.h>
+        #include <nats/nats.h>
+        natsStatus __real_natsConnection_PublishMsg(natsConnection *nc, natsMsg *m);
+        natsStatus __wrap_natsConnection_PublishMsg(natsConnection *nc, natsMsg *m)
+        {
+            static int n;
 
-                return n++ ? __real_natsConnection_PublishMsg(nc, m) :
-                             natsConnection_PublishString(nc, natsMsg_GetReply(m), "{}");
-            }
-            void __real_out_stored(void *l, uint64_t cookie, int err, const char *why);
-            void __wrap_out_stored(void *l, uint64_t cookie, int err, const char *why)
-            {
-                static int n;
+            return n++ ? __real_natsConnection_PublishMsg(nc, m) :
+                         natsConnection_PublishString(nc, natsMsg_GetReply(m), "{}");
+        }
+        void __real_out_stored(void *l, uint64_t cookie, int err, const char *why);
+        void __wrap_out_stored(void *l, uint64_t cookie, int err, const char *why)
+        {
+            static int n;
 
-                __real_out_stored(l, cookie, n++ ? err : -EEXIST, why);
-            }""")
-    program = another(dir, dir + "/knows.c", "-Wl,--wrap=natsConnection_PublishMsg", "-Wl,--wrap=out_stored")
+            __real_out_stored(l, cookie, n++ ? err : -EEXIST, why);
+        }""")
     s = Server(dir + "/s")
     a = Bridge(dir, "a", s, "queue jobs work out local shm:aj", program=program)
     with sender("aj") as out, receiver("bj") as q:

@@ -159,6 +159,22 @@ class Bridge(Process):
         self.ready()
 
 
+def another(dir, source, *options, without="none"):
+    """A bridge with this file more, or instead of what has that name"""
+    program = dir + "/ipcx-bridge"
+    parts = [f"{BUILD}/obj/bridge/{o}" for o in os.listdir(BUILD + "/obj/bridge") if o[-2:] == ".o" and without not in o]
+    subprocess.run(("cc", "-D_GNU_SOURCE", *options, f"-I{TOP}/include", f"-I{TOP}/include/uapi", f"-I{TOP}/libuser",
+                    source, "-o", program, *parts, BUILD + "/lib/libipcx.a", "-lnats", "-pthread"), check=True)
+    return program
+
+
+def wrapping(dir, code):
+    """A bridge where each __wrap_NAME of this code stands before NAME, which is __real_NAME there"""
+    with open(dir + "/wraps.c", "w", encoding="utf-8") as f:
+        f.write(code)
+    return another(dir, f.name, *(f"-Wl,--wrap={name}" for name in sorted(set(re.findall(r"\b__wrap_(\w+)", code)))))
+
+
 def two(dir, rule, *more, hosts="ab", **options):
     """A server, and bridges a and b with one rule, {} in it is the host"""
     s = Server(dir + "/s", **options)
