@@ -15,12 +15,22 @@
 
 #include "local.h"
 
-int64_t now_ns(void)
+static int64_t ns_of(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+int64_t now_ns(void)
+{
+	return ns_of(CLOCK_MONOTONIC);
+}
+
+int64_t since_boot(void)
+{
+	return ns_of(CLOCK_BOOTTIME);
 }
 
 void sleep_ms(int ms)

@@ -137,6 +137,7 @@ struct bridge {
 };
 
 int64_t now_ns(void);
+int64_t since_boot(void); /* goes on while the machine sleeps, as the time of other hosts does */
 void sleep_ms(int ms);
 
 static inline bool stopping(const struct bridge *b)

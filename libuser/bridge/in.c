@@ -29,7 +29,7 @@ void in_drop(struct in *in, struct delivery *d, enum reason why)
 
 void in_progress(struct in *in)
 {
-	int64_t now = now_ns();
+	int64_t now = since_boot();
 
 	if (now < in->progress_at)
 		return;
@@ -370,7 +370,7 @@ static void fetch(struct in *in)
 	int n;
 
 	in->link = __atomic_load_n(&b->link_count, __ATOMIC_RELAXED);
-	in->told_at = now_ns();
+	in->told_at = since_boot();
 	in->late = false;
 	n = b->ops->fetch(b->e, in->l->nr, d, batch_of(in), FETCH_MS, why);
 	if (n < 0) {

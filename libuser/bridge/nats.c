@@ -251,11 +251,12 @@ static void fill_delivery(struct delivery *d, natsMsg *m)
 	d->handle = m;
 }
 
+/* Goes on while the machine sleeps, as the server's time does. */
 static int64_t now_ms(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_BOOTTIME, &t);
 	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "out.h"
@@ -278,15 +277,6 @@ uint32_t chunks_of(const struct out *o, uint64_t len)
 	size_t max = chunk_max(o);
 
 	return len ? (len + max - 1) / max : 1;
-}
-
-/* Goes on while the machine sleeps, as the receivers' time does. */
-static int64_t since_boot(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
 /* How long receivers keep a part of a message for the rest, less some */

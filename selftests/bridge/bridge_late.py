@@ -3,17 +3,17 @@
 More tests of bridge.py: hosts that stand still, or are slow, while the server gives what they hold to others.
 """
 import signal
+import time
 
-from bridge_util import LONG, Bridge, Server, drain, receiver, sender, test, wait
+from bridge_util import LONG, Bridge, Server, drain, receiver, sender, test, wait, wrapping
 
 
-@test
-def stood_still(dir):
-    """A host that stood still in the middle of a batch does not do what others got meanwhile."""
+def stands_still(dir, program=None):
+    """A host does so in the middle of a batch, another one gets the rest: none is lost, and that is not done twice"""
     s = Server(dir + "/s")
     with sender("aj") as out, receiver("bj", 16) as at_b, receiver("cj") as at_c:
         Bridge(dir, "a", s, "queue jobs work out local shm:aj")
-        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", start=False)
+        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", start=False, program=program)
         w = Bridge(dir, "w", s, "queue other work in local shm:wj")
         for i in range(32):
             out.send(b"%-17000d" % i, LONG)  # no packs
@@ -21,12 +21,39 @@ def stood_still(dir):
         b.start()
         wait(lambda: b.rule("jobs").get("in") == 16)
         b.child.send_signal(signal.SIGSTOP)
+        start = time.monotonic()
         Bridge(dir, "c", s, "queue jobs work in local shm:cj")
         got = drain(at_c, 16)
         got += drain(at_b, 16)
+        with open(dir + "/slept", "wb") as f:
+            f.truncate(int(time.monotonic() - start))
         b.child.send_signal(signal.SIGCONT)
         got += drain(at_b, 0, pause=2)
         numbers = [int(m) for m in got]
         assert set(numbers) == set(range(32)), sorted(set(range(32)) - set(numbers))
         # the one that was in work
         assert len(numbers) - 32 <= 1, sorted(n for n in numbers if numbers.count(n) > 1)
+
+
+@test
+def stood_still(dir):
+    """A host that stood still in the middle of a batch does not do what others got meanwhile."""
+    stands_still(dir)
+
+
+@test
+def suspended(dir):
+    """Nor one that was suspended, which only the clock of the boot has seen."""
+    stands_still(dir, wrapping(dir, f"""
+        #include <sys/stat.h>
+        #include <time.h>
+        int __real_clock_gettime(clockid_t clock, struct timespec *t);
+        int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+        {{
+            struct stat s;
+            int r = __real_clock_gettime(clock, t);
+
+            if (clock == CLOCK_MONOTONIC && !stat("{dir}/slept", &s))
+                t->tv_sec -= s.st_size;
+            return r;
+        }}"""))
