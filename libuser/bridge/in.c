@@ -16,8 +16,23 @@
 #define LATE (2 * PROGRESS) /* to tell it: this process, or the machine, stood still */
 #define TIDY_TIME (2 * NS_PER_S)
 
+static bool is_late(const struct in *in)
+{
+	return in->late || since_boot() - in->told_at > LATE;
+}
+
+bool in_is_stale(const struct in *in)
+{
+	uint64_t link = __atomic_load_n(&in->l->b->link_count, __ATOMIC_RELAXED);
+
+	return in->l->r->kind == KIND_WORK && (is_late(in) || in->link != link);
+}
+
+/* What another host has got by now is not given back: a third one would get it, too. */
 void in_settle(struct in *in, struct delivery *d, enum settle how, int64_t delay)
 {
+	if (how == SETTLE_NAK && in_is_stale(in))
+		how = SETTLE_FORGET;
 	in->l->b->ops->settle(in->l->b->e, d, how, delay);
 }
 
@@ -34,7 +49,7 @@ void in_progress(struct in *in)
 	if (now < in->progress_at)
 		return;
 	in->progress_at = now + PROGRESS;
-	in->late |= now - in->told_at > LATE;
+	in->late = is_late(in);
 	in->told_at = now;
 	for (unsigned int i = in->at; i < in->n; i++)
 		if (in->batch[i].handle)
@@ -333,18 +348,9 @@ static void tidy(struct in *in)
 	in->tidy_at = start + TIDY_TIME + 10 * took;
 }
 
-bool in_is_stale(const struct in *in)
-{
-	uint64_t link = __atomic_load_n(&in->l->b->link_count, __ATOMIC_RELAXED);
-
-	return in->l->r->kind == KIND_WORK && (in->late || in->link != link);
-}
-
 static void give_back(struct in *in, struct delivery *d)
 {
-	enum settle how = in_is_stale(in) ? SETTLE_FORGET : SETTLE_NAK;
-
-	in_settle(in, d, how, in->full ? in_delay_of_return() : 0);
+	in_settle(in, d, SETTLE_NAK, in->full ? in_delay_of_return() : 0);
 }
 
 void in_give_back_rest(struct in *in)

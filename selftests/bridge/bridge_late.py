@@ -2,10 +2,11 @@
 """
 More tests of bridge.py: hosts that stand still, or are slow, while the server gives what they hold to others.
 """
+import os
 import signal
 import time
 
-from bridge_util import LONG, Bridge, Server, drain, receiver, sender, test, wait, wrapping
+from bridge_util import LONG, Bridge, Server, Wire, drain, receiver, sender, test, wait, wrapping
 
 
 def stands_still(dir, program=None):
@@ -57,3 +58,26 @@ def suspended(dir):
                 t->tv_sec -= s.st_size;
             return r;
         }}"""))
+
+
+@test
+def late_back(dir):
+    """Nor does it give that back, for others hold it."""
+    s = Server(dir + "/s")
+    w = Wire(s)
+    with sender("aj") as out, receiver("bj", 4), receiver("cj") as at_c:
+        Bridge(dir, "a", s, "queue jobs work out local shm:aj")
+        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj")
+        for i in range(8):
+            out.send(b"%-17000d" % i, LONG)  # no packs
+        wait(lambda: b.rule("jobs")["in"] == 4)
+        b.child.send_signal(signal.SIGSTOP)
+        os.waitpid(b.child.pid, os.WUNTRACED)  # all of its threads
+        w.hear("$JS.ACK.>")
+        Bridge(dir, "c", s, "queue jobs work in local shm:cj")
+        assert len(drain(at_c, 4)) == 4
+        b.child.send_signal(signal.SIGCONT)
+        wait(lambda: b.rule("jobs").get("returned"))
+        b.end()
+        said = w.done()
+        assert b"+ACK" in said and b"-NAK" not in said, said

@@ -198,11 +198,16 @@ class Wire:
         self.socket.sendall(f"HPUB {subject} {len(head)} {len(head) + len(data)}\r\n".encode()
                             + head + data + b"\r\n")
 
+    def hear(self, subject):
+        self.socket.sendall(f"SUB {subject} 1\r\n".encode())
+
     def done(self):
+        """The server has done all that was sent. Return: what it has said since"""
         self.socket.sendall(b"PING\r\n")
         got = b""
         while b"PONG" not in got:
             got += self.socket.recv(65536)
+        return got
 
 
 def crc32c(data):
