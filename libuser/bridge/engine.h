@@ -11,6 +11,8 @@
 #include "parcel.h"
 
 #define ENGINE_TEXT 200
+#define ENGINE_ACK_MS 5000 /* what a host has taken goes to another if nothing is told so long */
+#define ENGINE_OLD_MS 1500 /* of work fetch() gives nothing that came longer ago */
 
 struct engine;
 

@@ -16,6 +16,9 @@
 #define LATE (2 * PROGRESS) /* to tell it: this process, or the machine, stood still */
 #define TIDY_TIME (2 * NS_PER_S)
 
+/* What was fetched when it was old already is no other host's yet when this one is not late. */
+_Static_assert(LATE < (ENGINE_ACK_MS - ENGINE_OLD_MS) * NS_PER_MS, "who is late knows it in time");
+
 static bool is_late(const struct in *in)
 {
 	return in->late || since_boot() - in->told_at > LATE;

@@ -16,7 +16,7 @@
 
 #define MSG_ID "Nats-Msg-Id"
 #define ANSWER_MS 500 /* within which the server says that a request has ended */
-#define CHUNK_MS 1000 /* to store or purge a chunk, well within NATS_ACK_MS */
+#define CHUNK_MS 1000 /* to store or purge a chunk, well within ENGINE_ACK_MS */
 
 /* The server's error codes that mean something else than: try again */
 #define NATS_TOO_LONG 10054 /* message size exceeds maximum allowed */
@@ -318,18 +318,23 @@ static natsStatus collect(struct route *t, struct delivery *d, unsigned int n, i
 	return s;
 }
 
-/* What has lain there for so long that the server gives it to another host by now */
-static void drop_stale(struct route *t)
+/* How much lies there; without what the server may give to another host before long */
+static int lying(struct route *t, enum kind kind)
 {
-	int64_t before = t->looked_at;
+	int64_t now = now_ms();
 	natsMsg *m;
+	int n = 0;
 
-	t->looked_at = now_ms();
-	if (t->looked_at - before < NATS_ACK_MS / 2)
-		return;
-	while (natsSubscription_NextMsg(&m, t->sub, 0) == NATS_OK)
-		natsMsg_Destroy(m);
-	t->asked = 0;
+	natsSubscription_GetPending(t->sub, &n, NULL);
+	if (n && kind == KIND_WORK && now - t->empty_at > ENGINE_OLD_MS) {
+		while (natsSubscription_NextMsg(&m, t->sub, 0) == NATS_OK)
+			natsMsg_Destroy(m);
+		t->asked = 0;
+		n = 0;
+	}
+	if (!n)
+		t->empty_at = now;
+	return n;
 }
 
 /*
@@ -342,12 +347,14 @@ static int fetch(struct engine *e, unsigned int rule, struct delivery *d, unsign
 	struct route *t = &e->route[rule];
 	natsStatus s = NATS_INVALID_SUBSCRIPTION;
 	unsigned int got = 0;
+	bool comes;
 
 	pthread_rwlock_rdlock(&e->lock);
-	if (t->sub)
-		drop_stale(t);
-	if (t->sub)
-		s = t->asked && now_ms() < t->asked_until ? NATS_OK : ask(e, t, n, ms);
+	if (t->sub) {
+		comes = lying(t, e->conf->rule[rule].kind) ||
+			(t->asked && now_ms() < t->asked_until);
+		s = comes ? NATS_OK : ask(e, t, n, ms);
+	}
 	if (s == NATS_OK)
 		s = collect(t, d, n, ms, &got);
 	if (s != NATS_OK && s != NATS_TIMEOUT)

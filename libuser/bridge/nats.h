@@ -15,7 +15,6 @@
 
 #define ANSWER_SUBJECT 160
 #define NATS_NAME 1100
-#define NATS_ACK_MS 5000 /* what a dead host has taken goes to another */
 #define NATS_GET_MS 3000 /* to get a chunk, with a word to the server before it */
 
 /**
@@ -36,7 +35,7 @@
  * @sub: to @inbox
  * @asked: messages asked for that have not come
  * @asked_until: ms, then that is asked for no more
- * @looked_at: ms, when it was last looked for what came
+ * @empty_at: ms, when nothing that came lay there last
  */
 struct route {
 	char stream[NATS_NAME], subject[NATS_NAME], durable[UUID_TEXT], inbox[96];
@@ -44,7 +43,7 @@ struct route {
 	uint64_t floor, mark[2], chunk;
 	natsSubscription *sub;
 	unsigned int asked;
-	int64_t asked_until, looked_at;
+	int64_t asked_until, empty_at;
 };
 
 /**

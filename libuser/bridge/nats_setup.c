@@ -425,7 +425,7 @@ static int declare_consumer(struct engine *e, const struct rule *r, struct route
 	jsConsumerConfig_Init(&c);
 	c.Durable = t->durable;
 	c.AckPolicy = js_AckExplicit;
-	c.AckWait = NATS_ACK_MS * INT64_C(1000000);
+	c.AckWait = ENGINE_ACK_MS * INT64_C(1000000);
 	c.MaxAckPending = ACKS_MAX;
 	c.FilterSubject = filter;
 	c.DeliverPolicy = r->kind == KIND_LATEST ? js_DeliverLastPerSubject : js_DeliverAll;

@@ -81,3 +81,48 @@ def late_back(dir):
         b.end()
         said = w.done()
         assert b"+ACK" in said and b"-NAK" not in said, said
+
+
+@test
+def asks(dir):
+    """A slow host asks for no more while some of what it has asked for lies there: that would get old."""
+    program = wrapping(dir, """
+        #include <stdio.h>
+        #include <unistd.h>
+        #include <nats/nats.h>
+        static natsSubscription *sub;
+        natsStatus __real_natsSubscription_NextMsg(natsMsg **m, natsSubscription *s, int64_t ms);
+        natsStatus __wrap_natsSubscription_NextMsg(natsMsg **m, natsSubscription *s, int64_t ms)
+        {
+            sub = s;
+            return __real_natsSubscription_NextMsg(m, s, ms);
+        }
+        natsStatus __real_natsConnection_PublishRequestString(natsConnection *nc, const char *subject,
+                                                              const char *reply, const char *text);
+        natsStatus __wrap_natsConnection_PublishRequestString(natsConnection *nc, const char *subject,
+                                                              const char *reply, const char *text)
+        {
+            int n = 0;
+
+            if (sub && natsSubscription_GetPending(sub, &n, NULL) == NATS_OK && n)
+                fprintf(stderr, "asks while %d lie there\\n", n);
+            return __real_natsConnection_PublishRequestString(nc, subject, reply, text);
+        }
+        int __real_local_commit(void *local, void *m);
+        int __wrap_local_commit(void *local, void *m)
+        {
+            static int n;
+
+            if (n++ % 64 == 0)
+                usleep(800000);
+            return __real_local_commit(local, m);
+        }""")
+    s = Server(dir + "/s")
+    with sender("aj") as out, receiver("bj", 128) as q:
+        a = Bridge(dir, "a", s, "queue jobs work out local shm:aj")
+        for i in range(100):
+            out.send(b"%-17000d" % i, LONG)  # no packs
+        wait(lambda: a.rule("jobs")["out"] == 100)
+        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", program=program)
+        assert len(drain(q, 100)) == 100
+    assert "lie there" not in b.said(), b.said()
