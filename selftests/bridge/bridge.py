@@ -240,6 +240,8 @@ def packs_killed(dir):
 def packs_shallow(dir):
     """A pack for which there is no room: what has none goes to others, and nothing is lost."""
     s = Server(dir + "/s")
+    w = Wire(s)
+    w.hear("$JS.ACK.>")
     with sender("aj", 1024) as jobs, receiver("bj", 4) as bj, receiver("cj", 2) as cj:
         fill(jobs, 0, 400)
         bridges = [Bridge(dir, h, s, f"queue jobs work in local shm:{h}j") for h in "bc"]
@@ -252,8 +254,10 @@ def packs_shallow(dir):
         numbers = sorted(got[bj] + got[cj] + [int(m) for m in drain(bj, 0) + drain(cj, 0)])
         assert set(numbers) == set(range(400)), sorted(set(range(400)) - set(numbers))
         twice = [n for i, n in enumerate(numbers) if n in numbers[:i]]
+        acked = re.findall(rb"MSG \S+\.work\.\d+\.(\d+)\.\S+ 1 4\r\n\+ACK", w.done())
         print("# twice:", twice, flush=True)
-        assert len(twice) <= 16, twice  # none, but with a server that gives an entry to two hosts
+        # none, but with a server that gives an entry to two hosts, or is late by 5 s
+        assert len(twice) <= 16 * (1 + len(acked) - len(set(acked))), (twice, acked)
         assert len(got[bj]) > 20 and len(got[cj]) > 20, (len(got[bj]), len(got[cj]))
         wait(lambda: bridges[0].status()["server"]["messages"] == 0)
     assert a.rule("jobs")["acked"] < 400
