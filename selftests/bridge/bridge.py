@@ -148,8 +148,7 @@ def restart(dir):
         assert time.time() - since < LONG
         for i in range(40, 80):
             out.send(b"%d" % i, LONG)
-        time.sleep(0.5)
-        assert a.rule("events")["state_out"] == "waits for the engine"
+        wait(lambda: a.rule("events")["state_out"] == "waits for the engine")
         s.again()
         got += drain(at_b, 40)
         assert got == [b"%d" % i for i in range(80)], got
@@ -313,8 +312,7 @@ def full(dir):
         except TimeoutError:
             pass
         assert 20 <= sent < 200, sent
-        r = a.rule("jobs")
-        assert r["refused"] > 0 and "refuses" in r["state_out"], r
+        wait(lambda: a.rule("jobs")["refused"] > 0 and "refuses" in a.rule("jobs")["state_out"])
         b = Bridge(dir, "c", s, "queue jobs work in local shm:cj")
         with receiver("cj") as q:
             got = drain(q, sent)
@@ -357,9 +355,8 @@ def removed(dir):
         assert q.recv(LONG) == b"new"
     with topic("an", ipcx.PUBLISH) as out, topic("bn", ipcx.SUBSCRIBE) as q:
         wait(lambda: "an was removed" in a.said() and a.rule("news")["state_out"] == "runs")
-        time.sleep(1.5)  # both directions look each second
-        out.send(b"new", LONG)
-        assert q.recv(LONG) == b"new"
+        # until both directions have looked
+        assert wait(lambda: out.send(b"new", LONG) or drain(q, 1, timeout=1))[0] == b"new"
 
 
 @test

@@ -82,17 +82,19 @@ def loop(dir):
 @test
 def unanswered(dir):
     """Requests that nobody answers do not hold up messages of the same queue."""
-    _, a, _ = two(dir, "queue rpc work out local shm:{}rpc in_flight 2")
-    with sender("arpc") as q:
-        callers = [threading.Thread(target=lambda: q.call(b"request", 3), daemon=True) for _ in range(2)]
-        threading.excepthook = lambda args: None  # they time out
+    s, a, _ = two(dir, "queue rpc work out local shm:{}rpc in_flight 2")
+    with sender("arpc") as q, receiver("crpc") as server:
+        callers = [threading.Thread(target=lambda: q.call(b"request", 3 * LONG), daemon=True) for _ in range(2)]
+        threading.excepthook = lambda args: None  # they are told that there is no answer
         for caller in callers:
             caller.start()
         wait(lambda: a.rule("rpc")["out"] == 2)
         for i in range(10):
             q.send(b"%d" % i, LONG)
-        wait(lambda: a.rule("rpc")["out"] == 12, 2)
+        wait(lambda: a.rule("rpc")["out"] == 12)
         assert a.rule("rpc")["in_flight"] == 2, a.rule("rpc")
+        Bridge(dir, "c", s, "queue rpc work in local shm:crpc")
+        assert len(drain(server, 12)) == 12
         for caller in callers:
             caller.join()
 
@@ -303,7 +305,7 @@ def room_anew(dir):
         with receiver("bj", 8) as anew:
             wait(lambda: b.rule("jobs")["returned"] > returned)
             out.send(b"anew", LONG)
-            while anew.recv(3) != b"anew":
+            while anew.recv(4) != b"anew":
                 pass
 
 
@@ -347,7 +349,7 @@ def taker_full(dir):
         Bridge(dir, "a", s, f"user all {dir}/password", "queue jobs work out local shm:aj")
         wait(lambda: b.rule("jobs")["in"] == 4)
         Bridge(dir, "c", s, f"user all {dir}/password", "queue jobs work in local shm:cj")
-        got = set(drain(at_c, 56, timeout=8))
+        got = set(drain(at_c, 56))
         assert len(got) >= 56 and len(got | set(drain(at_b, 4))) == 60, len(got)
     assert b.rule("jobs")["returned"] > 0
 
@@ -407,7 +409,7 @@ def mute_readers(dir):
         m.connect(dir + "/a.state/status.sock")
     start = time.monotonic()
     assert a.end() == 0
-    assert time.monotonic() - start < 3, time.monotonic() - start
+    assert time.monotonic() - start < 10, time.monotonic() - start
 
 
 @test
@@ -424,7 +426,7 @@ def alerts(dir):
     s.end()
     wait(lambda: tells(0, 0, 1))
     s.again()
-    wait(lambda: tells(1, 1, 0))
+    wait(lambda: tells(1, 1, 0), 2 * LONG)  # it looks seldom if that takes long
 
 
 @test

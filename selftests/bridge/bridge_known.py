@@ -100,7 +100,7 @@ def known_not_there(dir):
         wait(lambda: a.rule("jobs")["out"] == 1)
         Bridge(dir, "b", s, "queue jobs work in local shm:bj")
         assert drain(q, 1) == [b"alone"]
-    assert a.rule("jobs")["retried"] == 1, a.rule("jobs")
+    assert a.rule("jobs")["retried"] >= 1, a.rule("jobs")
 
 
 @test

@@ -6,10 +6,10 @@
 #
 #   bridge_conf NAME REPLICAS LINE...  its configuration, with these rules, in $dir/NAME/bridge.conf
 #   bridge_keep NAME        keeps one running: starts it again whenever it ends, as systemd does
-#   bridge_kill NAME        SIGKILL
+#   bridge_kill NAME        SIGKILL; while there is $dir/NAME/held it is not started again
 #   bridge_status NAME      in JSON
 #   sees NAME SECONDS EXPR  within that time its status, d, is such that the Python holds
-#   alerts NAME SECONDS METRIC... within that time its metrics have these lines
+#   alerts NAME SECONDS METRIC... within that time its metrics have lines that are such patterns
 #   feed NAME ARG...        in the background; feed_wait SECONDS: all have sent theirs
 #   work NAME KIND ARG...   a receiver, which notes in $dir/NAME/KIND.seen; its pid is in
 #                           work_pid[NAME/KIND]
@@ -42,6 +42,9 @@ bridge_loop() {
 		wait $!
 		echo "# it ended with status $?" >>"$dir/$1/bridge.log"
 		sleep 0.2
+		while [ -e "$dir/$1/held" ]; do
+			sleep 0.1
+		done
 	done
 }
 
@@ -78,7 +81,7 @@ alerts() {
 		(on "$name" timeout 5 "$ipcx" bridge metrics "$dir/$name/bridge.conf") >"$dir/$name/metrics" 2>&1
 		missing=
 		for line; do
-			grep -qxF "$line" "$dir/$name/metrics" || missing=$line
+			grep -qx "$line" "$dir/$name/metrics" || missing=$line
 		done
 		[ "$missing" ] || return 0
 		sleep 0.2

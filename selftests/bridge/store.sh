@@ -32,7 +32,7 @@ begin() {
 	nats_start s1
 	nats_ready s1 || return
 	bridge_keep h1
-	sees h1 20 'd["link"] == "up"'
+	sees h1 60 'd["link"] == "up"'
 }
 
 arrived() {
@@ -58,8 +58,8 @@ room() { mount -o "remount,size=$1" "$dir/s1/store"; }
 echo "# $count messages of $size bytes, a store of $nats_store_max"
 check "a server, two bridges" begin
 feed h1 -e -o 0 -n "$count" -s "$size" shm:limit
-check "limit: the status says that the server refuses" sees h1 30 "$refused"
-check "limit: and the metrics" alerts h1 5 'ipcx_bridge_runs{rule="limit",direction="out"} 0'
+check "limit: the status says that the server refuses" sees h1 60 "$refused"
+check "limit: and the metrics" alerts h1 60 'ipcx_bridge_runs{rule="limit",direction="out"} 0'
 check "limit: and what it refuses waits" waits
 work h2 limit -o 1 -n "$count" -s "$size" shm:limit
 bridge_keep h2
@@ -72,8 +72,8 @@ mount -t tmpfs -o size=16m store "$dir/s1/store"
 nats_start s1
 nats_ready s1
 feed h1 -e -o 0 -n "$count" -s "$size" shm:room
-check "room: the status says that something is wrong" sees h1 30 "d[\"link\"] == \"down\" or $refused"
-check "room: and the metrics" alerts h1 10 'ipcx_bridge_runs{rule="room",direction="out"} 0'
+check "room: the status says that something is wrong" sees h1 60 "d[\"link\"] == \"down\" or $refused"
+check "room: and the metrics" alerts h1 60 'ipcx_bridge_runs{rule="room",direction="out"} 0'
 check "room: and what is refused waits" waits
 room 256m
 nats_stop s1

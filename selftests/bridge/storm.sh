@@ -54,7 +54,7 @@ phases=(calm bridges server node link full)
 # how often, seconds of a fault, of sending in each phase, and of waiting for what is to come
 # shellcheck disable=SC2034 # for faults.sh
 if [ "$mode" = quick ]; then
-	count=${count:-2000} kills=3 server_kills=1 away=1 cut=1 still=1 limit=20
+	count=${count:-2000} kills=3 server_kills=1 away=1 cut=1 still=1 limit=60
 	declare -A lasts=([calm]=1 [bridges]=2 [server]=2 [node]=2 [link]=2 [full]=2)
 else
 	count=${count:-100000} kills=100 server_kills=20 away=30 cut=60 still=20 limit=180
