@@ -157,19 +157,23 @@ def parcel_hash(text):
 
 
 class Job:
-    """A long job, which is b"onetwo", by hand: two chunks, and then its head"""
+    """A long job, which is b"onetwo", by hand: chunks, and then its head"""
 
-    def __init__(self, server):
+    def __init__(self, server, chunks=2):
+        self.size = 6 // chunks
         self.ident = "01234567-89ab-cdef-0123-456789abcdef:0:0:1"
-        self.line = f"v=2 realm=test host=x id={self.ident} hops=0 len=6 crc={crc32c(b'onetwo'):08x} chunks=2"
+        self.line = f"v=2 realm=test host=x id={self.ident} hops=0 len=6 crc={crc32c(b'onetwo'):08x} chunks={chunks}"
         self.wire = Wire(server)
 
     def chunk(self, i):
-        self.wire.put(f"ipcx.test.jobs.c.{parcel_hash(self.ident)}.{i}", (b"one", b"two")[i], f"{self.line} chunk={i} at={3 * i}")
+        at = i * self.size
+        self.wire.put(f"ipcx.test.jobs.c.{parcel_hash(self.ident)}.{i}", b"onetwo"[at:at + self.size],
+                      f"{self.line} chunk={i} at={at}")
         self.wire.done()
 
     def head(self):
         self.wire.put("ipcx.test.jobs.m", b"", self.line + " head=1")
+        self.wire.done()
 
 
 @test
@@ -189,6 +193,23 @@ def beside(dir):
         job.head()
         assert q.recv(LONG) == b"onetwo"
     wait(lambda: a.status()["server"]["messages"] == 0)
+
+
+@test
+def cut_anew(dir):
+    """A job that goes again in other chunks, to a server with another limit, is not lost with the head of before."""
+    s = Server(dir + "/s")
+    Bridge(dir, "a", s, "queue jobs work out local shm:aj")
+    Job(s, 2).head()
+    job = Job(s, 3)
+    for i in range(3):
+        job.chunk(i)
+    job.head()
+    with receiver("bj") as q:
+        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj")
+        assert q.recv(LONG) == b"onetwo"
+        wait(lambda: b.status()["server"]["messages"] == 0)
+    assert not sum(b.rule("jobs")["dropped"].values()), b.rule("jobs")
 
 
 def one_by_one(queue, count, bridge):
