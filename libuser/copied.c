@@ -303,7 +303,8 @@ int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadl
 		fd = c->mech->fd(c, IPCX_WAY_SEND, &events);
 		do {
 			r = ipcx_copied_wait_soon(&c->to_send, fd, events, -1, deadline);
-		} while (r == -EINTR && call); /* which goes on only when it was sent */
+			/* a call goes on only when it was sent; not in a child of the handler */
+		} while (r == -EINTR && call && c->base.fd >= 0);
 		if (r)
 			return r;
 	}

@@ -423,9 +423,11 @@ static int sleep_long(struct ipcx_topic *t, int which, int64_t deadline)
 	listen_to_pipe(t, which);
 	ipcx_unlock(&shm->lock);
 	r = sleep_in_poll(t, which, deadline, &old);
-	ipcx_lock(&shm->lock);
-	unlisten(t, which);
-	ipcx_unlock(&shm->lock);
+	if (t->fd >= 0) { /* or this is the child of a signal handler that has forked */
+		ipcx_lock(&shm->lock);
+		unlisten(t, which);
+		ipcx_unlock(&shm->lock);
+	}
 	/* what woke it may be of another, but a signal has come all the same */
 	if (!r && ppoll(NULL, 0, &none, &old) < 0)
 		r = -errno;

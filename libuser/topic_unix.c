@@ -226,6 +226,8 @@ static int lead(struct ipcx_topic *t, int64_t until)
 	uint64_t count;
 	int r = ipcx_copied_wait(u->subs, POLLIN, u->again, until);
 
+	if (t->fd < 0) /* the child of a signal handler that has forked */
+		return -EINTR;
 	ipcx_lock(&t->lock);
 	u->leads = false;
 	if (read(u->again, &count, sizeof(count)) != sizeof(count))
@@ -249,6 +251,8 @@ static int follow(struct ipcx_topic *t, uint32_t wakes, int64_t until)
 	ts.tv_nsec = left % 1000000000;
 	if (left > 0 && syscall(SYS_futex, &t->wakes, FUTEX_WAIT_PRIVATE, wakes, &ts, NULL, 0))
 		err = errno;
+	if (t->fd < 0) /* likewise */
+		return -EINTR;
 	ipcx_lock(&t->lock);
 	t->sockets->followers--;
 	ipcx_unlock(&t->lock);

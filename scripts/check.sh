@@ -359,7 +359,7 @@ host() {
 	IPCX_QUIET=1 XDG_RUNTIME_DIR="$out/run" "$out/$1"
 }
 
-programs="abi fdinfo queue prefetch held_back call call_lib call_fault batch_fault server_death caller_death
+programs="abi fdinfo queue asleep prefetch held_back call call_lib call_fault batch_fault server_death caller_death
 	answer inline io policy credit leases expire dead_letter remove sealed wait spare wake epoll map
 	inherit fdstore fork name owner timens limit memcg leak many uring death kill
 	topic topic_abi topic_pairs topic_durable topic_lib topic_error topic_wake topic_mix topic_death topic_kill region queue_handles
@@ -435,7 +435,7 @@ if [ "$kernel" = stock ]; then
 	run ring ring ring
 	run ring_tsan ring ring_tsan
 	for t in transport transport_call transport_bulk transport_path transport_peer transport_mq \
-		transport_epoll transport_fifo transport_open topic_lib topic_death topic_wake topic_shm topic_shm_kill topic_shm_long \
+		transport_epoll transport_fifo transport_open asleep topic_lib topic_death topic_wake topic_shm topic_shm_kill topic_shm_long \
 		topic_unix topic_unix_peer topic_unix_room topic_unix_step topic_unix_kill \
 		queue_shm queue_shm_kill queue_shm_call queue_shm_reply; do
 		run "${t}_host" host "$t"
