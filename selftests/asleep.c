@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The library where it sleeps: a signal handler that forks there. It calls those here, which do
- * what the test says.
+ * The library where it sleeps: a signal handler that forks there, what signals are blocked, and
+ * how many barriers it takes. It calls those here, which do what the test says.
  */
 #include <dlfcn.h>
 #include <ipcx.h>
@@ -19,7 +19,10 @@ enum sleep { NEVER, IN_PPOLL, IN_FUTEX, IN_IOCTL };
 
 static enum sleep signal_in; /* a signal comes in the next of these */
 static pthread_t main_thread; /* to this one */
+static sigset_t asleep; /* the mask there */
 static volatile pid_t child = -1; /* that the handler has forked, 0 in it, -1: none */
+/* How many there were so far: membarrier(), and sleeps in ppoll() */
+static unsigned long barriers, sleeps;
 
 static void fork_here(int sig)
 {
@@ -44,6 +47,10 @@ int ppoll(struct pollfd *p, nfds_t n, const struct timespec *timeout, const sigs
 	struct timespec left = timeout ? *timeout : (struct timespec){ 0 };
 	bool ends = n && signal_ends(IN_PPOLL);
 
+	if (n) {
+		sleeps++;
+		pthread_sigmask(SIG_SETMASK, NULL, &asleep);
+	}
 	if (ends && !set)
 		return -1;
 	return syscall(SYS_ppoll, p, n, timeout ? &left : NULL, set, 8);
@@ -65,6 +72,7 @@ long syscall(long nr, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(more, long);
 	va_end(more);
+	barriers += nr == SYS_membarrier;
 	if (nr == SYS_futex && waits(a[1]) && signal_ends(IN_FUTEX))
 		return -1;
 	if (!next)
@@ -221,11 +229,16 @@ TEST_F(queue, fork_in_send)
 /* A call whose request is not sent yet goes on, but not in the child. */
 TEST_F(queue, fork_in_call)
 {
-	struct ipcx_msg m, reply = {};
+	struct ipcx_msg m = {}, reply = {};
+	char buf[4096];
 	int r = 0;
 
 	NEED(self->q);
 	for (int ms = 100; child < 0; ms *= 2) {
+		/* of a call that was too slow even to fall asleep */
+		ipcx_queue_cancel(self->q, &m);
+		while (ipcx_queue_recv(self->q, buf, sizeof(buf), IPCX_NOWAIT) >= 0)
+			;
 		ASSERT_EQ(0, ipcx_queue_loan(self->q, 8, &m, IPCX_NOWAIT));
 		fill(self->q);
 		/* there it waits for an answer only */
@@ -355,6 +368,117 @@ TEST_F(topic, fork_beside_a_thread)
 	EXPECT_EQ(0, recv_nr(self->sub, in_ms(20000)));
 	ASSERT_EQ(0, pthread_join(thread, &sent));
 	EXPECT_EQ(NULL, sent);
+}
+
+FIXTURE(shm)
+{
+	char dir[64];
+	struct ipcx_topic *pub, *sub;
+};
+
+FIXTURE_SETUP(shm)
+{
+	ASSERT_TRUE(dir_make(self->dir));
+	ASSERT_EQ(0, open_topic(&self->sub, IPCX_SUBSCRIBE));
+	ASSERT_EQ(0, open_topic(&self->pub, IPCX_PUBLISH));
+}
+
+FIXTURE_TEARDOWN(shm)
+{
+	ipcx_topic_close(self->pub);
+	ipcx_topic_close(self->sub);
+	EXPECT_EQ(0, dir_remove(self->dir));
+}
+
+static bool same(const sigset_t *a, const sigset_t *b)
+{
+	for (int sig = 1; sig < SIGRTMIN; sig++)
+		if (sigismember(a, sig) != sigismember(b, sig))
+			return false;
+	return true;
+}
+
+/* A signal that comes before the sleep ends it, and a fault would be one meanwhile. */
+TEST_F(shm, signals)
+{
+	static const int faults[] = { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP };
+	sigset_t before, after;
+	int64_t r;
+
+	sigemptyset(&before);
+	sigaddset(&before, SIGUSR2);
+	ASSERT_EQ(0, sigprocmask(SIG_SETMASK, &before, NULL));
+	for (int room = 0; room < 2; room++) {
+		sigemptyset(&asleep);
+		if (room)
+			fill_topic(self->pub);
+		arm(IN_PPOLL);
+		r = room ? send_nr(self->pub, 1, in_ms(20000)) : recv_nr(self->sub, in_ms(20000));
+		if (!child)
+			_exit(0);
+		EXPECT_EQ(-EINTR, r);
+		EXPECT_EQ(0, exit_status(child));
+		EXPECT_TRUE(sigismember(&asleep, SIGUSR1) && sigismember(&asleep, SIGTERM));
+		for (int i = 0; i < ARRAY_SIZE(faults); i++)
+			EXPECT_FALSE(sigismember(&asleep, faults[i]));
+		ASSERT_EQ(0, sigprocmask(SIG_SETMASK, NULL, &after));
+		EXPECT_TRUE(same(&before, &after));
+	}
+}
+
+#define WARM 100 /* messages until each knows how the other looks */
+
+/* Takes and sends in turn, as who sleeps each time. Return: barriers and sleeps behind WARM. */
+static int ping_pong(struct ipcx_topic *in, struct ipcx_topic *out, int n, bool first,
+		     unsigned long counts[2])
+{
+	for (int i = 0; i < n; i++) {
+		if (i == WARM) {
+			counts[0] = -barriers;
+			counts[1] = -sleeps;
+		}
+		if (!first && recv_nr(in, IPCX_FOREVER) != i)
+			return 1;
+		usleep(300); /* the other falls asleep */
+		if (send_nr(out, i, in_ms(20000)))
+			return 2;
+		if (first && recv_nr(in, IPCX_FOREVER) != i)
+			return 3;
+	}
+	counts[0] += barriers;
+	counts[1] += sleeps;
+	return 0;
+}
+
+/* Two that are woken from a doze by each other need no membarrier() for it. */
+TEST_F_TIMEOUT(shm, barriers, 200)
+{
+	unsigned long *counts =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int n = WARM + rounds(500);
+	struct ipcx_topic *back;
+	pid_t pid;
+
+	ASSERT_EQ(0, ipcx_topic_open(&back, "shm:back",
+				     IPCX_CREATE | IPCX_EPHEMERAL | IPCX_SUBSCRIBE, NULL));
+	ipcx_topic_close(self->sub);
+	self->sub = NULL;
+	pid = fork();
+	if (!pid) {
+		struct ipcx_topic *in, *out;
+
+		if (ipcx_topic_open(&in, URI, IPCX_SUBSCRIBE, NULL) ||
+		    ipcx_topic_open(&out, "shm:back", IPCX_PUBLISH, NULL) || send_nr(out, 0, 0))
+			_exit(10);
+		_exit(ping_pong(in, out, n, false, counts));
+	}
+	ASSERT_EQ(0, recv_nr(back, in_ms(20000)));
+	EXPECT_EQ(0, ping_pong(back, self->pub, n, true, counts + 2));
+	EXPECT_EQ(0, exit_status(pid));
+	/* each longer sleep needs one; now and then there is one for another reason */
+	for (int i = 0; i < 4; i += 2)
+		EXPECT_GE(counts[i + 1] + (n - WARM) / 2, counts[i]);
+	ipcx_topic_close(back);
 }
 
 TEST_HARNESS_MAIN
