@@ -244,7 +244,7 @@ TEST_F_TIMEOUT(wake, long_sleeper_is_woken, 60)
 }
 
 #define PROMPT_ROUNDS 100
-#define PROMPT_NS 4000000
+#define PROMPT_NS 6000000
 
 static int by_ns(const void *a, const void *b)
 {
@@ -270,7 +270,7 @@ static int64_t median_to_wake(struct ipcx_topic *pub, const struct child *c, int
 	return took[PROMPT_ROUNDS / 2];
 }
 
-/* Over shared memory who is not woken looks again after 12 ms, and nothing else would show it. */
+/* Over shared memory who is not woken looks again after 8 to 12 ms, and is heard all the same. */
 TEST_F_TIMEOUT(wake, sleeper_is_woken_at_once, 200)
 {
 	int64_t best = INT64_MAX;
@@ -288,7 +288,8 @@ TEST_F_TIMEOUT(wake, sleeper_is_woken_at_once, 200)
 		ASSERT_LT(0, median);
 		best = median < best ? median : best;
 	}
-	EXPECT_GT(PROMPT_NS, best);
+	if (over_shm(self->pub)) /* elsewhere nothing would have been heard */
+		EXPECT_GT(PROMPT_NS, best);
 	EXPECT_EQ(0, exit_status(c.pid));
 }
 
