@@ -298,7 +298,7 @@ static bool spare_missed(const struct ipcx_slots *s, struct ipcx_party *party, u
 	if (++party->missed < party->patience)
 		return false;
 	party->missed = 0;
-	party->patience = min_t(u64, 2 * party->patience, IPCX_PATIENCE_MAX);
+	party->patience = min(2 * party->patience, IPCX_PATIENCE_MAX);
 	return true;
 }
 

@@ -10,7 +10,7 @@
 #define IPCX_LOOK	4	/* slots looked at in one list for a better fit */
 #define IPCX_SPARES	64	/* free slots that a party remembers, a power of two */
 #define IPCX_PATIENCE	16	/* of a party at first */
-#define IPCX_PATIENCE_MAX	4096
+#define IPCX_PATIENCE_MAX	4096U
 #define IPCX_SLOT_DATA	64	/* bytes of a message that needs no page */
 
 enum ipcx_slot_state {
@@ -57,9 +57,9 @@ struct ipcx_party {
 	u16 spare[IPCX_SPARES];
 	u32 top;
 	u32 spares;
-	u64 missed;
+	u32 missed;
 	u32 missed_pages;
-	u64 patience;
+	u32 patience;
 };
 
 /**
