@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mq_notify(), see mq_shim_util.h. */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -293,6 +297,178 @@ TEST_F(mq, processes)
 	waitpid(child, &status, 0);
 	ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
 	EXPECT_TRUE(told(5000, &info));
+}
+
+/**
+ * struct late - a signal that is sent only when the main thread sleeps, long after the message; the
+ *	system has sent it by then
+ * @q: the queue
+ * @listener: who wants to send it asks there
+ * @drain: so many messages are taken then, or one is sent
+ * @done: 1: somebody has asked, 2: the main thread makes the calls in one of which it sleeps
+ * @handled: how often the handler ran
+ */
+static struct late {
+	mqd_t q;
+	int listener, drain, done, handled;
+} late;
+
+static void count(int sig)
+{
+	(void)sig;
+	__atomic_add_fetch(&late.handled, 1, __ATOMIC_SEQ_CST);
+}
+
+static void until(const int *p, int value)
+{
+	while (__atomic_load_n(p, __ATOMIC_SEQ_CST) != value)
+		sched_yield();
+}
+
+static void has(int what)
+{
+	__atomic_store_n(&late.done, what, __ATOMIC_SEQ_CST);
+}
+
+static bool main_sleeps(void)
+{
+	FILE *f = fopen("/proc/self/stat", "r");
+	char state = 0;
+
+	if (!f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (f)
+		fclose(f);
+	return state == 'S';
+}
+
+/* Threads that are made from now on ask before they send a signal with a value. */
+static int hold_signals(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_rt_sigqueueinfo, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { .len = sizeof(code) / sizeof(*code), .filter = code };
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+		       &prog);
+}
+
+/* Then the main thread's last call is to go on. */
+static void *let_go(void *arg)
+{
+	struct seccomp_notif_resp yes = { .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+	struct seccomp_notif asked = { 0 };
+	char buf[SIZE];
+
+	if (!is_over("system")) {
+		ioctl(late.listener, SECCOMP_IOCTL_NOTIF_RECV, &asked);
+		has(1);
+		until(&late.done, 2);
+		while (!main_sleeps())
+			usleep(1000);
+		yes.id = asked.id;
+		ioctl(late.listener, SECCOMP_IOCTL_NOTIF_SEND, &yes);
+	}
+	until(&late.handled, 1);
+	for (int i = 0; i < late.drain; i++)
+		mq_receive(late.q, buf, SIZE, NULL);
+	if (!late.drain)
+		mq_send(late.q, "y", 1, 0);
+	return arg;
+}
+
+/* Return: 0: a message is there, and the signal that tells of it waits for @t. */
+static int send_told_late(mqd_t q, int drain, pthread_t *t)
+{
+	struct sigaction act = { .sa_handler = count };
+	struct sigevent ev = by_signal(1);
+	sigset_t old;
+
+	sigaction(SIGNAL, &act, NULL);
+	late = (struct late){ .q = q, .listener = late.listener, .drain = drain };
+	sigprocmask(SIG_SETMASK, NULL, &old);
+	block();
+	if (mq_notify(q, &ev) || pthread_create(t, NULL, let_go, NULL))
+		return -1;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (mq_send(q, "x", 1, 0))
+		return -1;
+	if (!is_over("system"))
+		until(&late.done, 1);
+	return 0;
+}
+
+/* That the process is told ends no wait that began after the message had been there. */
+TEST_F(mq, told_late)
+{
+	unsigned int prio;
+	pthread_t t;
+	ssize_t n;
+
+	late.listener = hold_signals();
+	if (late.listener < 0)
+		SKIP(return, "needs seccomp");
+	for (int timed = 0; timed < 2; timed++) {
+		ASSERT_EQ(0, send_told_late(self->q, 0, &t));
+		has(2);
+		ASSERT_EQ(1, mq_receive(self->q, self->buf, SIZE, NULL));
+		EXPECT_EQ('x', self->buf[0]);
+		n = timed ? mq_timedreceive(self->q, self->buf, SIZE, &prio, in_ms(20000)) :
+			    mq_receive(self->q, self->buf, SIZE, NULL);
+		EXPECT_EQ(1, n);
+		pthread_join(t, NULL);
+		EXPECT_EQ(1, late.handled);
+		EXPECT_EQ(0, drain(self->q, self->buf));
+	}
+}
+
+/* Nor one for room */
+TEST_F(mq, told_late_full)
+{
+	pthread_t t;
+
+	late.listener = hold_signals();
+	if (late.listener < 0)
+		SKIP(return, "needs seccomp");
+	ASSERT_EQ(0, send_told_late(self->q, 2 * DEPTH, &t));
+	has(2);
+	for (int i = 1; i < 2 * DEPTH; i++) {
+		ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
+	}
+	pthread_join(t, NULL);
+	EXPECT_EQ(1, late.handled);
+}
+
+/* Nor one after another process, which does not wait for that, has taken the message. */
+TEST_F(mq, told_late_taken)
+{
+	pthread_t t;
+	int status;
+	pid_t pid;
+
+	late.listener = hold_signals();
+	if (late.listener < 0)
+		SKIP(return, "needs seccomp");
+	if (!whole())
+		SKIP(return, "needs several receivers");
+	ASSERT_EQ(0, send_told_late(self->q, 0, &t));
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(mq_receive(self->q, self->buf, SIZE, NULL));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(1, WEXITSTATUS(status));
+	has(2);
+	EXPECT_EQ(1, mq_receive(self->q, self->buf, SIZE, NULL));
+	EXPECT_EQ('y', self->buf[0]);
+	pthread_join(t, NULL);
+	EXPECT_EQ(1, late.handled);
 }
 
 static int calls, received;

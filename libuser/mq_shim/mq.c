@@ -355,8 +355,10 @@ static int send_until(mqd_t fd, const char *buf, size_t len, unsigned int prio, 
 		r = -EMSGSIZE;
 	else
 		r = put(mq_end_queue(e), buf, len, prio, IPCX_NOWAIT);
-	if (r == -EAGAIN && !mq_end_nonblock(e))
+	if (r == -EAGAIN && !mq_end_nonblock(e)) {
+		mq_notify_told(e);
 		r = put(mq_end_queue(e), buf, len, prio, deadline);
+	}
 	pthread_setcancelstate(state, NULL);
 	pthread_cleanup_pop(1);
 	return r ? fail(r) : 0;
@@ -395,6 +397,16 @@ static ssize_t get(struct ipcx_queue *q, char *buf, size_t cap, unsigned int *pr
 	return r ? r : (ssize_t)m.len;
 }
 
+/* No signal that tells of a message is later than that, or it would end the next wait. */
+static ssize_t get_told(struct mq_end *e, char *buf, size_t cap, unsigned int *prio,
+			int64_t deadline)
+{
+	ssize_t r = get(mq_end_queue(e), buf, cap, prio, deadline);
+
+	mq_notify_told(e);
+	return r;
+}
+
 static ssize_t receive_until(mqd_t fd, char *buf, size_t cap, unsigned int *prio, int64_t deadline)
 {
 	struct mq_end *e;
@@ -412,9 +424,9 @@ static ssize_t receive_until(mqd_t fd, char *buf, size_t cap, unsigned int *prio
 	else if (cap < e->attr.msg_max)
 		r = -EMSGSIZE;
 	else
-		r = get(mq_end_queue(e), buf, cap, prio, IPCX_NOWAIT);
+		r = get_told(e, buf, cap, prio, IPCX_NOWAIT);
 	if (r == -EAGAIN && !mq_end_nonblock(e))
-		r = get(mq_end_queue(e), buf, cap, prio, deadline);
+		r = get_told(e, buf, cap, prio, deadline);
 	pthread_setcancelstate(state, NULL);
 	pthread_cleanup_pop(1);
 	return r < 0 ? fail(r) : r;

@@ -6,6 +6,7 @@
  * queue it is, which is gone with the process.
  */
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@
 #include <unistd.h>
 
 #include "shim.h"
+
+#define TELLING 64 /* queues whose numbers differ by that wait for each other's signals, too */
 
 /* For so long the descriptors of a child that has just been made may be taken for another's. */
 #define PATIENCE_MS 10
@@ -46,6 +49,29 @@ struct watch {
 
 static struct watch *watches;
 static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
+
+/* By the queue's number: threads that see a message there, and have not sent the signal yet */
+static uint32_t telling[TELLING];
+
+static uint32_t *telling_of(const struct mq_end *e)
+{
+	return &telling[e->attr.id % TELLING];
+}
+
+static void end_telling(uint32_t *t)
+{
+	__atomic_sub_fetch(t, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, t, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+/* A handler may run meanwhile, and do the same. */
+void mq_notify_told(const struct mq_end *e)
+{
+	uint32_t *t = telling_of(e), n;
+
+	while ((n = __atomic_load_n(t, __ATOMIC_SEQ_CST)))
+		syscall(SYS_futex, t, FUTEX_WAIT_PRIVATE, n, NULL, NULL, 0);
+}
 
 /* One that was closed in a way that is not seen is another's now. */
 static void close_hidden(int fd, const struct mq_end *e)
@@ -108,6 +134,7 @@ void mq_notify_forked(void)
 		free(w);
 	}
 	pthread_cond_init(&finished, NULL);
+	memset(telling, 0, sizeof(telling));
 }
 
 /* Return: whether its thread is told, not so if the descriptor for that was closed unseen. */
@@ -156,6 +183,11 @@ static bool look(struct watch *w)
 	return stats.queued <= news(w, &stats) && stats.queued;
 }
 
+static bool is_by_signal(const struct sigevent *event)
+{
+	return event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo;
+}
+
 static void send_signal(const struct sigevent *event, const struct ipcx_msg *m)
 {
 	siginfo_t info;
@@ -169,18 +201,23 @@ static void send_signal(const struct sigevent *event, const struct ipcx_msg *m)
 	syscall(SYS_rt_sigqueueinfo, getpid(), event->sigev_signo, &info);
 }
 
-static void tell(const struct sigevent *event, const sigset_t *mask, const struct ipcx_msg *m)
+/*
+ * The system sends the signal before it hands out the message. Here whoever takes it after this
+ * look waits, see mq_notify_told(). Return: whether @m is there still, then end_telling() is due.
+ */
+static bool begin_telling(const struct watch *w, struct ipcx_msg *m)
 {
-	if (event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo) {
-		send_signal(event, m);
-	} else if (event->sigev_notify == SIGEV_THREAD) {
-		pthread_sigmask(SIG_SETMASK, mask, NULL);
-		event->sigev_notify_function(event->sigev_value);
-	}
+	uint32_t *t = telling_of(w->end);
+
+	__atomic_add_fetch(t, 1, __ATOMIC_SEQ_CST);
+	if (ipcx_queue_peek(w->end->q, m) != -EAGAIN)
+		return true;
+	end_telling(t);
+	return false;
 }
 
 /* Return: whether there is something to tell: not if it is taken away, or cannot wait any more. */
-static bool wait_for_news(struct watch *w)
+static bool wait_for_news(struct watch *w, struct ipcx_msg *m)
 {
 	struct epoll_event ev;
 	int n;
@@ -191,7 +228,7 @@ static bool wait_for_news(struct watch *w)
 		n = epoll_wait(w->set, &ev, 1, -1);
 		if ((n < 0 && errno != EINTR) || (n == 1 && ev.data.fd == w->bound))
 			return false;
-	} while (!look(w));
+	} while (!look(w) || (is_by_signal(&w->event) && !begin_telling(w, m)));
 	return true;
 }
 
@@ -200,12 +237,12 @@ static void *watch(void *arg)
 	struct ipcx_msg m = { 0 };
 	struct watch *w = arg;
 	struct sigevent event = w->event;
+	uint32_t *t = telling_of(w->end);
 	sigset_t mask;
 	bool live, left, tells;
 
 	pthread_detach(pthread_self());
-	tells = wait_for_news(w);
-	ipcx_queue_peek(w->end->q, &m);
+	tells = wait_for_news(w, &m);
 	pthread_mutex_lock(&mq_shim_lock);
 	mask = w->mask;
 	live = w->live;
@@ -215,10 +252,17 @@ static void *watch(void *arg)
 		drop(w);
 	pthread_cond_broadcast(&finished);
 	pthread_mutex_unlock(&mq_shim_lock);
+	if (tells && is_by_signal(&event)) {
+		if (live)
+			send_signal(&event, &m);
+		end_telling(t);
+	}
 	if (live || left)
 		end_watch(w);
-	if (live && tells)
-		tell(&event, &mask, &m);
+	if (live && tells && event.sigev_notify == SIGEV_THREAD) {
+		pthread_sigmask(SIG_SETMASK, &mask, NULL);
+		event.sigev_notify_function(event.sigev_value);
+	}
 	return NULL;
 }
 
