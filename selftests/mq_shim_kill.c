@@ -109,15 +109,21 @@ static bool is_killed(pid_t pid)
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
+/* Where nothing has gone so far, they live longer: a busy machine may not even have started them. */
 static bool kill_both(fix *self, void (*sender)(mqd_t, int), void (*receiver)(mqd_t, int), int i)
 {
 	pid_t s = spawn(sender, self->q, i), r = spawn(receiver, self->q, i >> 1);
 	bool killed;
 
-	usleep(3000 + rand() % 5000);
+	usleep((3000 + rand() % 5000) * (1 + i / ROUNDS));
 	killed = is_killed(i & 1 ? s : r);
 	usleep(i % 3 * 500);
 	return is_killed(i & 1 ? r : s) && killed && works(self);
+}
+
+static bool enough(int rounds)
+{
+	return rounds >= ROUNDS && moved->sent && moved->received;
 }
 
 TEST_F_TIMEOUT(mq, own_ends, 60)
@@ -125,11 +131,9 @@ TEST_F_TIMEOUT(mq, own_ends, 60)
 	if (is_over("shm"))
 		SKIP(return, "needs IPCX_CAP_MANY_RECEIVERS");
 	count_moved();
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; !enough(i); i++) {
 		ASSERT_TRUE(kill_both(self, own_sender, own_receiver, i));
 	}
-	EXPECT_LT(0, moved->sent);
-	EXPECT_LT(0, moved->received);
 }
 
 TEST_F_TIMEOUT(mq, inherited_ends, 60)
@@ -137,11 +141,9 @@ TEST_F_TIMEOUT(mq, inherited_ends, 60)
 	if (!whole())
 		SKIP(return, "needs descriptors that are inherited");
 	count_moved();
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; !enough(i); i++) {
 		ASSERT_TRUE(kill_both(self, heir_sender, heir_receiver, i));
 	}
-	EXPECT_LT(0, moved->sent);
-	EXPECT_LT(0, moved->received);
 }
 
 /*
