@@ -93,10 +93,27 @@ TEST_F(mq, when)
 	EXPECT_TRUE(told(5000, &info));
 }
 
+static bool sleeps(pid_t tid)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	f = fopen(path, "r");
+	if (!f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (f)
+		fclose(f);
+	return state == 'S';
+}
+
+static pid_t receiver;
+
 static void *receive_one(void *arg)
 {
 	char buf[SIZE];
 
+	__atomic_store_n(&receiver, gettid(), __ATOMIC_SEQ_CST);
 	return (void *)(intptr_t)mq_receive(((fix *)arg)->q, buf, SIZE, NULL);
 }
 
@@ -113,6 +130,8 @@ TEST_F(mq, somebody_waits)
 	block();
 	ASSERT_EQ(0, mq_notify(self->q, &ev));
 	ASSERT_EQ(0, pthread_create(&t, NULL, receive_one, self));
+	while (!sleeps(__atomic_load_n(&receiver, __ATOMIC_SEQ_CST)))
+		usleep(1000);
 	usleep(100000);
 	ASSERT_EQ(0, mq_send(self->q, "x", 1, 0));
 	pthread_join(t, &r);
@@ -330,18 +349,6 @@ static void has(int what)
 	__atomic_store_n(&late.done, what, __ATOMIC_SEQ_CST);
 }
 
-static bool main_sleeps(void)
-{
-	FILE *f = fopen("/proc/self/stat", "r");
-	char state = 0;
-
-	if (!f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-		state = 0;
-	if (f)
-		fclose(f);
-	return state == 'S';
-}
-
 /* Threads that are made from now on ask before they send a signal with a value. */
 static int hold_signals(void)
 {
@@ -369,7 +376,7 @@ static void *let_go(void *arg)
 		ioctl(late.listener, SECCOMP_IOCTL_NOTIF_RECV, &asked);
 		has(1);
 		until(&late.done, 2);
-		while (!main_sleeps())
+		while (!sleeps(getpid()))
 			usleep(1000);
 		yes.id = asked.id;
 		ioctl(late.listener, SECCOMP_IOCTL_NOTIF_SEND, &yes);
