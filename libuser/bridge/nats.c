@@ -17,6 +17,7 @@
 #define MSG_ID "Nats-Msg-Id"
 #define ANSWER_MS 500 /* within which the server says that a request has ended */
 #define CHUNK_MS 1000 /* to store or purge a chunk, well within ENGINE_ACK_MS */
+#define GONE_BYTES (128 << 10) /* of messages that wait to be freed */
 
 /* The server's error codes that mean something else than: try again */
 #define NATS_TOO_LONG 10054 /* message size exceeds maximum allowed */
@@ -62,6 +63,24 @@ static void msg_id(const struct engine *e, const struct parcel *p, char *to, siz
 			 e->life);
 }
 
+void nats_free_gone(struct engine *e)
+{
+	while (e->ngone)
+		natsMsg_Destroy(e->gone[--e->ngone]);
+	e->gone_bytes = 0;
+}
+
+/* The library has a thread that frees messages: it is woken for many of them, not for each. */
+static void done_with(struct engine *e, natsMsg *m)
+{
+	pthread_mutex_lock(&e->gone_lock);
+	e->gone[e->ngone++] = m;
+	e->gone_bytes += natsMsg_GetDataLength(m);
+	if (e->ngone == GONE_MAX || e->gone_bytes > GONE_BYTES)
+		nats_free_gone(e);
+	pthread_mutex_unlock(&e->gone_lock);
+}
+
 static natsStatus make_msg(const struct engine *e, natsMsg **m, const char *subject,
 			   const char *reply, const struct parcel *p, bool with_id)
 {
@@ -94,7 +113,7 @@ static int publish(struct engine *e, unsigned int rule, const struct parcel *p, 
 	s = e->nc ? make_msg(e, &m, subject, reply, p, true) : NATS_CONNECTION_CLOSED;
 	if (s == NATS_OK) {
 		s = natsConnection_PublishMsg(e->nc, m);
-		natsMsg_Destroy(m);
+		done_with(e, m);
 	}
 	pthread_rwlock_unlock(&e->lock);
 	return s == NATS_OK ? 0 : -EIO;
@@ -204,7 +223,7 @@ void nats_stored(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *
 		}
 		e->events.stored(e->events.arg, atoi(rule), cookie, err, why);
 	}
-	natsMsg_Destroy(msg);
+	done_with(e, msg);
 }
 
 void nats_answered(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *engine)
@@ -218,7 +237,7 @@ void nats_answered(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void
 	    natsMsg_GetDataLength(msg) >= 0)
 		e->events.answered(e->events.arg, line, natsMsg_GetData(msg),
 				   natsMsg_GetDataLength(msg));
-	natsMsg_Destroy(msg);
+	done_with(e, msg);
 }
 
 /* $JS.ACK.STREAM.CONSUMER.DELIVERED.SEQ.SEQ.TIME.PENDING, or with two more before the stream */
@@ -386,7 +405,7 @@ static void settle(struct engine *e, struct delivery *d, enum settle how, int64_
 	pthread_rwlock_unlock(&e->lock);
 	if (how == SETTLE_PROGRESS)
 		return;
-	natsMsg_Destroy(m);
+	done_with(e, m);
 	d->handle = NULL;
 }
 
@@ -450,7 +469,7 @@ static int answer(struct engine *e, const char *origin, const struct parcel *p)
 	s = e->nc ? make_msg(e, &m, to, NULL, p, false) : NATS_CONNECTION_CLOSED;
 	if (s == NATS_OK) {
 		s = natsConnection_PublishMsg(e->nc, m);
-		natsMsg_Destroy(m);
+		done_with(e, m);
 	}
 	pthread_rwlock_unlock(&e->lock);
 	return s == NATS_OK ? 0 : -EIO;

@@ -16,6 +16,7 @@
 #define ANSWER_SUBJECT 160
 #define NATS_NAME 1100
 #define NATS_GET_MS 3000 /* to get a chunk, with a word to the server before it */
+#define GONE_MAX 64 /* messages that wait to be freed */
 
 /**
  * struct route - what a rule has there
@@ -65,6 +66,10 @@ struct route {
  * @tidy_lock: see struct route
  * @payload: bytes that a message may have with its headers
  * @life: a number of this process, likely no other's
+ * @gone_lock: guards the rest
+ * @gone: messages that are to be freed
+ * @ngone: how many
+ * @gone_bytes: of these
  */
 struct engine {
 	const struct conf *conf;
@@ -83,9 +88,14 @@ struct engine {
 	pthread_mutex_t tidy_lock;
 	size_t payload;
 	uint32_t life;
+	pthread_mutex_t gone_lock;
+	natsMsg *gone[GONE_MAX];
+	unsigned int ngone;
+	size_t gone_bytes;
 };
 
 /* nats.c */
+void nats_free_gone(struct engine *e);
 void nats_stored(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *engine);
 void nats_answered(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *engine);
 

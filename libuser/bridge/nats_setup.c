@@ -317,6 +317,7 @@ int nats_begin(struct engine **out, const struct conf *c, const struct engine_ev
 	pthread_rwlock_init(&e->lock, NULL);
 	pthread_mutex_init(&e->keep_lock, NULL);
 	pthread_mutex_init(&e->tidy_lock, NULL);
+	pthread_mutex_init(&e->gone_lock, NULL);
 	pthread_cond_init(&e->keep, NULL);
 	for (unsigned int i = 0; i < c->nrules; i++)
 		name_route(&e->route[i], c, &c->rule[i]);
@@ -466,6 +467,7 @@ void nats_end(struct engine *e)
 	if (e->nc)
 		natsConnection_FlushTimeout(e->nc, 1000); /* the last acknowledgements */
 	forget(e);
+	nats_free_gone(e);
 	nats_CloseAndWait(2000);
 	free(e->route);
 	free(e);
