@@ -303,6 +303,7 @@ int nats_begin(struct engine **out, const struct conf *c, const struct engine_ev
 	struct engine *e = calloc(1, sizeof(*e));
 	int r;
 
+	nats_Open(0); /* a lock is waited for asleep: who has it may want this processor */
 	if (!e)
 		return -ENOMEM;
 	*out = e;
