@@ -82,20 +82,21 @@ static bool take_call(struct calls *c, uint64_t seq, struct call *call)
 	return found;
 }
 
-static void get_answers(struct calls *c, struct ipcx_queue *q)
+/* Return: whether there was one. */
+static bool get_answer(struct calls *c, struct ipcx_queue *q)
 {
 	struct ipcx_msg m;
 	struct call call;
 	int r = ipcx_queue_answer(q, &m, now_ns() + LOOK);
 
-	while (!r) {
+	if (!r) {
 		if (take_call(c, m.seq, &call))
 			send_answer(c, &call, &m);
 		ipcx_queue_release(q, &m);
-		r = ipcx_queue_answer(q, &m, IPCX_NOWAIT);
-	}
-	if (r != -EAGAIN && r != -ETIMEDOUT && r != -EINTR)
+	} else if (r != -ETIMEDOUT && r != -EINTR) {
 		sleep_ms(50); /* the lane finds out, too */
+	}
+	return !r;
 }
 
 /* With the lock held */
@@ -112,13 +113,15 @@ static void give_up_old(struct calls *c)
 	}
 }
 
+/* After an answer it stays in the queue for a while: so the next request need not wake it. */
 static void *wait_for_answers(void *calls)
 {
 	struct calls *c = calls;
+	bool lately = false;
 
 	pthread_mutex_lock(&c->lock);
 	while (!c->ends) {
-		struct ipcx_queue *q = c->n ? c->q : NULL;
+		struct ipcx_queue *q = c->n || lately ? c->q : NULL;
 
 		if (!q) {
 			pthread_cond_wait(&c->news, &c->lock);
@@ -126,7 +129,7 @@ static void *wait_for_answers(void *calls)
 		}
 		c->busy = true;
 		pthread_mutex_unlock(&c->lock);
-		get_answers(c, q);
+		lately = get_answer(c, q);
 		pthread_mutex_lock(&c->lock);
 		c->busy = false;
 		pthread_cond_broadcast(&c->news);
