@@ -29,6 +29,8 @@ struct call {
  * @ends: it is to end
  * @n: how many there are
  * @call: these
+ * @due: deliveries that are to be acknowledged
+ * @ndue: how many
  */
 struct calls {
 	struct lane *l;
@@ -39,6 +41,8 @@ struct calls {
 	bool busy, ends;
 	unsigned int n;
 	struct call call[CALLS_MAX];
+	struct delivery due[CALLS_MAX];
+	unsigned int ndue;
 };
 
 /* Sends what came to where it is waited for. */
@@ -80,6 +84,37 @@ static bool take_call(struct calls *c, uint64_t seq, struct call *call)
 	}
 	pthread_mutex_unlock(&c->lock);
 	return found;
+}
+
+static void ack(struct calls *c, struct delivery *d)
+{
+	c->l->b->ops->settle(c->l->b->e, d, SETTLE_ACK, 0);
+}
+
+/* With the lock held, but not over the engine. While the thread is not busy none is added. */
+static void ack_due(struct calls *c)
+{
+	while (c->ndue) {
+		struct delivery d = c->due[--c->ndue];
+
+		pthread_mutex_unlock(&c->lock);
+		ack(c, &d);
+		pthread_mutex_lock(&c->lock);
+	}
+}
+
+void calls_ack(struct calls *c, struct delivery *d)
+{
+	bool later;
+
+	pthread_mutex_lock(&c->lock);
+	later = c->busy && c->ndue < CALLS_MAX;
+	if (later)
+		c->due[c->ndue++] = *d;
+	pthread_mutex_unlock(&c->lock);
+	if (!later)
+		ack(c, d);
+	d->handle = NULL;
 }
 
 /* Return: whether there was one. */
@@ -134,6 +169,7 @@ static void *wait_for_answers(void *calls)
 		c->busy = false;
 		pthread_cond_broadcast(&c->news);
 		give_up_old(c);
+		ack_due(c);
 	}
 	pthread_mutex_unlock(&c->lock);
 	return NULL;

@@ -19,6 +19,12 @@ void calls_free(struct calls *c);
  */
 int calls_commit(struct calls *c, struct local *local, const struct parcel *p, struct ipcx_msg *m);
 
+/*
+ * Of a request that was committed: it is acknowledged when an answer was sent, or soon. In between
+ * the engine would be in the answer's way.
+ */
+void calls_ack(struct calls *c, struct delivery *d);
+
 /* Before the local queue is closed: none of its answers is waited for any more. */
 void calls_forget(struct calls *c);
 

@@ -184,6 +184,16 @@ static void settle_put(struct in *in, struct delivery *d, int err)
 		in_settle(in, d, how, err ? in_delay_of_return() : 0);
 }
 
+static void put_one(struct in *in, struct delivery *d, const struct parcel *p)
+{
+	int r = in_put(in, p, in_patience(in));
+
+	if (!r && p->call)
+		calls_ack(in->calls, d);
+	else
+		settle_put(in, d, r);
+}
+
 static void put_pack(struct in *in, struct delivery *d, const struct parcel *pack)
 {
 	struct parcel p[PACK_MAX];
@@ -262,7 +272,7 @@ static void put(struct in *in, struct delivery *d)
 	else if (p.chunks > 1)
 		in_put_chunk(in, d, &p);
 	else
-		settle_put(in, d, in_put(in, &p, in_patience(in)));
+		put_one(in, d, &p);
 }
 
 static void opened(struct in *in)

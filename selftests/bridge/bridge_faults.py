@@ -100,6 +100,37 @@ def unanswered(dir):
 
 
 @test
+def requests_settled(dir):
+    """Requests are acknowledged after the answer, or before it if that takes long: no second host gets one."""
+    s, a = two(dir, "queue rpc work out local shm:{}rpc", hosts="a")
+    takers = [Bridge(dir, h, s, "queue rpc work in local shm:%srpc" % h) for h in "cd"]
+
+    def serve(queue):
+        while not done.is_set():
+            try:
+                with queue.take(0.2) as request:
+                    time.sleep(7 if bytes(request.data) == b"slow" else 0)
+                    queue.reply(request, bytes(request.data).upper())
+            except TimeoutError:
+                pass
+    done = threading.Event()
+    with receiver("crpc") as c, receiver("drpc") as d, sender("arpc") as caller:
+        threads = [threading.Thread(target=serve, args=(queue,)) for queue in (c, d)]
+        for thread in threads:
+            thread.start()
+        for data in b"one", b"two", b"slow", b"three":
+            with caller.call(data, LONG) as reply:
+                assert bytes(reply.data) == data.upper()
+        wait(lambda: s.monitor("jsz?consumers=1")["account_details"][0]["stream_detail"][0]
+             ["consumer_detail"][0]["num_ack_pending"] == 0)
+        done.set()
+        for thread in threads:
+            thread.join()
+        rules = [t.rule("rpc") for t in takers]
+        assert sum(r["in"] for r in rules) == 4 and not any(r["copies"] for r in rules), rules
+
+
+@test
 def lost_at_end(dir):
     """SIGTERM while the server is mute: what its transport cannot give back is told to be lost."""
     s, a, _ = two(dir, "queue q work out local unix:{}q", "queue r work out local shm:{}r")

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("IPCX_BUILD", TOP + "/build")
@@ -119,6 +120,10 @@ class Server(Process):
     def again(self):
         self.start()
         self.ready()
+
+    def monitor(self, what):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/{what}", timeout=LONG) as r:
+            return json.load(r)
 
 
 class Bridge(Process):
