@@ -297,10 +297,8 @@ static struct file_system_type ipcx_fs = {
 /**
  * ipcx_endpoint_pin() - a queue comes: there must be something its inodes live on
  *
- * The mount holds the module until the last file on it is really gone, which
- * is after that file gave its own reference back.
- *
- * Return: 0 or a negative errno.
+ * Return: 0 or a negative errno. The mount holds the module until the last file on it is really
+ * gone, which is after that file gave its own reference back.
  */
 int ipcx_endpoint_pin(void)
 {

@@ -268,10 +268,8 @@ int ipcx_reply_end(struct sk_buff *skb, void *head, int err, struct genl_info *i
 /**
  * ipcx_netlink_init() - let the family be asked
  *
- * Anybody may join numbers that are no group yet. Who did is put out when a family goes that has
- * them, so it comes, goes, and comes again.
- *
- * Return: 0 or a negative errno.
+ * Return: 0 or a negative errno. Anybody may join numbers that are no group yet. Who did is put out
+ * when a family goes that has them, so it comes, goes, and comes again.
  */
 int __init ipcx_netlink_init(void)
 {

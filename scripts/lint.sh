@@ -142,7 +142,7 @@ layout() {
 # comments are complete, and what programs use has one
 kernel_doc() {
 	local public=(include/*.h include/uapi/linux/*.h)
-	"$source/scripts/kernel-doc" -none -Werror "${public[@]}" kmod/*.[ch]
+	"$source/scripts/kernel-doc" -v -none -Werror "${public[@]}" kmod/*.[ch] 2>&1 | sed "/: info: /d"
 	comm -23 <(sed -nE 's/^(struct \w+) \{.*/\1/p' "${public[@]}" | sort) \
 		<(sed -nE 's/^ \* (struct \w+) - .*/\1/p' "${public[@]}" | sort)
 	comm -23 <(grep -oE '\<ipcx_[a-z_]+' libuser/libipcx.map | sort) \
