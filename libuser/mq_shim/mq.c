@@ -397,16 +397,6 @@ static ssize_t get(struct ipcx_queue *q, char *buf, size_t cap, unsigned int *pr
 	return r ? r : (ssize_t)m.len;
 }
 
-/* No signal that tells of a message is later than that, or it would end the next wait. */
-static ssize_t get_told(struct mq_end *e, char *buf, size_t cap, unsigned int *prio,
-			int64_t deadline)
-{
-	ssize_t r = get(mq_end_queue(e), buf, cap, prio, deadline);
-
-	mq_notify_told(e);
-	return r;
-}
-
 static ssize_t receive_until(mqd_t fd, char *buf, size_t cap, unsigned int *prio, int64_t deadline)
 {
 	struct mq_end *e;
@@ -424,9 +414,11 @@ static ssize_t receive_until(mqd_t fd, char *buf, size_t cap, unsigned int *prio
 	else if (cap < e->attr.msg_max)
 		r = -EMSGSIZE;
 	else
-		r = get_told(e, buf, cap, prio, IPCX_NOWAIT);
-	if (r == -EAGAIN && !mq_end_nonblock(e))
-		r = get_told(e, buf, cap, prio, deadline);
+		r = get(mq_end_queue(e), buf, cap, prio, IPCX_NOWAIT);
+	if (r == -EAGAIN && !mq_end_nonblock(e)) {
+		mq_notify_told(e);
+		r = get(mq_end_queue(e), buf, cap, prio, deadline);
+	}
 	pthread_setcancelstate(state, NULL);
 	pthread_cleanup_pop(1);
 	return r < 0 ? fail(r) : r;

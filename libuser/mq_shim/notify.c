@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/time_types.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "shim.h"
 
 #define TELLING 64 /* queues whose numbers differ by that wait for each other's signals, too */
+#define TOLD_S 2 /* a thread that has not sent its signal by then cannot run */
 
 /* For so long the descriptors of a child that has just been made may be taken for another's. */
 #define PATIENCE_MS 10
@@ -64,13 +66,19 @@ static void end_telling(uint32_t *t)
 	syscall(SYS_futex, t, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-/* A handler may run meanwhile, and do the same. */
+/*
+ * A handler may run meanwhile, and do the same. Who is waited for waits for no lock, so that takes
+ * long only where others keep it from running.
+ */
 void mq_notify_told(const struct mq_end *e)
 {
+	const struct __kernel_old_timespec most = { .tv_sec = TOLD_S }; /* as SYS_futex has it */
 	uint32_t *t = telling_of(e), n;
 
 	while ((n = __atomic_load_n(t, __ATOMIC_SEQ_CST)))
-		syscall(SYS_futex, t, FUTEX_WAIT_PRIVATE, n, NULL, NULL, 0);
+		if (syscall(SYS_futex, t, FUTEX_WAIT_PRIVATE, n, &most, NULL, 0) &&
+		    errno == ETIMEDOUT)
+			return;
 }
 
 /* One that was closed in a way that is not seen is another's now. */
@@ -203,20 +211,32 @@ static void send_signal(const struct sigevent *event, const struct ipcx_msg *m)
 
 /*
  * The system sends the signal before it hands out the message. Here whoever takes it after this
- * look waits, see mq_notify_told(). Return: whether @m is there still, then end_telling() is due.
+ * look waits before the next sleep, see mq_notify_told(); that the look and the taking have an
+ * order is up to the locks of the queue. Return: whether @m is there still: then mq_shim_lock is
+ * held, and end_telling() is due.
  */
 static bool begin_telling(const struct watch *w, struct ipcx_msg *m)
 {
 	uint32_t *t = telling_of(w->end);
 
-	__atomic_add_fetch(t, 1, __ATOMIC_SEQ_CST);
-	if (ipcx_queue_peek(w->end->q, m) != -EAGAIN)
-		return true;
+	for (;;) {
+		__atomic_add_fetch(t, 1, __ATOMIC_SEQ_CST);
+		if (ipcx_queue_peek(w->end->q, m) == -EAGAIN)
+			break;
+		if (!pthread_mutex_trylock(&mq_shim_lock))
+			return true;
+		end_telling(t); /* who has the lock may wait for this */
+		pthread_mutex_lock(&mq_shim_lock);
+		pthread_mutex_unlock(&mq_shim_lock);
+	}
 	end_telling(t);
 	return false;
 }
 
-/* Return: whether there is something to tell: not if it is taken away, or cannot wait any more. */
+/*
+ * Return: whether there is something to tell, if by a signal as begin_telling(): not if it is taken
+ * away, or cannot wait any more.
+ */
 static bool wait_for_news(struct watch *w, struct ipcx_msg *m)
 {
 	struct epoll_event ev;
@@ -238,12 +258,14 @@ static void *watch(void *arg)
 	struct watch *w = arg;
 	struct sigevent event = w->event;
 	uint32_t *t = telling_of(w->end);
+	bool live, left, tells, counted;
 	sigset_t mask;
-	bool live, left, tells;
 
 	pthread_detach(pthread_self());
 	tells = wait_for_news(w, &m);
-	pthread_mutex_lock(&mq_shim_lock);
+	counted = tells && is_by_signal(&event);
+	if (!counted)
+		pthread_mutex_lock(&mq_shim_lock);
 	mask = w->mask;
 	live = w->live;
 	left = w->left;
@@ -252,11 +274,10 @@ static void *watch(void *arg)
 		drop(w);
 	pthread_cond_broadcast(&finished);
 	pthread_mutex_unlock(&mq_shim_lock);
-	if (tells && is_by_signal(&event)) {
-		if (live)
-			send_signal(&event, &m);
+	if (counted && live)
+		send_signal(&event, &m);
+	if (counted)
 		end_telling(t);
-	}
 	if (live || left)
 		end_watch(w);
 	if (live && tells && event.sigev_notify == SIGEV_THREAD) {

@@ -72,7 +72,7 @@ bool mq_end_nonblock(const struct mq_end *e);
 void mq_notify_forget(const struct mq_end *e);
 void mq_notify_forked(void);
 
-/* Returns when each signal is sent that tells this process of what came to the queue before. */
+/* Before it sleeps: returns when each signal is sent that tells of what has been taken already. */
 void mq_notify_told(const struct mq_end *e);
 
 /* The system's own, NULL before mq_shim_start() has found them */
