@@ -24,7 +24,7 @@ over() {
 }
 # program WHAT NAME: its tests, but those for which this kind of queue lacks something
 program() {
-	over "$1" timeout 120 "$build/selftests/$2" >"$dir/log" 2>&1
+	over "$1" timeout 240 "$build/selftests/$2" >"$dir/log" 2>&1
 	status=$?
 	done=0
 	while read -r line; do
