@@ -482,6 +482,46 @@ def alerts(dir):
 
 
 @test
+def tidy_long(dir):
+    """A host that once took long to ask how far all are asks again soon, by a clock where each look for messages is 1 s."""
+    program = wrapping(dir, """
+        #include <stdbool.h>
+        #include <stdint.h>
+        #include <stdio.h>
+        #include <time.h>
+        #include <nats/nats.h>
+        static int64_t more;
+        static bool asked;
+        int __real_clock_gettime(clockid_t clock, struct timespec *t);
+        int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+        {
+            int r = __real_clock_gettime(clock, t);
+
+            if (clock == CLOCK_MONOTONIC)
+                t->tv_sec += __atomic_load_n(&more, __ATOMIC_RELAXED);
+            return r;
+        }
+        natsStatus __real_natsSubscription_NextMsg(natsMsg **m, natsSubscription *s, int64_t ms);
+        natsStatus __wrap_natsSubscription_NextMsg(natsMsg **m, natsSubscription *s, int64_t ms)
+        {
+            __atomic_add_fetch(&more, 1, __ATOMIC_RELAXED);
+            return __real_natsSubscription_NextMsg(m, s, ms);
+        }
+        int __real_nats_tidy(void *e, unsigned int rule);
+        int __wrap_nats_tidy(void *e, unsigned int rule)
+        {
+            if (asked)
+                fprintf(stderr, "asks again\\n");
+            else
+                __atomic_add_fetch(&more, 60, __ATOMIC_RELAXED);
+            asked = true;
+            return __real_nats_tidy(e, rule);
+        }""")
+    b = Bridge(dir, "b", Server(dir + "/s"), "queue jobs work in local shm:bj", program=program)
+    wait(lambda: "asks again" in b.said())
+
+
+@test
 def one_kind(dir):
     """A host that gives a name another kind than others do is told so, and runs not."""
     s, *_ = two(dir, "queue q work both local shm:{}q")
