@@ -17,6 +17,7 @@
 #define MSG_ID "Nats-Msg-Id"
 #define ANSWER_MS 500 /* within which the server says that a request has ended */
 #define CHUNK_MS 1000 /* to store or purge a chunk, well within ENGINE_ACK_MS */
+#define BACK_MS 2500 /* after it was asked for: with the time of that well within ENGINE_ACK_MS */
 #define GONE_BYTES (128 << 10) /* of messages that wait to be freed */
 
 /* The server's error codes that mean something else than: try again */
@@ -337,8 +338,18 @@ static natsStatus collect(struct route *t, struct delivery *d, unsigned int n, i
 	return s;
 }
 
-/* How much lies there; without what the server may give to another host before long */
-static int lying(struct route *t, enum kind kind)
+/* What natsMsg_Ack() and its like publish; these want their own kind of subscription */
+static void tell(struct engine *e, natsMsg *m, const char *text)
+{
+	if (e->nc && natsMsg_GetReply(m))
+		natsConnection_PublishString(e->nc, natsMsg_GetReply(m), text);
+}
+
+/*
+ * How much lies there; without what the server may give to another host before long. That goes back
+ * to it, if it is not too late.
+ */
+static int lying(struct engine *e, struct route *t, enum kind kind)
 {
 	int64_t now = now_ms();
 	natsMsg *m;
@@ -346,8 +357,11 @@ static int lying(struct route *t, enum kind kind)
 
 	natsSubscription_GetPending(t->sub, &n, NULL);
 	if (n && kind == KIND_WORK && now - t->empty_at > ENGINE_OLD_MS) {
-		while (natsSubscription_NextMsg(&m, t->sub, 0) == NATS_OK)
+		while (natsSubscription_NextMsg(&m, t->sub, 0) == NATS_OK) {
+			if (now_ms() - t->asked_until < BACK_MS)
+				tell(e, m, "-NAK");
 			natsMsg_Destroy(m);
+		}
 		t->asked = 0;
 		n = 0;
 	}
@@ -370,7 +384,7 @@ static int fetch(struct engine *e, unsigned int rule, struct delivery *d, unsign
 
 	pthread_rwlock_rdlock(&e->lock);
 	if (t->sub) {
-		comes = lying(t, e->conf->rule[rule].kind) ||
+		comes = lying(e, t, e->conf->rule[rule].kind) ||
 			(t->asked && now_ms() < t->asked_until);
 		s = comes ? NATS_OK : ask(e, t, n, ms);
 	}
@@ -380,13 +394,6 @@ static int fetch(struct engine *e, unsigned int rule, struct delivery *d, unsign
 		snprintf(why, ENGINE_TEXT, "the consumer: %s", natsStatus_GetText(s));
 	pthread_rwlock_unlock(&e->lock);
 	return got || s == NATS_OK || s == NATS_TIMEOUT ? (int)got : -ENXIO;
-}
-
-/* What natsMsg_Ack() and its like publish; these want their own kind of subscription */
-static void tell(struct engine *e, natsMsg *m, const char *text)
-{
-	if (e->nc && natsMsg_GetReply(m))
-		natsConnection_PublishString(e->nc, natsMsg_GetReply(m), text);
 }
 
 static void settle(struct engine *e, struct delivery *d, enum settle how, int64_t delay)

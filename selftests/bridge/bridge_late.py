@@ -83,6 +83,68 @@ def late_back(dir):
         assert b"+ACK" in said and b"-NAK" not in said, said
 
 
+def given_back(dir, seconds):
+    """How many jobs a host gives back unseen that lay there for so long by its clock, while it was at the first one"""
+    program = wrapping(dir, f"""
+        #include <time.h>
+        #include <unistd.h>
+        #include <nats/nats.h>
+        static natsSubscription *sub;
+        static time_t now = 1000;
+        static int had;
+        int __real_clock_gettime(clockid_t clock, struct timespec *t);
+        int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+        {{
+            if (clock != CLOCK_BOOTTIME)
+                return __real_clock_gettime(clock, t);
+            *t = (struct timespec){{ .tv_sec = __atomic_load_n(&now, __ATOMIC_RELAXED) }};
+            return 0;
+        }}
+        natsStatus __real_natsSubscription_NextMsg(natsMsg **m, natsSubscription *s, int64_t ms);
+        natsStatus __wrap_natsSubscription_NextMsg(natsMsg **m, natsSubscription *s, int64_t ms)
+        {{
+            sub = s;
+            return had || ms ? __real_natsSubscription_NextMsg(m, s, ms) : NATS_TIMEOUT;
+        }}
+        int __real_local_commit(void *local, void *m);
+        int __wrap_local_commit(void *local, void *m)
+        {{
+            int n = 0;
+
+            while (!had && natsSubscription_GetPending(sub, &n, NULL) == NATS_OK && n < 7)
+                usleep(1000);
+            if (!had++)
+                __atomic_add_fetch(&now, {seconds}, __ATOMIC_RELAXED);
+            return __real_local_commit(local, m);
+        }}""")
+    s = Server(dir + "/s")
+    w = Wire(s)
+    w.hear("$JS.ACK.>")
+    with sender("aj") as out, receiver("bj", 128) as q:
+        a = Bridge(dir, "a", s, "queue jobs work out local shm:aj")
+        for i in range(8):
+            out.send(b"%-17000d" % i, LONG)  # no packs
+        wait(lambda: a.rule("jobs")["out"] == 8)
+        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", start=False, program=program)
+        b.start()
+        assert sorted(map(int, drain(q, 8))) == list(range(8))
+        b.end()
+        a.end()
+    return w.done().count(b"-NAK")
+
+
+@test
+def slow_back(dir):
+    """What got old while a host was at another job goes back to the server at once."""
+    assert given_back(dir, 2) == 7
+
+
+@test
+def slow_too_late(dir):
+    """But not if the server may have given it to others."""
+    assert given_back(dir, 4) == 0
+
+
 @test
 def asks(dir):
     """A slow host asks for no more while some of what it has asked for lies there: that would get old."""
