@@ -40,6 +40,11 @@ void in_settle(struct in *in, struct delivery *d, enum settle how, int64_t delay
 	in->l->b->ops->settle(in->l->b->e, d, how, delay);
 }
 
+void in_count_returned(struct in *in)
+{
+	count_more(&in->l->n.returned, !in_is_stale(in));
+}
+
 void in_drop(struct in *in, struct delivery *d, enum reason why)
 {
 	lane_drop(in->l, why);
@@ -151,7 +156,7 @@ enum settle in_failed(struct in *in, int err, int64_t age, bool *drops)
 	if (*drops)
 		return SETTLE_TERM;
 	in_tell_failed(in, err);
-	count(&in->l->n.returned);
+	in_count_returned(in);
 	return SETTLE_NAK;
 }
 

@@ -29,6 +29,7 @@ struct in {
 };
 
 void in_settle(struct in *in, struct delivery *d, enum settle how, int64_t delay);
+void in_count_returned(struct in *in); /* before a NAK, if that is told */
 int64_t in_delay_of_return(void);
 void in_drop(struct in *in, struct delivery *d, enum reason why); /* for good, and counted */
 

@@ -155,7 +155,7 @@ static void put_gathered(struct in *in, struct delivery *d, const struct parcel 
 			r = in_commit(in, p, &m);
 	}
 	if (why && err && (err != -ENOENT || d->age < PARTIAL_AGE)) {
-		count(&in->l->n.returned);
+		in_count_returned(in);
 		in_settle(in, d, SETTLE_NAK, NS_PER_S);
 	} else if (why) {
 		in_drop_head(in, d, p, why);

@@ -63,24 +63,50 @@ def suspended(dir):
 @test
 def late_back(dir):
     """Nor does it give that back, for others hold it."""
+    program = wrapping(dir, """
+        #include <signal.h>
+        #include <stddef.h>
+        #include <stdint.h>
+        int __real_local_loan(void *local, size_t len, void *m, int64_t until);
+        int __wrap_local_loan(void *local, size_t len, void *m, int64_t until)
+        {
+            static int n;
+
+            if (++n == 5)
+                raise(SIGSTOP);
+            return __real_local_loan(local, len, m, until);
+        }""")
     s = Server(dir + "/s")
     w = Wire(s)
-    with sender("aj") as out, receiver("bj", 4), receiver("cj") as at_c:
-        Bridge(dir, "a", s, "queue jobs work out local shm:aj")
-        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj")
+    with sender("aj") as out, receiver("bj", 4) as at_b, receiver("cj") as at_c:
+        a = Bridge(dir, "a", s, "queue jobs work out local shm:aj")
         for i in range(8):
             out.send(b"%-17000d" % i, LONG)  # no packs
-        wait(lambda: b.rule("jobs")["in"] == 4)
-        b.child.send_signal(signal.SIGSTOP)
+        wait(lambda: a.rule("jobs")["out"] == 8)
+        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", start=False, program=program)
+        b.start()
         os.waitpid(b.child.pid, os.WUNTRACED)  # all of its threads
         w.hear("$JS.ACK.>")
-        Bridge(dir, "c", s, "queue jobs work in local shm:cj")
+        c = Bridge(dir, "c", s, "queue jobs work in local shm:cj")
         assert len(drain(at_c, 4)) == 4
-        b.child.send_signal(signal.SIGCONT)
-        wait(lambda: b.rule("jobs").get("returned"))
-        b.end()
+        c.end()
         said = w.done()
         assert b"+ACK" in said and b"-NAK" not in said, said
+        b.child.send_signal(signal.SIGCONT)
+        said = b""
+
+        def says():
+            nonlocal said
+            said += w.done()
+            return b"+WPI" in said
+        wait(says)  # no room for what is in work
+        assert len(drain(at_b, 4)) == 4
+        out.send(b"last", LONG)
+        assert at_b.recv(LONG) == b"last"
+        assert b.rule("jobs")["returned"] == 0, b.rule("jobs")
+        b.end()
+        said += w.done()
+        assert b"-NAK" not in said, said
 
 
 def given_back(dir, seconds):
