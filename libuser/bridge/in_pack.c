@@ -14,6 +14,9 @@
 #include "in.h"
 
 #define BACK_TIME (5 * NS_PER_S) /* for what of a pack has no room, then all of it goes back */
+#ifndef ROOM_TIME
+#define ROOM_TIME (5 * NS_PER_S) /* for which it then waits for room */
+#endif
 #define BODY (PACK_BYTES + PACK_MAX * PACK_LINE) /* of a part of a pack, with lines anew */
 
 struct pack {
@@ -190,7 +193,7 @@ static int put_work(struct in *in, struct pack *k)
 	if (local_depth(&in->local) >= k->n) {
 		cancel_loaned(in, k, 0);
 		in->needs = k->n;
-		in->needs_until = now_ns() + BACK_TIME;
+		in->needs_until = now_ns() + ROOM_TIME;
 		return -EAGAIN;
 	}
 	if (r != -ETIMEDOUT)

@@ -327,6 +327,7 @@ def pack_back(dir):
 @test
 def room_anew(dir):
     """A queue waits for the room of a pack for a while only, and one that is made anew not at all."""
+    patient = another(dir, f"{TOP}/libuser/bridge/in_pack.c", "-DROOM_TIME=(600*NS_PER_S)", without="in_pack")
     s = two_users(dir)
     with sender("aj") as out, receiver("bj", 16) as q:
         a = Bridge(dir, "a", s, f"user all {dir}/password", "queue jobs work out local shm:aj")
@@ -350,14 +351,17 @@ def room_anew(dir):
         out.send(b"second", LONG)
         wait(lambda: b.rule("jobs")["in"] == 2)
         assert drain(q, 2) == [b"first", b"second"]
+        b.end()
+        b.command = patient, *b.command[-2:]
+        b.again()
         out.send(b"third", LONG)
-        wait(lambda: b.rule("jobs")["in"] == 3)
+        wait(lambda: b.rule("jobs")["in"] == 1)
         returned = pack()
         ipcx.Queue.unlink(SCHEME + "bj")
         with receiver("bj", 8) as anew:
             wait(lambda: b.rule("jobs")["returned"] > returned)
             out.send(b"anew", LONG)
-            while anew.recv(4) != b"anew":
+            while anew.recv(LONG) != b"anew":
                 pass
 
 
@@ -459,9 +463,7 @@ def mute_readers(dir):
     mute = [socket.socket(socket.AF_UNIX) for _ in range(3)]
     for m in mute:
         m.connect(dir + "/a.state/status.sock")
-    start = time.monotonic()
     assert a.end() == 0
-    assert time.monotonic() - start < 10, time.monotonic() - start
 
 
 @test

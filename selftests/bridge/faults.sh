@@ -50,7 +50,8 @@ fault_server() {
 	for ((i = 0; i < server_kills; i++)); do
 		nap 300 1000
 		server=${behind:-${servers[RANDOM % 3]}}
-		[ $i -gt 0 ] || server=$(used_server)
+		[ $i -gt 0 ] || server=$(used_server) ||
+			echo "# none of the servers tells of a bridge: $server may have none"
 		nats_kill "$server"
 		nap 500 1500
 		nats_start "$server"
@@ -72,6 +73,7 @@ used_server() {
 		done
 	done
 	echo "${servers[0]}"
+	return 1
 }
 
 # newer SINCE: at least one link came up after that
