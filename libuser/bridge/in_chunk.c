@@ -102,12 +102,12 @@ static enum reason gather(struct in *in, const struct parcel *head, char *to, ui
 		if (*err)
 			return DROP_INCOMPLETE;
 		why = parcel_read(&p, d.line, d.data, d.size);
-		if (!why && p.chunks != head->chunks) { /* cut anew, with another head */
-			why = DROP_INCOMPLETE;
-			*err = -ENOENT;
-		} else if (!why && (p.chunk != i || p.len != head->len || p.at != have ||
-				    strcmp(p.id, head->id) || p.head)) {
+		if (!why &&
+		    (p.chunk != i || p.len != head->len || strcmp(p.id, head->id) || p.head)) {
 			why = DROP_MALFORMED;
+		} else if (!why && (p.chunks != head->chunks || p.at != have)) {
+			why = DROP_INCOMPLETE; /* cut anew, with another head */
+			*err = -ENOENT;
 		}
 		if (!why) {
 			memcpy(to + have, p.data, p.size);

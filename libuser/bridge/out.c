@@ -75,14 +75,14 @@ static bool is_ours(struct out *o, struct slot *s)
 		local_release(&o->local, &s->m);
 		return false;
 	}
-	if (s->p.len > PARCEL_LEN_MAX || chunks_of(o, s->p.len) > PARCEL_CHUNKS) {
+	slot_cut(s, chunk_max(o));
+	if (s->p.len > PARCEL_LEN_MAX || s->p.chunks > PARCEL_CHUNKS) {
 		lane_trouble(o->l, LANE_OUT, "a message of %zu bytes is too long for the engine",
 			     s->m.len);
 		lane_drop(o->l, DROP_OVERSIZED);
 		local_release(&o->local, &s->m);
 		return false;
 	}
-	s->p.chunks = chunks_of(o, s->p.len);
 	return true;
 }
 

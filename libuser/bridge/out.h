@@ -27,6 +27,7 @@ struct slot {
 	bool head_sent;
 	struct ipcx_msg m;
 	struct parcel p;
+	size_t cut; /* bytes of each chunk, the last may have less */
 	struct slot *next; /* in its pack */
 	bool pack; /* the first one of one */
 	uint32_t have; /* chunks stored */
@@ -92,7 +93,7 @@ int pack_send(struct out *o, struct slot *first, int64_t now, uint64_t cookie);
 void pack_split(struct out *o, struct slot *s); /* the engine does not take it: each goes alone */
 
 size_t chunk_max(const struct out *o); /* bytes of a message in one parcel */
-uint32_t chunks_of(const struct out *o, uint64_t len);
+void slot_cut(struct slot *s, size_t max); /* into chunks of so many */
 
 /* Sends again what was not told of in time, or at once if the link was lost since. */
 void slots_due(struct out *o);

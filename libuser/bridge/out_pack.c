@@ -99,7 +99,7 @@ void pack_split(struct out *o, struct slot *s)
 		s->next = NULL;
 		s->pack = false;
 		s->gen++;
-		s->p.chunks = chunks_of(o, s->p.len);
+		slot_cut(s, chunk_max(o));
 		o->chunked += s->p.chunks > 1;
 		slot_begin(o, s);
 	}

@@ -201,14 +201,13 @@ static bool has_head(const struct out *o, const struct slot *s)
 static int send_chunk(struct out *o, struct slot *s, uint32_t chunk)
 {
 	struct parcel *p = &s->p;
-	size_t max = chunk_max(o);
 	const struct bridge *b = o->l->b;
 
 	p->head = has_head(o, s) && chunk == p->chunks;
 	p->chunk = chunk;
-	p->at = p->chunks > 1 && !p->head ? (uint64_t)chunk * max : 0;
+	p->at = p->chunks > 1 && !p->head ? (uint64_t)chunk * s->cut : 0;
 	p->data = (const char *)s->m.data + p->at;
-	p->size = p->head ? 0 : p->len - p->at < max ? p->len - p->at : max;
+	p->size = p->head ? 0 : p->len - p->at < s->cut ? p->len - p->at : s->cut;
 	return b->ops->publish(b->e, o->l->nr, p, cookie_of(o, s, chunk));
 }
 
@@ -272,11 +271,15 @@ static void send_slot(struct out *o, struct slot *s)
 	set_state(o, s, SLOT_SENT);
 }
 
-uint32_t chunks_of(const struct out *o, uint64_t len)
+static uint32_t chunks_of(uint64_t len, size_t max)
 {
-	size_t max = chunk_max(o);
-
 	return len ? (len + max - 1) / max : 1;
+}
+
+void slot_cut(struct slot *s, size_t max)
+{
+	s->cut = max;
+	s->p.chunks = chunks_of(s->p.len, max);
 }
 
 /* How long receivers keep a part of a message for the rest, less some */
@@ -286,14 +289,15 @@ static int64_t chunks_keep(const struct out *o)
 }
 
 /* All chunks go again; the engine must not take them for copies. */
-static void begin_anew(struct out *o, struct slot *s, uint32_t chunks)
+static void begin_anew(struct out *o, struct slot *s, size_t cut)
 {
 	if (s->have && o->l->r->kind != KIND_LATEST)
 		purge(o, s);
 	o->chunked -= s->p.chunks > 1;
 	free(s->stored);
-	s->stored = chunks > 1 ? calloc(chunks, 1) : NULL;
-	s->p.chunks = s->stored ? chunks : 1;
+	slot_cut(s, cut);
+	s->stored = s->p.chunks > 1 ? calloc(s->p.chunks, 1) : NULL;
+	s->p.chunks = s->stored ? s->p.chunks : 1;
 	o->chunked += s->p.chunks > 1;
 	s->p.round++;
 	s->have = 0;
@@ -304,17 +308,18 @@ static void begin_anew(struct out *o, struct slot *s, uint32_t chunks)
 
 static void resend_slot(struct out *o, struct slot *s)
 {
-	uint32_t chunks = chunks_of(o, s->p.len);
+	size_t max = chunk_max(o);
 
 	count(&o->l->n.retried);
-	if (s->pack && chunk_max(o) < PACK_BYTES) {
+	if (s->pack && max < PACK_BYTES) {
 		pack_split(o, s);
 		return;
 	}
 	s->tries++;
 	/* another server, with another limit; or those who have some do not wait for ever */
-	if (s->p.chunks != chunks || (s->stored && since_boot() - s->since > chunks_keep(o)))
-		begin_anew(o, s, chunks);
+	if (s->p.chunks != chunks_of(s->p.len, max) ||
+	    (s->stored && (s->cut != max || since_boot() - s->since > chunks_keep(o))))
+		begin_anew(o, s, max);
 	send_slot(o, s);
 }
 
@@ -374,7 +379,7 @@ static void refused(struct out *o, struct slot *s, const struct event *e)
 		o->declared = false;
 	/* what it has stored of it would keep others out, or went with the stream */
 	if (s->stored && s->have)
-		begin_anew(o, s, s->p.chunks);
+		begin_anew(o, s, s->cut);
 	lane_trouble(o->l, LANE_OUT, "the engine refuses: %s", why);
 	o->tidies = true;
 	if (s->state == SLOT_SENT)
@@ -388,7 +393,7 @@ static void refused(struct out *o, struct slot *s, const struct event *e)
 static void known_there(struct out *o, struct slot *s)
 {
 	count(&o->l->n.retried);
-	begin_anew(o, s, s->p.chunks);
+	begin_anew(o, s, s->cut);
 	send_slot(o, s);
 }
 

@@ -380,6 +380,12 @@ static uint32_t read_keys(struct parcel *p, char *line)
 	return seen;
 }
 
+/* Bytes of each chunk of its message, but the last may be shorter */
+static uint64_t each_chunk(const struct parcel *p)
+{
+	return p->chunk == p->chunks - 1 ? p->at / (p->chunks - 1) : p->size;
+}
+
 /* What belongs to a chunk, and to nothing else */
 static enum reason check_chunk(const struct parcel *p, uint32_t seen, size_t size)
 {
@@ -396,8 +402,7 @@ static enum reason check_chunk(const struct parcel *p, uint32_t seen, size_t siz
 		return DROP_MALFORMED;
 	if ((p->chunk == p->chunks - 1) != (p->at + size == p->len))
 		return DROP_MALFORMED;
-	/* all are of one size, but the last may be shorter */
-	each = p->chunk == p->chunks - 1 ? p->at / (p->chunks - 1) : size;
+	each = each_chunk(p);
 	if (p->at != p->chunk * each || size > each || p->len > p->chunks * each)
 		return DROP_MALFORMED;
 	return DROP_NONE;
@@ -511,6 +516,7 @@ static struct partial *begin(struct assembly *a, const struct parcel *p)
 		return NULL;
 	}
 	m->p = *p;
+	m->each = each_chunk(p);
 	m->p.data = room;
 	m->p.size = p->len;
 	m->next = a->first;
@@ -536,7 +542,8 @@ enum assembled assembly_put(struct assembly *a, const struct parcel *p, void *he
 	struct partial *m = a->first;
 
 	/* cut in another way it is another one: the engine may have become one that takes less */
-	while (m && (strcmp(m->p.id, p->id) || m->p.chunks != p->chunks))
+	while (m &&
+	       (strcmp(m->p.id, p->id) || m->p.chunks != p->chunks || m->each != each_chunk(p)))
 		m = m->next;
 	if (m && (m->p.len != p->len || m->p.crc != p->crc))
 		return ASSEMBLED_WRONG;

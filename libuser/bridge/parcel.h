@@ -111,6 +111,7 @@ bool uuid_ok(const char *text);
  * struct partial - a message of which not all is here
  * @next: in its assembly, the newest first
  * @p: what its first chunk said; data is the room for all
+ * @each: bytes of a chunk, the last may have less
  * @have: chunks
  * @since: when its last chunk came, ns
  * @held: what the caller gave with each chunk, NULL where there is none yet
@@ -118,6 +119,7 @@ bool uuid_ok(const char *text);
 struct partial {
 	struct partial *next;
 	struct parcel p;
+	uint64_t each;
 	uint32_t have;
 	int64_t since;
 	void *held[];

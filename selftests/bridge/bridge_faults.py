@@ -190,8 +190,8 @@ def parcel_hash(text):
 class Job:
     """A long job, which is b"onetwo", by hand: chunks, and then its head"""
 
-    def __init__(self, server, chunks=2):
-        self.size = 6 // chunks
+    def __init__(self, server, chunks=2, size=0):
+        self.size = size or 6 // chunks
         self.ident = "01234567-89ab-cdef-0123-456789abcdef:0:0:1"
         self.line = f"v=2 realm=test host=x id={self.ident} hops=0 len=6 crc={crc32c(b'onetwo'):08x} chunks={chunks}"
         self.wire = Wire(server)
