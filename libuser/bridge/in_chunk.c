@@ -157,6 +157,8 @@ static void put_gathered(struct in *in, struct delivery *d, const struct parcel 
 	if (why && err && (err != -ENOENT || d->age < PARTIAL_AGE)) {
 		in_count_returned(in);
 		in_settle(in, d, SETTLE_NAK, NS_PER_S);
+	} else if (why && err) {
+		in_drop(in, d, why); /* chunks that are there may be of another head */
 	} else if (why) {
 		in_drop_head(in, d, p, why);
 	} else if (r) {

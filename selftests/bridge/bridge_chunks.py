@@ -69,3 +69,31 @@ def cut_between(dir):
         anew.head()
         assert drain(q, 1) == [b"onetwo"]
     assert not sum(b.rule("jobs")["dropped"].values()), b.rule("jobs")
+
+
+@test
+def cut_long_ago(dir):
+    """Nor with one that is older than an hour"""
+    program = wrapping(dir, """
+        #include <time.h>
+        int __real_clock_gettime(clockid_t clock, struct timespec *t);
+        int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+        {
+            int r = __real_clock_gettime(clock, t);
+
+            if (clock == CLOCK_REALTIME)
+                t->tv_sec += 2 * 3600;
+            return r;
+        }""")
+    s = Server(dir + "/s")
+    Bridge(dir, "a", s, "queue jobs work out local shm:aj")
+    Job(s, 2).head()
+    job = Job(s, 3)
+    for i in range(3):
+        job.chunk(i)
+    with receiver("bj") as q:
+        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", program=program)
+        wait(lambda: b.rule("jobs")["dropped"]["incomplete"] == 1)
+        job.head()
+        assert drain(q, 1) == [b"onetwo"]
+        wait(lambda: b.status()["server"]["messages"] == 0)
