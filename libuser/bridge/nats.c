@@ -77,7 +77,7 @@ static void done_with(struct engine *e, natsMsg *m)
 	pthread_mutex_lock(&e->gone_lock);
 	e->gone[e->ngone++] = m;
 	e->gone_bytes += natsMsg_GetDataLength(m);
-	if (e->ngone == GONE_MAX || e->gone_bytes > GONE_BYTES)
+	if (e->ngone >= e->gone_max || e->gone_bytes > GONE_BYTES)
 		nats_free_gone(e);
 	pthread_mutex_unlock(&e->gone_lock);
 }

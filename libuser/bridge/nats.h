@@ -69,6 +69,7 @@ struct route {
  * @gone_lock: guards the rest
  * @gone: messages that are to be freed
  * @ngone: how many
+ * @gone_max: then they are
  * @gone_bytes: of these
  */
 struct engine {
@@ -90,12 +91,12 @@ struct engine {
 	uint32_t life;
 	pthread_mutex_t gone_lock;
 	natsMsg *gone[GONE_MAX];
-	unsigned int ngone;
+	unsigned int ngone, gone_max;
 	size_t gone_bytes;
 };
 
 /* nats.c */
-void nats_free_gone(struct engine *e);
+void nats_free_gone(struct engine *e); /* with @gone_lock */
 void nats_stored(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *engine);
 void nats_answered(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *engine);
 

@@ -319,6 +319,7 @@ int nats_begin(struct engine **out, const struct conf *c, const struct engine_ev
 	pthread_mutex_init(&e->keep_lock, NULL);
 	pthread_mutex_init(&e->tidy_lock, NULL);
 	pthread_mutex_init(&e->gone_lock, NULL);
+	e->gone_max = GONE_MAX;
 	pthread_cond_init(&e->keep, NULL);
 	for (unsigned int i = 0; i < c->nrules; i++)
 		name_route(&e->route[i], c, &c->rule[i]);
@@ -468,7 +469,10 @@ void nats_end(struct engine *e)
 	if (e->nc)
 		natsConnection_FlushTimeout(e->nc, 1000); /* the last acknowledgements */
 	forget(e);
+	pthread_mutex_lock(&e->gone_lock);
+	e->gone_max = 1; /* the library may still be about an answer */
 	nats_free_gone(e);
+	pthread_mutex_unlock(&e->gone_lock);
 	nats_CloseAndWait(2000);
 	free(e->route);
 	free(e);

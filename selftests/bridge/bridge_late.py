@@ -4,6 +4,7 @@ More tests of bridge.py: hosts that stand still, or are slow, while the server g
 """
 import os
 import signal
+import threading
 import time
 
 from bridge_util import LONG, Bridge, Server, Wire, drain, receiver, sender, test, wait, wrapping
@@ -214,3 +215,49 @@ def asks(dir):
         b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", program=program)
         assert len(drain(q, 100)) == 100
     assert "lie there" not in b.said(), b.said()
+
+
+@test
+def late_answer(dir):
+    """An answer that is worked on while its host ends waits for the messages that are freed, and then goes at once."""
+    program = wrapping(dir, """
+        #include <stdio.h>
+        #include <unistd.h>
+        #include <nats/nats.h>
+        static natsMsg *last;
+        static int ends, ended;
+        void __real_nats_answered(natsConnection *nc, natsSubscription *sub, natsMsg *m, void *engine);
+        void __wrap_nats_answered(natsConnection *nc, natsSubscription *sub, natsMsg *m, void *engine)
+        {
+            last = m;
+            while (!__atomic_load_n(&ends, __ATOMIC_SEQ_CST))
+                usleep(1000);
+            __real_nats_answered(nc, sub, m, engine);
+            fprintf(stderr, "waited: %d\\n", __atomic_load_n(&ended, __ATOMIC_SEQ_CST));
+        }
+        void __real_natsMsg_Destroy(natsMsg *m);
+        void __wrap_natsMsg_Destroy(natsMsg *m)
+        {
+            if (m && m == last && __atomic_load_n(&ended, __ATOMIC_SEQ_CST))
+                fprintf(stderr, "freed at once\\n");
+            __real_natsMsg_Destroy(m);
+        }
+        void __real_nats_free_gone(void *engine);
+        void __wrap_nats_free_gone(void *engine)
+        {
+            __atomic_store_n(&ends, 1, __ATOMIC_SEQ_CST);
+            usleep(300000);
+            __real_nats_free_gone(engine);
+            __atomic_store_n(&ended, 1, __ATOMIC_SEQ_CST);
+        }""")
+    s = Server(dir + "/s")
+    a = Bridge(dir, "a", s, "queue rpc work out local shm:arpc", program=program)
+    b = Bridge(dir, "b", s, "queue rpc work in local shm:brpc")
+    with sender("arpc") as q, receiver("brpc") as server:
+        threading.excepthook = lambda args: None  # the caller gets no answer
+        threading.Thread(target=lambda: q.call(b"request", LONG), daemon=True).start()
+        server.reply(server.take(LONG), b"answer")
+        wait(lambda: b.rule("rpc")["calls"] == 1)
+        time.sleep(0.3)  # it comes
+        assert a.end() == 0
+    assert "waited: 1\n" in a.said() and "freed at once" in a.said(), a.said()
