@@ -300,10 +300,14 @@ static void *keep(void *engine)
 int nats_begin(struct engine **out, const struct conf *c, const struct engine_events *events,
 	       char why[ENGINE_TEXT])
 {
-	struct engine *e = calloc(1, sizeof(*e));
+	/* a lock is waited for asleep: who has it may want this processor */
+	natsStatus s = nats_Open(0);
+	struct engine *e;
 	int r;
 
-	nats_Open(0); /* a lock is waited for asleep: who has it may want this processor */
+	if (s != NATS_OK)
+		return say(why, "the library", s);
+	e = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
 	*out = e;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-More tests of bridge.py: hosts that stand still, or are slow, while the server gives what they hold to others.
+More tests of bridge.py: hosts that stand still, or are slow, while the server gives what they hold to others; and what
+may go wrong where the library of NATS begins and ends.
 """
 import os
 import signal
@@ -261,3 +262,21 @@ def late_answer(dir):
         time.sleep(0.3)  # it comes
         assert a.end() == 0
     assert "waited: 1\n" in a.said() and "freed at once" in a.said(), a.said()
+
+
+@test
+def library(dir):
+    """A bridge whose library cannot begin says so and ends."""
+    program = wrapping(dir, """
+        #include <nats/nats.h>
+        natsStatus __wrap_nats_Open(int64_t spins)
+        {
+            return spins ? NATS_OK : NATS_NO_MEMORY;
+        }""")
+    a = Bridge(dir, "a", Server(dir + "/s"), "queue q work in local shm:aq", start=False, program=program)
+    a.start()
+    try:
+        assert a.child.wait(LONG) == 1
+    finally:
+        a.end(signal.SIGKILL)
+    assert "nats: the library: " in a.said(), a.said()
