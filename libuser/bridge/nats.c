@@ -357,7 +357,7 @@ static int lying(struct engine *e, struct route *t, enum kind kind)
 
 	natsSubscription_GetPending(t->sub, &n, NULL);
 	if (n && kind == KIND_WORK && now - t->empty_at > ENGINE_OLD_MS) {
-		while (natsSubscription_NextMsg(&m, t->sub, 0) == NATS_OK) {
+		for (; n && natsSubscription_NextMsg(&m, t->sub, 0) == NATS_OK; n--) {
 			if (now_ms() - t->asked_until < BACK_MS)
 				tell(e, m, "-NAK");
 			natsMsg_Destroy(m);

@@ -164,13 +164,15 @@ def given_back(dir, seconds):
 @test
 def slow_back(dir):
     """What got old while a host was at another job goes back to the server at once."""
-    assert given_back(dir, 2) == 7
+    n = given_back(dir, 2)
+    assert n == 7, n
 
 
 @test
 def slow_too_late(dir):
     """But not if the server may have given it to others."""
-    assert given_back(dir, 4) == 0
+    n = given_back(dir, 4)
+    assert n == 0, n
 
 
 @test
@@ -231,6 +233,7 @@ def late_answer(dir):
         void __wrap_nats_answered(natsConnection *nc, natsSubscription *sub, natsMsg *m, void *engine)
         {
             last = m;
+            fprintf(stderr, "it came\\n");
             while (!__atomic_load_n(&ends, __ATOMIC_SEQ_CST))
                 usleep(1000);
             __real_nats_answered(nc, sub, m, engine);
@@ -259,7 +262,7 @@ def late_answer(dir):
         threading.Thread(target=lambda: q.call(b"request", LONG), daemon=True).start()
         server.reply(server.take(LONG), b"answer")
         wait(lambda: b.rule("rpc")["calls"] == 1)
-        time.sleep(0.3)  # it comes
+        wait(lambda: "it came" in a.said())
         assert a.end() == 0
     assert "waited: 1\n" in a.said() and "freed at once" in a.said(), a.said()
 
