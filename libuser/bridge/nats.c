@@ -288,6 +288,8 @@ static natsStatus ask(struct engine *e, struct route *t, unsigned int n, int ms)
 	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.%s.%s", t->stream,
 		 t->durable);
 	snprintf(request, sizeof(request), "{\"batch\":%u,\"expires\":%d000000}", n, ms);
+	if (t->asked) /* nor was its end told: what it brings yet may be as old as this one is not */
+		t->back_at = now_ms() + ENGINE_ACK_MS;
 	t->asked = n;
 	t->asked_until = now_ms() + ms + ANSWER_MS;
 	return natsConnection_PublishRequestString(e->nc, subject, t->inbox, request);
@@ -338,10 +340,14 @@ static natsStatus collect(struct route *t, struct delivery *d, unsigned int n, i
 	return s;
 }
 
-/* What natsMsg_Ack() and its like publish; these want their own kind of subscription */
+/*
+ * What natsMsg_Ack() and its like publish; these want their own kind of subscription. While the link
+ * is away it is kept until it is there again: then another host may have what went back.
+ */
 static void tell(struct engine *e, natsMsg *m, const char *text)
 {
-	if (e->nc && natsMsg_GetReply(m))
+	if (e->nc && natsMsg_GetReply(m) &&
+	    (text[0] != '-' || natsConnection_Status(e->nc) == NATS_CONN_STATUS_CONNECTED))
 		natsConnection_PublishString(e->nc, natsMsg_GetReply(m), text);
 }
 
@@ -358,7 +364,7 @@ static int lying(struct engine *e, struct route *t, enum kind kind)
 	natsSubscription_GetPending(t->sub, &n, NULL);
 	if (n && kind == KIND_WORK && now - t->empty_at > ENGINE_OLD_MS) {
 		for (; n && natsSubscription_NextMsg(&m, t->sub, 0) == NATS_OK; n--) {
-			if (now_ms() - t->asked_until < BACK_MS)
+			if (now >= t->back_at && now_ms() - t->asked_until < BACK_MS)
 				tell(e, m, "-NAK");
 			natsMsg_Destroy(m);
 		}

@@ -37,6 +37,7 @@
  * @asked: messages asked for that have not come
  * @asked_until: ms, then that is asked for no more
  * @empty_at: ms, when nothing that came lay there last
+ * @back_at: ms, before that nothing goes back unseen
  */
 struct route {
 	char stream[NATS_NAME], subject[NATS_NAME], durable[UUID_TEXT], inbox[96];
@@ -44,7 +45,7 @@ struct route {
 	uint64_t floor, mark[2], chunk;
 	natsSubscription *sub;
 	unsigned int asked;
-	int64_t asked_until, empty_at;
+	int64_t asked_until, empty_at, back_at;
 };
 
 /**

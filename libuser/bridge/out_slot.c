@@ -288,22 +288,36 @@ static int64_t chunks_keep(const struct out *o)
 	return o->l->r->kind == KIND_LATEST ? 10 * NS_PER_S : 200 * NS_PER_S;
 }
 
-/* All chunks go again; the engine must not take them for copies. */
-static void begin_anew(struct out *o, struct slot *s, size_t cut)
+/*
+ * All chunks go again; the engine must not take them for copies. Return: whether there is memory, of
+ * which none is needed if they are as many as before.
+ */
+static bool begin_anew(struct out *o, struct slot *s, size_t cut)
 {
+	uint32_t chunks = chunks_of(s->p.len, cut);
+	uint8_t *stored = s->stored;
+
+	if (chunks != s->p.chunks) {
+		stored = chunks > 1 ? calloc(chunks, 1) : NULL;
+		if (chunks > 1 && !stored)
+			return false;
+	}
 	if (s->have && o->l->r->kind != KIND_LATEST)
 		purge(o, s);
 	o->chunked -= s->p.chunks > 1;
-	free(s->stored);
+	if (stored != s->stored)
+		free(s->stored);
+	else if (stored)
+		memset(stored, 0, chunks);
 	slot_cut(s, cut);
-	s->stored = s->p.chunks > 1 ? calloc(s->p.chunks, 1) : NULL;
-	s->p.chunks = s->stored ? s->p.chunks : 1;
+	s->stored = stored;
 	o->chunked += s->p.chunks > 1;
 	s->p.round++;
 	s->have = 0;
 	s->since = since_boot();
 	s->head_sent = false;
 	s->gen++;
+	return true;
 }
 
 static void resend_slot(struct out *o, struct slot *s)
@@ -317,10 +331,12 @@ static void resend_slot(struct out *o, struct slot *s)
 	}
 	s->tries++;
 	/* another server, with another limit; or those who have some do not wait for ever */
-	if (s->p.chunks != chunks_of(s->p.len, max) ||
-	    (s->stored && (s->cut != max || since_boot() - s->since > chunks_keep(o))))
-		begin_anew(o, s, max);
-	send_slot(o, s);
+	if ((s->p.chunks != chunks_of(s->p.len, max) ||
+	     (s->stored && (s->cut != max || since_boot() - s->since > chunks_keep(o)))) &&
+	    !begin_anew(o, s, max))
+		retry_later(o, s);
+	else
+		send_slot(o, s);
 }
 
 static void stored_all(struct out *o, struct slot *s)
