@@ -288,7 +288,7 @@ static natsStatus ask(struct engine *e, struct route *t, unsigned int n, int ms)
 	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.%s.%s", t->stream,
 		 t->durable);
 	snprintf(request, sizeof(request), "{\"batch\":%u,\"expires\":%d000000}", n, ms);
-	if (t->asked) /* nor was its end told: what it brings yet may be as old as this one is not */
+	if (t->asked) /* nor was its end told: what it brings yet may be older than this one */
 		t->back_at = now_ms() + ENGINE_ACK_MS;
 	t->asked = n;
 	t->asked_until = now_ms() + ms + ANSWER_MS;
@@ -341,8 +341,8 @@ static natsStatus collect(struct route *t, struct delivery *d, unsigned int n, i
 }
 
 /*
- * What natsMsg_Ack() and its like publish; these want their own kind of subscription. While the link
- * is away it is kept until it is there again: then another host may have what went back.
+ * What natsMsg_Ack() and its like publish; these want their own kind of subscription. While the
+ * link is away it is kept until it is there again: then another host may have what went back.
  */
 static void tell(struct engine *e, natsMsg *m, const char *text)
 {

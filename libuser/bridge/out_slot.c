@@ -289,8 +289,8 @@ static int64_t chunks_keep(const struct out *o)
 }
 
 /*
- * All chunks go again; the engine must not take them for copies. Return: whether there is memory, of
- * which none is needed if they are as many as before.
+ * All chunks go again; the engine must not take them for copies. Return: whether there is memory,
+ * of which none is needed if they are as many as before.
  */
 static bool begin_anew(struct out *o, struct slot *s, size_t cut)
 {

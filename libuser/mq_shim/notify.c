@@ -21,7 +21,7 @@
 #include "shim.h"
 
 #define TELLING 64 /* queues whose numbers differ by that wait for each other's signals, too */
-#define TOLD_S 2 /* a thread that has not sent its signal by then cannot run */
+#define TOLD_S 5 /* a thread that has not sent its signal by then cannot run */
 
 /* For so long the descriptors of a child that has just been made may be taken for another's. */
 #define PATIENCE_MS 10
@@ -54,6 +54,7 @@ static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
 
 /* By the queue's number: threads that see a message there, and have not sent the signal yet */
 static uint32_t telling[TELLING];
+static bool signals; /* there was a registration that is told by one */
 
 static uint32_t *telling_of(const struct mq_end *e)
 {
@@ -67,18 +68,22 @@ static void end_telling(uint32_t *t)
 }
 
 /*
- * A handler may run meanwhile, and do the same. Who is waited for waits for no lock, so that takes
- * long only where others keep it from running.
+ * A handler may run meanwhile, and do the same. Who is waited for waits for no lock that is held
+ * over a wait, so that takes long only where others keep it from running. What was sent by then is
+ * there when a call returns, at the latest.
  */
 void mq_notify_told(const struct mq_end *e)
 {
 	const struct __kernel_old_timespec most = { .tv_sec = TOLD_S }; /* as SYS_futex has it */
 	uint32_t *t = telling_of(e), n;
 
+	if (!__atomic_load_n(&signals, __ATOMIC_RELAXED))
+		return;
 	while ((n = __atomic_load_n(t, __ATOMIC_SEQ_CST)))
 		if (syscall(SYS_futex, t, FUTEX_WAIT_PRIVATE, n, &most, NULL, 0) &&
 		    errno == ETIMEDOUT)
 			return;
+	syscall(SYS_getppid);
 }
 
 /* One that was closed in a way that is not seen is another's now. */
@@ -387,6 +392,8 @@ static int add_watch(struct mq_end *e, const struct sigevent *event)
 	if (!w)
 		return -ENOMEM;
 	*w = (struct watch){ .end = e, .event = *event, .bound = -1, .set = -1 };
+	if (is_by_signal(event))
+		__atomic_store_n(&signals, true, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&mq_shim_lock);
 	w->next = watches;
 	watches = w;
