@@ -89,8 +89,7 @@ def cut_long_ago(dir):
     Bridge(dir, "a", s, "queue jobs work out local shm:aj")
     Job(s, 2).head()
     job = Job(s, 3)
-    for i in range(3):
-        job.chunk(i)
+    job.chunks()
     with receiver("bj") as q:
         b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", program=program)
         wait(lambda: b.rule("jobs")["dropped"]["incomplete"] == 1)

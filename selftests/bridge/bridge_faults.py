@@ -191,7 +191,7 @@ class Job:
     """A long job, which is b"onetwo", by hand: chunks, and then its head"""
 
     def __init__(self, server, chunks=2, size=0):
-        self.size = size or 6 // chunks
+        self.count, self.size = chunks, size or 6 // chunks
         self.ident = "01234567-89ab-cdef-0123-456789abcdef:0:0:1"
         self.line = f"v=2 realm=test host=x id={self.ident} hops=0 len=6 crc={crc32c(b'onetwo'):08x} chunks={chunks}"
         self.wire = Wire(server)
@@ -201,6 +201,10 @@ class Job:
         self.wire.put(f"ipcx.test.jobs.c.{parcel_hash(self.ident)}.{i}", b"onetwo"[at:at + self.size],
                       f"{self.line} chunk={i} at={at}")
         self.wire.done()
+
+    def chunks(self):
+        for i in range(self.count):
+            self.chunk(i)
 
     def head(self):
         self.wire.put("ipcx.test.jobs.m", b"", self.line + " head=1")
@@ -214,8 +218,7 @@ def beside(dir):
     b.end()
     job = Job(s)
     with sender("aj.out") as out, receiver("aj") as q:
-        for i in range(2):
-            job.chunk(i)
+        job.chunks()
         for i in range(20):
             out.send(b"%d" % i, LONG)
         assert drain(q, 20) == [b"%d" % i for i in range(20)]
@@ -233,8 +236,7 @@ def cut_anew(dir):
     Bridge(dir, "a", s, "queue jobs work out local shm:aj")
     Job(s, 2).head()
     job = Job(s, 3)
-    for i in range(3):
-        job.chunk(i)
+    job.chunks()
     job.head()
     with receiver("bj") as q:
         b = Bridge(dir, "b", s, "queue jobs work in local shm:bj")

@@ -12,6 +12,20 @@ import time
 from bridge_util import LONG, Bridge, Server, Wire, drain, receiver, sender, test, wait, wrapping
 
 
+def alone(out, count):
+    """Sends jobs that go in no packs."""
+    for i in range(count):
+        out.send(b"%-17000d" % i, LONG)
+
+
+def stored(dir, s, out, count):
+    """Return: the bridge whose server has stored so many"""
+    a = Bridge(dir, "a", s, "queue jobs work out local shm:aj")
+    alone(out, count)
+    wait(lambda: a.rule("jobs")["out"] == count)
+    return a
+
+
 def stands_still(dir, program=None):
     """A host does so in the middle of a batch, another one gets the rest: none is lost, and that is not done twice"""
     s = Server(dir + "/s")
@@ -19,8 +33,7 @@ def stands_still(dir, program=None):
         Bridge(dir, "a", s, "queue jobs work out local shm:aj")
         b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", start=False, program=program)
         w = Bridge(dir, "w", s, "queue other work in local shm:wj")
-        for i in range(32):
-            out.send(b"%-17000d" % i, LONG)  # no packs
+        alone(out, 32)
         wait(lambda: w.status().get("server", {}).get("messages", 0) == 32)
         b.start()
         wait(lambda: b.rule("jobs").get("in") == 16)
@@ -82,10 +95,7 @@ def late_back(dir):
     s = Server(dir + "/s")
     w = Wire(s)
     with sender("aj") as out, receiver("bj", 4) as at_b, receiver("cj") as at_c:
-        a = Bridge(dir, "a", s, "queue jobs work out local shm:aj")
-        for i in range(8):
-            out.send(b"%-17000d" % i, LONG)  # no packs
-        wait(lambda: a.rule("jobs")["out"] == 8)
+        a = stored(dir, s, out, 8)
         b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", start=False, program=program)
         b.start()
         os.waitpid(b.child.pid, os.WUNTRACED)  # all of its threads
@@ -158,10 +168,7 @@ def given_back(dir, seconds):
     w = Wire(s)
     w.hear("$JS.ACK.>")
     with sender("aj") as out, receiver("bj", 128) as q:
-        a = Bridge(dir, "a", s, "queue jobs work out local shm:aj")
-        for i in range(8):
-            out.send(b"%-17000d" % i, LONG)  # no packs
-        wait(lambda: a.rule("jobs")["out"] == 8)
+        a = stored(dir, s, out, 8)
         b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", start=False, program=program)
         b.start()
         assert sorted(map(int, drain(q, 8))) == list(range(8))
@@ -220,10 +227,7 @@ def asks(dir):
         }""")
     s = Server(dir + "/s")
     with sender("aj") as out, receiver("bj", 128) as q:
-        a = Bridge(dir, "a", s, "queue jobs work out local shm:aj")
-        for i in range(100):
-            out.send(b"%-17000d" % i, LONG)  # no packs
-        wait(lambda: a.rule("jobs")["out"] == 100)
+        stored(dir, s, out, 100)
         b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", program=program)
         assert len(drain(q, 100)) == 100
     assert "lie there" not in b.said(), b.said()
