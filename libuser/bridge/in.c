@@ -15,7 +15,7 @@
 #define PROGRESS (3 * NS_PER_S / 2) /* to tell the engine that it goes on */
 #define LATE (2 * PROGRESS) /* to tell it: this process, or the machine, stood still */
 #define TIDY_TIME (2 * NS_PER_S)
-#define TIDY_REST (20 * NS_PER_S) /* more than TIDY_TIME, where it takes long */
+#define TIDY_REST (20 * NS_PER_S) /* more than TIDY_TIME, at most, where it takes long */
 
 /* What was fetched when it was old already is no other host's yet when this one is not late. */
 _Static_assert(LATE < (ENGINE_ACK_MS - ENGINE_OLD_MS) * NS_PER_MS, "who is late knows it in time");
@@ -355,7 +355,7 @@ static bool has_room(struct in *in)
 /* More seldom if it takes long: nothing is fetched meanwhile. */
 static void tidy(struct in *in)
 {
-	int64_t start = now_ns(), end, took, rest;
+	int64_t start = now_ns(), end, took;
 	int away;
 
 	if (start < in->tidy_at)
@@ -365,8 +365,7 @@ static void tidy(struct in *in)
 	took = end - start;
 	count_set(&in->l->n.away, away >= 0 ? (unsigned int)away : in->l->b->conf->replicas);
 	count_set(&in->l->n.asked_ms, took / NS_PER_MS);
-	rest = 10 * took < TIDY_REST ? 10 * took : TIDY_REST;
-	in->tidy_at = end + TIDY_TIME + (rest > took ? rest : took);
+	in->tidy_at = end + TIDY_TIME + (10 * took < TIDY_REST ? 10 * took : TIDY_REST);
 }
 
 static void give_back(struct in *in, struct delivery *d)

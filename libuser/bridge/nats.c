@@ -364,11 +364,15 @@ static int lying(struct engine *e, struct route *t, enum kind kind)
 	natsSubscription_GetPending(t->sub, &n, NULL);
 	if (n && kind == KIND_WORK && now - t->empty_at > ENGINE_OLD_MS) {
 		for (; n && natsSubscription_NextMsg(&m, t->sub, 0) == NATS_OK; n--) {
+			if (is_status(m))
+				ended(t, m);
+			else
+				t->asked -= t->asked > 0;
 			if (now >= t->back_at && now_ms() - t->asked_until < BACK_MS)
 				tell(e, m, "-NAK");
 			natsMsg_Destroy(m);
 		}
-		t->asked = 0;
+		t->asked_until = now;
 		n = 0;
 	}
 	if (!n)

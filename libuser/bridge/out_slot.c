@@ -329,14 +329,15 @@ static void resend_slot(struct out *o, struct slot *s)
 		pack_split(o, s);
 		return;
 	}
-	s->tries++;
 	/* another server, with another limit; or those who have some do not wait for ever */
 	if ((s->p.chunks != chunks_of(s->p.len, max) ||
 	     (s->stored && (s->cut != max || since_boot() - s->since > chunks_keep(o)))) &&
-	    !begin_anew(o, s, max))
+	    !begin_anew(o, s, max)) {
 		retry_later(o, s);
-	else
+	} else {
+		s->tries++;
 		send_slot(o, s);
+	}
 }
 
 static void stored_all(struct out *o, struct slot *s)

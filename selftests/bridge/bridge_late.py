@@ -122,10 +122,10 @@ def late_back(dir):
         assert b"-NAK" not in said, said
 
 
-def given_back(dir, seconds):
+def given_back(dir, seconds, away=False):
     """
     How much lay there for so long, by the clock of a host that was at its first job, and how many jobs it gave back
-    unseen: the word that no more come may have lain there too
+    unseen: the word that no more come may have lain there too. @away: by then its library says that the link is so
     """
     program = wrapping(dir, f"""
         #include <stdio.h>
@@ -154,8 +154,9 @@ def given_back(dir, seconds):
         {{
             int n = 0, before = -1;
 
-            while (!had && natsSubscription_GetPending(sub, &n, NULL) == NATS_OK && (n < 2 || n != before)) {{
+            for (int i = 0; !had && i < 40 && (n < 2 || n != before); i++) {{
                 before = n;
+                natsSubscription_GetPending(sub, &n, NULL);
                 usleep(500000); /* it has asked for less long */
             }}
             if (!had++) {{
@@ -163,6 +164,11 @@ def given_back(dir, seconds):
                 __atomic_add_fetch(&now, {seconds}, __ATOMIC_RELAXED);
             }}
             return __real_local_commit(local, m);
+        }}
+        natsConnStatus __real_natsConnection_Status(natsConnection *nc);
+        natsConnStatus __wrap_natsConnection_Status(natsConnection *nc)
+        {{
+            return had && {int(away)} ? NATS_CONN_STATUS_RECONNECTING : __real_natsConnection_Status(nc);
         }}""")
     s = Server(dir + "/s")
     w = Wire(s)
@@ -188,6 +194,13 @@ def slow_back(dir):
 def slow_too_late(dir):
     """But not if the server may have given it to others."""
     lay, back = given_back(dir, 4)
+    assert back == 0, (lay, back)
+
+
+@test
+def slow_away(dir):
+    """Nor over a link that is away: when it is there again others may have it."""
+    lay, back = given_back(dir, 2, away=True)
     assert back == 0, (lay, back)
 
 
