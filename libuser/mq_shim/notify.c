@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shim.h"
@@ -69,21 +70,25 @@ static void end_telling(uint32_t *t)
 
 /*
  * A handler may run meanwhile, and do the same. Who is waited for waits for no lock that is held
- * over a wait, so that takes long only where others keep it from running. What was sent by then is
+ * for long, so that takes long only where others keep it from running. What was sent by then is
  * there when a call returns, at the latest.
  */
 void mq_notify_told(const struct mq_end *e)
 {
-	const struct __kernel_old_timespec most = { .tv_sec = TOLD_S }; /* as SYS_futex has it */
+	struct __kernel_old_timespec end; /* as SYS_futex has it */
 	uint32_t *t = telling_of(e), n;
+	struct timespec now;
 
 	if (!__atomic_load_n(&signals, __ATOMIC_RELAXED))
 		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	end = (struct __kernel_old_timespec){ now.tv_sec + TOLD_S, now.tv_nsec };
 	while ((n = __atomic_load_n(t, __ATOMIC_SEQ_CST)))
-		if (syscall(SYS_futex, t, FUTEX_WAIT_PRIVATE, n, &most, NULL, 0) &&
+		if (syscall(SYS_futex, t, FUTEX_WAIT_BITSET_PRIVATE, n, &end, NULL,
+			    FUTEX_BITSET_MATCH_ANY) &&
 		    errno == ETIMEDOUT)
 			return;
-	syscall(SYS_getppid);
+	syscall(SYS_futex, t, FUTEX_WAKE_PRIVATE, 0, NULL, NULL, 0);
 }
 
 /* One that was closed in a way that is not seen is another's now. */
