@@ -304,7 +304,7 @@ int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadl
 		do {
 			r = ipcx_copied_wait_soon(&c->to_send, fd, events, -1, deadline);
 			/* a call goes on only when it was sent; not in a child of the handler */
-		} while (r == -EINTR && call && c->base.fd >= 0);
+		} while (r == -EINTR && call && !c->forked);
 		if (r)
 			return r;
 	}

@@ -432,7 +432,7 @@ static int sleep_long(struct ipcx_topic *t, int which, int64_t deadline)
 	if (!r && ppoll(NULL, 0, &none, &old) < 0)
 		r = -errno;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return r;
+	return t->fd < 0 ? -EINTR : r;
 }
 
 /* Return: 0: look again; or a bare negative errno. */

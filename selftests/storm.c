@@ -198,7 +198,7 @@ static void *side_thread(void *arg)
 
 /*
  * What is left of messages, so that no sender sleeps for ever and the count is right. Not what is
- * sent meanwhile: a sender that sleeps for a slot has each that is released, and it would never end.
+ * sent meanwhile: a sender that sleeps for a slot gets each that is released, without end.
  */
 static void drain(void)
 {
