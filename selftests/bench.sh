@@ -24,7 +24,9 @@ sane() {
 	bad += [r for r in rows if 'ns' in r and not r['job'].startswith(parts) and not (r['cpu_ns'] > 0
 	        and 0 <= r['rss_kib'] < 1 << 20 and r['mb_s'] > 0
 	        and r.get('p50', 1) <= r.get('p99', 1) <= r.get('p999', 1))]
-	bad += [r for r in rows if 'ns' not in r and r['is'] not in ('cannot', 'not there')]
+	turns = [r for r in rows if 'turns' in r]
+	bad += [r for r in turns if not (0 < r['least_ns'] < 100000 and 0 <= r['far'] <= r['turns'])]
+	bad += [r for r in rows if 'ns' not in r and r not in turns and r['is'] not in ('cannot', 'not there')]
 	missing = want - {r['way'] for r in rows if 'ns' in r}
 	for what in bad, missing:
 	    if what:

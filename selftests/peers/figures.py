@@ -182,6 +182,12 @@ def write(command, rows, all_rows):
     page = Page()
     here = machine()
     page.text(f'`{command}` on a {here}. Each job by all ways in turn, the median counts.')
+    for r in rows:
+        if 'turns' in r:
+            page.text(f'A line of the cache goes to the other CPU and back in '
+                      f'{number(r["least_ns"])} ns at least. {r["turns"]:,} turns; {r["again"]} more '
+                      f'were done again, as it took over twice as long at their ends; {r["far"]} '
+                      'count although it did.')
     judged = show_targets(page, rows)
     show_jobs(page, rows)
     show_growth(page, rows)

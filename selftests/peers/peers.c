@@ -264,12 +264,15 @@ static bool all_parts(void)
 	if (parts & JOBS_PART)
 		prepare();
 	long_parts(true);
+	near_allow(todo);
 	if (!quick || want.format != TABLE)
 		report_header(want.format);
 	if (parts & JOBS_PART)
 		good = jobs_part();
 	good &= long_parts(false);
 	progress(0, 0, NULL);
+	if (near_turns()->all && !(quick && want.format == TABLE))
+		report_turns(want.format, near_turns());
 	return (!targets || judge(results, parts & GROWTH_PART, want.format)) && good;
 }
 

@@ -190,10 +190,30 @@ void run_apart(void (*body)(const void *arg), const void *arg, struct result *r)
 void tell(double ns);
 pid_t start_process(void (*be)(unsigned int me), unsigned int me);
 void pin(unsigned int number); /* to a CPU, in turn */
+bool several_cpus(void);
 void wait_for(const unsigned int *what, unsigned int value);
 char *map_shared(size_t size);
 int64_t now(void);
 uint64_t other_value(struct lane *l, const uint64_t *from, size_t len, uint64_t value);
+
+/**
+ * struct turns - how often the CPUs were near each other
+ * @line_ns: what a line of the cache took there and back, the least of all
+ * @all: turns
+ * @again: those that were done again, as it took far longer at their ends
+ * @far: those that count although it did
+ */
+struct turns {
+	double line_ns;
+	unsigned int all, again, far;
+};
+
+/* near.c: a turn begins when they are near; @turn: 0 before the first. Return: whether to do it again */
+void near_allow(double ns); /* to be waited, in all */
+void near_wait(void);
+bool near_again(unsigned int *turn);
+const struct turns *near_turns(void);
+
 /* payload.c */
 void write_long(uint64_t *to, size_t words, uint64_t value);
 uint64_t sum_long(const uint64_t *from, size_t words);

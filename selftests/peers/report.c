@@ -148,6 +148,27 @@ void report_judgement(enum format f, const struct judgement *j)
 		       j->verdict);
 }
 
+static void json_turns(FILE *f, const struct turns *t)
+{
+	fprintf(f,
+		"{\"job\":\"line of the cache\",\"way\":\"there and back\",\"least_ns\":%.1f,"
+		"\"turns\":%u,\"again\":%u,\"far\":%u}\n",
+		t->line_ns, t->all, t->again, t->far);
+}
+
+void report_turns(enum format f, const struct turns *t)
+{
+	if (saved)
+		json_turns(saved, t);
+	if (f == JSON)
+		json_turns(stdout, t);
+	else if (f != CSV)
+		printf("\nA line of the cache goes to the other CPU and back in %.0f ns at least. %u "
+		       "turns; %u more\nwere done again, as it took over twice as long at their "
+		       "ends; %u count although it did.\n",
+		       t->line_ns, t->all, t->again, t->far);
+}
+
 #define BAR 20
 
 static int64_t begun; /* when the line was shown first */

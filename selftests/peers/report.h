@@ -34,6 +34,8 @@ struct judgement {
 void report_judgements(enum format f); /* above them */
 void report_judgement(enum format f, const struct judgement *j);
 
+void report_turns(enum format f, const struct turns *t);
+
 /* A line on the terminal, if stderr is one, with the time that is left; total 0: it goes */
 void progress(double done, double total, const char *what);
 
