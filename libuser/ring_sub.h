@@ -349,6 +349,14 @@ static inline int ipcx_sub_get(struct ipcx_ring_sub *s, const struct ipcx_cell *
 	return 1;
 }
 
+/* Is what lies at the present position that of the round before? */
+static inline bool ipcx_sub_is_idle(const struct ipcx_ring_sub *s)
+{
+	uint64_t word = __atomic_load_n(&ipcx_sub_cell(s, s->pos)->word, __ATOMIC_RELAXED);
+
+	return ipcx_word_pos(word) == ipcx_pos_add(s->pos, -(int64_t)s->depth);
+}
+
 /* Finds no message at the present position. Return: 1: look at another; 0; or -EPROTO. */
 ipcx_ring_rare int ipcx_sub_pass(struct ipcx_ring_sub *s, uint64_t word, uint32_t *far)
 {

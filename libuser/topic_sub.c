@@ -239,6 +239,9 @@ static int take_any(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
 		struct ipcx_topic_reader *reader = t->rings[t->turn];
 
 		pass_turn(t);
+		/* of many rings most may be idle */
+		if (reader->alive && ipcx_sub_is_idle(reader->sub) && (!t->copies || ~t->copied))
+			continue;
 		r = take_from(t, reader, m, kick);
 		if (r == -ESTALE && !t->cut && !t->broken && stale++ < STALE_MAX) {
 			left = t->nrings; /* they have changed places */
