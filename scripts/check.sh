@@ -337,9 +337,9 @@ guest32() {
 	verdict "${names[@]}"
 }
 
-# the fuzzer, a minute of always the same beginning
+# the fuzzer, always from the same beginning
 fuzz() {
-	scripts/fuzz.sh --seed 1 --ops 200000 --seconds 60 --fresh
+	scripts/fuzz.sh --seed 1 --ops 200000 --seconds 90 --fresh
 }
 
 slots_random() {
@@ -450,12 +450,11 @@ if [ "$kernel" = stock ]; then
 	[ -z "$only" ] || run packages.sh selftests/packages.sh
 	[ -z "$only" ] || run clean_root.sh selftests/clean_root.sh
 fi
+[ "$kernel" != debug ] || [ "$coverage" ] || start fuzz tap fuzz
 # shellcheck disable=SC2086 # one word a program
 guests $programs
 [ "$kernel" != stock ] || guest32
-if [ "$kernel" = debug ] && [ -z "$coverage" ]; then
-	run fuzz tap fuzz
-fi
+[ "$kernel" = stock ] || verdict "${started[@]}"
 for t in $only; do
 	if [[ $counted != *" $t "* ]]; then
 		echo "there is no test called $t"
