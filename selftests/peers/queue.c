@@ -42,6 +42,7 @@ static void shm_open_lane(struct lane *l)
 {
 	IPCX_QUEUE_OPTS(opts, .depth = l->depth, .msg_max = l->len, .bytes_max = lane_bytes(l));
 
+	taken = (struct ipcx_msg){ 0 };
 	open_uri(l, uri_of(l, "shm"), IPCX_SINGLE_THREAD, &opts);
 }
 
@@ -131,16 +132,12 @@ static uint64_t shm_recv(struct lane *l, uint64_t value)
 {
 	int64_t wait = l->block ? IPCX_FOREVER : IPCX_NOWAIT;
 	unsigned int looks = 0;
-	struct ipcx_msg m;
-	uint64_t sum;
 	int r;
 
-	while ((r = ipcx_queue_take(l->own, &m, wait)) == -EAGAIN)
+	while ((r = ipcx_queue_next(l->own, &taken, wait)) == -EAGAIN)
 		look_again(&looks);
 	must(r);
-	sum = read_all(l, m.data, m.len, value);
-	must(ipcx_queue_release(l->own, &m));
-	return sum;
+	return read_all(l, taken.data, taken.len, value);
 }
 
 static void queue_close(struct lane *l)
