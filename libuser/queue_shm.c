@@ -393,6 +393,7 @@ static int stat_shm(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 {
 	struct shm_queue *s = ipcx_shm_queue(q);
 	struct ipcx_topic *t = s->t;
+	bool kick;
 
 	if (q->fd < 0)
 		return -EBADF;
@@ -408,6 +409,7 @@ static int stat_shm(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 	stats->loaned = t->pub.loans;
 	if (t->o.out_sub >= 0)
 		ipcx_topic_look(t);
+	kick = ipcx_topic_made_room(t);
 	for (unsigned int i = 0; i < t->nrings; i++) {
 		const struct ipcx_topic_reader *reader = t->rings[i];
 
@@ -418,6 +420,8 @@ static int stat_shm(const struct ipcx_queue *q, struct ipcx_queue_stats *stats)
 		stats->queued =
 			behind(t, t->pub.ring, ipcx_pub_control(&t->pub, 0)->cursor[t->o.out_ring]);
 	ipcx_unlock(&t->lock);
+	if (kick)
+		ipcx_topic_kick(t, IPCX_KICK_PUBLISHERS);
 	return 0;
 }
 

@@ -293,6 +293,8 @@ void ipcx_topic_free(struct ipcx_topic *t);
 
 /* topic_ring.c; with the lock held, a bare negative errno */
 int ipcx_topic_look(struct ipcx_topic *t);
+/* Who has looked without taking kicks the publishers if this says so. */
+bool ipcx_topic_made_room(struct ipcx_topic *t);
 bool ipcx_topic_leave(struct ipcx_topic *t, unsigned int ring, bool broken);
 
 /* topic_error.c: all put it into words and return -err, or what the contract has for it */

@@ -231,3 +231,14 @@ int ipcx_topic_look(struct ipcx_topic *t)
 		t->generation = t->leaving ? generation - 1 : generation;
 	return r;
 }
+
+bool ipcx_topic_made_room(struct ipcx_topic *t)
+{
+	bool kick = false;
+
+	for (unsigned int i = 0; i < t->nrings; i++) {
+		kick |= t->rings[i]->sub->kick;
+		t->rings[i]->sub->kick = false;
+	}
+	return kick;
+}

@@ -458,6 +458,7 @@ int ipcx_shm_wait(struct ipcx_topic *t, const struct ipcx_topic_wait *arg)
 void ipcx_shm_polled(struct ipcx_topic *t)
 {
 	int which = t->o.out_sub >= 0 ? IPCX_SHM_SUB : IPCX_SHM_PUB;
+	bool kick = false;
 
 	if (__atomic_exchange_n(&t->shm->polled, true, __ATOMIC_RELAXED))
 		return;
@@ -467,8 +468,11 @@ void ipcx_shm_polled(struct ipcx_topic *t)
 	if (which == IPCX_SHM_SUB) {
 		ipcx_lock(&t->lock);
 		ipcx_topic_look(t); /* or it would be something to be found */
+		kick = ipcx_topic_made_room(t);
 		ipcx_unlock(&t->lock);
 	}
+	if (kick)
+		ipcx_topic_kick(t, IPCX_KICK_PUBLISHERS);
 	prepare(t, which);
 }
 

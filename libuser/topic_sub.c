@@ -223,6 +223,13 @@ static int take_again(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
 	return r;
 }
 
+/* Of many rings most may be so, and there is nothing to do for this one. */
+static bool is_idle(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader)
+{
+	return reader->alive && !reader->sub->kick && ipcx_sub_is_idle(reader->sub) &&
+	       (!t->copies || ~t->copied);
+}
+
 #define STALE_MAX 1000 /* who sends what is too late must not keep this one busy for ever */
 
 static int take_any(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
@@ -239,8 +246,7 @@ static int take_any(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
 		struct ipcx_topic_reader *reader = t->rings[t->turn];
 
 		pass_turn(t);
-		/* of many rings most may be idle */
-		if (reader->alive && ipcx_sub_is_idle(reader->sub) && (!t->copies || ~t->copied))
+		if (is_idle(t, reader))
 			continue;
 		r = take_from(t, reader, m, kick);
 		if (r == -ESTALE && !t->cut && !t->broken && stale++ < STALE_MAX) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Replies over shared memory: what an application has of them, in threads that share a handle, and
- * that an answer which was given stays the one, whoever receives after whom.
+ * that an answer which was given stays the one, whoever receives after whom; and that requests of
+ * which none is given any more make room.
  */
+#include <poll.h>
 #include <pthread.h>
 
 #include "queue_shm_util.h"
@@ -171,6 +173,92 @@ TEST_F(call, place_of_an_old_request)
 	EXPECT_EQ(-EAGAIN, queue_recv(self->r, 0));
 	ASSERT_EQ(0, ipcx_queue_answer(self->s, &m, 0));
 	EXPECT_TRUE(is_reply(&m, 2)) TH_LOG("flags %x", m.flags);
+}
+
+static void take_all_and_wait(int told)
+{
+	struct ipcx_queue *q;
+	struct ipcx_msg m;
+
+	if (open_queue(&q, IPCX_RECV))
+		_exit(1);
+	for (int i = 0; i < DEPTH; i++)
+		if (ipcx_queue_take(q, &m, in_ms(5000)))
+			_exit(2);
+	if (write(told, "", 1) == 1)
+		pause();
+	_exit(3);
+}
+
+/* What the next receiver does first */
+enum after { TAKES, POLLS, STATS };
+
+static void *send_one_more(void *arg)
+{
+	int64_t start = in_ms(0);
+	int r = ipcx_queue_send(arg, "more", 4, in_ms(8000));
+
+	return (void *)(intptr_t)(r ? r : (in_ms(0) - start) / 1000000);
+}
+
+/*
+ * A sender sleeps, as a server has got all that there is room for, and is killed: who receives next
+ * makes room, and wakes it. Return: ms that the sender's call took, or a negative errno
+ */
+static int ms_behind_the_dead(struct ipcx_queue *q, struct ipcx_queue **r, enum after after)
+{
+	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
+	struct pollfd p = { .events = POLLIN };
+	int told[2], status;
+	char buf[DEPTH];
+	pthread_t more;
+	void *ms;
+	pid_t server;
+
+	if (pipe(told))
+		return -errno;
+	server = fork();
+	if (!server)
+		take_all_and_wait(told[1]);
+	for (int i = 0; i < DEPTH; i++)
+		if (request(q, i, 0))
+			return -EIO;
+	if (read(told[0], buf, 1) != 1 || pthread_create(&more, NULL, send_one_more, q))
+		return -EIO;
+	usleep(100000);
+	kill(server, SIGKILL);
+	waitpid(server, &status, 0);
+	usleep(300000); /* whatever its death has woken sleeps again */
+	if (open_queue(r, IPCX_RECV))
+		return -EIO;
+	usleep(200000);
+	if (after == POLLS)
+		p.fd = ipcx_queue_fd(*r);
+	if (after == POLLS && poll(&p, 1, 6000) != 1)
+		status = -1;
+	if (after == STATS && ipcx_queue_stat(*r, &stats))
+		status = -1;
+	if (ipcx_queue_recv(*r, buf, sizeof(buf), in_ms(6000)) != 4)
+		status = -1;
+	pthread_join(more, &ms);
+	close(told[0]);
+	close(told[1]);
+	return status < 0 ? -ETIME : (int)(intptr_t)ms;
+}
+
+TEST_F_TIMEOUT(call, room_of_the_dead, 120)
+{
+	for (enum after after = TAKES; after <= STATS; after++) {
+		int ms = ms_behind_the_dead(self->s, &self->r, after);
+
+		EXPECT_GE(ms, 0) TH_LOG("%d", after);
+		EXPECT_LE(ms, 5000) TH_LOG("%d", after);
+		ipcx_queue_close(self->r);
+		ipcx_queue_close(self->s);
+		self->r = NULL;
+		self->s = NULL;
+		ASSERT_EQ(0, open_queue(&self->s, IPCX_SEND));
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -5,27 +5,35 @@
  * more about that than about the way. So a turn begins when they are about as near as they ever
  * were, and is done again if they no longer are at its end. Elsewhere they always are.
  */
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "peers.h"
 #include "parts.h"
+#include "peers.h"
 
 #define TRIPS_OF_LINE 200
 #define TRIES 5 /* the median counts */
+#define LOOK_S 2 /* by far: the two may have one CPU after all */
 #define PAUSE_US 50000
-#define FIRST_LOOKS 60 /* with these pauses: longer than they mostly are apart */
+#define FIRST_NS 3e9 /* longer than they mostly are apart */
+#define WAIT_NS 2e9
 #define FAR_TIMES 2 /* as long as the quickest line so far */
 #define AGAIN_MAX 5
 
 static struct turns counted;
-static double left; /* ns that may still be waited */
+static double left; /* ns that may still be spent on this */
+static bool near; /* at the last look */
+static int64_t began;
 static uint64_t *line; /* both write it, in turn */
 
 static void turn_to(uint64_t from, uint64_t to)
 {
+	unsigned int looks = 0;
+
 	while (__atomic_load_n(line, __ATOMIC_ACQUIRE) != from)
-		;
+		if (!(++looks & 0xfff))
+			sched_yield();
 	__atomic_store_n(line, to, __ATOMIC_RELEASE);
 }
 
@@ -43,9 +51,10 @@ static void line_body(const void *arg)
 	uint64_t i = 0;
 
 	(void)arg;
+	alarm(LOOK_S);
 	line = (uint64_t *)map_shared(sizeof(*line));
-	pin(0);
 	start_process(answer, 1);
+	pin(0);
 	for (int t = 0; t < TRIES; t++) {
 		int64_t start = now();
 
@@ -58,56 +67,61 @@ static void line_body(const void *arg)
 	tell(r.ns);
 }
 
-/* Whether they are near now */
-static bool are_near(void)
+/* One that fails is the last. */
+static void look(void)
 {
 	struct result r = { 0 };
 
 	run_apart(line_body, NULL, &r);
 	end_if_told();
-	if (r.is != MEASURED)
-		return true;
+	if (r.is != MEASURED) {
+		left = 0;
+		near = false;
+		return;
+	}
 	if (!counted.line_ns || r.ns < counted.line_ns)
 		counted.line_ns = r.ns;
-	return r.ns < FAR_TIMES * counted.line_ns;
-}
-
-static void pause_once(void)
-{
-	usleep(PAUSE_US);
-	left -= PAUSE_US * 1e3;
+	near = r.ns < FAR_TIMES * counted.line_ns;
 }
 
 void near_allow(double ns)
 {
-	left = ns;
-}
-
-/* How near they can be */
-static void learn(void)
-{
-	for (int i = 0; i < FIRST_LOOKS && left > 0; i++) {
-		are_near();
-		pause_once();
-	}
+	left = several_cpus() ? ns : 0;
 }
 
 void near_wait(void)
 {
-	if (!several_cpus())
-		return;
-	if (!counted.line_ns)
-		learn();
-	while (left > 0 && !are_near())
-		pause_once();
+	bool first = !counted.line_ns; /* how near can they be? */
+	double most = first ? left / 4 : left;
+	int64_t start = now();
+
+	if (most > (first ? FIRST_NS : WAIT_NS))
+		most = first ? FIRST_NS : WAIT_NS;
+	near = false;
+	while (left > 0 && (first || !near) && now() - start < most) {
+		look();
+		if (first || !near)
+			usleep(PAUSE_US);
+	}
+	began = now();
+	left -= began - start;
 }
 
 bool near_again(unsigned int *turn)
 {
+	bool was = near;
+	int64_t end = now();
+
+	if (!counted.line_ns)
+		return false;
 	counted.all += !*turn;
-	if (!several_cpus() || are_near())
+	if (left > 0)
+		look();
+	left -= now() - end;
+	if (was && near)
 		return false;
 	if (left > 0 && ++*turn < AGAIN_MAX) {
+		left -= end - began;
 		counted.again++;
 		return true;
 	}

@@ -197,21 +197,21 @@ int64_t now(void);
 uint64_t other_value(struct lane *l, const uint64_t *from, size_t len, uint64_t value);
 
 /**
- * struct turns - how often the CPUs were near each other
- * @line_ns: what a line of the cache took there and back, the least of all
- * @all: turns
- * @again: those that were done again, as it took far longer at their ends
- * @far: those that count although it did
+ * struct turns - how often two CPUs were near each other
+ * @line_ns: what a line of the cache took there and back, the least of all; 0: nobody knows
+ * @all: turns of two processes, also those by which it is seen how long a message takes
+ * @again: those that were done again, as it took far longer at one of their ends
+ * @far: those that count although it did, or nobody knows
  */
 struct turns {
 	double line_ns;
 	unsigned int all, again, far;
 };
 
-/* near.c: a turn begins when they are near; @turn: 0 before the first. Return: whether to do it again */
-void near_allow(double ns); /* to be waited, in all */
+/* near.c: a turn begins when they are near, and ends by near_again(); @turn: 0 at first */
+void near_allow(double ns); /* to be spent on this, in all */
 void near_wait(void);
-bool near_again(unsigned int *turn);
+bool near_again(unsigned int *turn); /* Return: whether to do it again */
 const struct turns *near_turns(void);
 
 /* payload.c */

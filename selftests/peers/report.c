@@ -158,8 +158,10 @@ static void json_turns(FILE *f, const struct turns *t)
 
 void report_turns(enum format f, const struct turns *t)
 {
-	if (saved)
+	if (saved) {
 		json_turns(saved, t);
+		fflush(saved);
+	}
 	if (f == JSON)
 		json_turns(stdout, t);
 	else if (f != CSV)

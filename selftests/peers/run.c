@@ -550,11 +550,12 @@ static void run_once(const struct way *w, const struct job *j, uint64_t count, b
 
 void run(const struct way *w, const struct job *j, uint64_t count, bool stamp, struct result *r)
 {
+	bool two = !j->one_cpu && j->senders + j->receivers < 3;
 	unsigned int turn = 0;
 
 	do {
-		if (!j->one_cpu)
+		if (two)
 			near_wait();
 		run_once(w, j, count, stamp, r);
-	} while (r->is == MEASURED && !j->one_cpu && near_again(&turn));
+	} while (r->is == MEASURED && two && near_again(&turn));
 }
