@@ -10,6 +10,8 @@
 #   nats_stop NAME, nats_kill NAME
 #   nats_urls                   where they are, one a line
 #   nats_ask NAME PATH          of its monitoring port
+#   nats_told                   what each server tells of its streams, and of the consumers that it
+#                               leads or that nobody does
 
 declare -A nats_address=() nats_pid=()
 nats_server=$("$(dirname "${BASH_SOURCE[0]}")/../../scripts/kernel.sh" nats)/usr/sbin/nats-server || exit
@@ -61,6 +63,30 @@ nats_ask() {
 	on "$1" timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/8222" &&
 		printf "GET /%s HTTP/1.0\r\n\r\n" "$1" >&3 && read -r _ status _ <&3 &&
 		sed "1,/^\r/d" <&3 && [ "$status" = 200 ]' "${nats_address[$1]}" "$2" 2>/dev/null
+}
+
+nats_told() {
+	local one
+	for one in "${!nats_address[@]}"; do
+		(nats_ask "$one" 'jsz?accounts=true&streams=true&consumers=true') | python3 -c '
+import json, sys
+me = sys.argv[1]
+def leader(d):
+    return d.get("cluster", {}).get("leader")
+try:
+    accounts = json.load(sys.stdin).get("account_details") or []
+except ValueError:
+    sys.exit(print("#", me, "tells nothing"))
+for s in (s for a in accounts for s in a.get("stream_detail") or []):
+    state = s["state"]
+    print("#", me, s["name"], state["first_seq"], "to", state["last_seq"], "leader", leader(s))
+    for c in s.get("consumer_detail") or []:
+        if leader(c) in (me, None, ""):
+            print("#  ", c["name"], "delivered", c["delivered"]["stream_seq"], "floor",
+                  c["ack_floor"]["stream_seq"], "pending", c["num_pending"], "unacked",
+                  c["num_ack_pending"], "again", c["num_redelivered"], "leader", leader(c))
+' "$one"
+	done
 }
 
 nats_ready() {

@@ -147,6 +147,7 @@ arrived() {
 			for kind in jobs events news; do
 				echo "# $kind $(judged "$kind")"
 			done
+			nats_told
 			return 1
 		}
 		sleep 0.1
