@@ -27,9 +27,10 @@ static bool is_late(const struct in *in)
 
 bool in_is_stale(const struct in *in)
 {
-	uint64_t link = __atomic_load_n(&in->l->b->link_count, __ATOMIC_RELAXED);
+	const struct bridge *b = in->l->b;
+	bool broke = !link_up(b) || in->link != __atomic_load_n(&b->link_count, __ATOMIC_RELAXED);
 
-	return in->l->r->kind == KIND_WORK && (is_late(in) || in->link != link);
+	return in->l->r->kind == KIND_WORK && (broke || is_late(in));
 }
 
 /* What another host has got by now is not given back: a third one would get it, too. */

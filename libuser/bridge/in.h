@@ -43,8 +43,8 @@ enum settle in_failed(struct in *in, int err, int64_t age, bool *drops);
 void in_progress(struct in *in);
 
 /*
- * Of work: since the batch came the link was away, or this process stood still, and another host
- * got what is left of it.
+ * Of work: since the batch came the link was away, or is, or this process stood still: another host
+ * gets what is left of it.
  */
 bool in_is_stale(const struct in *in);
 

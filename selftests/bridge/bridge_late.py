@@ -205,6 +205,36 @@ def slow_away(dir):
 
 
 @test
+def away_now(dir):
+    """What a host has of a batch while its link is away it does not do: others get it."""
+    program = wrapping(dir, f"""
+        #include <unistd.h>
+        int __real_local_commit(void *local, void *m);
+        int __wrap_local_commit(void *local, void *m)
+        {{
+            static int n;
+
+            for (int i = 0; n == 2 && i < 2000 && access("{dir}/away", F_OK); i++)
+                usleep(10000);
+            n++;
+            return __real_local_commit(local, m);
+        }}""")
+    s = Server(dir + "/s")
+    with sender("aj") as out, receiver("bj", 16) as q:
+        stored(dir, s, out, 8)
+        b = Bridge(dir, "b", s, "queue jobs work in local shm:bj", start=False, program=program)
+        b.start()
+        wait(lambda: b.rule("jobs").get("in") == 2)
+        s.end()
+        wait(lambda: b.status()["link"] == "down")
+        with open(dir + "/away", "wb"):
+            pass
+        assert len(drain(q, 3, pause=1)) == 3
+        s.again()
+        assert len(drain(q, 5)) == 5
+
+
+@test
 def asks(dir):
     """A slow host asks for no more while some of what it has asked for lies there: that would get old."""
     program = wrapping(dir, """
