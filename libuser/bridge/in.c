@@ -371,6 +371,7 @@ static void tidy(struct in *in)
 
 static void give_back(struct in *in, struct delivery *d)
 {
+	in_count_returned(in);
 	in_settle(in, d, SETTLE_NAK, in->full ? in_delay_of_return() : 0);
 }
 
