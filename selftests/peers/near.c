@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A host moves the CPUs of its virtual machines about: now two of them share a cache, and a line
- * goes to the other and back in 60 ns, now they do not, and it takes 300. What a turn took then says
- * more about that than about the way. So a turn begins when they are about as near as they ever
- * were, and is done again if they no longer are at its end. Elsewhere they always are.
+ * goes to the other and back in 60 ns, now they do not, and it takes 300. What a turn took then
+ * says more about that than about the way. So a turn begins when they are about as near as they
+ * ever were, and is done again if they no longer are at its end. Elsewhere they always are.
  */
 #include <sched.h>
 #include <sys/wait.h>

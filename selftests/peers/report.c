@@ -165,8 +165,8 @@ void report_turns(enum format f, const struct turns *t)
 	if (f == JSON)
 		json_turns(stdout, t);
 	else if (f != CSV)
-		printf("\nA line of the cache goes to the other CPU and back in %.0f ns at least. %u "
-		       "turns; %u more\nwere done again, as it took over twice as long at their "
+		printf("\nA line of the cache goes to the other CPU and back in %.0f ns at least. "
+		       "%u turns; %u more\nwere done again, as it took over twice as long at their "
 		       "ends; %u count although it did.\n",
 		       t->line_ns, t->all, t->again, t->far);
 }
