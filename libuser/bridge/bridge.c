@@ -84,10 +84,11 @@ void lane_drop(struct lane *l, enum reason why)
 static void link_changed(void *arg, bool up, const char *why)
 {
 	struct bridge *b = arg;
-	bool told, was = __atomic_exchange_n(&b->link, up, __ATOMIC_ACQ_REL);
+	bool told, was;
 
-	if (up)
+	if (up) /* who sees it up sees that it is another one */
 		__atomic_fetch_add(&b->link_count, 1, __ATOMIC_RELAXED);
+	was = __atomic_exchange_n(&b->link, up, __ATOMIC_ACQ_REL);
 	pthread_mutex_lock(&b->link_lock);
 	if (was != up)
 		b->since = time(NULL);
