@@ -159,19 +159,30 @@ static void move_shorter(struct ipcx_topic *t, const struct ipcx_msg *m, struct 
 		memcpy(cell->data, data_of(t, cell, pos, t->cell_max + 1), m->len);
 }
 
+/* The next message is often as long. */
+ipcx_hot void own_next(struct ipcx_topic *t, struct ipcx_cell *cell, size_t len)
+{
+	if (ipcx_pub_open(&t->pub, t->pub.head))
+		ipcx_own_payload(data_of(t, cell, t->pub.head, len), len);
+}
+
 /* Return: whether to kick, or negative: nothing has been done. */
 ipcx_hot int commit_usual(struct ipcx_topic *t, const struct ipcx_msg *m)
 {
 	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
 	struct ipcx_cell *cell = ipcx_pub_cell(&t->pub, pos);
 	uint32_t loaned;
+	bool kick;
 
 	if (ipcx_unlikely(!ipcx_pub_on_loan(&t->pub, pos, cell)))
 		return -EAGAIN;
 	loaned = __atomic_load_n(&cell->len, __ATOMIC_RELAXED);
 	if (ipcx_unlikely(m->len != loaned && (m->len > loaned || loaned > t->cell_max)))
 		return -EAGAIN;
-	return ipcx_pub_publish(&t->pub, cell, pos, m->len, m->tag);
+	kick = ipcx_pub_publish(&t->pub, cell, pos, m->len, m->tag);
+	if (ipcx_unlikely(m->len > t->cell_max))
+		own_next(t, cell, m->len);
+	return kick;
 }
 
 /*
