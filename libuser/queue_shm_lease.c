@@ -84,7 +84,7 @@ int ipcx_lease_recover(struct ipcx_topic *t, struct ipcx_topic_reader *reader)
 		reader->again++;
 	}
 	ipcx_sub_move(s);
-	s->kick = s->cursor != cursor;
+	t->made_room |= s->cursor != cursor;
 	return 0;
 }
 

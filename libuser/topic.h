@@ -107,6 +107,7 @@ struct ipcx_topic_reader {
  * @nrings: entries of @rings
  * @turn: index in @rings of the ring that is looked at next
  * @page: bytes of a page
+ * @made_room: publishers that wait for room have to be kicked
  * @missed: of rings that were left
  * @expired: of a queue: messages that came too late
  * @leaving: bit r: that ring was left, but the transport could not do so yet
@@ -151,6 +152,7 @@ struct ipcx_topic {
 	};
 	unsigned int nrings, turn;
 	size_t page;
+	bool made_room;
 	uint64_t missed, expired;
 	uint64_t leaving, leaving_broken;
 	uint64_t leaving_id[IPCX_TOPIC_RINGS];
@@ -293,7 +295,7 @@ void ipcx_topic_free(struct ipcx_topic *t);
 
 /* topic_ring.c; with the lock held, a bare negative errno */
 int ipcx_topic_look(struct ipcx_topic *t);
-/* Who has looked without taking kicks the publishers if this says so. */
+/* Whoever has looked or taken kicks the publishers if this says so. */
 bool ipcx_topic_made_room(struct ipcx_topic *t);
 bool ipcx_topic_leave(struct ipcx_topic *t, unsigned int ring, bool broken);
 

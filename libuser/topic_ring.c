@@ -234,11 +234,8 @@ int ipcx_topic_look(struct ipcx_topic *t)
 
 bool ipcx_topic_made_room(struct ipcx_topic *t)
 {
-	bool kick = false;
+	bool made_room = t->made_room;
 
-	for (unsigned int i = 0; i < t->nrings; i++) {
-		kick |= t->rings[i]->sub->kick;
-		t->rings[i]->sub->kick = false;
-	}
-	return kick;
+	t->made_room = false;
+	return made_room;
 }

@@ -131,7 +131,7 @@ static int release_any(struct ipcx_topic *t, const struct ipcx_msg *m);
  * was left, or nobody wants it: look again.
  */
 static int show(struct ipcx_topic *t, struct ipcx_topic_reader *reader, unsigned int copy,
-		struct ipcx_taken *taken, struct ipcx_msg *m, bool *kick)
+		struct ipcx_taken *taken, struct ipcx_msg *m)
 {
 	bool more = t->queue && taken->len & IPCX_CELL_MORE;
 	void *data;
@@ -156,14 +156,13 @@ static int show(struct ipcx_topic *t, struct ipcx_topic_reader *reader, unsigned
 	if (r < 0)
 		ipcx_topic_leave(t, reader->ring, true);
 	else
-		*kick |= release_any(t, m) > 0;
+		t->made_room |= release_any(t, m) > 0;
 	m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
 	return -ESTALE;
 }
 
 /* Return: 1; 0: there is nothing; -ESTALE: look again; -EMFILE. */
-static int take_from(struct ipcx_topic *t, struct ipcx_topic_reader *reader, struct ipcx_msg *m,
-		     bool *kick)
+static int take_from(struct ipcx_topic *t, struct ipcx_topic_reader *reader, struct ipcx_msg *m)
 {
 	uint64_t id = reader->id;
 	struct ipcx_taken here, *taken = &here;
@@ -177,7 +176,7 @@ static int take_from(struct ipcx_topic *t, struct ipcx_topic_reader *reader, str
 		taken = &t->copies[copy++];
 	}
 	r = next_of_ring(reader, taken);
-	*kick |= reader->sub->kick;
+	t->made_room |= reader->sub->kick;
 	reader->sub->kick = false;
 	if (!r || r == -EMFILE)
 		return r;
@@ -186,7 +185,7 @@ static int take_from(struct ipcx_topic *t, struct ipcx_topic_reader *reader, str
 	if (reader->id != id)
 		return -ESTALE;
 	if (r == 1)
-		return show(t, reader, copy, taken, m, kick);
+		return show(t, reader, copy, taken, m);
 	ipcx_topic_leave(t, reader->ring, r != -ESTALE);
 	return -ESTALE;
 }
@@ -205,7 +204,7 @@ static bool take_pending(struct ipcx_topic *t, struct ipcx_msg *m)
 }
 
 /* Of a queue: what comes again. Return: as take_from(). */
-static int take_again(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
+static int take_again(struct ipcx_topic *t, struct ipcx_msg *m)
 {
 	struct ipcx_topic_reader *reader;
 	struct ipcx_taken taken;
@@ -217,7 +216,7 @@ static int take_again(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
 		return -ESTALE;
 	}
 	if (r > 0)
-		r = show(t, reader, 0, &taken, m, kick);
+		r = show(t, reader, 0, &taken, m);
 	if (r > 0)
 		m->deliveries = deliveries;
 	return r;
@@ -226,19 +225,18 @@ static int take_again(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
 /* Of many rings most may be so, and there is nothing to do for this one. */
 static bool is_idle(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader)
 {
-	return reader->alive && !reader->sub->kick && ipcx_sub_is_idle(reader->sub) &&
-	       (!t->copies || ~t->copied);
+	return reader->alive && ipcx_sub_is_idle(reader->sub) && (!t->copies || ~t->copied);
 }
 
 #define STALE_MAX 1000 /* who sends what is too late must not keep this one busy for ever */
 
-static int take_any(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
+static int take_any(struct ipcx_topic *t, struct ipcx_msg *m)
 {
 	unsigned int left = t->nrings, stale = 0;
 	int r;
 
 	do {
-		r = take_again(t, m, kick);
+		r = take_again(t, m);
 	} while (r == -ESTALE && !t->cut && !t->broken && stale++ < STALE_MAX);
 	if (r == -ESTALE)
 		return 0;
@@ -248,7 +246,7 @@ static int take_any(struct ipcx_topic *t, struct ipcx_msg *m, bool *kick)
 		pass_turn(t);
 		if (is_idle(t, reader))
 			continue;
-		r = take_from(t, reader, m, kick);
+		r = take_from(t, reader, m);
 		if (r == -ESTALE && !t->cut && !t->broken && stale++ < STALE_MAX) {
 			left = t->nrings; /* they have changed places */
 			r = 0;
@@ -268,7 +266,7 @@ ipcx_cold void keep(struct ipcx_topic *t, const struct ipcx_msg *m)
 	t->is_pending = true;
 }
 
-ipcx_cold int take_locked(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, bool *kick)
+ipcx_cold int take_locked(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m)
 {
 	int r = ipcx_topic_look(t);
 
@@ -277,7 +275,7 @@ ipcx_cold int take_locked(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, 
 	if (ipcx_unlikely(take_pending(t, m)))
 		r = 1;
 	else if (!t->cut && !t->broken)
-		r = take_any(t, m, kick);
+		r = take_any(t, m);
 	if (t->cut && r <= 0) {
 		t->cut--;
 		return -EPIPE;
@@ -316,9 +314,9 @@ ipcx_cold int take_until(struct ipcx_topic *t, size_t cap, struct ipcx_msg *m, i
 		return 0;
 	r = check_take(t, deadline);
 	while (!r) {
-		kick = false;
 		ipcx_lock(&t->lock);
-		r = t->ops->take ? t->ops->take(t, cap, m) : take_locked(t, cap, m, &kick);
+		r = t->ops->take ? t->ops->take(t, cap, m) : take_locked(t, cap, m);
+		kick = ipcx_topic_made_room(t);
 		ipcx_unlock(&t->lock);
 		if (kick)
 			ipcx_topic_kick(t, IPCX_KICK_PUBLISHERS);
@@ -564,15 +562,16 @@ int ipcx_topic_release_carefully(struct ipcx_topic *t, struct ipcx_msg *m)
 /* What the next take returns, or a bare negative errno; it is not held */
 int ipcx_topic_peek(struct ipcx_topic *t, struct ipcx_msg *m)
 {
-	bool kick = false;
 	int r = check_take(t, 0);
+	bool kick;
 
 	if (r)
 		return r;
 	ipcx_lock(&t->lock);
-	r = take_locked(t, SIZE_MAX, m, &kick);
+	r = take_locked(t, SIZE_MAX, m);
 	if (!r)
 		keep(t, m);
+	kick = ipcx_topic_made_room(t);
 	ipcx_unlock(&t->lock);
 	if (kick)
 		ipcx_topic_kick(t, IPCX_KICK_PUBLISHERS);

@@ -190,8 +190,8 @@ static void take_all_and_wait(int told)
 	_exit(3);
 }
 
-/* What the next receiver does first */
-enum after { TAKES, POLLS, STATS };
+/* What the next receiver does first; of a message that comes again in the last two */
+enum after { TAKES, POLLS, STATS, PEEKS, HOLDS };
 
 static void *send_one_more(void *arg)
 {
@@ -201,54 +201,88 @@ static void *send_one_more(void *arg)
 	return (void *)(intptr_t)(r ? r : (in_ms(0) - start) / 1000000);
 }
 
-/*
- * A sender sleeps, as a server has got all that there is room for, and is killed: who receives next
- * makes room, and wakes it. Return: ms that the sender's call took, or a negative errno
- */
-static int ms_behind_the_dead(struct ipcx_queue *q, struct ipcx_queue **r, enum after after)
+/* A server takes all that there is room for, and is killed while one more sender sleeps. */
+static int leave_dead(struct ipcx_queue *q, enum after after, pthread_t *more)
 {
-	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
-	struct pollfd p = { .events = POLLIN };
-	int told[2], status;
-	char buf[DEPTH];
-	pthread_t more;
-	void *ms;
+	int told[2], r = 0;
 	pid_t server;
+	char byte;
 
 	if (pipe(told))
 		return -errno;
 	server = fork();
 	if (!server)
 		take_all_and_wait(told[1]);
-	for (int i = 0; i < DEPTH; i++)
-		if (request(q, i, 0))
-			return -EIO;
-	if (read(told[0], buf, 1) != 1 || pthread_create(&more, NULL, send_one_more, q))
-		return -EIO;
+	for (int i = 0; !r && i < DEPTH - 1; i++)
+		r = request(q, i, 0);
+	if (!r)
+		r = after < PEEKS ? request(q, DEPTH, 0) : ipcx_queue_send(q, "last", 4, 0);
+	if (!r && read(told[0], &byte, 1) != 1)
+		r = -EIO;
+	if (!r)
+		r = -pthread_create(more, NULL, send_one_more, q);
 	usleep(100000);
 	kill(server, SIGKILL);
-	waitpid(server, &status, 0);
-	usleep(300000); /* whatever its death has woken sleeps again */
-	if (open_queue(r, IPCX_RECV))
-		return -EIO;
-	usleep(200000);
-	if (after == POLLS)
-		p.fd = ipcx_queue_fd(*r);
-	if (after == POLLS && poll(&p, 1, 6000) != 1)
-		status = -1;
-	if (after == STATS && ipcx_queue_stat(*r, &stats))
-		status = -1;
-	if (ipcx_queue_recv(*r, buf, sizeof(buf), in_ms(6000)) != 4)
-		status = -1;
-	pthread_join(more, &ms);
+	waitpid(server, NULL, 0);
 	close(told[0]);
 	close(told[1]);
-	return status < 0 ? -ETIME : (int)(intptr_t)ms;
+	usleep(300000); /* whatever its death has woken sleeps again */
+	return r;
+}
+
+static int do_first(struct ipcx_queue *r, enum after after, struct ipcx_msg *m)
+{
+	struct ipcx_queue_stats stats = { .sz = sizeof(stats) };
+	struct pollfd p = { .events = POLLIN };
+
+	switch (after) {
+	case POLLS:
+		p.fd = ipcx_queue_fd(r);
+		return poll(&p, 1, 6000) == 1 ? 0 : -ETIME;
+	case STATS:
+		return ipcx_queue_stat(r, &stats);
+	case PEEKS:
+		return ipcx_queue_peek(r, m);
+	case HOLDS:
+		return ipcx_queue_take(r, m, 0);
+	default:
+		return 0;
+	}
+}
+
+/*
+ * A sender sleeps, as a server has got all that there is room for, and is killed: who receives next
+ * makes room, and wakes it. Return: ms that the sender's call took, or a negative errno
+ */
+static int ms_behind_the_dead(struct ipcx_queue *q, struct ipcx_queue **r, enum after after)
+{
+	struct ipcx_msg m;
+	char buf[DEPTH];
+	pthread_t more;
+	void *ms;
+	int err = leave_dead(q, after, &more);
+
+	if (err || open_queue(r, IPCX_RECV))
+		return -EIO;
+	usleep(200000);
+	err = do_first(*r, after, &m);
+	if (after >= PEEKS) {
+		pthread_join(more, &ms);
+		if (after == HOLDS && ipcx_queue_nack(*r, &m))
+			return -EIO;
+		if (ipcx_queue_recv(*r, buf, sizeof(buf), 0) != 4 || buf[0] != 'l')
+			return -EBADMSG;
+	}
+	if (ipcx_queue_recv(*r, buf, sizeof(buf), in_ms(6000)) != 4 || buf[0] != 'm')
+		return -ETIME;
+	if (after < PEEKS)
+		pthread_join(more, &ms);
+	return err ? err : (int)(intptr_t)ms;
 }
 
 TEST_F_TIMEOUT(call, room_of_the_dead, 120)
 {
-	for (enum after after = TAKES; after <= STATS; after++) {
+	for (enum after after = TAKES; after <= HOLDS; after++) {
 		int ms = ms_behind_the_dead(self->s, &self->r, after);
 
 		EXPECT_GE(ms, 0) TH_LOG("%d", after);
