@@ -418,15 +418,14 @@ static inline bool ipcx_pub_kick(struct ipcx_ring_pub *p)
 	return true;
 }
 
-/* As ipcx_pub_commit(), where the cell is known. */
-static inline bool ipcx_pub_publish(struct ipcx_ring_pub *p, struct ipcx_cell *cell, uint64_t pos,
-				    uint32_t len, uint64_t tag)
+/* As ipcx_pub_commit(), where the cell is known; ipcx_pub_kick() is to follow. */
+static inline void ipcx_pub_fill(struct ipcx_ring_pub *p, struct ipcx_cell *cell, uint64_t pos,
+				 uint32_t len, uint64_t tag)
 {
 	p->loans--;
 	__atomic_store_n(&cell->len, len, __ATOMIC_RELAXED);
 	__atomic_store_n(&cell->tag, tag, __ATOMIC_RELAXED);
 	ipcx_cell_set_word(cell, pos, IPCX_CELL_PUBLISHED);
-	return ipcx_pub_kick(p);
 }
 
 /**
@@ -441,7 +440,8 @@ static inline bool ipcx_pub_publish(struct ipcx_ring_pub *p, struct ipcx_cell *c
 static inline bool ipcx_pub_commit(struct ipcx_ring_pub *p, uint64_t pos, uint32_t len,
 				   uint64_t tag)
 {
-	return ipcx_pub_publish(p, ipcx_pub_cell(p, pos), pos, len, tag);
+	ipcx_pub_fill(p, ipcx_pub_cell(p, pos), pos, len, tag);
+	return ipcx_pub_kick(p);
 }
 
 /**

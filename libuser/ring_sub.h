@@ -328,7 +328,7 @@ static inline int ipcx_sub_catch(struct ipcx_ring_sub *s, const struct ipcx_cell
 /* A reliable one has not released what lies in the cell of @pos, which is next. */
 static inline bool ipcx_sub_all_held(const struct ipcx_ring_sub *s, uint64_t pos)
 {
-	return ((pos - s->depth) & IPCX_POS_MASK) == s->cursor;
+	return (uint32_t)(pos - s->cursor) == s->depth;
 }
 
 /* Takes what was seen at the present position. Return: as ipcx_sub_take(); 0: it is gone. */

@@ -11,7 +11,7 @@
 /* Where the @len bytes of the message at @pos, in @cell, are */
 ipcx_hot void *data_of(struct ipcx_topic *t, struct ipcx_cell *cell, uint64_t pos, size_t len)
 {
-	if (ipcx_usual(len && len <= t->cell_max))
+	if (ipcx_usual(len - 1 < t->cell_max))
 		return cell->data;
 	if (!len)
 		return NULL;
@@ -80,10 +80,10 @@ static int next_position(struct ipcx_topic *t, uint64_t *pos)
 
 /* The cell keeps the length of the loan; nobody reads it there before the commit. */
 ipcx_hot void fill_loan(struct ipcx_topic *t, struct ipcx_cell *cell, uint64_t pos, size_t len,
-			struct ipcx_msg *m)
+			void *data, struct ipcx_msg *m)
 {
 	__atomic_store_n(&cell->len, len, __ATOMIC_RELAXED);
-	m->data = data_of(t, cell, pos, len);
+	m->data = data;
 	m->len = len;
 	m->tag = 0;
 	m->priv[IPCX_TOPIC_PRIV_POS] = pos;
@@ -105,6 +105,7 @@ static bool is_ended(struct ipcx_topic *t)
  */
 ipcx_cold int loan_locked(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, bool *kick)
 {
+	struct ipcx_cell *cell;
 	uint64_t pos;
 	int r = is_ended(t) ? -ENOTCONN : populate(t, t->pub.head, len);
 
@@ -117,12 +118,29 @@ ipcx_cold int loan_locked(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, 
 		t->pub.kick = false;
 		return r;
 	}
+	cell = ipcx_pub_cell(&t->pub, pos);
 	r = populate(t, pos, len);
 	if (r)
 		*kick = ipcx_pub_cancel(&t->pub, pos);
 	else
-		fill_loan(t, ipcx_pub_cell(&t->pub, pos), pos, len, m);
+		fill_loan(t, cell, pos, len, data_of(t, cell, pos, len), m);
 	return r;
+}
+
+/* As loan_usual(), where the message is in no cell */
+ipcx_hot bool loan_elsewhere(struct ipcx_topic *t, size_t len, struct ipcx_msg *m)
+{
+	struct ipcx_cell *cell;
+	uint64_t pos;
+	void *data;
+
+	if (ipcx_unlikely(!is_populated(t, t->pub.head, len) ||
+			  !ipcx_pub_try(&t->pub, 0, &pos, &cell)))
+		return false;
+	data = data_of(t, cell, pos, len);
+	fill_loan(t, cell, pos, len, data, m);
+	ipcx_own_payload(data, len);
+	return true;
 }
 
 /* Return: whether all was as usual; if not, nothing has been done. */
@@ -131,12 +149,11 @@ ipcx_hot bool loan_usual(struct ipcx_topic *t, size_t len, struct ipcx_msg *m)
 	struct ipcx_cell *cell;
 	uint64_t pos;
 
-	if (ipcx_unlikely(!is_populated(t, t->pub.head, len) ||
-			  !ipcx_pub_try(&t->pub, len <= t->cell_max ? len : 0, &pos, &cell)))
+	if (ipcx_unlikely(len - 1 >= t->cell_max))
+		return loan_elsewhere(t, len, m);
+	if (ipcx_unlikely(!ipcx_pub_try(&t->pub, len, &pos, &cell)))
 		return false;
-	fill_loan(t, cell, pos, len, m);
-	if (ipcx_unlikely(len > t->cell_max))
-		ipcx_own_payload(m->data, len);
+	fill_loan(t, cell, pos, len, cell->data, m);
 	return true;
 }
 
@@ -171,18 +188,17 @@ ipcx_hot int commit_usual(struct ipcx_topic *t, const struct ipcx_msg *m)
 {
 	uint64_t pos = m->priv[IPCX_TOPIC_PRIV_POS];
 	struct ipcx_cell *cell = ipcx_pub_cell(&t->pub, pos);
-	uint32_t loaned;
-	bool kick;
+	size_t len = m->len, loaned;
 
 	if (ipcx_unlikely(!ipcx_pub_on_loan(&t->pub, pos, cell)))
 		return -EAGAIN;
 	loaned = __atomic_load_n(&cell->len, __ATOMIC_RELAXED);
-	if (ipcx_unlikely(m->len != loaned && (m->len > loaned || loaned > t->cell_max)))
+	if (ipcx_unlikely(len != loaned && (len > loaned || loaned > t->cell_max)))
 		return -EAGAIN;
-	kick = ipcx_pub_publish(&t->pub, cell, pos, m->len, m->tag);
-	if (ipcx_unlikely(m->len > t->cell_max))
-		own_next(t, cell, m->len);
-	return kick;
+	ipcx_pub_fill(&t->pub, cell, pos, len, m->tag);
+	if (ipcx_unlikely(len > t->cell_max))
+		own_next(t, cell, len);
+	return ipcx_pub_kick(&t->pub);
 }
 
 /*
@@ -209,7 +225,8 @@ ipcx_cold int commit_locked(struct ipcx_topic *t, const struct ipcx_msg *m, bool
 		__atomic_store_n(&leased->prio, m->prio, __ATOMIC_RELAXED);
 		__atomic_store_n(&leased->call, call, __ATOMIC_RELAXED);
 	}
-	return ipcx_pub_publish(&t->pub, cell, pos, m->len | (more ? IPCX_CELL_MORE : 0), m->tag);
+	ipcx_pub_fill(&t->pub, cell, pos, m->len | (more ? IPCX_CELL_MORE : 0), m->tag);
+	return ipcx_pub_kick(&t->pub);
 }
 
 /* Under the lock of the loan, so that no other thread finds the place on loan for a while. */
@@ -336,12 +353,17 @@ int ipcx_topic_commit(struct ipcx_topic *t, struct ipcx_msg *m)
 	int r = -EAGAIN;
 
 	if (ipcx_usual(ipcx_trylock(&t->lock))) {
-		r = m->priv[IPCX_TOPIC_PRIV_HOLDER] == t->loan ? commit_usual(t, m) : -EAGAIN;
-		wake = ipcx_unlock_wakes(&t->lock);
-		if (ipcx_usual(!r && !wake)) {
-			m->data = NULL;
-			m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
-			return 0;
+		if (ipcx_usual(m->priv[IPCX_TOPIC_PRIV_HOLDER] == t->loan))
+			r = commit_usual(t, m);
+		if (ipcx_usual(!r)) { /* apart: nothing is remembered meanwhile */
+			wake = ipcx_unlock_wakes(&t->lock);
+			if (ipcx_usual(!wake)) {
+				m->data = NULL;
+				m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
+				return 0;
+			}
+		} else {
+			wake = ipcx_unlock_wakes(&t->lock);
 		}
 	}
 	return commit_rest(t, m, r, wake);

@@ -8,28 +8,36 @@
 
 #include "queue_shm.h"
 
+/* Where a message is that is in no cell. Return: whether its length can be. */
+ipcx_hot bool find_elsewhere(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
+			     const struct ipcx_taken *taken, void **data)
+{
+	size_t offset = (taken->pos & (t->o.out_depth - 1)) * t->o.out_stride;
+
+	*data = taken->len ? reader->payload + offset : NULL;
+	if (ipcx_unlikely(taken->len > t->o.out_msg_max))
+		return false;
+	if (reader->own)
+		ipcx_sub_ask_payload(reader->own + offset, taken->len);
+	return true;
+}
+
 /* Where the message is. Return: whether its length can be. */
 ipcx_hot bool find_data(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
 			const struct ipcx_taken *taken, void **data)
 {
 	*data = (char *)taken->cell + reader->shown;
-	if (ipcx_usual(taken->len <= t->cell_max)) {
-		if (ipcx_unlikely(!taken->len))
-			*data = NULL;
-		return true;
-	}
-	*data = reader->payload + (taken->pos & (t->o.out_depth - 1)) * t->o.out_stride;
-	return taken->len <= t->o.out_msg_max;
+	return ipcx_usual((size_t)taken->len - 1 < t->cell_max) ||
+	       find_elsewhere(t, reader, taken, data);
 }
 
-/* All but HOLDER. @copy: 1 + number of the copy, or 0 */
+/* All but where it is, and HOLDER. @copy: 1 + number of the copy, or 0 */
 ipcx_hot void fill_taken(const struct ipcx_topic_reader *reader, unsigned int copy,
-			 const struct ipcx_taken *taken, void *data, struct ipcx_msg *m)
+			 const struct ipcx_taken *taken, struct ipcx_msg *m)
 {
 	m->len = taken->len;
 	m->seq = taken->nr;
 	m->tag = taken->tag;
-	m->data = data;
 	memcpy(&m->prio, &reader->from, sizeof(reader->from));
 	m->expires = 0;
 	m->priv[IPCX_TOPIC_PRIV_WHERE] = reader->ring | copy << 8 | (uint64_t)taken->hold << 16;
@@ -52,14 +60,12 @@ ipcx_hot bool take_in_place(struct ipcx_topic *t, const struct ipcx_topic_reader
 {
 	struct ipcx_ring_sub *sub = reader->sub;
 	struct ipcx_taken taken;
-	void *data;
 
-	if (ipcx_unlikely(!ipcx_sub_peek(sub, &taken) || is_changed(t) ||
-			  !find_data(t, reader, &taken, &data)))
+	if (ipcx_unlikely(!ipcx_sub_peek(sub, &taken)))
 		return false;
-	fill_taken(reader, 0, &taken, data, m);
-	if (ipcx_unlikely(taken.len > t->cell_max) && reader->own)
-		ipcx_sub_ask_payload(reader->own + ((char *)data - reader->payload), taken.len);
+	fill_taken(reader, 0, &taken, m);
+	if (ipcx_unlikely(is_changed(t) || !find_data(t, reader, &taken, &m->data)))
+		return false;
 	return ipcx_usual(ipcx_sub_accept(sub, &taken, false));
 }
 
@@ -70,11 +76,14 @@ ipcx_hot bool take_copy(struct ipcx_topic *t, const struct ipcx_topic_reader *re
 	struct ipcx_taken taken, *kept;
 	unsigned int copy;
 
-	if (ipcx_unlikely(!~t->copied || !ipcx_sub_peek(sub, &taken) || taken.len > t->cell_max))
+	if (ipcx_unlikely(!~t->copied || !ipcx_sub_peek(sub, &taken)))
 		return false;
 	copy = __builtin_ctzll(~t->copied);
+	fill_taken(reader, copy + 1, &taken, m);
+	if (ipcx_unlikely((size_t)taken.len - 1 >= t->cell_max))
+		return false;
 	kept = &t->copies[copy];
-	fill_taken(reader, copy + 1, &taken, taken.len ? kept->copy : NULL, m);
+	m->data = kept->copy;
 	if (ipcx_unlikely(!ipcx_sub_copy((const void *)((const char *)taken.cell -
 							offsetof(struct ipcx_cell, data)),
 					 ipcx_word(taken.pos, IPCX_CELL_PUBLISHED), taken.len,
@@ -134,12 +143,11 @@ static int show(struct ipcx_topic *t, struct ipcx_topic_reader *reader, unsigned
 		struct ipcx_taken *taken, struct ipcx_msg *m)
 {
 	bool more = t->queue && taken->len & IPCX_CELL_MORE;
-	void *data;
 	int r = 1;
 
 	if (more)
 		taken->len &= ~IPCX_CELL_MORE;
-	if (!find_data(t, reader, taken, &data)) {
+	if (!find_data(t, reader, taken, &m->data)) {
 		ipcx_topic_leave(t, reader->ring, true);
 		return -ESTALE;
 	}
@@ -147,7 +155,7 @@ static int show(struct ipcx_topic *t, struct ipcx_topic_reader *reader, unsigned
 		copy = 0;
 	else if (copy)
 		t->copied |= UINT64_C(1) << (copy - 1);
-	fill_taken(reader, copy, taken, data, m);
+	fill_taken(reader, copy, taken, m);
 	m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->held;
 	if (more)
 		r = ipcx_lease_more(t, reader, taken, m);
@@ -494,13 +502,11 @@ ipcx_hot int next(struct ipcx_topic *t, struct ipcx_msg *m, int64_t deadline, bo
 			r = release_usual(t, m, lossy);
 		else if (m->priv[IPCX_TOPIC_PRIV_HOLDER])
 			r = -EPERM;
-		if (ipcx_usual(r >= 0)) {
-			done = r ? IPCX_TOPIC_KICK : 0;
-			if (ipcx_usual(take_usual(t, m, lossy)))
-				done |= IPCX_TOPIC_DONE;
-			else
-				m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
-		}
+		if (ipcx_usual(!r && take_usual(t, m, lossy)))
+			done = IPCX_TOPIC_DONE;
+		else if (r >= 0)
+			m->priv[IPCX_TOPIC_PRIV_HOLDER] = 0;
+		done |= r > 0 ? IPCX_TOPIC_KICK : 0;
 		done |= ipcx_unlock_wakes(&t->lock) ? IPCX_TOPIC_WAKE : 0;
 		if (ipcx_usual(done == IPCX_TOPIC_DONE))
 			return 0;
