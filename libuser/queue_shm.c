@@ -152,23 +152,31 @@ ipcx_hot int loan_one(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, int6
 	return 1;
 }
 
-static int loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
-		int64_t deadline)
+/* Apart, as commit_batch(), or one message would have to save registers. */
+static __attribute__((noinline)) int loan_batch(struct ipcx_topic *t, size_t len,
+						struct ipcx_msg *m, unsigned int n,
+						int64_t deadline)
 {
-	struct ipcx_topic *t = ipcx_shm_queue(q)->t;
 	unsigned int i;
 	int r = 0;
 
-	if (ipcx_unlikely(t->policy == IPCX_FAIL && deadline > 0))
-		deadline = IPCX_NOWAIT;
-	if (ipcx_usual(n == 1))
-		return loan_one(t, len, m, deadline);
 	for (i = 0; i < n; i++) {
 		r = loan_one(t, len, &m[i], i ? IPCX_NOWAIT : deadline);
 		if (r < 0)
 			break;
 	}
 	return i ? (int)i : r;
+}
+
+static int loan(struct ipcx_queue *q, size_t len, struct ipcx_msg *m, unsigned int n,
+		int64_t deadline)
+{
+	struct ipcx_topic *t = ipcx_shm_queue(q)->t;
+
+	if (ipcx_unlikely(t->policy == IPCX_FAIL && deadline > 0))
+		deadline = IPCX_NOWAIT;
+	return ipcx_usual(n == 1) ? loan_one(t, len, m, deadline) :
+				    loan_batch(t, len, m, n, deadline);
 }
 
 /* What goes with a message that is not as usual */
@@ -206,19 +214,25 @@ ipcx_hot int commit_one(struct shm_queue *s, struct ipcx_msg *m)
 	return 1;
 }
 
-static int commit(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
+static __attribute__((noinline)) int commit_batch(struct shm_queue *s, struct ipcx_msg *m,
+						  unsigned int n)
 {
 	unsigned int i;
 	int r = 0;
 
-	if (ipcx_usual(n == 1))
-		return commit_one(ipcx_shm_queue(q), m);
 	for (i = 0; i < n; i++) {
-		r = commit_one(ipcx_shm_queue(q), &m[i]);
+		r = commit_one(s, &m[i]);
 		if (r < 0)
 			break;
 	}
 	return i ? (int)i : r;
+}
+
+static int commit(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
+{
+	struct shm_queue *s = ipcx_shm_queue(q);
+
+	return ipcx_usual(n == 1) ? commit_one(s, m) : commit_batch(s, m, n);
 }
 
 static int cancel(struct ipcx_queue *q, struct ipcx_msg *m, unsigned int n)
