@@ -25,7 +25,9 @@ sane() {
 	        and 0 <= r['rss_kib'] < 1 << 20 and r['mb_s'] > 0
 	        and r.get('p50', 1) <= r.get('p99', 1) <= r.get('p999', 1))]
 	turns = [r for r in rows if 'turns' in r]
-	bad += [r for r in turns if not (0 < r['least_ns'] < 100000 and 0 <= r['far'] <= r['turns'])]
+	bad += [r for r in turns if not (r['near_ns'] < 100000 and r['waited_s'] >= 0
+	        and (r['near_ns'] > 0 or r['not_known'] == r['turns']) and r['far'] + r['not_known'] <= r['turns'])]
+	bad += [r for r in rows if 'not_near' in r and not 0 < r['not_near'] <= r['of'] <= 8]
 	bad += [r for r in rows if 'ns' not in r and r not in turns and r['is'] not in ('cannot', 'not there')]
 	missing = want - {r['way'] for r in rows if 'ns' in r}
 	for what in bad, missing:
@@ -77,8 +79,10 @@ check "--growth" gives 0 "$ipcx" bench --growth --json --jobs d 1
 check "is as sane" sane "ipcx shm,ipcx topic"
 check "--csv" gives 0 "$ipcx" bench --csv --quick --jobs '64 B' --ways pipe 1
 check "each line has as many columns as the first" columns
-check "in words" gives 0 "$ipcx" bench --quick --jobs 'way, 64 B' --ways ip 1
+check "in words, and saved" gives 0 "$ipcx" bench --quick --save "$dir/saved" --jobs 'way, 64 B' --ways ip 1
 check "how much faster, and what a unit is" words
+mv "$dir/saved" "$dir/out"
+check "what is saved is as sane" sane "ipcx shm,ipcx topic,pipe"
 check "nothing is left behind" nothing_left
 check "a wrong option" gives 2 "$ipcx" bench --slow
 check "no number" gives 2 "$ipcx" bench 0

@@ -67,8 +67,9 @@ def by_way(rows, jobs):
     ways = {}
     for r in rows:
         if r.get('job') in jobs and 'ns' in r:
-            ways.setdefault(r['way'], {})[r['job']] = r['ns']
-    return [[way] + [number(ns[j]) if j in ns else '' for j in jobs] for way, ns in ways.items()]
+            mark = '*' if 'not_near' in r else ''
+            ways.setdefault(r['way'], {})[r['job']] = number(r['ns']) + mark
+    return [[way] + [ns.get(j, '') for j in jobs] for way, ns in ways.items()]
 
 
 def of_series(rows, series):
@@ -184,10 +185,12 @@ def write(command, rows, all_rows):
     page.text(f'`{command}` on a {here}. Each job by all ways in turn, the median counts.')
     for r in rows:
         if 'turns' in r:
-            page.text(f'A line of the cache goes to the other CPU and back in '
-                      f'{number(r["least_ns"])} ns at least. {r["turns"]:,} turns; {r["again"]} more '
-                      f'were done again, as it took over twice as long at their ends; {r["far"]} '
-                      'count although it did.')
+            page.text(f'The ratios hold for two CPUs that share a cache: a line of it goes to the other '
+                      f'and back in {number(r["near_ns"])} ns here. That was looked at only at the ends '
+                      f'of each of {r["turns"]:,} turns of two processes. At an end of {r["far"]:,} it '
+                      f'took over 2.5 times as long, of {r["not_known"]:,} nobody knows; figures with '
+                      f'such a turn have a * in the tables of jobs. {r["again"]:,} more turns were done '
+                      f'again for that, and {r["waited_s"]:.0f} s were waited.')
     judged = show_targets(page, rows)
     show_jobs(page, rows)
     show_growth(page, rows)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is wanted, as ratios of one run. A target is met only if all that it is about was measured.
+ * What is wanted, as ratios of one run. A target is met only if all that it is about was measured,
+ * more than half of it on CPUs that were near each other.
  */
 #include <stdio.h>
 
@@ -95,8 +96,14 @@ static const struct result *result_of(const struct result *job, const struct way
 	return &job[i];
 }
 
+/* Was it measured, and were the two CPUs near in most turns? */
+static bool counts(const struct result *r)
+{
+	return r->is == MEASURED && (!r->turns || 2 * r->not_near < r->turns);
+}
+
 /*
- * The fastest of those that were measured, 0 if none was; @all: none is missing but those that
+ * The fastest of those that count, 0 if none was; @all: none is missing but those that
  * are not for such messages.
  */
 static double best_of(const struct result *job, const struct target *t, bool *all)
@@ -107,7 +114,7 @@ static double best_of(const struct result *job, const struct target *t, bool *al
 	for (int i = 0; i < AGAINST_MAX && t->against[i]; i++) {
 		const struct result *r = result_of(job, t->against[i]);
 
-		if (r->is != MEASURED)
+		if (!counts(r))
 			*all &= r->is == CANNOT || r->is == UNUSED;
 		else if (!best || r->ns < best)
 			best = r->ns;
@@ -124,7 +131,7 @@ static enum verdict decide(const struct result *job, const struct target *t, dou
 
 	best = best_of(job, t, &all);
 	*ratio = 0;
-	if (r->is != MEASURED || !best)
+	if (!counts(r) || !best)
 		return NOT_MEASURED;
 	*ratio = t->faster ? best / r->ns : r->ns / best;
 	if (t->faster ? *ratio < t->limit : *ratio > t->limit)

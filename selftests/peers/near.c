@@ -1,135 +1,132 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A host moves the CPUs of its virtual machines about: now two of them share a cache, and a line
- * goes to the other and back in 60 ns, now they do not, and it takes 300. What a turn took then
- * says more about that than about the way. So a turn begins when they are about as near as they
- * ever were, and is done again if they no longer are at its end. Elsewhere they always are.
+ * goes to the other and back in 50 to 100 ns, now they do not, and it takes 290 to 340. What a turn
+ * took then says more about that than about the way. So each turn of two processes is looked at,
+ * at both ends: it begins when they are near, and is done again if they no longer are at its end.
+ * For that each job gets as long again as its turns take; when it is spent, it is only counted how
+ * many were far. Elsewhere the two always are as near.
  */
-#include <sched.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "parts.h"
 #include "peers.h"
 
-#define TRIPS_OF_LINE 200
-#define TRIES 5 /* the median counts */
-#define LOOK_S 2 /* by far: the two may have one CPU after all */
-#define PAUSE_US 50000
-#define FIRST_NS 3e9 /* longer than they mostly are apart */
-#define WAIT_NS 2e9
-#define FAR_TIMES 2 /* as long as the quickest line so far */
-#define AGAIN_MAX 5
+#define LOOKS_MAX 16384
+#define FAILED_MAX 3 /* in a row, then nobody looks any more */
+#define PAUSE_US 20000
+#define LEARN_NS 3e9 /* longer than they mostly are apart */
+#define FAR_TIMES 2.5 /* of 50 to 100 ns is above 100 and below 290 */
+#define AGAIN_MAX 4
 
 static struct turns counted;
-static double left; /* ns that may still be spent on this */
-static bool near; /* at the last look */
+static double looks[LOOKS_MAX]; /* ns of a line at the ends of turns, the least first */
+static unsigned int nlooks, failed;
+static double learn; /* ns that the first looks may take */
+static double left; /* ns that may be spent on waiting and on turns that are done again */
 static int64_t began;
-static uint64_t *line; /* both write it, in turn */
+static double line; /* when the turn began */
 
-static void turn_to(uint64_t from, uint64_t to)
+/* A quarter of the looks: one that is wrong says nothing. */
+static double near_ns(void)
 {
-	unsigned int looks = 0;
-
-	while (__atomic_load_n(line, __ATOMIC_ACQUIRE) != from)
-		if (!(++looks & 0xfff))
-			sched_yield();
-	__atomic_store_n(line, to, __ATOMIC_RELEASE);
+	return nlooks ? looks[nlooks / 4] : 0;
 }
 
-static void answer(unsigned int me)
+static bool is_far(double ns)
 {
-	pin(me);
-	for (uint64_t i = 0; i < TRIES * TRIPS_OF_LINE; i++)
-		turn_to(2 * i + 1, 2 * i + 2);
+	return nlooks && ns > FAR_TIMES * near_ns();
 }
 
-static void line_body(const void *arg)
+static double look(void)
 {
-	double times[TRIES];
-	struct result r;
-	uint64_t i = 0;
+	double ns;
 
-	(void)arg;
-	alarm(LOOK_S);
-	line = (uint64_t *)map_shared(sizeof(*line));
-	start_process(answer, 1);
-	pin(0);
-	for (int t = 0; t < TRIES; t++) {
-		int64_t start = now();
-
-		for (int k = 0; k < TRIPS_OF_LINE; k++, i++)
-			turn_to(2 * i, 2 * i + 1);
-		times[t] = (double)(now() - start) / TRIPS_OF_LINE;
-	}
-	wait(NULL);
-	median(times, TRIES, &r);
-	tell(r.ns);
+	if (failed >= FAILED_MAX)
+		return 0;
+	ns = line_look();
+	failed = ns ? 0 : failed + 1;
+	return ns;
 }
 
-/* One that fails is the last. */
-static void look(void)
+static void keep(double ns)
 {
-	struct result r = { 0 };
+	unsigned int i = nlooks;
 
-	run_apart(line_body, NULL, &r);
-	end_if_told();
-	if (r.is != MEASURED) {
-		left = 0;
-		near = false;
+	if (!ns || nlooks == LOOKS_MAX)
 		return;
-	}
-	if (!counted.line_ns || r.ns < counted.line_ns)
-		counted.line_ns = r.ns;
-	near = r.ns < FAR_TIMES * counted.line_ns;
+	for (; i && looks[i - 1] > ns; i--)
+		looks[i] = looks[i - 1];
+	looks[i] = ns;
+	nlooks++;
+}
+
+void near_learn(double ns)
+{
+	learn = ns < LEARN_NS ? ns : LEARN_NS;
 }
 
 void near_allow(double ns)
 {
-	left = several_cpus() ? ns : 0;
+	left += ns;
 }
 
-void near_wait(void)
+static void first_looks(void)
 {
-	bool first = !counted.line_ns; /* how near can they be? */
-	double most = first ? left / 4 : left;
 	int64_t start = now();
 
-	if (most > (first ? FIRST_NS : WAIT_NS))
-		most = first ? FIRST_NS : WAIT_NS;
-	near = false;
-	while (left > 0 && (first || !near) && now() - start < most) {
-		look();
-		if (first || !near)
-			usleep(PAUSE_US);
+	while (now() - start < learn && failed < FAILED_MAX) {
+		keep(look());
+		usleep(PAUSE_US);
 	}
-	began = now();
-	left -= began - start;
+	counted.waited += now() - start;
+	learn = 0;
 }
 
-bool near_again(unsigned int *turn)
+void near_begin(void)
 {
-	bool was = near;
-	int64_t end = now();
+	int64_t start;
 
-	if (!counted.line_ns)
-		return false;
-	counted.all += !*turn;
-	if (left > 0)
-		look();
-	left -= now() - end;
-	if (was && near)
-		return false;
-	if (left > 0 && ++*turn < AGAIN_MAX) {
-		left -= end - began;
-		counted.again++;
-		return true;
+	first_looks();
+	line = look();
+	start = now();
+	while (is_far(line) && now() - start < left) {
+		usleep(PAUSE_US);
+		line = look();
 	}
-	counted.far++;
-	return false;
+	keep(line); /* of those before it far ones would be too many */
+	began = now();
+	left -= began - start;
+	counted.waited += began - start;
+}
+
+bool near_again(unsigned int *times, double *longer)
+{
+	int64_t took = now() - began;
+	double end = look();
+
+	keep(end);
+	*longer = !line || !end ? 0 : line > end ? line : end;
+	if (!is_far(*longer) || left < took || *times == AGAIN_MAX)
+		return false;
+	left -= took;
+	++*times;
+	counted.again++;
+	return true;
+}
+
+void near_judge(const double *lines, unsigned int n, struct result *r)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		counted.far += is_far(lines[i]);
+		counted.unknown += !lines[i];
+		r->not_near += !lines[i] || is_far(lines[i]);
+	}
+	counted.all += n;
+	r->turns = n;
 }
 
 const struct turns *near_turns(void)
 {
+	counted.near_ns = near_ns();
 	return &counted;
 }

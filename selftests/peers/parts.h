@@ -40,7 +40,9 @@ void part_row(const struct plan_of_part *p, const struct job *j, const struct wa
 void median(double *times, unsigned int n, struct result *r); /* sets ns, low and high */
 void say_absent(unsigned int way, struct result *r);
 extern const char *absent[WAYS]; /* NULL, or why a way is not there */
-uint64_t calibrate(const struct way *w, const struct job *j, double ns, struct result *r);
+/* all ways that are @wanted, in turn, each p->times */
+void measure_ways(const struct plan_of_part *p, const struct job *j, const bool *wanted,
+		  struct result *r);
 
 /* Return: whether nothing failed */
 bool sync_part(const struct plan_of_part *p);

@@ -64,7 +64,7 @@ void median(double *times, unsigned int n, struct result *r)
 }
 
 /* How many messages take that long. Sets r->is. */
-uint64_t calibrate(const struct way *w, const struct job *j, double ns, struct result *r)
+static uint64_t calibrate(const struct way *w, const struct job *j, double ns, struct result *r)
 {
 	uint64_t count = j->depth < FIRST ? j->depth : FIRST;
 
@@ -92,36 +92,42 @@ static void show_progress(const struct job *j, const struct way *w, double ns)
 	done += ns;
 }
 
-static void turns(const struct job *j, const uint64_t *count, double times[WAYS][TIMES_MAX],
-		  struct result *r)
+#define TURNS_MAX (TIMES_MAX + 1)
+
+/* The last there and back looks at the clock for each message: that is not in the others. */
+static void turns(const struct plan_of_part *p, const struct job *j, const uint64_t *count,
+		  double times[WAYS][TURNS_MAX], double lines[WAYS][TURNS_MAX], struct result *r)
 {
-	for (unsigned int t = 0; t < want.times; t++)
+	for (unsigned int t = 0; t < p->times + j->back; t++)
 		for (int i = 0; i < WAYS; i++) {
 			if (r[i].is != MEASURED)
 				continue;
-			show_progress(j, ways[i], turns_ns(&want, 1));
-			run(ways[i], j, count[i], false, &r[i]);
+			show_progress(j, ways[i], turns_ns(p, 1));
+			run_near(ways[i], j, count[i], t == p->times, &r[i], &lines[i][t]);
 			times[i][t] = r[i].ns;
 		}
 }
 
-static void measure(const struct job *j, unsigned int job, struct result *r)
+void measure_ways(const struct plan_of_part *p, const struct job *j, const bool *wanted,
+		  struct result *r)
 {
-	double times[WAYS][TIMES_MAX];
+	double times[WAYS][TURNS_MAX], lines[WAYS][TURNS_MAX];
 	uint64_t count[WAYS];
 
 	for (int i = 0; i < WAYS; i++)
-		if (ways[i]->jobs & JOB(job) && r[i].is == UNUSED && has_name(ways[i])) {
-			show_progress(j, ways[i], turns_ns(&want, 1));
-			count[i] = calibrate(ways[i], j, want.ns, &r[i]);
+		if (wanted[i]) {
+			show_progress(j, ways[i], turns_ns(p, 1));
+			count[i] = calibrate(ways[i], j, p->ns, &r[i]);
+			if (r[i].is == MEASURED && is_two(j))
+				near_allow(turns_ns(p, p->times + j->back));
 		}
-	turns(j, count, times, r);
+	turns(p, j, count, times, lines, r);
 	for (int i = 0; i < WAYS; i++) {
-		/* the clock is looked at for each message: that is not in the others */
-		if (r[i].is == MEASURED && j->back)
-			run(ways[i], j, count[i], true, &r[i]);
-		if (r[i].is == MEASURED)
-			median(times[i], want.times, &r[i]);
+		if (r[i].is != MEASURED)
+			continue;
+		if (is_two(j))
+			near_judge(lines[i], p->times + j->back, &r[i]);
+		median(times[i], p->times, &r[i]);
 	}
 }
 
@@ -160,7 +166,7 @@ static void prepare(void)
 			if (absent[i])
 				say_absent(i, &results[j][i]);
 			else
-				todo += turns_ns(&want, 1 + want.times);
+				todo += turns_ns(&want, 1 + want.times + jobs[j].back);
 		}
 }
 
@@ -177,13 +183,13 @@ void leave(int status)
 	exit(status);
 }
 
-static void show(unsigned int job, bool words)
+static void show(unsigned int job)
 {
 	progress(0, 0, NULL);
-	for (int i = 0; i < WAYS && !words; i++)
+	for (int i = 0; i < WAYS; i++)
 		if (results[job][i].is)
 			report_row(want.format, &jobs[job], ways[i], &results[job][i]);
-	if (words)
+	if (want.format == WORDS)
 		quick_job(job, results[job]);
 	fflush(stdout);
 }
@@ -220,19 +226,24 @@ void part_row(const struct plan_of_part *p, const struct job *j, const struct wa
 	fflush(stdout);
 }
 
+static void measure_job(unsigned int job)
+{
+	bool wanted[WAYS];
+
+	for (int i = 0; i < WAYS; i++)
+		wanted[i] = ways[i]->jobs & JOB(job) && has_name(ways[i]) && !absent[i];
+	measure_ways(&want, &jobs[job], wanted, results[job]);
+	show(job);
+}
+
 static bool jobs_part(void)
 {
-	bool words = quick && want.format == TABLE;
-
-	if (words)
+	if (want.format == WORDS)
 		puts("How long does a message take? Less is better.");
-	for (int j = 0; j < JOBS; j++) {
-		if (!is_wanted(j))
-			continue;
-		measure(&jobs[j], j, results[j]);
-		show(j, words);
-	}
-	if (words)
+	for (int j = 0; j < JOBS; j++)
+		if (is_wanted(j))
+			measure_job(j);
+	if (want.format == WORDS)
 		quick_rest(results);
 	return all_well();
 }
@@ -264,14 +275,13 @@ static bool all_parts(void)
 	if (parts & JOBS_PART)
 		prepare();
 	long_parts(true);
-	near_allow(todo);
-	if (!quick || want.format != TABLE)
-		report_header(want.format);
+	near_learn(todo / 4);
+	report_header(want.format);
 	if (parts & JOBS_PART)
 		good = jobs_part();
 	good &= long_parts(false);
 	progress(0, 0, NULL);
-	if (near_turns()->all && !(quick && want.format == TABLE))
+	if (near_turns()->all)
 		report_turns(want.format, near_turns());
 	return (!targets || judge(results, parts & GROWTH_PART, want.format)) && good;
 }
@@ -329,6 +339,8 @@ static void parse(int argc, char **argv)
 		parts = JOBS_PART;
 	if (quick)
 		want.times = TIMES_QUICK;
+	if (quick && want.format == TABLE)
+		want.format = WORDS;
 	want.ns = (quick ? RUN_NS_QUICK : RUN_NS) * want.percent / 100;
 }
 

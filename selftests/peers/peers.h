@@ -169,6 +169,8 @@ extern const struct way *const ways[WAYS];
  * @p50: ns that half of the messages took at most, there and back
  * @p99: 99 of 100
  * @p999: 999 of 1000
+ * @turns: of two processes, each on a CPU of its own, from which it is; 0 if it is from others
+ * @not_near: in how many of these the two CPUs were far from each other, or nobody knows
  */
 struct result {
 	enum { UNUSED, MEASURED, CANNOT, ABSENT, FAILED } is;
@@ -176,12 +178,17 @@ struct result {
 	double ns, low, high, cpu;
 	long rss, shmem;
 	double p50, p99, p999;
+	unsigned int turns, not_near;
 };
 
 /* run.c: count messages from process to process; r->ns is set if r->is is MEASURED */
 void run_setup(void);
 void end_if_told(void); /* by a signal, once what a run left behind is cleared away */
 void run(const struct way *w, const struct job *j, uint64_t count, bool stamp, struct result *r);
+/* the same, near each other if that can be; @line: as near_again() sets it, if is_two(j) */
+void run_near(const struct way *w, const struct job *j, uint64_t count, bool stamp,
+	      struct result *r, double *line);
+bool is_two(const struct job *j); /* processes, each on a CPU of its own */
 _Noreturn __attribute__((format(printf, 2, 3))) void give_up(int is, const char *form, ...);
 /* peers.c: all daemons end, and then this process does */
 _Noreturn void leave(int status);
@@ -190,28 +197,38 @@ void run_apart(void (*body)(const void *arg), const void *arg, struct result *r)
 void tell(double ns);
 pid_t start_process(void (*be)(unsigned int me), unsigned int me);
 void pin(unsigned int number); /* to a CPU, in turn */
-bool several_cpus(void);
 void wait_for(const unsigned int *what, unsigned int value);
 char *map_shared(size_t size);
 int64_t now(void);
 uint64_t other_value(struct lane *l, const uint64_t *from, size_t len, uint64_t value);
 
 /**
- * struct turns - how often two CPUs were near each other
- * @line_ns: what a line of the cache took there and back, the least of all; 0: nobody knows
- * @all: turns of two processes, also those by which it is seen how long a message takes
- * @again: those that were done again, as it took far longer at one of their ends
- * @far: those that count although it did, or nobody knows
+ * struct turns - of two processes, each on a CPU of its own, that rows are made of
+ * @near_ns: what a line of the cache takes there and back when these are near; 0: nobody knows
+ * @waited: ns, until they were near, and at first to see how near that is
+ * @all: how many
+ * @again: more that were thrown away and done again, as it took far longer at one of their ends
+ * @far: those of all in which it did
+ * @unknown: those of all of which that is not known
  */
 struct turns {
-	double line_ns;
-	unsigned int all, again, far;
+	double near_ns, waited;
+	unsigned int all, again, far, unknown;
 };
 
-/* near.c: a turn begins when they are near, and ends by near_again(); @turn: 0 at first */
-void near_allow(double ns); /* to be spent on this, in all */
-void near_wait(void);
-bool near_again(unsigned int *turn); /* Return: whether to do it again */
+/* line.c: ns that a line of the cache takes to another CPU and back; 0: that failed */
+double line_look(void);
+
+/*
+ * near.c: a turn is between near_begin() and near_again(). near_again() returns whether to do it
+ * again. @times: how often it was, 0 at first; @longer: what a line took at one of its ends, 0 if
+ * nobody knows.
+ */
+void near_learn(double ns); /* so long the first turn may look how near they can be */
+void near_allow(double ns); /* so much longer may be waited, and turns be done again */
+void near_begin(void);
+bool near_again(unsigned int *times, double *longer);
+void near_judge(const double *lines, unsigned int n, struct result *r); /* all turns of a row */
 const struct turns *near_turns(void);
 
 /* payload.c */

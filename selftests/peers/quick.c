@@ -126,7 +126,7 @@ void quick_job(unsigned int job, const struct result *results)
 	conclude(places, n);
 	if (unsure)
 		puts("\nDo not trust these: a way took twice as long one time as another. Does\n"
-		     "anything else run here?");
+		     "anything else run here, or do the last lines say that CPUs were far?");
 }
 
 /* A way that is not there is so in all jobs; one that cannot or failed, in that one. */

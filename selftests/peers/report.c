@@ -30,14 +30,15 @@ const char *is_text(const struct result *r)
 void report_header(enum format f)
 {
 	if (f == CSV)
-		puts("job,way,bytes,ns,low,high,mb_s,cpu_ns,rss_kib,shmem_kib,p50,p99,p999,why");
-	else if (f != JSON)
+		puts("job,way,bytes,ns,low,high,mb_s,cpu_ns,rss_kib,shmem_kib,p50,p99,p999,"
+		     "not_near,of,why");
+	else if (f == TABLE || f == MARKDOWN)
 		printf("| %-17s | %-13s | %10s | %10s | %10s |"
-		       " %8s | %10s | %8s | %8s | %8s | %8s |\n",
+		       " %8s | %10s | %8s | %8s | %8s | %8s | %8s |\n",
 		       "job", "way", "ns", "low", "high", "MB/s", "CPU ns", "KiB", "50 %", "99 %",
-		       "99.9 %");
+		       "99.9 %", "not near");
 	if (f == MARKDOWN)
-		puts("|:--|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+		puts("|:--|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|:--|");
 }
 
 /* Millions of bytes a second; of a way there and back, in one direction, both of them */
@@ -61,6 +62,8 @@ static void json_row(FILE *f, const struct job *j, const struct way *w, const st
 			rate(j, r), r->cpu, r->rss, r->shmem);
 	if (j->back)
 		fprintf(f, ",\"p50\":%.0f,\"p99\":%.0f,\"p999\":%.0f", r->p50, r->p99, r->p999);
+	if (r->not_near)
+		fprintf(f, ",\"not_near\":%u,\"of\":%u", r->not_near, r->turns);
 	fputs("}\n", f);
 }
 
@@ -69,7 +72,7 @@ static void csv_row(const struct job *j, const struct way *w, const struct resul
 {
 	printf("\"%s\",\"%s\",%zu,", j->name, w->name, j->len);
 	if (r->is != MEASURED) {
-		printf(",,,,,,,,,,\"%s: %s\"\n", is_text(r), r->why);
+		printf(",,,,,,,,,,,,\"%s: %s\"\n", is_text(r), r->why);
 		return;
 	}
 	printf("%.1f,%.1f,%.1f,", r->ns, r->low, r->high);
@@ -78,13 +81,16 @@ static void csv_row(const struct job *j, const struct way *w, const struct resul
 	else
 		printf(",,,,");
 	if (j->back)
-		printf("%.0f,%.0f,%.0f,\n", r->p50, r->p99, r->p999);
+		printf("%.0f,%.0f,%.0f,", r->p50, r->p99, r->p999);
 	else
-		puts(",,,");
+		printf(",,,");
+	printf("%u,%u,\n", r->not_near, r->turns);
 }
 
 static void table_row(const struct job *j, const struct way *w, const struct result *r)
 {
+	char not_near[16] = "";
+
 	printf("| %-17s | %-13s | ", j->name, w->name);
 	if (r->is != MEASURED) {
 		printf("%s: %s\n", is_text(r), r->why);
@@ -96,9 +102,12 @@ static void table_row(const struct job *j, const struct way *w, const struct res
 	else
 		printf(" %8s | %10s | %8s |", "", "", "");
 	if (j->back)
-		printf(" %8.0f | %8.0f | %8.0f |\n", r->p50, r->p99, r->p999);
+		printf(" %8.0f | %8.0f | %8.0f |", r->p50, r->p99, r->p999);
 	else
-		printf(" %8s | %8s | %8s |\n", "", "", "");
+		printf(" %8s | %8s | %8s |", "", "", "");
+	if (r->not_near)
+		snprintf(not_near, sizeof(not_near), "%u of %u", r->not_near, r->turns);
+	printf(" %8s |\n", not_near);
 }
 
 void report_row(enum format f, const struct job *j, const struct way *w, const struct result *r)
@@ -111,7 +120,7 @@ void report_row(enum format f, const struct job *j, const struct way *w, const s
 		json_row(stdout, j, w, r);
 	else if (f == CSV)
 		csv_row(j, w, r);
-	else
+	else if (f != WORDS)
 		table_row(j, w, r);
 }
 
@@ -151,9 +160,27 @@ void report_judgement(enum format f, const struct judgement *j)
 static void json_turns(FILE *f, const struct turns *t)
 {
 	fprintf(f,
-		"{\"job\":\"line of the cache\",\"way\":\"there and back\",\"least_ns\":%.1f,"
-		"\"turns\":%u,\"again\":%u,\"far\":%u}\n",
-		t->line_ns, t->all, t->again, t->far);
+		"{\"job\":\"line of the cache\",\"way\":\"there and back\",\"near_ns\":%.1f,"
+		"\"turns\":%u,\"far\":%u,\"not_known\":%u,\"again\":%u,\"waited_s\":%.1f}\n",
+		t->near_ns, t->all, t->far, t->unknown, t->again, t->waited / 1e9);
+}
+
+static void say_far(FILE *f, const struct turns *t)
+{
+	if (t->far + t->unknown + t->again)
+		fprintf(f,
+			"\nThe two CPUs are not always near each other here: of %u turns %u count although"
+			"\nthey were far, of %u that is not known, and %u more were done again.\n",
+			t->all, t->far, t->unknown, t->again);
+}
+
+static void print_turns(const struct turns *t)
+{
+	printf("\nA line of the cache goes to the other CPU and back in %.0f ns. It took over 2.5 "
+	       "times as long\nat an end of %u of %u turns of two processes, and of %u nobody "
+	       "knows: their rows say so, \"not\nnear\". %u more were done again, and %.0f s were "
+	       "waited.\n",
+	       t->near_ns, t->far, t->all, t->unknown, t->again, t->waited / 1e9);
 }
 
 void report_turns(enum format f, const struct turns *t)
@@ -164,11 +191,10 @@ void report_turns(enum format f, const struct turns *t)
 	}
 	if (f == JSON)
 		json_turns(stdout, t);
-	else if (f != CSV)
-		printf("\nA line of the cache goes to the other CPU and back in %.0f ns at least. "
-		       "%u turns; %u more\nwere done again, as it took over twice as long at their "
-		       "ends; %u count although it did.\n",
-		       t->line_ns, t->all, t->again, t->far);
+	else if (f == CSV || f == WORDS)
+		say_far(f == CSV ? stderr : stdout, t);
+	else
+		print_turns(t);
 }
 
 #define BAR 20

@@ -6,9 +6,9 @@
 
 #include "peers.h"
 
-enum format { TABLE, JSON, CSV, MARKDOWN };
+enum format { TABLE, JSON, CSV, MARKDOWN, WORDS };
 
-/* report.c: rows of all jobs have the same columns */
+/* report.c: rows of all jobs have the same columns; in WORDS they are by quick.c */
 void report_header(enum format f);
 void report_save(const char *path); /* as JSON, too */
 void report_row(enum format f, const struct job *j, const struct way *w, const struct result *r);

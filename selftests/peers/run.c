@@ -178,12 +178,8 @@ void pin(unsigned int number)
 
 	CPU_ZERO(&set);
 	CPU_SET(cpus[number % ncpus], &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
-bool several_cpus(void)
-{
-	return ncpus > 1;
+	if (sched_setaffinity(0, sizeof(set), &set))
+		give_up(FAILED, "CPU %d is not for this process any more", cpus[number % ncpus]);
 }
 
 /* The process with that number, senders first */
@@ -520,8 +516,7 @@ static void evaluate(uint64_t count, struct result *r)
 	r->p999 = times_below(&shared->times, 0.999);
 }
 
-static void run_once(const struct way *w, const struct job *j, uint64_t count, bool stamp,
-		     struct result *r)
+void run(const struct way *w, const struct job *j, uint64_t count, bool stamp, struct result *r)
 {
 	plan.w = w;
 	plan.j = j;
@@ -548,14 +543,22 @@ static void run_once(const struct way *w, const struct job *j, uint64_t count, b
 	end_if_told();
 }
 
-void run(const struct way *w, const struct job *j, uint64_t count, bool stamp, struct result *r)
+bool is_two(const struct job *j)
 {
-	bool two = !j->one_cpu && j->senders + j->receivers < 3;
-	unsigned int turn = 0;
+	return ncpus > 1 && !j->one_cpu && j->senders < 2 && j->receivers < 2;
+}
 
+void run_near(const struct way *w, const struct job *j, uint64_t count, bool stamp,
+	      struct result *r, double *line)
+{
+	unsigned int times = 0;
+
+	if (!is_two(j)) {
+		run(w, j, count, stamp, r);
+		return;
+	}
 	do {
-		if (two)
-			near_wait();
-		run_once(w, j, count, stamp, r);
-	} while (r->is == MEASURED && two && near_again(&turn));
+		near_begin();
+		run(w, j, count, stamp, r);
+	} while (r->is == MEASURED && near_again(&times, line));
 }

@@ -25,21 +25,6 @@ static bool suits(const struct way *w, size_t len)
 	return w->jobs & JOB(len < 65536 ? ONE_1K : ONE_64K) || (w == &vmsplice_way && len >= 4096);
 }
 
-static void measure(const struct plan_of_part *p, const struct job *j, const struct way *w,
-		    struct result *r)
-{
-	double times[TIMES_MAX];
-	uint64_t count;
-
-	count = calibrate(w, j, p->ns, r);
-	for (unsigned int t = 0; t < p->times && r->is == MEASURED; t++) {
-		run(w, j, count, false, r);
-		times[t] = r->ns;
-	}
-	if (r->is == MEASURED)
-		median(times, p->times, r);
-}
-
 static bool any(int l)
 {
 	for (int i = 0; i < WAYS; i++)
@@ -70,27 +55,38 @@ static void bandwidths(void)
 	putchar('\n');
 }
 
+/* Return: whether nothing failed */
+static bool one_length(const struct plan_of_part *p, size_t len, struct result *r)
+{
+	struct job j = { .len = len, .depth = len > 65536 ? 8 : 64 };
+	bool wanted[WAYS] = { false }, good = true;
+	char name[32];
+
+	snprintf(name, sizeof(name), "size %zu", len);
+	j.name = name;
+	for (int i = 0; i < WAYS; i++) {
+		if (!suits(ways[i], len) ||
+		    !part_wants(p, &j, ways[i], p->planning && !absent[i] ? 1 + p->times : 0))
+			continue;
+		wanted[i] = !absent[i];
+		if (absent[i])
+			say_absent(i, &r[i]);
+	}
+	measure_ways(p, &j, wanted, r);
+	for (int i = 0; i < WAYS; i++)
+		if (r[i].is) {
+			part_row(p, &j, ways[i], &r[i]);
+			good &= r[i].is != FAILED;
+		}
+	return good;
+}
+
 bool sizes_part(const struct plan_of_part *p)
 {
 	bool good = true;
 
 	for (int l = 0; l < LENGTHS; l++)
-		for (int i = 0; i < WAYS; i++) {
-			struct job j = { .len = lengths[l], .depth = lengths[l] > 65536 ? 8 : 64 };
-			char name[32];
-
-			snprintf(name, sizeof(name), "size %zu", lengths[l]);
-			j.name = name;
-			if (!suits(ways[i], lengths[l]) ||
-			    !part_wants(p, &j, ways[i], absent[i] ? 0 : 1 + p->times))
-				continue;
-			if (absent[i])
-				say_absent(i, &found[l][i]);
-			else
-				measure(p, &j, ways[i], &found[l][i]);
-			part_row(p, &j, ways[i], &found[l][i]);
-			good &= found[l][i].is != FAILED;
-		}
+		good &= one_length(p, lengths[l], found[l]);
 	if (!p->planning && (p->format == TABLE || p->format == MARKDOWN))
 		bandwidths();
 	return good;

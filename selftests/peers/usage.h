@@ -30,7 +30,10 @@
 	"together, in KiB; there and back also what 50, 99 and 99.9 of 100 took at most.\n" \
 	"\"untouched\": of each message only the first word is written and read. \"sleeping\":\n" \
 	"there and back, who waits sleeps, both on one CPU; \"far\": on two.\n" \
-	"A turn is done again if the host of a virtual machine has moved its two CPUs apart.\n" \
+	"\"not near\": in how many turns the host of a virtual machine had moved its two CPUs\n" \
+	"apart, or nobody knows. That is looked at before and behind each turn of two processes\n" \
+	"on two CPUs, but not of --locks; as long as there is time for it, such a turn is done\n" \
+	"again.\n" \
 	"\n" \
 	"Exit codes: 0 done, and the targets, if any were looked at, are met; 1 not.\n"
 
