@@ -353,6 +353,14 @@ ring() {
 	make -s -C selftests/ring KSFT="$source/tools/testing/selftests" O="$out" "$out/$1" && "$out/$1"
 }
 
+# what "ipcx bench" does about a host that moves CPUs, by a clock of the test
+bench_near() {
+	gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-sign-compare -Wno-unused-parameter -D_GNU_SOURCE \
+		-fsanitize=address,undefined -fno-sanitize-recover=all \
+		-I"$source/tools/testing/selftests" -I"$source/tools/testing/selftests/kselftest" \
+		selftests/peers/test/near.c selftests/peers/near.c -o "$out/bench_near" && "$out/bench_near"
+}
+
 # host NAME: a program for a guest, here, where there is no module
 host() {
 	mkdir -p "$out/run"
@@ -442,6 +450,7 @@ if [ "$kernel" = stock ]; then
 	done
 	run fallback.sh selftests/fallback.sh
 	run bench.sh selftests/bench.sh
+	run bench_near bench_near
 	run mq_shim_host selftests/mq_shim.sh
 	run record.sh selftests/record.sh
 	# minutes, and packages of their own
