@@ -32,6 +32,11 @@ def number(n):
     return f'{n:,.0f}' if n >= 100 else f'{n:.3g}'
 
 
+def mark(row):
+    """Behind figures that are also from turns of CPUs that were far, or perhaps were."""
+    return '*' if 'not_near' in row else ''
+
+
 class Page:
     """The same in Markdown and for Sphinx."""
 
@@ -67,8 +72,7 @@ def by_way(rows, jobs):
     ways = {}
     for r in rows:
         if r.get('job') in jobs and 'ns' in r:
-            mark = '*' if 'not_near' in r else ''
-            ways.setdefault(r['way'], {})[r['job']] = number(r['ns']) + mark
+            ways.setdefault(r['way'], {})[r['job']] = number(r['ns']) + mark(r)
     return [[way] + [ns.get(j, '') for j in jobs] for way, ns in ways.items()]
 
 
@@ -151,9 +155,9 @@ def show_appendix(page, rows):
     for n, job in sizes.items():
         for r in rows:
             if r['job'] == job and 'ns' in r:
-                ways.setdefault(r['way'], {})[n] = n / r['ns'] * 1e3
+                ways.setdefault(r['way'], {})[n] = number(n / r['ns'] * 1e3) + mark(r)
     page.table(['bytes', *(f'{n:,}' for n in sizes)],
-               [[way] + [number(mb[n]) if n in mb else '' for n in sizes]
+               [[way] + [mb.get(n, '') for n in sizes]
                 for way, mb in ways.items()])
     page.text('Nanoseconds to let one process in, add 1 and let the next in, with so many '
               'processes.')
@@ -189,7 +193,7 @@ def write(command, rows, all_rows):
                       f'and back in {number(r["near_ns"])} ns here. That was looked at only at the ends '
                       f'of each of {r["turns"]:,} turns of two processes. At an end of {r["far"]:,} it '
                       f'took over 2.5 times as long, of {r["not_known"]:,} nobody knows; figures with '
-                      f'such a turn have a * in the tables of jobs. {r["again"]:,} more turns were done '
+                      f'such a turn have a \\* behind them. {r["again"]:,} more turns were done '
                       f'again for that, and {r["waited_s"]:.0f} s were waited.')
     judged = show_targets(page, rows)
     show_jobs(page, rows)
