@@ -14,6 +14,7 @@
 #define FAR 300
 #define TURNS 50
 
+static int64_t allowed = TURN; /* for each turn */
 static int64_t clock_ns, far_from, far_until; /* the CPUs are far from each other between these */
 static unsigned int nlooks, fail_from, fail_until; /* and these looks fail */
 static unsigned int odd; /* this look finds far less than it should; 0: none does */
@@ -60,7 +61,7 @@ static unsigned int row(unsigned int n)
 	struct result r = { .is = MEASURED };
 	double lines[TURNS];
 
-	near_allow(n * TURN);
+	near_allow(n * allowed);
 	for (unsigned int i = 0; i < n; i++)
 		lines[i] = turn();
 	near_judge(lines, n, &r);
@@ -139,6 +140,22 @@ TEST(far_longer_than_can_be_waited)
 	ASSERT_EQ(far, near_turns()->far);
 	ASSERT_EQ(0, near_turns()->unknown);
 	ASSERT_TRUE(bounded());
+}
+
+TEST(looked_at_though_nothing_is_left)
+{
+	near_learn(3 * S);
+	allowed = 0;
+	for (int i = 0; i < TURNS; i++) {
+		ASSERT_EQ(0, row(1));
+		far_from = clock_ns + TURN / 2;
+		far_until = far_from + TURN;
+		ASSERT_EQ(1, row(1));
+		ASSERT_EQ(1, row(1)); /* it is near again before this ends */
+		far_until = clock_ns;
+	}
+	ASSERT_EQ(2 * TURNS, near_turns()->far);
+	ASSERT_EQ(0, near_turns()->again);
 }
 
 TEST(far_and_near_in_turn)
