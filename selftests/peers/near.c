@@ -14,7 +14,7 @@
 #define LOOKS_MAX 16384
 #define FAILED_MAX 3 /* in a row, then nobody looks any more */
 #define PAUSE_US 20000
-#define LEARN_NS 3e9 /* longer than they mostly are apart */
+#define LEARN_NS 3e9 /* longer than they mostly are far */
 #define FAR_TIMES 2.5 /* of 50 to 100 ns is above 100 and below 290 */
 #define AGAIN_MAX 4
 

@@ -221,8 +221,8 @@ double line_look(void);
 
 /*
  * near.c: a turn is between near_begin() and near_again(). near_again() returns whether to do it
- * again. @times: how often it was, 0 at first; @longer: what a line took at one of its ends, 0 if
- * nobody knows.
+ * again. @times: how often it was, 0 at first; @longer: what a line took at that of its ends where
+ * it took longer, 0 if nobody knows.
  */
 void near_learn(double ns); /* so long the first turn may look how near they can be */
 void near_allow(double ns); /* so much longer may be waited, and turns be done again */
