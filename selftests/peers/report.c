@@ -169,8 +169,9 @@ static void say_far(FILE *f, const struct turns *t)
 {
 	if (t->far + t->unknown + t->again)
 		fprintf(f,
-			"\nThe two CPUs are not always near each other here: of %u turns %u count although"
-			"\nthey were far, of %u that is not known, and %u more were done again.\n",
+			"\nThe two CPUs are not always near each other here: of %u turns %u "
+			"count although\nthey were far, of %u that is not known, and %u more were "
+			"done again.\n",
 			t->all, t->far, t->unknown, t->again);
 }
 
