@@ -29,7 +29,7 @@
  * @lossy: it may be overtaken
  * @known: @expected is
  * @wide: the last message had data in both lines of its cell
- * @kick: TOPIC_KICK PUBLISHERS is due because of positions stepped over; who does so clears it
+ * @kick: TOPIC_KICK PUBLISHERS is due because of positions stepped over; who sees to it clears it
  * @holds: lossy: bit i: hold i is on this ring
  * @looks: at attention
  * @hold_pos: lossy: and on this position

@@ -8,36 +8,32 @@
 
 #include "queue_shm.h"
 
-/* Where a message is that is in no cell. Return: whether its length can be. */
-ipcx_hot bool find_elsewhere(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
-			     const struct ipcx_taken *taken, void **data)
+/* Where the message is. @ask: it is about to be read. Return: whether its length can be. */
+ipcx_hot bool find_data(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
+			const struct ipcx_taken *taken, bool ask, void **data)
 {
-	size_t offset = (taken->pos & (t->o.out_depth - 1)) * t->o.out_stride;
+	size_t offset;
 
+	*data = (char *)taken->cell + reader->shown;
+	if (ipcx_usual((size_t)taken->len - 1 < t->cell_max))
+		return true;
+	offset = (taken->pos & (t->o.out_depth - 1)) * t->o.out_stride;
 	*data = taken->len ? reader->payload + offset : NULL;
 	if (ipcx_unlikely(taken->len > t->o.out_msg_max))
 		return false;
-	if (reader->own)
+	if (ask && reader->own)
 		ipcx_sub_ask_payload(reader->own + offset, taken->len);
 	return true;
 }
 
-/* Where the message is. Return: whether its length can be. */
-ipcx_hot bool find_data(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
-			const struct ipcx_taken *taken, void **data)
-{
-	*data = (char *)taken->cell + reader->shown;
-	return ipcx_usual((size_t)taken->len - 1 < t->cell_max) ||
-	       find_elsewhere(t, reader, taken, data);
-}
-
-/* All but where it is, and HOLDER. @copy: 1 + number of the copy, or 0 */
+/* All but HOLDER. @copy: 1 + number of the copy, or 0 */
 ipcx_hot void fill_taken(const struct ipcx_topic_reader *reader, unsigned int copy,
-			 const struct ipcx_taken *taken, struct ipcx_msg *m)
+			 const struct ipcx_taken *taken, void *data, struct ipcx_msg *m)
 {
 	m->len = taken->len;
 	m->seq = taken->nr;
 	m->tag = taken->tag;
+	m->data = data;
 	memcpy(&m->prio, &reader->from, sizeof(reader->from));
 	m->expires = 0;
 	m->priv[IPCX_TOPIC_PRIV_WHERE] = reader->ring | copy << 8 | (uint64_t)taken->hold << 16;
@@ -60,13 +56,14 @@ ipcx_hot bool take_in_place(struct ipcx_topic *t, const struct ipcx_topic_reader
 {
 	struct ipcx_ring_sub *sub = reader->sub;
 	struct ipcx_taken taken;
+	void *data;
 
-	if (ipcx_unlikely(!ipcx_sub_peek(sub, &taken)))
+	if (ipcx_unlikely(!ipcx_sub_peek(sub, &taken) || is_changed(t) ||
+			  !find_data(t, reader, &taken, true, &data) ||
+			  !ipcx_sub_accept(sub, &taken, false)))
 		return false;
-	fill_taken(reader, 0, &taken, m);
-	if (ipcx_unlikely(is_changed(t) || !find_data(t, reader, &taken, &m->data)))
-		return false;
-	return ipcx_usual(ipcx_sub_accept(sub, &taken, false));
+	fill_taken(reader, 0, &taken, data, m);
+	return true;
 }
 
 ipcx_hot bool take_copy(struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
@@ -76,14 +73,11 @@ ipcx_hot bool take_copy(struct ipcx_topic *t, const struct ipcx_topic_reader *re
 	struct ipcx_taken taken, *kept;
 	unsigned int copy;
 
-	if (ipcx_unlikely(!~t->copied || !ipcx_sub_peek(sub, &taken)))
+	if (ipcx_unlikely(!~t->copied || !ipcx_sub_peek(sub, &taken) || taken.len > t->cell_max))
 		return false;
 	copy = __builtin_ctzll(~t->copied);
-	fill_taken(reader, copy + 1, &taken, m);
-	if (ipcx_unlikely((size_t)taken.len - 1 >= t->cell_max))
-		return false;
 	kept = &t->copies[copy];
-	m->data = kept->copy;
+	fill_taken(reader, copy + 1, &taken, taken.len ? kept->copy : NULL, m);
 	if (ipcx_unlikely(!ipcx_sub_copy((const void *)((const char *)taken.cell -
 							offsetof(struct ipcx_cell, data)),
 					 ipcx_word(taken.pos, IPCX_CELL_PUBLISHED), taken.len,
@@ -143,11 +137,12 @@ static int show(struct ipcx_topic *t, struct ipcx_topic_reader *reader, unsigned
 		struct ipcx_taken *taken, struct ipcx_msg *m)
 {
 	bool more = t->queue && taken->len & IPCX_CELL_MORE;
+	void *data;
 	int r = 1;
 
 	if (more)
 		taken->len &= ~IPCX_CELL_MORE;
-	if (!find_data(t, reader, taken, &m->data)) {
+	if (!find_data(t, reader, taken, false, &data)) {
 		ipcx_topic_leave(t, reader->ring, true);
 		return -ESTALE;
 	}
@@ -155,7 +150,7 @@ static int show(struct ipcx_topic *t, struct ipcx_topic_reader *reader, unsigned
 		copy = 0;
 	else if (copy)
 		t->copied |= UINT64_C(1) << (copy - 1);
-	fill_taken(reader, copy, taken, m);
+	fill_taken(reader, copy, taken, data, m);
 	m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->held;
 	if (more)
 		r = ipcx_lease_more(t, reader, taken, m);
