@@ -227,10 +227,13 @@ TEST_F(topic, lossy_holds)
 		ASSERT_EQ(0, ipcx_topic_take(self->lossy, &m[i], IPCX_NOWAIT));
 	}
 	memset(long_text, 'x', LONG);
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 100; i++) {
 		ASSERT_EQ(0, ipcx_topic_send(self->pub, long_text, LONG, IPCX_NOWAIT));
-	if (!over_unix(self->pub)) /* where it holds copies */
-		EXPECT_EQ(-EMFILE, ipcx_topic_take(self->lossy, &n, IPCX_NOWAIT));
+		n = m[0];
+		if (!over_unix(self->pub)) /* where it holds copies */
+			EXPECT_EQ(-EMFILE, ipcx_topic_take(self->lossy, &n, IPCX_NOWAIT));
+		EXPECT_EQ(0, memcmp(&n, &m[0], sizeof(n)));
+	}
 	for (int i = 0; i < IPCX_TOPIC_HOLDS; i++) {
 		data[i] = m[i].data;
 		for (int j = 0; j < LONG; j++)
