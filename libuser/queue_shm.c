@@ -153,9 +153,8 @@ ipcx_hot int loan_one(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, int6
 }
 
 /* Apart, as commit_batch(), or one message would have to save registers. */
-static __attribute__((noinline)) int loan_batch(struct ipcx_topic *t, size_t len,
-						struct ipcx_msg *m, unsigned int n,
-						int64_t deadline)
+static __attribute__((noinline)) int
+loan_batch(struct ipcx_topic *t, size_t len, struct ipcx_msg *m, unsigned int n, int64_t deadline)
 {
 	unsigned int i;
 	int r = 0;
