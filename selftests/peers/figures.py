@@ -189,8 +189,8 @@ def write(command, rows, all_rows):
     page.text(f'`{command}` on a {here}. Each job by all ways in turn, the median counts.')
     for r in rows:
         if 'turns' in r:
-            page.text(f'The ratios hold for two CPUs that share a cache: a line of it goes to the other '
-                      f'and back in {number(r["near_ns"])} ns here. That was looked at only at the ends '
+            page.text(f'The ratios hold for two CPUs of which a line of the cache goes to the other '
+                      f'and back in {number(r["near_ns"])} ns. That was looked at only at the ends '
                       f'of each of {r["turns"]:,} turns of two processes. At an end of {r["far"]:,} it '
                       f'took over 2.5 times as long, of {r["not_known"]:,} nobody knows; figures with '
                       f'such a turn have a \\* behind them. {r["again"]:,} more turns were done '

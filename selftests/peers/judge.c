@@ -99,7 +99,7 @@ static const struct result *result_of(const struct result *job, const struct way
 /* Was it measured, and were the two CPUs near in most turns? */
 static bool counts(const struct result *r)
 {
-	return r->is == MEASURED && (!r->turns || 2 * r->not_near < r->turns);
+	return r->is == MEASURED && (!r->turns || 2 * turns_not_near(r) < r->turns);
 }
 
 /*

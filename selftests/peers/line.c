@@ -36,6 +36,7 @@ static void turn_to(uint64_t from, uint64_t to)
 
 static void answer(unsigned int me)
 {
+	alarm(LOOK_S); /* it may begin when who asks is gone */
 	pin(me);
 	spin();
 	for (uint64_t i = 0; i < TRIES * LINE_TRIPS; i++)

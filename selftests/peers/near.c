@@ -13,14 +13,17 @@
 
 #define LOOKS_MAX 16384
 #define FAILED_MAX 3 /* in a row, then nobody looks any more */
+#define FAILURES_MAX 20 /* nor after so many in all: each takes seconds */
 #define PAUSE_US 20000
 #define LEARN_NS 3e9 /* longer than they mostly are far */
+#define WAIT_NS 10e9 /* for one turn */
 #define FAR_TIMES 2.5 /* of 50 to 100 ns is above 100 and below 290 */
 #define AGAIN_MAX 4
 
 static struct turns counted;
 static double looks[LOOKS_MAX]; /* ns of a line at the ends of turns, the least first */
-static unsigned int nlooks, failed;
+static unsigned int nlooks, failed, failures;
+static double lines[LOOKS_MAX]; /* of turns: ns of a line, the longer at their ends */
 static double learn; /* ns that the first looks may take */
 static double left; /* ns that may be spent on waiting and on turns that are done again */
 static int64_t began;
@@ -37,14 +40,20 @@ static bool is_far(double ns)
 	return nlooks && ns > FAR_TIMES * near_ns();
 }
 
+static bool looks_no_more(void)
+{
+	return failed == FAILED_MAX || failures == FAILURES_MAX;
+}
+
 static double look(void)
 {
 	double ns;
 
-	if (failed >= FAILED_MAX)
+	if (looks_no_more())
 		return 0;
 	ns = line_look();
 	failed = ns ? 0 : failed + 1;
+	failures += !ns;
 	return ns;
 }
 
@@ -74,7 +83,7 @@ static void first_looks(void)
 {
 	int64_t start = now();
 
-	while (now() - start < learn && failed < FAILED_MAX) {
+	while (now() - start < learn && !looks_no_more()) {
 		keep(look());
 		usleep(PAUSE_US);
 	}
@@ -84,12 +93,13 @@ static void first_looks(void)
 
 void near_begin(void)
 {
+	double most = left < WAIT_NS ? left : WAIT_NS;
 	int64_t start;
 
 	first_looks();
 	line = look();
 	start = now();
-	while (is_far(line) && now() - start < left) {
+	while (is_far(line) && now() - start < most) {
 		usleep(PAUSE_US);
 		line = look();
 	}
@@ -114,19 +124,42 @@ bool near_again(unsigned int *times, double *longer)
 	return true;
 }
 
-void near_judge(const double *lines, unsigned int n, struct result *r)
+bool near_was(double ns)
 {
-	for (unsigned int i = 0; i < n; i++) {
-		counted.far += is_far(lines[i]);
-		counted.unknown += !lines[i];
-		r->not_near += !lines[i] || is_far(lines[i]);
-	}
-	counted.all += n;
+	return ns && !is_far(ns);
+}
+
+void near_keep(const double *ns, unsigned int n, struct result *r)
+{
+	r->first_turn = counted.all;
 	r->turns = n;
+	for (; n--; counted.all++)
+		if (counted.all < LOOKS_MAX)
+			lines[counted.all] = *ns++;
+}
+
+static double line_of(unsigned int turn)
+{
+	return turn < LOOKS_MAX ? lines[turn] : 0;
+}
+
+unsigned int turns_not_near(const struct result *r)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < r->turns; i++)
+		n += !near_was(line_of(r->first_turn + i));
+	return n;
 }
 
 const struct turns *near_turns(void)
 {
 	counted.near_ns = near_ns();
+	counted.far = 0;
+	counted.unknown = 0;
+	for (unsigned int i = 0; i < counted.all; i++) {
+		counted.far += is_far(line_of(i));
+		counted.unknown += !line_of(i);
+	}
 	return &counted;
 }

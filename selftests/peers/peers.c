@@ -125,9 +125,12 @@ void measure_ways(const struct plan_of_part *p, const struct job *j, const bool 
 	for (int i = 0; i < WAYS; i++) {
 		if (r[i].is != MEASURED)
 			continue;
-		if (is_two(j))
-			near_judge(lines[i], p->times + j->back, &r[i]);
 		median(times[i], p->times, &r[i]);
+		if (!is_two(j))
+			continue;
+		near_keep(lines[i], p->times, &r[i]);
+		if (j->back && !near_was(lines[i][p->times]))
+			r[i].p50 = 0;
 	}
 }
 

@@ -166,11 +166,11 @@ extern const struct way *const ways[WAYS];
  * @cpu: ns of CPU time a message, of all processes
  * @rss: KiB of memory that the processes have each for itself, together, at most
  * @shmem: KiB of memory that they share
- * @p50: ns that half of the messages took at most, there and back
+ * @p50: ns that half of the messages took at most, there and back; 0: nobody knows any of these
  * @p99: 99 of 100
  * @p999: 999 of 1000
- * @turns: of two processes, each on a CPU of its own, from which it is; 0 if it is from others
- * @not_near: in how many of these the two CPUs were far from each other, or nobody knows
+ * @turns: of two processes, each on a CPU of its own, from which @ns is; 0 if it is from others
+ * @first_turn: the first of these among all
  */
 struct result {
 	enum { UNUSED, MEASURED, CANNOT, ABSENT, FAILED } is;
@@ -178,7 +178,7 @@ struct result {
 	double ns, low, high, cpu;
 	long rss, shmem;
 	double p50, p99, p999;
-	unsigned int turns, not_near;
+	unsigned int turns, first_turn;
 };
 
 /* run.c: count messages from process to process; r->ns is set if r->is is MEASURED */
@@ -228,8 +228,10 @@ void near_learn(double ns); /* so long the first turn may look how near they can
 void near_allow(double ns); /* so much longer may be waited, and turns be done again */
 void near_begin(void);
 bool near_again(unsigned int *times, double *longer);
-void near_judge(const double *lines, unsigned int n, struct result *r); /* all turns of a row */
+bool near_was(double longer); /* as far as is known by now, as the next two */
+unsigned int turns_not_near(const struct result *r); /* or nobody knows */
 const struct turns *near_turns(void);
+void near_keep(const double *longer, unsigned int n, struct result *r); /* the turns of a row */
 
 /* payload.c */
 void write_long(uint64_t *to, size_t words, uint64_t value);

@@ -60,10 +60,10 @@ static void json_row(FILE *f, const struct job *j, const struct way *w, const st
 	if (!j->in_one)
 		fprintf(f, ",\"mb_s\":%.4g,\"cpu_ns\":%.1f,\"rss_kib\":%ld,\"shmem_kib\":%ld",
 			rate(j, r), r->cpu, r->rss, r->shmem);
-	if (j->back)
+	if (r->p50)
 		fprintf(f, ",\"p50\":%.0f,\"p99\":%.0f,\"p999\":%.0f", r->p50, r->p99, r->p999);
-	if (r->not_near)
-		fprintf(f, ",\"not_near\":%u,\"of\":%u", r->not_near, r->turns);
+	if (turns_not_near(r))
+		fprintf(f, ",\"not_near\":%u,\"of\":%u", turns_not_near(r), r->turns);
 	fputs("}\n", f);
 }
 
@@ -80,11 +80,14 @@ static void csv_row(const struct job *j, const struct way *w, const struct resul
 		printf("%.4g,%.1f,%ld,%ld,", rate(j, r), r->cpu, r->rss, r->shmem);
 	else
 		printf(",,,,");
-	if (j->back)
+	if (r->p50)
 		printf("%.0f,%.0f,%.0f,", r->p50, r->p99, r->p999);
 	else
 		printf(",,,");
-	printf("%u,%u,\n", r->not_near, r->turns);
+	if (r->turns)
+		printf("%u,%u,\n", turns_not_near(r), r->turns);
+	else
+		puts(",,");
 }
 
 static void table_row(const struct job *j, const struct way *w, const struct result *r)
@@ -101,12 +104,12 @@ static void table_row(const struct job *j, const struct way *w, const struct res
 		printf(" %8.5g | %10.1f | %8ld |", rate(j, r), r->cpu, r->rss + r->shmem);
 	else
 		printf(" %8s | %10s | %8s |", "", "", "");
-	if (j->back)
+	if (r->p50)
 		printf(" %8.0f | %8.0f | %8.0f |", r->p50, r->p99, r->p999);
 	else
 		printf(" %8s | %8s | %8s |", "", "", "");
-	if (r->not_near)
-		snprintf(not_near, sizeof(not_near), "%u of %u", r->not_near, r->turns);
+	if (turns_not_near(r))
+		snprintf(not_near, sizeof(not_near), "%u of %u", turns_not_near(r), r->turns);
 	printf(" %8s |\n", not_near);
 }
 
@@ -167,20 +170,23 @@ static void json_turns(FILE *f, const struct turns *t)
 
 static void say_far(FILE *f, const struct turns *t)
 {
-	if (t->far + t->unknown + t->again)
+	if (t->far + t->again)
 		fprintf(f,
 			"\nThe two CPUs are not always near each other here: of %u turns %u "
-			"count although\nthey were far, of %u that is not known, and %u more were "
-			"done again.\n",
-			t->all, t->far, t->unknown, t->again);
+			"count although\nthey were far, and %u more were done again.\n",
+			t->all, t->far, t->again);
+	if (t->unknown)
+		fprintf(f,
+			"\nOf %u turns it is not known whether the two CPUs were near each other.\n",
+			t->unknown);
 }
 
 static void print_turns(const struct turns *t)
 {
-	printf("\nA line of the cache goes to the other CPU and back in %.0f ns. It took over 2.5 "
-	       "times as long\nat an end of %u of %u turns of two processes, and of %u nobody "
-	       "knows: their rows say so, \"not\nnear\". %u more were done again, and %.0f s were "
-	       "waited.\n",
+	printf("\nA line of the cache goes to the other CPU and back in %.0f ns (0: nobody knows). "
+	       "It took over\n2.5 times as long at an end of %u of %u turns of two processes, and "
+	       "of %u nobody knows: their\nrows say so, \"not near\", as far as was known then. "
+	       "%u more were done again, and %.0f s were\nwaited.\n",
 	       t->near_ns, t->far, t->all, t->unknown, t->again, t->waited / 1e9);
 }
 

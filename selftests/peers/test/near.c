@@ -64,8 +64,8 @@ static unsigned int row(unsigned int n)
 	near_allow(n * allowed);
 	for (unsigned int i = 0; i < n; i++)
 		lines[i] = turn();
-	near_judge(lines, n, &r);
-	return r.turns == n ? r.not_near : ~0U;
+	near_keep(lines, n, &r);
+	return r.turns == n ? turns_not_near(&r) : ~0U;
 }
 
 /* What was waited and done again took as long as the turns at most, but for the first looks. */
@@ -104,6 +104,22 @@ TEST(far_at_first)
 	ASSERT_EQ(first, near_turns()->far);
 	ASSERT_EQ(0, row(TURNS));
 	ASSERT_EQ(0, near_turns()->unknown);
+}
+
+/* A row that was wholly far is seen to be so once others were near. */
+TEST(far_in_all_of_the_first_row)
+{
+	struct result first = { .is = MEASURED, .turns = TURNS };
+
+	far_until = 60 * S;
+	near_learn(3 * S);
+	ASSERT_EQ(0, row(TURNS));
+	ASSERT_EQ(0, near_turns()->far);
+	clock_ns = far_until;
+	for (int i = 0; i < 8; i++)
+		ASSERT_EQ(0, row(TURNS));
+	ASSERT_EQ(TURNS, near_turns()->far);
+	ASSERT_EQ(TURNS, turns_not_near(&first));
 }
 
 TEST(far_for_a_while_is_waited_for)
