@@ -189,12 +189,13 @@ def write(command, rows, all_rows):
     page.text(f'`{command}` on a {here}. Each job by all ways in turn, the median counts.')
     for r in rows:
         if 'turns' in r:
+            near = number(r['near_ns']) + ' ns' if r['near_ns'] else 'a time that nobody knows'
             page.text(f'The ratios hold for two CPUs of which a line of the cache goes to the other '
-                      f'and back in {number(r["near_ns"])} ns. That was looked at only at the ends '
+                      f'and back in {near}. That was looked at only at the ends '
                       f'of each of {r["turns"]:,} turns of two processes. At an end of {r["far"]:,} it '
                       f'took over 2.5 times as long, of {r["not_known"]:,} nobody knows; figures with '
-                      f'such a turn have a \\* behind them. {r["again"]:,} more turns were done '
-                      f'again for that, and {r["waited_s"]:.0f} s were waited.')
+                      f'such a turn have a \\* behind them, by what was known when their job ended. '
+                      f'{r["again"]:,} more turns were done again for that, and {r["waited_s"]:.0f} s were waited.')
     judged = show_targets(page, rows)
     show_jobs(page, rows)
     show_growth(page, rows)

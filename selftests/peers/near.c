@@ -4,8 +4,9 @@
  * goes to the other and back in 50 to 100 ns, now they do not, and it takes 290 to 340. What a turn
  * took then says more about that than about the way. So each turn of two processes is looked at,
  * at both ends: it begins when they are near, and is done again if they no longer are at its end.
- * For that each job gets as long again as its turns take; when it is spent, it is only counted how
- * many were far. Elsewhere the two always are as near.
+ * For that each job gets as long again as its turns take; when it is spent, or no turn that was
+ * done again and again helps, it is only counted how many were far. Elsewhere the two always are as
+ * near.
  */
 #include <unistd.h>
 
@@ -13,10 +14,10 @@
 
 #define LOOKS_MAX 16384
 #define FAILED_MAX 3 /* in a row, then nobody looks any more */
-#define FAILURES_MAX 20 /* nor after so many in all: each takes seconds */
+#define FAILURES_MAX 20 /* nor after so many in all, and one of 50: each takes seconds */
 #define PAUSE_US 20000
 #define LEARN_NS 3e9 /* longer than they mostly are far */
-#define WAIT_NS 10e9 /* for one turn */
+#define WAIT_NS 10e9 /* each time that a turn begins */
 #define FAR_TIMES 2.5 /* of 50 to 100 ns is above 100 and below 290 */
 #define AGAIN_MAX 4
 
@@ -40,9 +41,14 @@ static bool is_far(double ns)
 	return nlooks && ns > FAR_TIMES * near_ns();
 }
 
+bool near_was(double ns)
+{
+	return ns && !is_far(ns);
+}
+
 static bool looks_no_more(void)
 {
-	return failed == FAILED_MAX || failures == FAILURES_MAX;
+	return failed >= FAILED_MAX || failures >= FAILURES_MAX + nlooks / 50;
 }
 
 static double look(void)
@@ -99,7 +105,7 @@ void near_begin(void)
 	first_looks();
 	line = look();
 	start = now();
-	while (is_far(line) && now() - start < most) {
+	while (!near_was(line) && !looks_no_more() && now() - start < most) {
 		usleep(PAUSE_US);
 		line = look();
 	}
@@ -122,11 +128,6 @@ bool near_again(unsigned int *times, double *longer)
 	++*times;
 	counted.again++;
 	return true;
-}
-
-bool near_was(double ns)
-{
-	return ns && !is_far(ns);
 }
 
 void near_keep(const double *ns, unsigned int n, struct result *r)

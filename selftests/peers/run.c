@@ -367,13 +367,15 @@ static void lane_init(struct lane *l, const struct job *j, unsigned int number, 
 
 pid_t start_process(void (*be)(unsigned int me), unsigned int me)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (pid < 0)
 		give_up(FAILED, "no process");
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent) /* it has gone before that */
+		_exit(1);
 	be(me);
 	exit(0);
 }
@@ -510,8 +512,10 @@ static void evaluate(uint64_t count, struct result *r)
 	count *= plan.senders;
 	r->ns = (double)(end - start) / count;
 	r->cpu = (double)cpu / count;
-	if (!plan.stamp)
-		return;
+}
+
+static void evaluate_stamped(struct result *r)
+{
 	r->p50 = times_below(&shared->times, 0.5);
 	r->p99 = times_below(&shared->times, 0.99);
 	r->p999 = times_below(&shared->times, 0.999);
@@ -535,7 +539,10 @@ void run(const struct way *w, const struct job *j, uint64_t count, bool stamp, s
 		r->is = FAILED;
 		snprintf(r->why, sizeof(r->why), "what was read is not what was written");
 	}
-	evaluate(count, r);
+	if (stamp)
+		evaluate_stamped(r);
+	else
+		evaluate(count, r);
 	for (unsigned int k = 0; k < plan.nlanes; k++) {
 		if (w->remove)
 			w->remove(&plan.lanes[k]);

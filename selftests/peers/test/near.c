@@ -17,6 +17,7 @@
 static int64_t allowed = TURN; /* for each turn */
 static int64_t clock_ns, far_from, far_until; /* the CPUs are far from each other between these */
 static unsigned int nlooks, fail_from, fail_until; /* and these looks fail */
+static unsigned int fail_each; /* and of so many one; 0: none */
 static unsigned int odd; /* this look finds far less than it should; 0: none does */
 
 int64_t now(void)
@@ -35,7 +36,7 @@ double line_look(void)
 	unsigned int n = ++nlooks;
 
 	clock_ns += LOOK;
-	if (n >= fail_from && n < fail_until)
+	if ((n >= fail_from && n < fail_until) || (fail_each && !(n % fail_each)))
 		return 0;
 	if (n == odd)
 		return NEAR / 6;
@@ -82,11 +83,11 @@ TEST(always_near)
 
 	near_learn(3 * S);
 	ASSERT_EQ(0, row(TURNS));
+	near_turns();
 	ASSERT_EQ(TURNS, t->all);
 	ASSERT_EQ(0, t->far + t->unknown + t->again);
 	ASSERT_LE(t->waited, 3.1 * S);
 	ASSERT_LE(clock_ns, 3.1 * S + TURNS * (TURN + 2 * LOOK));
-	near_turns();
 	ASSERT_GE(t->near_ns, NEAR);
 	ASSERT_LE(t->near_ns, NEAR + 40);
 }
@@ -192,14 +193,13 @@ TEST(a_look_that_fails_costs_itself)
 {
 	near_learn(3 * S);
 	ASSERT_EQ(0, row(TURNS));
-	fail_from = nlooks + 3;
+	fail_from = nlooks + 3; /* when a turn begins it is looked again */
 	fail_until = fail_from + 1;
-	ASSERT_EQ(1, row(TURNS));
-	ASSERT_EQ(1, near_turns()->unknown);
+	ASSERT_EQ(0, row(TURNS));
 	fail_from = nlooks + 2;
 	fail_until = fail_from + 2;
-	ASSERT_EQ(2, row(TURNS));
-	ASSERT_EQ(3, near_turns()->unknown);
+	ASSERT_EQ(1, row(TURNS));
+	ASSERT_EQ(1, near_turns()->unknown);
 	ASSERT_EQ(0, near_turns()->far + near_turns()->again);
 }
 
@@ -214,6 +214,43 @@ TEST(nobody_looks_for_ever)
 	ASSERT_EQ(0, near_turns()->far + near_turns()->again);
 	ASSERT_EQ(0, near_turns()->near_ns);
 	ASSERT_LE(near_turns()->waited, 200 * MS);
+}
+
+TEST(who_often_fails_gives_up)
+{
+	unsigned int n;
+
+	fail_each = 2;
+	for (int i = 0; i < 5; i++)
+		row(TURNS);
+	n = nlooks;
+	ASSERT_GE(n, 40);
+	ASSERT_LE(n, 60);
+	ASSERT_EQ(TURNS, row(TURNS));
+	ASSERT_EQ(n, nlooks);
+}
+
+TEST(who_seldom_fails_goes_on)
+{
+	fail_each = 60;
+	for (int i = 0; i < 100; i++)
+		row(TURNS);
+	ASSERT_GE(nlooks, 100 * 2 * TURNS);
+}
+
+TEST(one_wait_has_a_limit)
+{
+	int64_t start;
+
+	near_learn(3 * S);
+	ASSERT_EQ(0, row(TURNS));
+	near_allow(1000 * S);
+	start = clock_ns;
+	far_from = clock_ns;
+	far_until = clock_ns + 60 * S;
+	near_begin();
+	ASSERT_GE(clock_ns - start, 9 * S);
+	ASSERT_LE(clock_ns - start, 11 * S);
 }
 
 TEST(who_stops_looking_knows_nothing_from_then_on)
