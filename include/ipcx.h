@@ -331,6 +331,7 @@ int ipcx_queue_stat(const struct ipcx_queue *q, struct ipcx_queue_stats *stats);
  * defined; it is never another sender's message unless you may receive too.
  *
  * Return: 0, or
+ * -EACCES     not the kernel: the mode does not let you
  * -EAGAIN     full, and @deadline is IPCX_NOWAIT or the policy IPCX_FAIL
  * -EDQUOT     the creator's limit on bytes is reached
  * -EIDRM      the queue was removed, see ipcx_queue_remove()

@@ -72,8 +72,9 @@ void check_signing(struct doctor *d, const char *release, bool loaded)
 				 "sudo mokutil --import /var/lib/dkms/mok.pub and a reboot");
 		else
 			snprintf(next, sizeof(next),
-				 "with a key enrolled by \"sudo mokutil --import mok.der\" and a "
-				 "reboot: sudo /lib/modules/%.65s/build/scripts/sign-file sha256 "
+				 "make a key as Documentation/signing.rst says, enrol it by "
+				 "\"sudo mokutil --import mok.der\" and a reboot; then "
+				 "sudo /lib/modules/%.65s/build/scripts/sign-file sha256 "
 				 "mok.key mok.der %s",
 				 release,
 				 module_is_installed(release) ? "\"$(modinfo -n ipcx)\"" :
