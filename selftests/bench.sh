@@ -27,7 +27,7 @@ sane() {
 	turns = [r for r in rows if 'turns' in r]
 	bad += [r for r in turns if not (r['near_ns'] < 100000 and r['waited_s'] >= 0
 	        and (r['near_ns'] > 0 or r['not_known'] == r['turns']) and r['far'] + r['not_known'] <= r['turns'])]
-	bad += [r for r in rows if 'not_near' in r and not 0 < r['not_near'] <= r['of'] <= 8]
+	bad += [r for r in rows if 'not_near' in r and not 0 < r['not_near'] <= r['of'] <= 7]
 	bad += [r for r in rows if 'ns' not in r and r not in turns and r['is'] not in ('cannot', 'not there')]
 	missing = want - {r['way'] for r in rows if 'ns' in r}
 	for what in bad, missing:

@@ -4,8 +4,8 @@
  * goes to the other and back in 50 to 100 ns, now they do not, and it takes 290 to 340. What a turn
  * took then says more about that than about the way. So each turn of two processes is looked at,
  * at both ends: it begins when they are near, and is done again if they no longer are at its end.
- * For that each job gets as long again as its turns take; when it is spent, or no turn that was
- * done again and again helps, it is only counted how many were far. Elsewhere the two always are as
+ * For that each job gets as long again as its turns take. Those that are far when it is spent, or
+ * after being done again so often, count, and it is said how many. Elsewhere the two are always as
  * near.
  */
 #include <unistd.h>
