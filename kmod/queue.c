@@ -346,7 +346,8 @@ static struct ipcx_endpoint *endpoint_create(struct file *dev, struct ipcx_queue
 	ep->rights = flags & (IPCX_OPEN_SEND | IPCX_OPEN_RECV);
 	ep->uid = dev->f_cred->euid;
 	ep->gid = dev->f_cred->egid;
-	ep->cred = get_cred(dev->f_cred);
+	/* besides counting it stores a 0 where there always is one */
+	ep->cred = data_race(get_cred(dev->f_cred));
 	ipcx_party_init(&ep->party);
 	ipcx_map_init(&ep->map);
 	init_waitqueue_head(&ep->answer_wait);
