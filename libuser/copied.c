@@ -277,7 +277,7 @@ int ipcx_copied_prepare(const struct ipcx_msg *m, struct ipcx_buffer *b)
 }
 
 /* @call: this thread waits for the answer */
-int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadline, bool call)
+ipcx_hot int send_buffer(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadline, bool call)
 {
 	bool request = b->head.kind == IPCX_FRAME_REQUEST;
 	short events = POLLOUT;
@@ -310,13 +310,18 @@ int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadl
 	}
 }
 
+int ipcx_copied_send(struct ipcx_copied *c, struct ipcx_buffer *b, int64_t deadline, bool call)
+{
+	return send_buffer(c, b, deadline, call);
+}
+
 static int commit_one(struct ipcx_copied *c, struct ipcx_msg *m)
 {
 	struct ipcx_buffer *b = ipcx_copied_find(c, m, IPCX_HELD_LOAN);
 	int r = b ? ipcx_copied_prepare(m, b) : -EPERM;
 
 	if (!r)
-		r = ipcx_copied_send(c, b, b->deadline, false);
+		r = send_buffer(c, b, b->deadline, false);
 	if (r)
 		return r;
 	if (b->head.call)

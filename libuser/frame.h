@@ -140,7 +140,8 @@ ipcx_hot void ipcx_buffer_put(struct ipcx_buffer **kept, struct ipcx_buffer *b)
 {
 	if (b && kept && b->size <= IPCX_KEPT_MAX && b->fd < 0)
 		b = ipcx_buffer_swap(kept, b);
-	ipcx_buffer_free(b);
+	if (b)
+		ipcx_buffer_free(b);
 }
 
 /* @sum: with a checksum of the payload too, where the mechanism does not vouch for it */

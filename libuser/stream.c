@@ -45,7 +45,7 @@ static ssize_t send_pieces(int fd, struct iovec iov[2], size_t done)
  * Sends all of @iov, of which @done bytes may be gone. Return: 1, 0 where there is no room for
  * more now, or -EPIPE.
  */
-static int send_some(int fd, struct iovec iov[2], size_t *done)
+ipcx_hot int send_some(int fd, struct iovec iov[2], size_t *done)
 {
 	char *head = iov[0].iov_base;
 	size_t all = iov[0].iov_len + iov[1].iov_len;
@@ -76,11 +76,8 @@ int ipcx_stream_wait_to_go_on(int fd, int64_t deadline)
 	return !r && ipcx_copied_now() >= until ? -ETIMEDOUT : r;
 }
 
-/*
- * A refusal does not wait. Return: 0; -EAGAIN, and nothing was sent; -EPIPE or -ETIMEDOUT, and
- * the connection is torn.
- */
-int ipcx_stream_write(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b)
+/* As ipcx_stream_write() */
+ipcx_hot int write_frames(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b)
 {
 	uint64_t offset = 0;
 	int r;
@@ -111,6 +108,15 @@ int ipcx_stream_write(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b
 		offset += b->head.chunk;
 	} while (offset < b->head.len);
 	return 0;
+}
+
+/*
+ * A refusal does not wait. Return: 0; -EAGAIN, and nothing was sent; -EPIPE or -ETIMEDOUT, and
+ * the connection is torn.
+ */
+int ipcx_stream_write(const struct ipcx_stream *s, int fd, struct ipcx_buffer *b)
+{
+	return write_frames(s, fd, b);
 }
 
 /*
@@ -225,7 +231,7 @@ int ipcx_stream_send(struct ipcx_copied *c, struct ipcx_buffer *b)
 		r = call_up(s);
 	if (r)
 		return r;
-	r = ipcx_stream_write(s, s->out.fd, b);
+	r = write_frames(s, s->out.fd, b);
 	if (r)
 		ipcx_copied_believe(c, 0);
 	if (r && r != -EAGAIN)
