@@ -30,6 +30,7 @@ static void open_uri(struct lane *l, const char *uri, unsigned int flags,
 {
 	int r;
 
+	taken = (struct ipcx_msg){ 0 };
 	flags |= l->sender ? IPCX_SEND : IPCX_RECV | IPCX_CREATE;
 	r = ipcx_queue_open((struct ipcx_queue **)&l->own, uri, flags, opts);
 
@@ -42,7 +43,6 @@ static void shm_open_lane(struct lane *l)
 {
 	IPCX_QUEUE_OPTS(opts, .depth = l->depth, .msg_max = l->len, .bytes_max = lane_bytes(l));
 
-	taken = (struct ipcx_msg){ 0 };
 	open_uri(l, uri_of(l, "shm"), IPCX_SINGLE_THREAD, &opts);
 }
 
@@ -55,7 +55,6 @@ static void kernel_open_lane(struct lane *l)
 {
 	IPCX_QUEUE_OPTS(opts, .depth = l->depth, .msg_max = l->len, .bytes_max = lane_bytes(l));
 
-	taken = (struct ipcx_msg){ 0 };
 	open_uri(l, uri_of(l, "kernel"), IPCX_SINGLE_THREAD, &opts);
 }
 
@@ -95,19 +94,8 @@ static void queue_send(struct lane *l, uint64_t value)
 	must(ipcx_queue_commit(l->own, &m));
 }
 
-static uint64_t queue_recv(struct lane *l, uint64_t value)
-{
-	struct ipcx_msg m;
-	uint64_t sum;
-
-	must(ipcx_queue_take(l->own, &m, IPCX_FOREVER));
-	sum = read_all(l, m.data, m.len, value);
-	must(ipcx_queue_release(l->own, &m));
-	return sum;
-}
-
 /* Each message is released when the next is taken. */
-static uint64_t kernel_recv(struct lane *l, uint64_t value)
+static uint64_t queue_recv(struct lane *l, uint64_t value)
 {
 	must(ipcx_queue_next(l->own, &taken, IPCX_FOREVER));
 	return read_all(l, taken.data, taken.len, value);
@@ -188,7 +176,7 @@ const struct way kernel_queue_way = {
 	.start = kernel_start,
 	.open = kernel_open_lane,
 	.send = queue_send,
-	.recv = kernel_recv,
+	.recv = queue_recv,
 	.close = queue_close,
 	.remove = kernel_remove,
 };
