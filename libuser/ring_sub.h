@@ -349,11 +349,14 @@ static inline int ipcx_sub_get(struct ipcx_ring_sub *s, const struct ipcx_cell *
 	return 1;
 }
 
-/* Is what lies at the present position that of the round before? */
-static inline bool ipcx_sub_is_idle(const struct ipcx_ring_sub *s)
+static inline const __u64 *ipcx_sub_next_word(const struct ipcx_ring_sub *s)
 {
-	uint64_t word = __atomic_load_n(&ipcx_sub_cell(s, s->pos)->word, __ATOMIC_RELAXED);
+	return &ipcx_sub_cell(s, s->pos)->word;
+}
 
+/* Is @word, of the cell at the present position, that of the round before? */
+static inline bool ipcx_sub_is_idle(const struct ipcx_ring_sub *s, uint64_t word)
+{
 	return ipcx_word_pos(word) == ipcx_pos_add(s->pos, -(int64_t)s->depth);
 }
 

@@ -84,6 +84,16 @@ struct ipcx_topic_reader {
 };
 
 /**
+ * struct ipcx_topic_idle - of a ring that had no message
+ * @word: of its next cell
+ * @as: what that says as long as there is none
+ */
+struct ipcx_topic_idle {
+	const __u64 *word;
+	__u64 as;
+};
+
+/**
  * struct ipcx_topic - a handle
  * @fd: what ipcx_topic_fd() returns; -1 in a forked child that does not inherit
  * @flags: as given to ipcx_topic_open()
@@ -103,9 +113,12 @@ struct ipcx_topic_reader {
  * @broken: contradictions, not told yet
  * @is_pending: there is @pending
  * @has_again: a reader may have some again
+ * @idle_due: it is time to look at the rings that had nothing
  * @untold: any of these
  * @nrings: entries of @rings
+ * @busy: of them, those that may have something, the first; see topic_turn.h
  * @turn: index in @rings of the ring that is looked at next
+ * @until_idle: messages until then
  * @page: bytes of a page
  * @made_room: publishers that wait for room have to be kicked
  * @missed: of rings that were left
@@ -124,6 +137,7 @@ struct ipcx_topic_reader {
  * @copies: lossy: short messages
  * @pending: a message that was too long for a buffer, not held by the caller
  * @rings: those of @reader that are read; one at @turn, or NULL if there is none at all
+ * @idle: from @busy on: of each of @rings
  * @reader: what is known of each ring
  * @name: without the transport, "" for a topic without a name
  * @ops: the transport
@@ -146,11 +160,11 @@ struct ipcx_topic {
 	union {
 		struct {
 			uint16_t cut, broken;
-			bool is_pending, has_again;
+			bool is_pending, has_again, idle_due;
 		};
 		uint64_t untold;
 	};
-	unsigned int nrings, turn;
+	unsigned int nrings, busy, turn, until_idle;
 	size_t page;
 	bool made_room;
 	uint64_t missed, expired;
@@ -167,6 +181,7 @@ struct ipcx_topic {
 	struct ipcx_taken *copies;
 	struct ipcx_msg pending;
 	struct ipcx_topic_reader *rings[IPCX_TOPIC_RINGS];
+	struct ipcx_topic_idle idle[IPCX_TOPIC_RINGS];
 	struct ipcx_topic_reader reader[IPCX_TOPIC_RINGS];
 	char name[256];
 	const struct ipcx_topic_transport *ops;

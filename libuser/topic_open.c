@@ -235,6 +235,7 @@ void ipcx_topic_in_child(struct ipcx_topic *t)
 	t->held = IPCX_TOPIC_NOTHING;
 	t->loan_end = 0;
 	t->nrings = 0;
+	t->busy = 0;
 	t->turn = 0;
 	t->rings[0] = NULL;
 }

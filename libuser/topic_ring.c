@@ -9,6 +9,7 @@
 
 #include "queue_shm.h"
 #include "topic_shm.h"
+#include "topic_turn.h"
 
 static const struct ipcx_dir *dir_of(const struct ipcx_topic *t)
 {
@@ -30,8 +31,7 @@ static void forget(struct ipcx_topic *t, unsigned int ring)
 		i++;
 	t->rings[i] = t->rings[--t->nrings];
 	t->rings[t->nrings] = NULL;
-	if (t->turn >= t->nrings)
-		t->turn = 0;
+	ipcx_turn_anew(t);
 	/* what comes to this index after it must not find holds there */
 	for (i = 0; i < IPCX_TOPIC_HOLDS; i++)
 		if (sub->holds >> i & 1)
@@ -227,6 +227,7 @@ int ipcx_topic_look(struct ipcx_topic *t)
 		return -ENOTCONN;
 	for (unsigned int ring = 0; !r && ring < IPCX_TOPIC_RINGS; ring++)
 		r = look_at(t, ring);
+	ipcx_turn_anew(t);
 	if (!r)
 		t->generation = t->leaving ? generation - 1 : generation;
 	return r;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "queue_shm.h"
+#include "topic_turn.h"
 
 /* Where the message is. @ask: it is about to be read. Return: whether its length can be. */
 ipcx_hot bool find_data(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader,
@@ -89,13 +90,6 @@ ipcx_hot bool take_copy(struct ipcx_topic *t, const struct ipcx_topic_reader *re
 	return true;
 }
 
-/* The next message is looked for in another ring, if there is one. */
-ipcx_hot void pass_turn(struct ipcx_topic *t)
-{
-	if (t->nrings > 1)
-		t->turn = t->turn + 1 < t->nrings ? t->turn + 1 : 0;
-}
-
 /* Return: whether a message was taken as usual; if not, nothing has been done. */
 ipcx_hot bool take_usual(struct ipcx_topic *t, struct ipcx_msg *m, bool lossy)
 {
@@ -107,7 +101,7 @@ ipcx_hot bool take_usual(struct ipcx_topic *t, struct ipcx_msg *m, bool lossy)
 	if (ipcx_unlikely(!(lossy ? take_copy(t, reader, m) : take_in_place(t, reader, m))))
 		return false;
 	m->priv[IPCX_TOPIC_PRIV_HOLDER] = t->held;
-	pass_turn(t);
+	ipcx_turn_pass(t);
 	return true;
 }
 
@@ -173,8 +167,6 @@ static int take_from(struct ipcx_topic *t, struct ipcx_topic_reader *reader, str
 	int r;
 
 	if (t->copies) {
-		if (!~t->copied)
-			return -EMFILE;
 		copy = __builtin_ctzll(~t->copied);
 		taken = &t->copies[copy++];
 	}
@@ -225,17 +217,29 @@ static int take_again(struct ipcx_topic *t, struct ipcx_msg *m)
 	return r;
 }
 
-/* Of many rings most may be so, and there is nothing to do for this one. */
-static bool is_idle(const struct ipcx_topic *t, const struct ipcx_topic_reader *reader)
-{
-	return reader->alive && ipcx_sub_is_idle(reader->sub) && (!t->copies || ~t->copied);
-}
-
 #define STALE_MAX 1000 /* who sends what is too late must not keep this one busy for ever */
+
+/* Of the rings that may have any. Return: as take_from(). */
+ipcx_hot int take_in_turn(struct ipcx_topic *t, struct ipcx_msg *m, unsigned int *stale)
+{
+	struct ipcx_topic_reader *reader;
+	unsigned int left = t->nrings;
+	int r = 0;
+
+	while (!r && left-- && (reader = ipcx_turn_busy(t))) {
+		ipcx_turn_pass(t);
+		r = take_from(t, reader, m);
+		if (r == -ESTALE && !t->cut && !t->broken && (*stale)++ < STALE_MAX) {
+			left = t->nrings; /* they have changed places */
+			r = 0;
+		}
+	}
+	return r;
+}
 
 static int take_any(struct ipcx_topic *t, struct ipcx_msg *m)
 {
-	unsigned int left = t->nrings, stale = 0;
+	unsigned int stale = 0;
 	int r;
 
 	do {
@@ -243,18 +247,14 @@ static int take_any(struct ipcx_topic *t, struct ipcx_msg *m)
 	} while (r == -ESTALE && !t->cut && !t->broken && stale++ < STALE_MAX);
 	if (r == -ESTALE)
 		return 0;
-	while (!r && left-- && t->nrings) {
-		struct ipcx_topic_reader *reader = t->rings[t->turn];
-
-		pass_turn(t);
-		if (is_idle(t, reader))
-			continue;
-		r = take_from(t, reader, m);
-		if (r == -ESTALE && !t->cut && !t->broken && stale++ < STALE_MAX) {
-			left = t->nrings; /* they have changed places */
-			r = 0;
-		}
-	}
+	if (!r && t->copies && !~t->copied)
+		return t->nrings ? -EMFILE : 0;
+	if (!r && t->idle_due)
+		ipcx_turn_idle(t);
+	if (!r)
+		r = take_in_turn(t, m, &stale);
+	if (!r && t->busy < t->nrings && ipcx_turn_idle(t))
+		r = take_in_turn(t, m, &stale);
 	return r == -ESTALE ? 0 : r;
 }
 
