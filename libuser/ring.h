@@ -62,9 +62,11 @@ static inline bool ipcx_cell_is_wide(size_t len)
 
 /*
  * Of a payload so many bytes are asked for at once: a cache that is asked for more lines than it
- * can wait for gets them one by one.
+ * can wait for gets them one by one. Of a message that is longer than IPCX_ASKED_LEN none are: who
+ * reads all of it gains nothing, and who passes it on would pay for what he does not read.
  */
 #define IPCX_ASKED_MAX 1024
+#define IPCX_ASKED_LEN 2048
 
 /* What is rare keeps out of the way of what is not. */
 #define ipcx_ring_rare static __attribute__((noinline, cold, unused))

@@ -300,6 +300,8 @@ static inline void ipcx_own_line(const char *line)
 /* Of a longer message many lines at once, so that they need not come one by one. */
 static inline void ipcx_own_payload(const char *data, size_t len)
 {
+	if (len > IPCX_ASKED_LEN)
+		return;
 	for (size_t i = 0; i < len && i < IPCX_ASKED_MAX; i += IPCX_CELL_LINE)
 		ipcx_own_line(data + i);
 }

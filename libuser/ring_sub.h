@@ -401,6 +401,8 @@ static inline void ipcx_sub_ask_ahead(const char *cell)
  */
 static inline void ipcx_sub_ask_payload(const char *data, size_t len)
 {
+	if (len > IPCX_ASKED_LEN)
+		return;
 	for (size_t i = 0; i < len && i < IPCX_ASKED_MAX; i += IPCX_CELL_LINE)
 		__atomic_load_n(data + i, __ATOMIC_RELAXED);
 }
