@@ -186,6 +186,67 @@ TEST_F(topic, many_publishers)
 	EXPECT_EQ(5 * DEPTH, got);
 }
 
+/* Each that has sent nothing for a while is found when it does, in whatever order. */
+TEST_F(topic, idle_publishers)
+{
+	struct ipcx_topic *pubs[12] = { self->pub };
+	uint64_t sent[12] = {}, got[12] = {}, all = 0;
+	unsigned int seed = 1;
+	int64_t nr;
+
+	for (int i = 1; i < 12; i++)
+		ASSERT_EQ(0, ipcx_topic_open(&pubs[i], NAME, IPCX_PUBLISH, NULL));
+	ipcx_topic_close(self->lossy);
+	self->lossy = NULL;
+	for (int round = 0; round < 3000; round++) {
+		for (int n = rand_r(&seed) % 4; n >= 0; n--, all++) {
+			int i = rand_r(&seed) % 12;
+
+			ASSERT_EQ(0, send_nr(pubs[i], sent[i]++ << 8 | i, IPCX_NOWAIT));
+		}
+		while ((nr = recv_nr(self->sub, IPCX_NOWAIT)) >= 0) {
+			ASSERT_GT(12, nr & 0xff);
+			ASSERT_EQ(got[nr & 0xff]++, nr >> 8);
+			all--;
+		}
+		ASSERT_EQ(-EAGAIN, nr);
+		ASSERT_EQ(0, all);
+	}
+	for (int i = 1; i < 12; i++)
+		ipcx_topic_close(pubs[i]);
+	/* the last thing of one that is gone, too */
+	ASSERT_EQ(0, ipcx_topic_open(&pubs[1], NAME, IPCX_PUBLISH, NULL));
+	EXPECT_EQ(-EAGAIN, recv_nr(self->sub, IPCX_NOWAIT));
+	EXPECT_EQ(0, send_nr(pubs[1], 1, IPCX_NOWAIT));
+	ipcx_topic_close(pubs[1]);
+	EXPECT_EQ(1, recv_nr(self->sub, IPCX_NOWAIT));
+	EXPECT_EQ(-EAGAIN, recv_nr(self->sub, IPCX_NOWAIT));
+}
+
+/* Who sends all the time does not keep one waiting who begins to. */
+TEST_F(topic, begins_to_send)
+{
+	struct ipcx_topic *other;
+
+	ASSERT_EQ(0, ipcx_topic_open(&other, NAME, IPCX_PUBLISH, NULL));
+	ipcx_topic_close(self->lossy);
+	self->lossy = NULL;
+	for (int i = 0; i < 100; i++) {
+		int before = 0;
+
+		ASSERT_EQ(0, send_nr(self->pub, 1, IPCX_NOWAIT));
+		ASSERT_EQ(1, recv_nr(self->sub, IPCX_NOWAIT));
+		ASSERT_EQ(0, send_nr(other, 2, IPCX_NOWAIT));
+		do {
+			ASSERT_EQ(0, send_nr(self->pub, 1, IPCX_NOWAIT));
+			ASSERT_GT(10, before++);
+		} while (recv_nr(self->sub, IPCX_NOWAIT) == 1);
+		while (recv_nr(self->sub, IPCX_NOWAIT) == 1)
+			;
+	}
+	ipcx_topic_close(other);
+}
+
 /* Whatever is missed is counted. */
 TEST_F(topic, missed)
 {
