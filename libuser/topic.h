@@ -114,7 +114,7 @@ struct ipcx_topic_idle {
  * @is_pending: there is @pending
  * @has_again: a reader may have some again
  * @idle_due: it is time to look at the rings that had nothing
- * @untold: any of these
+ * @untold: any of these: a take is not as usual
  * @nrings: entries of @rings
  * @busy: of them, those that may have something, the first; see topic_turn.h
  * @turn: index in @rings of the ring that is looked at next

@@ -157,7 +157,8 @@ static bool has_message(struct ipcx_topic *t)
 	bool found;
 
 	ipcx_lock(&t->lock);
-	found = t->untold || ipcx_topic_generation(t) != t->generation;
+	found = t->cut || t->broken || t->is_pending || t->has_again ||
+		ipcx_topic_generation(t) != t->generation;
 	for (unsigned int i = 0; !found && i < t->nrings; i++)
 		found = is_readable(t->rings[i]);
 	ipcx_unlock(&t->lock);

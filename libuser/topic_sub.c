@@ -223,17 +223,18 @@ static int take_again(struct ipcx_topic *t, struct ipcx_msg *m)
 ipcx_hot int take_in_turn(struct ipcx_topic *t, struct ipcx_msg *m, unsigned int *stale)
 {
 	struct ipcx_topic_reader *reader;
-	unsigned int left = t->nrings;
+	unsigned int left = t->busy;
 	int r = 0;
 
 	while (!r && left-- && (reader = ipcx_turn_busy(t))) {
 		ipcx_turn_pass(t);
 		r = take_from(t, reader, m);
 		if (r == -ESTALE && !t->cut && !t->broken && (*stale)++ < STALE_MAX) {
-			left = t->nrings; /* they have changed places */
+			left = t->busy; /* they have changed places */
 			r = 0;
 		}
 	}
+	t->idle_due |= r == -EMFILE; /* there may be short ones */
 	return r;
 }
 

@@ -5,7 +5,7 @@
  * known what its next cell says as long as it is idle. These are looked at, all of them, when no
  * busy one has any, and after as many messages of busy ones as there are idle rings, TURN_IDLE at
  * least. So what a message costs hardly depends on how many send nothing, and who begins to waits
- * no longer than if all did.
+ * no longer than if all did, or for TURN_IDLE messages of others.
  *
  * All under ipcx_topic.lock.
  */
@@ -20,7 +20,8 @@
 static inline void ipcx_turn_anew(struct ipcx_topic *t)
 {
 	t->busy = t->nrings;
-	t->turn = 0;
+	if (t->turn >= t->nrings)
+		t->turn = 0;
 }
 
 /* A message was taken: the next is looked for in another ring, if there is one. */
@@ -28,6 +29,7 @@ ipcx_hot void ipcx_turn_pass(struct ipcx_topic *t)
 {
 	if (t->nrings <= 1)
 		return;
+	t->busy += !t->busy; /* it was the first of the idle ones */
 	t->turn = t->turn + 1 < t->busy ? t->turn + 1 : 0;
 	t->idle_due |= !t->until_idle--;
 }

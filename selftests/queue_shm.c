@@ -438,16 +438,20 @@ TEST_F(queue, senders_of_the_past)
 TEST_F(queue, descriptors)
 {
 	struct pollfd p = { .events = POLLIN }, room = { .events = POLLIN | POLLOUT };
+	struct ipcx_queue *second = NULL;
 
 	ASSERT_EQ(0, open_queue(&self->r, IPCX_RECV));
 	p.fd = ipcx_queue_fd(self->r);
 	EXPECT_EQ(0, poll(&p, 1, 0));
-	for (int i = 0; i < 20; i++) {
-		ASSERT_EQ(0, queue_send(self->s, i, 0));
+	for (int i = 0; i < 40; i++) {
+		if (i == 20)
+			ASSERT_EQ(0, open_queue(&second, IPCX_SEND));
+		ASSERT_EQ(0, queue_send(i % 2 && second ? second : self->s, i, 0));
 		EXPECT_EQ(1, poll(&p, 1, 1000));
 		EXPECT_EQ(i, queue_recv(self->r, 0));
 		EXPECT_EQ(0, poll(&p, 1, 0));
 	}
+	ipcx_queue_close(second);
 	/* who only sends: readable where there may be room */
 	room.fd = ipcx_queue_fd(self->s);
 	for (int i = 0; i < DEPTH; i++)

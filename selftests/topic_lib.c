@@ -247,6 +247,56 @@ TEST_F(topic, begins_to_send)
 	ipcx_topic_close(other);
 }
 
+/* Nor do those keep one waiting who come and go. */
+TEST_F(topic, come_and_go)
+{
+	struct ipcx_topic *other, *third;
+
+	ASSERT_EQ(0, ipcx_topic_open(&other, NAME, IPCX_PUBLISH, NULL));
+	ipcx_topic_close(self->lossy);
+	self->lossy = NULL;
+	for (int i = 0; i < 20; i++) {
+		struct ipcx_topic *which[2] = { self->pub, other };
+		int before = 0;
+
+		for (int n = 0; n < 3; n++)
+			ASSERT_EQ(0, send_nr(which[i % 2], 1, IPCX_NOWAIT));
+		ASSERT_EQ(0, send_nr(which[!(i % 2)], 2, IPCX_NOWAIT));
+		do {
+			ASSERT_EQ(0, ipcx_topic_open(&third, NAME, IPCX_PUBLISH, NULL));
+			ipcx_topic_close(third);
+			ASSERT_EQ(0, send_nr(which[i % 2], 1, IPCX_NOWAIT));
+			ASSERT_GT(12, before++);
+		} while (recv_nr(self->sub, IPCX_NOWAIT) == 1);
+		while (recv_nr(self->sub, IPCX_NOWAIT) == 1)
+			;
+	}
+	ipcx_topic_close(other);
+}
+
+/* Who holds the last messages of many that are gone sleeps while there is no other. */
+TEST_F(topic, held_of_the_gone)
+{
+	struct ipcx_msg m[20];
+	struct timespec begun, now;
+	struct ipcx_topic *t;
+
+	ipcx_topic_close(self->lossy);
+	self->lossy = NULL;
+	for (int i = 0; i < 20; i++) {
+		ASSERT_EQ(0, ipcx_topic_open(&t, NAME, IPCX_PUBLISH, NULL));
+		ASSERT_EQ(0, send_nr(t, i, IPCX_NOWAIT));
+		ipcx_topic_close(t);
+		ASSERT_EQ(0, ipcx_topic_take(self->sub, &m[i], IPCX_NOWAIT));
+	}
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun);
+	EXPECT_EQ(-ETIMEDOUT, ipcx_topic_take(self->sub, &m[0], in_ms(500)));
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	EXPECT_GT(250, (now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000);
+	for (int i = 0; i < 20; i++)
+		EXPECT_EQ(0, ipcx_topic_release(self->sub, &m[i]));
+}
+
 /* Whatever is missed is counted. */
 TEST_F(topic, missed)
 {
