@@ -157,4 +157,50 @@ TEST_F_TIMEOUT(kill, nonsense, 120)
 	ipcx_topic_close(t);
 }
 
+/* Where in @memory a message of 8 bytes says @nr, in its cell; or NULL */
+static struct ipcx_cell *cell_of(char *memory, size_t len, uint64_t nr)
+{
+	char *at = memmem(memory, len, &nr, sizeof(nr));
+
+	return at ? (struct ipcx_cell *)(at - offsetof(struct ipcx_cell, data)) : NULL;
+}
+
+/* Who writes what a cell said before its message keeps nobody from what is sent after it. */
+TEST_F(kill, unsent)
+{
+	struct ipcx_topic *pubs[2], *sub;
+	struct stat st;
+	char *memory;
+
+	ASSERT_EQ(0, open_topic(&sub, IPCX_SUBSCRIBE));
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(0, open_topic(&pubs[i], IPCX_PUBLISH));
+	ASSERT_EQ(0, fstat(memory_of("topic"), &st));
+	memory = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, memory_of("topic"), 0);
+	ASSERT_NE(MAP_FAILED, memory);
+	for (int i = 0; i < 2; i++) {
+		uint64_t nr = 0x12345678abcdef00 + i, word;
+		struct ipcx_cell *next;
+
+		ASSERT_EQ(0, send_nr(pubs[i], nr, 0));
+		next = cell_of(memory, st.st_size, nr);
+		ASSERT_NE(NULL, next);
+		next++;
+		ASSERT_EQ(nr, recv_nr(sub, 0));
+		ASSERT_EQ(-EAGAIN, recv_nr(sub, 0));
+		word = next->word;
+		ASSERT_EQ(0, send_nr(pubs[i], 1, 0));
+		ASSERT_EQ(1, recv_nr(sub, 0));
+		next->word = word;
+		ASSERT_EQ(0, send_nr(pubs[!i], 2, 0));
+		ASSERT_EQ(2, recv_nr(sub, 0));
+		ASSERT_EQ(0, send_nr(pubs[i], 3, 0));
+		EXPECT_EQ(3, recv_nr(sub, 0));
+	}
+	munmap(memory, st.st_size);
+	for (int i = 0; i < 2; i++)
+		ipcx_topic_close(pubs[i]);
+	ipcx_topic_close(sub);
+}
+
 TEST_HARNESS_MAIN
