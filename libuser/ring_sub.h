@@ -349,11 +349,6 @@ static inline int ipcx_sub_get(struct ipcx_ring_sub *s, const struct ipcx_cell *
 	return 1;
 }
 
-static inline const __u64 *ipcx_sub_next_word(const struct ipcx_ring_sub *s)
-{
-	return &ipcx_sub_cell(s, s->pos)->word;
-}
-
 /* Is @word, of the cell at the present position, that of the round before? */
 static inline bool ipcx_sub_is_idle(const struct ipcx_ring_sub *s, uint64_t word)
 {

@@ -50,7 +50,7 @@ static inline struct ipcx_topic_reader *ipcx_turn_busy(struct ipcx_topic *t)
 {
 	while (t->busy) {
 		struct ipcx_topic_reader *reader = t->rings[t->turn];
-		const __u64 *word = ipcx_sub_next_word(reader->sub);
+		const __u64 *word = &ipcx_sub_cell(reader->sub, reader->sub->pos)->word;
 		__u64 now = __atomic_load_n(word, __ATOMIC_RELAXED);
 
 		if (!reader->alive || !ipcx_sub_is_idle(reader->sub, now))

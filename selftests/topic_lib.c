@@ -292,7 +292,8 @@ TEST_F(topic, held_of_the_gone)
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun);
 	EXPECT_EQ(-ETIMEDOUT, ipcx_topic_take(self->sub, &m[0], in_ms(500)));
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	EXPECT_GT(250, (now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000);
+	EXPECT_GT(250000000,
+		  (now.tv_sec - begun.tv_sec) * 1000000000 + now.tv_nsec - begun.tv_nsec);
 	for (int i = 0; i < 20; i++)
 		EXPECT_EQ(0, ipcx_topic_release(self->sub, &m[i]));
 }
