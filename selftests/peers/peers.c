@@ -55,10 +55,16 @@ static int compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
+/* Sorts them. */
+static double middle(double *values, unsigned int n)
+{
+	qsort(values, n, sizeof(values[0]), compare);
+	return values[n / 2];
+}
+
 void median(double *times, unsigned int n, struct result *r)
 {
-	qsort(times, n, sizeof(times[0]), compare);
-	r->ns = times[n / 2];
+	r->ns = middle(times, n);
 	r->low = times[0];
 	r->high = times[n - 1];
 }
@@ -94,24 +100,31 @@ static void show_progress(const struct job *j, const struct way *w, double ns)
 
 #define TURNS_MAX (TIMES_MAX + 1)
 
+/* What was seen in the turns of a way, and its line of near.c */
+struct seen {
+	double ns[TURNS_MAX], cpu[TURNS_MAX], line[TURNS_MAX];
+};
+
 /* The last there and back looks at the clock for each message: that is not in the others. */
 static void turns(const struct plan_of_part *p, const struct job *j, const uint64_t *count,
-		  double times[WAYS][TURNS_MAX], double lines[WAYS][TURNS_MAX], struct result *r)
+		  struct seen seen[WAYS], struct result *r)
 {
 	for (unsigned int t = 0; t < p->times + j->back; t++)
 		for (int i = 0; i < WAYS; i++) {
 			if (r[i].is != MEASURED)
 				continue;
 			show_progress(j, ways[i], turns_ns(p, 1));
-			run_near(ways[i], j, count[i], t == p->times, &r[i], &lines[i][t]);
-			times[i][t] = r[i].ns;
+			run_near(ways[i], j, count[i], t == p->times, &r[i],
+				 &seen[i].line[t]);
+			seen[i].ns[t] = r[i].ns;
+			seen[i].cpu[t] = r[i].cpu;
 		}
 }
 
 void measure_ways(const struct plan_of_part *p, const struct job *j, const bool *wanted,
 		  struct result *r)
 {
-	double times[WAYS][TURNS_MAX], lines[WAYS][TURNS_MAX];
+	struct seen seen[WAYS];
 	uint64_t count[WAYS];
 
 	for (int i = 0; i < WAYS; i++)
@@ -121,15 +134,16 @@ void measure_ways(const struct plan_of_part *p, const struct job *j, const bool 
 			if (r[i].is == MEASURED && is_two(j))
 				near_allow(turns_ns(p, p->times + j->back));
 		}
-	turns(p, j, count, times, lines, r);
+	turns(p, j, count, seen, r);
 	for (int i = 0; i < WAYS; i++) {
 		if (r[i].is != MEASURED)
 			continue;
-		median(times[i], p->times, &r[i]);
+		median(seen[i].ns, p->times, &r[i]);
+		r[i].cpu = middle(seen[i].cpu, p->times);
 		if (!is_two(j))
 			continue;
-		near_keep(lines[i], p->times, &r[i]);
-		if (j->back && !near_was(lines[i][p->times]))
+		near_keep(seen[i].line, p->times, &r[i]);
+		if (j->back && !near_was(seen[i].line[p->times]))
 			r[i].p50 = 0;
 	}
 }

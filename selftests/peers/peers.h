@@ -163,7 +163,7 @@ extern const struct way *const ways[WAYS];
  * @ns: a message, the median
  * @low: the least
  * @high: the most
- * @cpu: ns of CPU time a message, of all processes
+ * @cpu: ns of CPU time a message, of all processes, the median
  * @rss: KiB of memory that the processes have each for itself, together, at most
  * @shmem: KiB of memory that they share
  * @p50: ns that half of the messages took at most, there and back; 0: nobody knows any of these
