@@ -238,10 +238,11 @@ int ipcx_topic_cancel(struct ipcx_topic *t, struct ipcx_msg *m);
  * @m: filled; seq is its number among those of its publisher, in 32 bits
  * @deadline: how long to wait while there is none
  *
- * Those of one publisher come in order; publishers are taken from in turn, and one that had sent
- * nothing waits for eight messages of others at most, or one of each. The message stays as it is
- * until you release it. What a publisher left when it ended is still received. -EPIPE and -EPROTO
- * come once for each publisher, from which nothing comes any more, and take nothing.
+ * Those of one publisher come in order; publishers are taken from in turn. One that had sent
+ * nothing waits for eight messages of others, or as many as there are publishers that send nothing,
+ * and then, as long as none ends, for one of each at most. The message stays as it is until you
+ * release it. What a publisher left when it ended is still received. -EPIPE and -EPROTO come once
+ * for each publisher, from which nothing comes any more, and take nothing.
  *
  * Return: 0, or
  * -EAGAIN     nothing there, and @deadline is IPCX_NOWAIT

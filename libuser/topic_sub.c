@@ -230,6 +230,8 @@ ipcx_hot int take_in_turn(struct ipcx_topic *t, struct ipcx_msg *m, unsigned int
 		ipcx_turn_pass(t);
 		r = take_from(t, reader, m);
 		if (r == -ESTALE && !t->cut && !t->broken && (*stale)++ < STALE_MAX) {
+			if (t->idle_due)
+				ipcx_turn_idle(t);
 			left = t->busy; /* they have changed places */
 			r = 0;
 		}

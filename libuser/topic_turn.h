@@ -4,8 +4,8 @@
  * looked at are busy, and come in turn; the others lie behind them in @rings, and of each it is
  * known what its next cell says as long as it is idle. These are looked at, all of them, when no
  * busy one has any, and after as many messages of busy ones as there are idle rings, TURN_IDLE at
- * least. So what a message costs hardly depends on how many send nothing, and who begins to waits
- * no longer than if all did, or for TURN_IDLE messages of others.
+ * least; what is found then comes in turn behind the busy ones. So what a message costs hardly
+ * depends on how many send nothing.
  *
  * All under ipcx_topic.lock.
  */
@@ -68,20 +68,19 @@ static inline struct ipcx_topic_reader *ipcx_turn_busy(struct ipcx_topic *t)
 /* Return: whether any that was idle is not any more. */
 static inline bool ipcx_turn_idle(struct ipcx_topic *t)
 {
-	unsigned int before = t->busy;
+	unsigned int before = t->busy, idle;
 
 	for (unsigned int i = t->busy; i < t->nrings; i++) {
-		const struct ipcx_topic_idle *idle = &t->idle[i];
+		const struct ipcx_topic_idle *this = &t->idle[i];
 
-		if (__atomic_load_n(idle->word, __ATOMIC_RELAXED) == idle->as)
+		if (__atomic_load_n(this->word, __ATOMIC_RELAXED) == this->as)
 			continue;
 		t->idle[i] = t->idle[t->busy];
 		ipcx_turn_swap(t, i, t->busy++);
 	}
 	t->idle_due = false;
-	t->until_idle = t->nrings - t->busy;
-	if (t->until_idle < TURN_IDLE)
-		t->until_idle = TURN_IDLE;
+	idle = t->nrings - t->busy;
+	t->until_idle = (idle > TURN_IDLE ? idle : TURN_IDLE) - 1;
 	return t->busy != before;
 }
 

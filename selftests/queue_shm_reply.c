@@ -303,4 +303,31 @@ TEST_F_TIMEOUT(call, room_of_the_dead, 120)
 	}
 }
 
+/* However many messages of one sender come too late, the one of another is found. */
+TEST_F(call, late_beside_one_in_time)
+{
+	IPCX_QUEUE_OPTS(opts, .depth = 2048, .msg_max = 64);
+	unsigned int flags = IPCX_CREATE | IPCX_EPHEMERAL;
+	struct ipcx_queue *many, *one, *r;
+	struct ipcx_msg m;
+
+	ASSERT_EQ(0, ipcx_queue_open(&r, "shm:late", flags | IPCX_RECV, &opts));
+	ASSERT_EQ(0, ipcx_queue_open(&many, "shm:late", IPCX_SEND, NULL));
+	ASSERT_EQ(0, ipcx_queue_open(&one, "shm:late", IPCX_SEND, NULL));
+	EXPECT_EQ(-EAGAIN, queue_recv(r, 0));
+	ASSERT_EQ(0, queue_send(many, 1, 0));
+	EXPECT_EQ(1, queue_recv(r, 0));
+	for (int i = 0; i < 1500; i++) {
+		ASSERT_EQ(0, ipcx_queue_loan(many, 8, &m, 0));
+		m.expires = now_ns();
+		ASSERT_EQ(0, ipcx_queue_commit(many, &m));
+	}
+	ASSERT_EQ(0, queue_send(one, 2, 0));
+	EXPECT_EQ(2, queue_recv(r, 0));
+	EXPECT_EQ(-EAGAIN, queue_recv(r, 0));
+	ipcx_queue_close(many);
+	ipcx_queue_close(one);
+	ipcx_queue_close(r);
+}
+
 TEST_HARNESS_MAIN
