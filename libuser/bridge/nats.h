@@ -30,7 +30,7 @@
  * @mark_at: seconds, when the next is to be
  * @chunk: the first chunk that lay beside its head, 0: there was none; tidy_lock guards
  *	these, and @created
- * @durable: name of its consumer
+ * @durable: name of the consumer for this host
  * @inbox: where messages that were asked for come; this and the rest is of the thread that takes
  *	from there
  * @sub: to @inbox
@@ -105,6 +105,7 @@ void nats_answered(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void
 int nats_begin(struct engine **e, const struct conf *c, const struct engine_events *events,
 	       char why[ENGINE_TEXT]);
 int nats_declare(struct engine *e, unsigned int rule, bool in, char why[ENGINE_TEXT]);
+natsStatus nats_make_consumer(struct engine *e, unsigned int rule); /* unless it is there */
 /* Where answers for a host come */
 void nats_answers_to(char to[ANSWER_SUBJECT], const struct conf *c, const char *uuid);
 void nats_end(struct engine *e);

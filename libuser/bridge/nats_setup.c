@@ -51,6 +51,7 @@ static void name_route(struct route *t, const struct conf *c, const struct rule 
 	encode(name, r->name, "");
 	snprintf(t->stream, sizeof(t->stream), "ipcx_%s_%s", realm, name);
 	snprintf(t->subject, sizeof(t->subject), "ipcx.%s.%s", realm, name);
+	snprintf(t->durable, sizeof(t->durable), "%s", r->kind == KIND_WORK ? "work" : c->uuid);
 }
 
 void nats_answers_to(char to[ANSWER_SUBJECT], const struct conf *c, const char *uuid)
@@ -419,26 +420,30 @@ static natsStatus subscribe_route(struct engine *e, struct route *t)
 	return s == NATS_OK ? natsSubscription_SetPendingLimits(t->sub, -1, -1) : s;
 }
 
-static int declare_consumer(struct engine *e, const struct rule *r, struct route *t,
-			    char why[ENGINE_TEXT])
+natsStatus nats_make_consumer(struct engine *e, unsigned int rule)
 {
+	enum kind kind = e->conf->rule[rule].kind;
+	struct route *t = &e->route[rule];
 	char filter[NATS_NAME + 4];
 	jsConsumerConfig c;
-	natsStatus s;
 
-	snprintf(t->durable, sizeof(t->durable), "%s",
-		 r->kind == KIND_WORK ? "work" : e->conf->uuid);
-	snprintf(filter, sizeof(filter), "%s.%s", t->subject, r->kind == KIND_WORK ? "m" : ">");
+	snprintf(filter, sizeof(filter), "%s.%s", t->subject, kind == KIND_WORK ? "m" : ">");
 	jsConsumerConfig_Init(&c);
 	c.Durable = t->durable;
 	c.AckPolicy = js_AckExplicit;
 	c.AckWait = ENGINE_ACK_MS * INT64_C(1000000);
 	c.MaxAckPending = ACKS_MAX;
 	c.FilterSubject = filter;
-	c.DeliverPolicy = r->kind == KIND_LATEST ? js_DeliverLastPerSubject : js_DeliverAll;
-	s = js_AddConsumer(NULL, e->js, t->stream, &c, NULL, NULL);
+	c.DeliverPolicy = kind == KIND_LATEST ? js_DeliverLastPerSubject : js_DeliverAll;
+	return js_AddConsumer(NULL, e->js, t->stream, &c, NULL, NULL);
+}
+
+static int declare_consumer(struct engine *e, unsigned int rule, char why[ENGINE_TEXT])
+{
+	natsStatus s = nats_make_consumer(e, rule);
+
 	if (s == NATS_OK)
-		s = subscribe_route(e, t);
+		s = subscribe_route(e, &e->route[rule]);
 	return s == NATS_OK ? 0 : say(why, "the consumer", s);
 }
 
@@ -457,7 +462,7 @@ int nats_declare(struct engine *e, unsigned int rule, bool in, char why[ENGINE_T
 	pthread_rwlock_rdlock(&e->lock);
 	err = e->js ? declare_stream(e, r, t, why) : -ENOTCONN;
 	if (!err && in)
-		err = declare_consumer(e, r, t, why);
+		err = declare_consumer(e, rule, why);
 	pthread_rwlock_unlock(&e->lock);
 	return err;
 }

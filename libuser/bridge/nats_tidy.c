@@ -25,6 +25,7 @@ struct progress {
 	int64_t created; /* 0: nobody tells */
 	uint64_t first, last; /* message stored */
 	uint64_t floor; /* up to this one all are had; 0: none is, or somebody does not tell */
+	uint64_t told, own; /* last message that any consumer has given, and that of this bridge */
 	bool idle; /* all that were stored are had */
 	int away; /* servers of the stream that are not there, or behind; -1: nobody tells */
 };
@@ -71,6 +72,10 @@ static bool look_at_consumer(struct engine *e, const struct route *t, const char
 	bool good = js_GetConsumerInfo(&c, e->js, t->stream, name, o, NULL) == NATS_OK &&
 		    !servers_away(c->Cluster);
 
+	if (good && !strcmp(name, t->durable))
+		p->own = c->Delivered.Stream;
+	if (good && c->Delivered.Stream > p->told)
+		p->told = c->Delivered.Stream;
 	if (good && c->AckFloor.Stream < p->floor)
 		p->floor = c->AckFloor.Stream;
 	if (good && (c->NumPending || c->NumAckPending))
@@ -207,6 +212,24 @@ static uint64_t orphans(struct engine *e, struct route *t, const struct progress
 	return purge;
 }
 
+/*
+ * A server may lose the last messages, and not that a consumer gave them: it would never give those
+ * that get their numbers. A consumer that is made anew gives all that are there. What was had is
+ * known; of work another host may do some twice. Until all are made anew nothing may go.
+ */
+static bool is_ahead(struct engine *e, unsigned int rule, const struct progress *p)
+{
+	struct route *t = &e->route[rule];
+	jsOptions o;
+
+	jsOptions_Init(&o);
+	o.Wait = WAIT_MS;
+	if (p->own > p->last && __atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2 &&
+	    js_DeleteConsumer(e->js, t->stream, t->durable, &o, NULL) == NATS_OK)
+		nats_make_consumer(e, rule);
+	return p->told > p->last;
+}
+
 static void purge(struct engine *e, const struct route *t, uint64_t last)
 {
 	jsOptions o;
@@ -228,6 +251,10 @@ int nats_tidy(struct engine *e, unsigned int rule)
 	pthread_rwlock_rdlock(&e->lock);
 	p = look(e, t);
 	forget_another(e, t, &p);
+	if (is_ahead(e, rule, &p)) {
+		p.floor = 0;
+		p.idle = false;
+	}
 	one = __atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2;
 	if (kind != KIND_LATEST)
 		floor = settled(e, t, p.floor);

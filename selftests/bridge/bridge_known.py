@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-More tests of bridge.py: what a server knows the ids of, because it was stored, or was meant to be.
+More tests of bridge.py: what a server knows the ids of, because it was stored, or was meant to be;
+and what it has lost.
 """
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -124,3 +126,42 @@ def chunks_gone(dir):
         a.again()
         Bridge(dir, "b", s, "queue jobs work in local shm:bj")
         assert q.recv(LONG) == long
+
+
+def lost_tail(dir, kind, hosts):
+    """The server loses the last of twelve messages, and not that they were given: more come."""
+    s = Server(dir + "/s")
+    a = Bridge(dir, "a", s, f"queue q {kind} out local shm:aq")
+    queues = [receiver(h + "q") for h in hosts]
+    for h in hosts:
+        Bridge(dir, h, s, f"queue q {kind} in local shm:{h}q")
+    messages, kept = f"{dir}/s/store/jetstream/$G/streams/ipcx_test_q/msgs", dir + "/kept"
+    with sender("aq") as out:
+        for first, last in ((0, 4), (4, 12), (12, 15)):
+            sent = [b"%-17000d" % i for i in range(first, last)]  # in no packs
+            for data in sent:
+                out.send(data, LONG)
+            for q in queues:
+                assert drain(q, len(sent)) == sent, first
+            wait(lambda last=last: a.rule("q")["out"] == last)
+            s.end()
+            if last == 4:
+                shutil.copytree(messages, kept)
+            elif last == 12:
+                shutil.rmtree(messages)
+                shutil.copytree(kept, messages)
+            s.again()
+    for q in queues:
+        q.close()
+
+
+@test
+def lost_tail_fanout(dir):
+    """Where a server has lost what was stored last, each host gets what is stored next."""
+    lost_tail(dir, "fanout", "bc")
+
+
+@test
+def lost_tail_work(dir):
+    """And one host each job."""
+    lost_tail(dir, "work", "b")
