@@ -28,6 +28,9 @@
  * @floor_since: seconds
  * @mark: last messages stored at two times, the earlier one first, for orphans()
  * @mark_at: seconds, when the next is to be
+ * @behind: the last message stored when a consumer was looked at that may have left one out
+ * @behind_since: seconds, it rests before that
+ * @leader: server that led this bridge's consumer last, "": none that is known
  * @chunk: the first chunk that lay beside its head, 0: there was none; tidy_lock guards
  *	these, and @created
  * @durable: name of the consumer for this host
@@ -41,8 +44,9 @@
  */
 struct route {
 	char stream[NATS_NAME], subject[NATS_NAME], durable[UUID_TEXT], inbox[96];
-	int64_t replicas, created, floor_since, mark_at;
-	uint64_t floor, mark[2], chunk;
+	int64_t replicas, created, floor_since, mark_at, behind_since;
+	uint64_t floor, mark[2], behind, chunk;
+	char leader[PARCEL_WORD];
 	natsSubscription *sub;
 	unsigned int asked;
 	int64_t asked_until, empty_at, back_at;

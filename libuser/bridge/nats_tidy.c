@@ -16,6 +16,8 @@
 
 #define SETTLE_S 20 /* a cluster is in step, before what all have goes */
 #define WAIT_MS 1000
+#define BEHIND_S 5 /* a consumer that rests for so long before the last message stays there */
+#define ANEW_MAX 4096 /* messages; of these the window knows all that were had */
 #ifndef SWEEP_S
 #define SWEEP_S 600 /* well above the time in which a sender begins anew */
 #endif
@@ -26,6 +28,8 @@ struct progress {
 	uint64_t first, last; /* message stored */
 	uint64_t floor; /* up to this one all are had; 0: none is, or somebody does not tell */
 	uint64_t told, own; /* last message that any consumer has given, and that of this bridge */
+	char leader[PARCEL_WORD]; /* of that of this bridge; "": there is one server */
+	bool rests; /* that of this bridge knows of nothing to give, or to be acknowledged */
 	bool idle; /* all that were stored are had */
 	int away; /* servers of the stream that are not there, or behind; -1: nobody tells */
 };
@@ -72,8 +76,12 @@ static bool look_at_consumer(struct engine *e, const struct route *t, const char
 	bool good = js_GetConsumerInfo(&c, e->js, t->stream, name, o, NULL) == NATS_OK &&
 		    !servers_away(c->Cluster);
 
-	if (good && !strcmp(name, t->durable))
+	if (good && !strcmp(name, t->durable)) {
 		p->own = c->Delivered.Stream;
+		p->rests = !c->NumPending && !c->NumAckPending;
+		if (c->Cluster)
+			snprintf(p->leader, sizeof(p->leader), "%s", c->Cluster->Leader);
+	}
 	if (good && c->Delivered.Stream > p->told)
 		p->told = c->Delivered.Stream;
 	if (good && c->AckFloor.Stream < p->floor)
@@ -212,6 +220,17 @@ static uint64_t orphans(struct engine *e, struct route *t, const struct progress
 	return purge;
 }
 
+static void make_anew(struct engine *e, unsigned int rule)
+{
+	const struct route *t = &e->route[rule];
+	jsOptions o;
+
+	jsOptions_Init(&o);
+	o.Wait = WAIT_MS;
+	if (js_DeleteConsumer(e->js, t->stream, t->durable, &o, NULL) == NATS_OK)
+		nats_make_consumer(e, rule);
+}
+
 /*
  * A server may lose the last messages, and not that a consumer gave them: it would never give those
  * that get their numbers. A consumer that is made anew gives all that are there. What was had is
@@ -219,15 +238,36 @@ static uint64_t orphans(struct engine *e, struct route *t, const struct progress
  */
 static bool is_ahead(struct engine *e, unsigned int rule, const struct progress *p)
 {
-	struct route *t = &e->route[rule];
-	jsOptions o;
-
-	jsOptions_Init(&o);
-	o.Wait = WAIT_MS;
-	if (p->own > p->last && __atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2 &&
-	    js_DeleteConsumer(e->js, t->stream, t->durable, &o, NULL) == NATS_OK)
-		nats_make_consumer(e, rule);
+	if (p->own > p->last && __atomic_load_n(&e->route[rule].replicas, __ATOMIC_RELAXED) < 2)
+		make_anew(e, rule);
 	return p->told > p->last;
+}
+
+/*
+ * A server of a cluster of nats-server 2.9 that comes back may leave out a message that the others
+ * store, say that it is in step, and number the next ones by one less: consumers that it leads do
+ * not give it, nor do they when another one leads them. Others have it yet when this is seen.
+ */
+static bool is_in_doubt(struct engine *e, unsigned int rule, const struct progress *p)
+{
+	struct route *t = &e->route[rule];
+	bool behind = p->rests && p->own < p->last, anew;
+	int64_t now = now_s();
+
+	if (!p->leader[0] || e->conf->rule[rule].kind == KIND_WORK)
+		return false;
+	pthread_mutex_lock(&e->tidy_lock);
+	if (!behind || p->last != t->behind)
+		t->behind_since = now;
+	t->behind = p->last;
+	anew = (t->leader[0] && strcmp(t->leader, p->leader)) || now - t->behind_since >= BEHIND_S;
+	snprintf(t->leader, sizeof(t->leader), "%s", anew ? "" : p->leader);
+	if (anew)
+		t->behind_since = now;
+	pthread_mutex_unlock(&e->tidy_lock);
+	if (anew && p->last - p->first < ANEW_MAX)
+		make_anew(e, rule);
+	return anew || behind;
 }
 
 static void purge(struct engine *e, const struct route *t, uint64_t last)
@@ -251,7 +291,7 @@ int nats_tidy(struct engine *e, unsigned int rule)
 	pthread_rwlock_rdlock(&e->lock);
 	p = look(e, t);
 	forget_another(e, t, &p);
-	if (is_ahead(e, rule, &p)) {
+	if (is_in_doubt(e, rule, &p) || is_ahead(e, rule, &p)) {
 		p.floor = 0;
 		p.idle = false;
 	}

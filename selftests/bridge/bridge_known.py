@@ -165,3 +165,63 @@ def lost_tail_fanout(dir):
 def lost_tail_work(dir):
     """And one host each job."""
     lost_tail(dir, "work", "b")
+
+
+def doubted(dir, leader, more):
+    """All comes again, and is known, when a cluster says that this leads, or has so many more."""
+    program = wrapping(dir, f"""
+        #include <stdlib.h>
+        #include <string.h>
+        #include <unistd.h>
+        #include <nats/nats.h>
+        natsStatus __real_js_GetStreamInfo(jsStreamInfo **i, jsCtx *js, const char *stream,
+                                           jsOptions *o, jsErrCode *e);
+        natsStatus __wrap_js_GetStreamInfo(jsStreamInfo **i, jsCtx *js, const char *stream,
+                                           jsOptions *o, jsErrCode *e)
+        {{
+            natsStatus s = __real_js_GetStreamInfo(i, js, stream, o, e);
+
+            if (s == NATS_OK) {{
+                (*i)->Config->Replicas = 3;
+                (*i)->State.LastSeq += access("{dir}/doubt", F_OK) ? 0 : {more};
+            }}
+            return s;
+        }}
+        natsStatus __real_js_GetConsumerInfo(jsConsumerInfo **i, jsCtx *js, const char *stream,
+                                             const char *name, jsOptions *o, jsErrCode *e);
+        natsStatus __wrap_js_GetConsumerInfo(jsConsumerInfo **i, jsCtx *js, const char *stream,
+                                             const char *name, jsOptions *o, jsErrCode *e)
+        {{
+            natsStatus s = __real_js_GetConsumerInfo(i, js, stream, name, o, e);
+
+            if (s == NATS_OK) {{
+                (*i)->Cluster = calloc(1, sizeof(*(*i)->Cluster));
+                (*i)->Cluster->Leader = strdup(access("{dir}/doubt", F_OK) ? "s1" : "{leader}");
+            }}
+            return s;
+        }}""")
+    s = Server(dir + "/s")
+    Bridge(dir, "a", s, "queue q fanout out local shm:aq")
+    b = Bridge(dir, "b", s, "queue q fanout in local shm:bq", program=program)
+    with sender("aq") as out, receiver("bq") as q:
+        alone = [b"%-17000d" % i for i in range(3)]
+        for data in alone:
+            out.send(data, LONG)
+        assert drain(q, 3, pause=8) == alone
+        assert b.rule("q")["copies"] == 0
+        with open(dir + "/doubt", "wb"):
+            pass
+        wait(lambda: b.rule("q")["copies"] == 3)
+        assert not drain(q, 0)
+
+
+@test
+def doubted_leader(dir):
+    """A consumer that another server leads gives all again: the last one may have left some out."""
+    doubted(dir, "s2", 0)
+
+
+@test
+def doubted_behind(dir):
+    """And one that rests before the last message"""
+    doubted(dir, "s1", 1)
