@@ -34,6 +34,7 @@
  * @chunk: the first chunk that lay beside its head, 0: there was none; tidy_lock guards
  *	these, and @created
  * @durable: name of the consumer for this host
+ * @keeper: and of one that acknowledges nothing, while that one is made anew
  * @inbox: where messages that were asked for come; this and the rest is of the thread that takes
  *	from there
  * @sub: to @inbox
@@ -43,7 +44,8 @@
  * @back_at: ms, before that nothing goes back unseen
  */
 struct route {
-	char stream[NATS_NAME], subject[NATS_NAME], durable[UUID_TEXT], inbox[96];
+	char stream[NATS_NAME], subject[NATS_NAME], durable[UUID_TEXT], keeper[UUID_TEXT + 8],
+		inbox[96];
 	int64_t replicas, created, floor_since, mark_at, behind_since;
 	uint64_t floor, mark[2], behind, chunk;
 	char leader[PARCEL_WORD];
@@ -109,7 +111,8 @@ void nats_answered(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void
 int nats_begin(struct engine **e, const struct conf *c, const struct engine_events *events,
 	       char why[ENGINE_TEXT]);
 int nats_declare(struct engine *e, unsigned int rule, bool in, char why[ENGINE_TEXT]);
-natsStatus nats_make_consumer(struct engine *e, unsigned int rule); /* unless it is there */
+/* Unless one of this name is there */
+natsStatus nats_make_consumer(struct engine *e, unsigned int rule, const char *name);
 /* Where answers for a host come */
 void nats_answers_to(char to[ANSWER_SUBJECT], const struct conf *c, const char *uuid);
 void nats_end(struct engine *e);

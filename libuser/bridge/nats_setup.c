@@ -52,6 +52,7 @@ static void name_route(struct route *t, const struct conf *c, const struct rule 
 	snprintf(t->stream, sizeof(t->stream), "ipcx_%s_%s", realm, name);
 	snprintf(t->subject, sizeof(t->subject), "ipcx.%s.%s", realm, name);
 	snprintf(t->durable, sizeof(t->durable), "%s", r->kind == KIND_WORK ? "work" : c->uuid);
+	snprintf(t->keeper, sizeof(t->keeper), "%s-keeper", c->uuid);
 }
 
 void nats_answers_to(char to[ANSWER_SUBJECT], const struct conf *c, const char *uuid)
@@ -420,16 +421,16 @@ static natsStatus subscribe_route(struct engine *e, struct route *t)
 	return s == NATS_OK ? natsSubscription_SetPendingLimits(t->sub, -1, -1) : s;
 }
 
-natsStatus nats_make_consumer(struct engine *e, unsigned int rule)
+natsStatus nats_make_consumer(struct engine *e, unsigned int rule, const char *name)
 {
 	enum kind kind = e->conf->rule[rule].kind;
-	struct route *t = &e->route[rule];
+	const struct route *t = &e->route[rule];
 	char filter[NATS_NAME + 4];
 	jsConsumerConfig c;
 
 	snprintf(filter, sizeof(filter), "%s.%s", t->subject, kind == KIND_WORK ? "m" : ">");
 	jsConsumerConfig_Init(&c);
-	c.Durable = t->durable;
+	c.Durable = name;
 	c.AckPolicy = js_AckExplicit;
 	c.AckWait = ENGINE_ACK_MS * INT64_C(1000000);
 	c.MaxAckPending = ACKS_MAX;
@@ -440,10 +441,11 @@ natsStatus nats_make_consumer(struct engine *e, unsigned int rule)
 
 static int declare_consumer(struct engine *e, unsigned int rule, char why[ENGINE_TEXT])
 {
-	natsStatus s = nats_make_consumer(e, rule);
+	struct route *t = &e->route[rule];
+	natsStatus s = nats_make_consumer(e, rule, t->durable);
 
 	if (s == NATS_OK)
-		s = subscribe_route(e, &e->route[rule]);
+		s = subscribe_route(e, t);
 	return s == NATS_OK ? 0 : say(why, "the consumer", s);
 }
 

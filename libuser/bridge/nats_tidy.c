@@ -29,6 +29,7 @@ struct progress {
 	uint64_t floor; /* up to this one all are had; 0: none is, or somebody does not tell */
 	uint64_t told, own; /* last message that any consumer has given, and that of this bridge */
 	char leader[PARCEL_WORD]; /* of that of this bridge; "": there is one server */
+	bool kept; /* there is a keeper of this bridge */
 	bool rests; /* that of this bridge knows of nothing to give, or to be acknowledged */
 	bool idle; /* all that were stored are had */
 	int away; /* servers of the stream that are not there, or behind; -1: nobody tells */
@@ -105,11 +106,13 @@ static struct progress look(struct engine *e, struct route *t)
 	good = e->js && js_ConsumerNames(&names, e->js, t->stream, &o, NULL) == NATS_OK && names &&
 	       names->Count;
 	for (int i = 0; good && i < names->Count; i++)
+		p.kept |= !strcmp(names->List[i], t->keeper);
+	for (int i = 0; good && i < names->Count; i++)
 		good = look_at_consumer(e, t, names->List[i], &o, &p);
 	if (e->js && !look_at_stream(e, t, &o, &p))
 		good = false;
 	jsConsumerNamesList_Destroy(names);
-	return good ? p : (struct progress){ .away = p.away };
+	return good ? p : (struct progress){ .away = p.away, .kept = p.kept };
 }
 
 /* A stream that was made anew, or is one of an earlier time, has other messages at the numbers. */
@@ -220,6 +223,18 @@ static uint64_t orphans(struct engine *e, struct route *t, const struct progress
 	return purge;
 }
 
+/* Nobody purges while a keeper is there, so it goes last, whoever was killed in between. */
+static void end_anew(struct engine *e, unsigned int rule)
+{
+	const struct route *t = &e->route[rule];
+	jsOptions o;
+
+	jsOptions_Init(&o);
+	o.Wait = WAIT_MS;
+	if (nats_make_consumer(e, rule, t->durable) == NATS_OK)
+		js_DeleteConsumer(e->js, t->stream, t->keeper, &o, NULL);
+}
+
 static void make_anew(struct engine *e, unsigned int rule)
 {
 	const struct route *t = &e->route[rule];
@@ -227,8 +242,10 @@ static void make_anew(struct engine *e, unsigned int rule)
 
 	jsOptions_Init(&o);
 	o.Wait = WAIT_MS;
-	if (js_DeleteConsumer(e->js, t->stream, t->durable, &o, NULL) == NATS_OK)
-		nats_make_consumer(e, rule);
+	if (nats_make_consumer(e, rule, t->keeper) != NATS_OK)
+		return;
+	js_DeleteConsumer(e->js, t->stream, t->durable, &o, NULL);
+	end_anew(e, rule);
 }
 
 /*
@@ -291,7 +308,9 @@ int nats_tidy(struct engine *e, unsigned int rule)
 	pthread_rwlock_rdlock(&e->lock);
 	p = look(e, t);
 	forget_another(e, t, &p);
-	if (is_in_doubt(e, rule, &p) || is_ahead(e, rule, &p)) {
+	if (p.kept)
+		end_anew(e, rule);
+	if (p.kept || is_in_doubt(e, rule, &p) || is_ahead(e, rule, &p)) {
 		p.floor = 0;
 		p.idle = false;
 	}

@@ -225,3 +225,53 @@ def doubted_leader(dir):
 def doubted_behind(dir):
     """And one that rests before the last message"""
     doubted(dir, "s1", 1)
+
+
+@test
+def doubted_killed(dir):
+    """Who is killed while its consumer is made anew loses nothing: others remove nothing meanwhile."""
+    program = wrapping(dir, f"""
+        #include <signal.h>
+        #include <string.h>
+        #include <unistd.h>
+        #include <nats/nats.h>
+        natsStatus __real_js_GetStreamInfo(jsStreamInfo **i, jsCtx *js, const char *stream,
+                                           jsOptions *o, jsErrCode *e);
+        natsStatus __wrap_js_GetStreamInfo(jsStreamInfo **i, jsCtx *js, const char *stream,
+                                           jsOptions *o, jsErrCode *e)
+        {{
+            natsStatus s = __real_js_GetStreamInfo(i, js, stream, o, e);
+
+            if (s == NATS_OK && !access("{dir}/doubt", F_OK))
+                (*i)->State.LastSeq = 1;
+            return s;
+        }}
+        natsStatus __real_js_DeleteConsumer(jsCtx *js, const char *stream, const char *name,
+                                            jsOptions *o, jsErrCode *e);
+        natsStatus __wrap_js_DeleteConsumer(jsCtx *js, const char *stream, const char *name,
+                                            jsOptions *o, jsErrCode *e)
+        {{
+            natsStatus s = __real_js_DeleteConsumer(js, stream, name, o, e);
+
+            if (!strstr(name, "keeper"))
+                raise(SIGKILL);
+            return s;
+        }}""")
+    s = Server(dir + "/s")
+    Bridge(dir, "a", s, "queue q fanout out local shm:aq")
+    b = Bridge(dir, "b", s, "queue q fanout in local shm:bq", program=program)
+    with sender("aq") as out, receiver("bq") as q, receiver("cq") as other:
+        first, rest = [[b"%-17000d" % i for i in part] for part in (range(3), range(3, 6))]
+        for data in first:
+            out.send(data, LONG)
+        assert drain(q, 3) == first
+        with open(dir + "/doubt", "wb"):
+            pass
+        b.child.wait(LONG)
+        os.unlink(dir + "/doubt")
+        for data in rest:
+            out.send(data, LONG)
+        Bridge(dir, "c", s, "queue q fanout in local shm:cq")
+        drain(other, 3, pause=6)
+        Bridge(dir, "b", s, "queue q fanout in local shm:bq")
+        assert drain(q, 3) == rest
