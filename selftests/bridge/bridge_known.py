@@ -167,26 +167,34 @@ def lost_tail_work(dir):
     lost_tail(dir, "work", "b")
 
 
+def stream_said(change):
+    """What stands before the library where it tells of a stream, and changes what it tells"""
+    return """
+        natsStatus __real_js_GetStreamInfo(jsStreamInfo **i, jsCtx *js, const char *stream,
+                                           jsOptions *o, jsErrCode *e);
+        natsStatus __wrap_js_GetStreamInfo(jsStreamInfo **i, jsCtx *js, const char *stream,
+                                           jsOptions *o, jsErrCode *e)
+        {
+            natsStatus s = __real_js_GetStreamInfo(i, js, stream, o, e);
+
+            if (s != NATS_OK)
+                return s;
+            """ + change + """
+            return s;
+        }"""
+
+
 def doubted(dir, leader, more):
     """All comes again, and is known, when a cluster says that this leads, or has so many more."""
+    stream = stream_said(f"""
+            (*i)->Config->Replicas = 3;
+            (*i)->State.LastSeq += access("{dir}/doubt", F_OK) ? 0 : {more};""")
     program = wrapping(dir, f"""
         #include <stdlib.h>
         #include <string.h>
         #include <unistd.h>
         #include <nats/nats.h>
-        natsStatus __real_js_GetStreamInfo(jsStreamInfo **i, jsCtx *js, const char *stream,
-                                           jsOptions *o, jsErrCode *e);
-        natsStatus __wrap_js_GetStreamInfo(jsStreamInfo **i, jsCtx *js, const char *stream,
-                                           jsOptions *o, jsErrCode *e)
-        {{
-            natsStatus s = __real_js_GetStreamInfo(i, js, stream, o, e);
-
-            if (s == NATS_OK) {{
-                (*i)->Config->Replicas = 3;
-                (*i)->State.LastSeq += access("{dir}/doubt", F_OK) ? 0 : {more};
-            }}
-            return s;
-        }}
+        {stream}
         natsStatus __real_js_GetConsumerInfo(jsConsumerInfo **i, jsCtx *js, const char *stream,
                                              const char *name, jsOptions *o, jsErrCode *e);
         natsStatus __wrap_js_GetConsumerInfo(jsConsumerInfo **i, jsCtx *js, const char *stream,
@@ -230,22 +238,15 @@ def doubted_behind(dir):
 @test
 def doubted_killed(dir):
     """Who is killed while its consumer is made anew loses nothing: others remove nothing meanwhile."""
+    stream = stream_said(f"""
+            if (!access("{dir}/doubt", F_OK))
+                (*i)->State.LastSeq = 1;""")
     program = wrapping(dir, f"""
         #include <signal.h>
         #include <string.h>
         #include <unistd.h>
         #include <nats/nats.h>
-        natsStatus __real_js_GetStreamInfo(jsStreamInfo **i, jsCtx *js, const char *stream,
-                                           jsOptions *o, jsErrCode *e);
-        natsStatus __wrap_js_GetStreamInfo(jsStreamInfo **i, jsCtx *js, const char *stream,
-                                           jsOptions *o, jsErrCode *e)
-        {{
-            natsStatus s = __real_js_GetStreamInfo(i, js, stream, o, e);
-
-            if (s == NATS_OK && !access("{dir}/doubt", F_OK))
-                (*i)->State.LastSeq = 1;
-            return s;
-        }}
+        {stream}
         natsStatus __real_js_DeleteConsumer(jsCtx *js, const char *stream, const char *name,
                                             jsOptions *o, jsErrCode *e);
         natsStatus __wrap_js_DeleteConsumer(jsCtx *js, const char *stream, const char *name,
