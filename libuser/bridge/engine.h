@@ -76,7 +76,8 @@ enum settle {
  * @remove: the chunk of that number goes
  * @purge: a chunk that was stored apart from its head goes, if it is there: 0, or a negative errno
  * @tidy: what all hosts have may go; called now and then, and when a parcel was refused. How many
- *	of the servers that store the rule's parcels are away or behind; -1: none tells
+ *	of the servers that store the rule's parcels are away or behind; -1: none tells. Who fetches
+ *	gives @why: then what may have been left out comes again; if it cannot, @why says so
  * @answer: sends an answer to the host @origin, which is not stored
  * @payload_max: bytes of data that a parcel may have
  * @close: ends it; nothing is told afterwards
@@ -96,7 +97,7 @@ struct engine_ops {
 		   struct delivery *d);
 	void (*remove)(struct engine *e, unsigned int rule, uint64_t number);
 	int (*purge)(struct engine *e, unsigned int rule, const char *id, uint32_t chunk);
-	int (*tidy)(struct engine *e, unsigned int rule);
+	int (*tidy)(struct engine *e, unsigned int rule, char *why);
 	int (*answer)(struct engine *e, const char *origin, const struct parcel *p);
 	size_t (*payload_max)(struct engine *e);
 	void (*close)(struct engine *e);

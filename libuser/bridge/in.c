@@ -324,6 +324,7 @@ static bool is_ready(struct in *in)
 	if (!link_up(b)) {
 		count_set(&in->l->n.away, b->conf->replicas);
 		lane_state(in->l, LANE_IN, "waits for the engine");
+		in->tidy_at = 0; /* it may have lost something */
 	} else if (!in->declared && now >= in->declare_at) {
 		in->declare_at = now + NS_PER_S;
 		in->declared = !b->ops->declare(b->e, in->l->nr, true, why);
@@ -357,11 +358,16 @@ static bool has_room(struct in *in)
 static void tidy(struct in *in)
 {
 	int64_t start = now_ns(), end, took;
+	char why[ENGINE_TEXT] = "";
 	int away;
 
 	if (start < in->tidy_at)
 		return;
-	away = in->l->b->ops->tidy(in->l->b->e, in->l->nr);
+	away = in->l->b->ops->tidy(in->l->b->e, in->l->nr, why);
+	if (why[0] && !in->told) {
+		lane_trouble(in->l, LANE_IN, "the engine: %s", why);
+		in->told = true;
+	}
 	end = now_ns();
 	took = end - start;
 	count_set(&in->l->n.away, away >= 0 ? (unsigned int)away : in->l->b->conf->replicas);

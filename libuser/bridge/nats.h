@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The engine NATS JetStream, in three files: nats.c carries parcels, nats_setup.c connects and
- * makes streams and consumers, nats_tidy.c empties them.
+ * The engine NATS JetStream, in four files: nats.c carries parcels, nats_setup.c connects and makes
+ * streams and consumers, nats_tidy.c empties them, nats_anew.c makes consumers anew.
  */
 #ifndef IPCX_BRIDGE_NATS_H
 #define IPCX_BRIDGE_NATS_H
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <time.h>
 
 #include <nats/nats.h>
 
@@ -16,6 +17,7 @@
 #define ANSWER_SUBJECT 160
 #define NATS_NAME 1100
 #define NATS_GET_MS 3000 /* to get a chunk, with a word to the server before it */
+#define NATS_WAIT_MS 1000 /* for a word of the server, where many are asked for */
 #define GONE_MAX 64 /* messages that wait to be freed */
 
 /**
@@ -28,9 +30,6 @@
  * @floor_since: seconds
  * @mark: last messages stored at two times, the earlier one first, for orphans()
  * @mark_at: seconds, when the next is to be
- * @behind: the last message stored when a consumer was looked at that may have left one out
- * @behind_since: seconds, it rests before that
- * @leader: server that led this bridge's consumer last, "": none that is known
  * @chunk: the first chunk that lay beside its head, 0: there was none; tidy_lock guards
  *	these, and @created
  * @durable: name of the consumer for this host
@@ -38,6 +37,14 @@
  * @inbox: where messages that were asked for come; this and the rest is of the thread that takes
  *	from there
  * @sub: to @inbox
+ * @top: the last message that was stored, or given by any consumer, at the look before
+ * @top_of: of the stream that was made then
+ * @behind_since: seconds, this bridge's consumer rests before that
+ * @leader: server that led it last, "": none that is known
+ * @doubted: and one that may have left something out
+ * @tries: in a row, to make it anew
+ * @pause_until: seconds, then again
+ * @anew: it is, and @keeper is to go
  * @asked: messages asked for that have not come
  * @asked_until: ms, then that is asked for no more
  * @empty_at: ms, when nothing that came lay there last
@@ -46,10 +53,14 @@
 struct route {
 	char stream[NATS_NAME], subject[NATS_NAME], durable[UUID_TEXT], keeper[UUID_TEXT + 8],
 		inbox[96];
-	int64_t replicas, created, floor_since, mark_at, behind_since;
-	uint64_t floor, mark[2], behind, chunk;
-	char leader[PARCEL_WORD];
+	int64_t replicas, created, floor_since, mark_at;
+	uint64_t floor, mark[2], chunk;
 	natsSubscription *sub;
+	uint64_t top;
+	int64_t top_of, behind_since, pause_until;
+	char leader[PARCEL_WORD], doubted[PARCEL_WORD];
+	unsigned int tries;
+	bool anew;
 	unsigned int asked;
 	int64_t asked_until, empty_at, back_at;
 };
@@ -102,6 +113,30 @@ struct engine {
 	size_t gone_bytes;
 };
 
+/* What is known of a stream and of all that take from it */
+struct progress {
+	int64_t created; /* 0: nobody tells */
+	uint64_t first, last; /* message stored */
+	uint64_t floor; /* up to this one all are had; 0: none is, or somebody does not tell */
+	uint64_t told; /* last message that any consumer has given */
+	uint64_t own, had; /* that this bridge's has, and up to which it has acknowledged all */
+	char leader[PARCEL_WORD]; /* of this bridge's; "": there is one server */
+	uint64_t kept; /* message with which this bridge's keeper begins; 0: there is none */
+	bool rests; /* this bridge's knows of nothing to give */
+	bool behind; /* and yet there is something */
+	bool idle; /* all that were stored are had */
+	int away; /* servers of the stream that are not there, or behind; -1: nobody tells */
+};
+
+/* Goes on evenly, whatever the clock is set to */
+static inline int64_t nats_now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
 /* nats.c */
 void nats_free_gone(struct engine *e); /* with @gone_lock */
 void nats_stored(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *engine);
@@ -111,13 +146,21 @@ void nats_answered(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void
 int nats_begin(struct engine **e, const struct conf *c, const struct engine_events *events,
 	       char why[ENGINE_TEXT]);
 int nats_declare(struct engine *e, unsigned int rule, bool in, char why[ENGINE_TEXT]);
-/* Unless one of this name is there */
-natsStatus nats_make_consumer(struct engine *e, unsigned int rule, const char *name);
+/* From message @start, 0: as its kind does. Unless it is there */
+natsStatus nats_make_consumer(struct engine *e, unsigned int rule, const char *name,
+			      uint64_t start);
+natsStatus nats_hear_anew(struct engine *e, unsigned int rule); /* nothing that came before */
 /* Where answers for a host come */
 void nats_answers_to(char to[ANSWER_SUBJECT], const struct conf *c, const char *uuid);
 void nats_end(struct engine *e);
 
 /* nats_tidy.c */
-int nats_tidy(struct engine *e, unsigned int rule);
+int nats_tidy(struct engine *e, unsigned int rule, char *why);
+
+/*
+ * nats_anew.c: makes the consumer anew if it may have left something out. Return: whether nothing
+ * may be purged now. @why, if it cannot and that is to be said, else as it was
+ */
+bool nats_anew(struct engine *e, unsigned int rule, struct progress *p, char why[ENGINE_TEXT]);
 
 #endif /* IPCX_BRIDGE_NATS_H */

@@ -421,7 +421,17 @@ static natsStatus subscribe_route(struct engine *e, struct route *t)
 	return s == NATS_OK ? natsSubscription_SetPendingLimits(t->sub, -1, -1) : s;
 }
 
-natsStatus nats_make_consumer(struct engine *e, unsigned int rule, const char *name)
+natsStatus nats_hear_anew(struct engine *e, unsigned int rule)
+{
+	struct route *t = &e->route[rule];
+
+	natsSubscription_Destroy(t->sub);
+	t->sub = NULL;
+	return subscribe_route(e, t);
+}
+
+natsStatus nats_make_consumer(struct engine *e, unsigned int rule, const char *name,
+			      uint64_t start)
 {
 	enum kind kind = e->conf->rule[rule].kind;
 	const struct route *t = &e->route[rule];
@@ -435,15 +445,40 @@ natsStatus nats_make_consumer(struct engine *e, unsigned int rule, const char *n
 	c.AckWait = ENGINE_ACK_MS * INT64_C(1000000);
 	c.MaxAckPending = ACKS_MAX;
 	c.FilterSubject = filter;
-	c.DeliverPolicy = kind == KIND_LATEST ? js_DeliverLastPerSubject : js_DeliverAll;
+	c.DeliverPolicy = start		       ? js_DeliverByStartSequence :
+			  kind == KIND_LATEST ? js_DeliverLastPerSubject :
+						js_DeliverAll;
+	c.OptStartSeq = start;
 	return js_AddConsumer(NULL, e->js, t->stream, &c, NULL, NULL);
+}
+
+/* The message with which a consumer begins that is there, see nats_anew.c */
+static natsStatus begins_at(struct engine *e, const struct route *t, const char *name,
+			    uint64_t *start)
+{
+	jsConsumerInfo *c = NULL;
+	jsOptions o;
+	natsStatus s;
+
+	jsOptions_Init(&o);
+	o.Wait = NATS_WAIT_MS;
+	s = js_GetConsumerInfo(&c, e->js, t->stream, name, &o, NULL);
+	if (s == NATS_OK)
+		*start = c->Config->OptStartSeq;
+	jsConsumerInfo_Destroy(c);
+	return s;
 }
 
 static int declare_consumer(struct engine *e, unsigned int rule, char why[ENGINE_TEXT])
 {
 	struct route *t = &e->route[rule];
-	natsStatus s = nats_make_consumer(e, rule, t->durable);
+	uint64_t start = 0;
+	natsStatus s = begins_at(e, t, t->durable, &start);
 
+	if (s == NATS_NOT_FOUND)
+		s = begins_at(e, t, t->keeper, &start);
+	if (s == NATS_OK || s == NATS_NOT_FOUND)
+		s = nats_make_consumer(e, rule, t->durable, start);
 	if (s == NATS_OK)
 		s = subscribe_route(e, t);
 	return s == NATS_OK ? 0 : say(why, "the consumer", s);

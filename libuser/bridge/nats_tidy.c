@@ -10,38 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "nats.h"
 
-#define SETTLE_S 20 /* a cluster is in step, before what all have goes */
-#define WAIT_MS 1000
-#define BEHIND_S 5 /* a consumer that rests for so long before the last message stays there */
-#define ANEW_MAX 4096 /* messages; of these the window knows all that were had */
+#ifndef SETTLE_S
+#define SETTLE_S 30 /* a cluster is in step, before what all have goes: each host has looked since */
+#endif
 #ifndef SWEEP_S
 #define SWEEP_S 600 /* well above the time in which a sender begins anew */
 #endif
-
-/* What is known of a stream and of all that take from it */
-struct progress {
-	int64_t created; /* 0: nobody tells */
-	uint64_t first, last; /* message stored */
-	uint64_t floor; /* up to this one all are had; 0: none is, or somebody does not tell */
-	uint64_t told, own; /* last message that any consumer has given, and that of this bridge */
-	char leader[PARCEL_WORD]; /* of that of this bridge; "": there is one server */
-	bool kept; /* there is a keeper of this bridge */
-	bool rests; /* that of this bridge knows of nothing to give, or to be acknowledged */
-	bool idle; /* all that were stored are had */
-	int away; /* servers of the stream that are not there, or behind; -1: nobody tells */
-};
-
-static int64_t now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec;
-}
 
 /* How many servers of a stream or consumer are not there, or not as far as its leader? */
 static int servers_away(const jsClusterInfo *c)
@@ -79,10 +56,13 @@ static bool look_at_consumer(struct engine *e, const struct route *t, const char
 
 	if (good && !strcmp(name, t->durable)) {
 		p->own = c->Delivered.Stream;
-		p->rests = !c->NumPending && !c->NumAckPending;
+		p->had = c->AckFloor.Stream;
+		p->rests = !c->NumPending;
 		if (c->Cluster)
 			snprintf(p->leader, sizeof(p->leader), "%s", c->Cluster->Leader);
 	}
+	if (good && !strcmp(name, t->keeper))
+		p->kept = c->Config->OptStartSeq ? c->Config->OptStartSeq : 1;
 	if (good && c->Delivered.Stream > p->told)
 		p->told = c->Delivered.Stream;
 	if (good && c->AckFloor.Stream < p->floor)
@@ -102,17 +82,15 @@ static struct progress look(struct engine *e, struct route *t)
 	jsOptions o;
 
 	jsOptions_Init(&o);
-	o.Wait = WAIT_MS;
+	o.Wait = NATS_WAIT_MS;
 	good = e->js && js_ConsumerNames(&names, e->js, t->stream, &o, NULL) == NATS_OK && names &&
 	       names->Count;
-	for (int i = 0; good && i < names->Count; i++)
-		p.kept |= !strcmp(names->List[i], t->keeper);
 	for (int i = 0; good && i < names->Count; i++)
 		good = look_at_consumer(e, t, names->List[i], &o, &p);
 	if (e->js && !look_at_stream(e, t, &o, &p))
 		good = false;
 	jsConsumerNamesList_Destroy(names);
-	return good ? p : (struct progress){ .away = p.away, .kept = p.kept };
+	return good ? p : (struct progress){ .away = p.away };
 }
 
 /* A stream that was made anew, or is one of an earlier time, has other messages at the numbers. */
@@ -181,7 +159,7 @@ static uint64_t before_chunks(struct engine *e, struct route *t, const struct pr
 static uint64_t settled(struct engine *e, struct route *t, uint64_t floor)
 {
 	uint64_t purge = floor;
-	int64_t now = now_s();
+	int64_t now = nats_now_s();
 
 	if (__atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2)
 		return floor;
@@ -209,7 +187,7 @@ static uint64_t settled(struct engine *e, struct route *t, uint64_t floor)
  */
 static uint64_t orphans(struct engine *e, struct route *t, const struct progress *p)
 {
-	int64_t now = now_s();
+	int64_t now = nats_now_s();
 	uint64_t purge = 0;
 
 	pthread_mutex_lock(&e->tidy_lock);
@@ -223,94 +201,35 @@ static uint64_t orphans(struct engine *e, struct route *t, const struct progress
 	return purge;
 }
 
-/* Nobody purges while a keeper is there, so it goes last, whoever was killed in between. */
-static void end_anew(struct engine *e, unsigned int rule)
-{
-	const struct route *t = &e->route[rule];
-	jsOptions o;
-
-	jsOptions_Init(&o);
-	o.Wait = WAIT_MS;
-	if (nats_make_consumer(e, rule, t->durable) == NATS_OK)
-		js_DeleteConsumer(e->js, t->stream, t->keeper, &o, NULL);
-}
-
-static void make_anew(struct engine *e, unsigned int rule)
-{
-	const struct route *t = &e->route[rule];
-	jsOptions o;
-
-	jsOptions_Init(&o);
-	o.Wait = WAIT_MS;
-	if (nats_make_consumer(e, rule, t->keeper) != NATS_OK)
-		return;
-	js_DeleteConsumer(e->js, t->stream, t->durable, &o, NULL);
-	end_anew(e, rule);
-}
-
-/*
- * A server may lose the last messages, and not that a consumer gave them: it would never give those
- * that get their numbers. A consumer that is made anew gives all that are there. What was had is
- * known; of work another host may do some twice. Until all are made anew nothing may go.
- */
-static bool is_ahead(struct engine *e, unsigned int rule, const struct progress *p)
-{
-	if (p->own > p->last && __atomic_load_n(&e->route[rule].replicas, __ATOMIC_RELAXED) < 2)
-		make_anew(e, rule);
-	return p->told > p->last;
-}
-
-/*
- * A server of a cluster of nats-server 2.9 that comes back may leave out a message that the others
- * store, say that it is in step, and number the next ones by one less: consumers that it leads do
- * not give it, nor do they when another one leads them. Others have it yet when this is seen.
- */
-static bool is_in_doubt(struct engine *e, unsigned int rule, const struct progress *p)
-{
-	struct route *t = &e->route[rule];
-	bool behind = p->rests && p->own < p->last, anew;
-	int64_t now = now_s();
-
-	if (!p->leader[0] || e->conf->rule[rule].kind == KIND_WORK)
-		return false;
-	pthread_mutex_lock(&e->tidy_lock);
-	if (!behind || p->last != t->behind)
-		t->behind_since = now;
-	t->behind = p->last;
-	anew = (t->leader[0] && strcmp(t->leader, p->leader)) || now - t->behind_since >= BEHIND_S;
-	snprintf(t->leader, sizeof(t->leader), "%s", anew ? "" : p->leader);
-	if (anew)
-		t->behind_since = now;
-	pthread_mutex_unlock(&e->tidy_lock);
-	if (anew && p->last - p->first < ANEW_MAX)
-		make_anew(e, rule);
-	return anew || behind;
-}
-
 static void purge(struct engine *e, const struct route *t, uint64_t last)
 {
 	jsOptions o;
 
 	jsOptions_Init(&o);
-	o.Wait = WAIT_MS;
+	o.Wait = NATS_WAIT_MS;
 	o.Stream.Purge.Sequence = last + 1; /* before this */
 	js_PurgeStream(e->js, t->stream, &o, NULL);
 }
 
-int nats_tidy(struct engine *e, unsigned int rule)
+/* A server that is alone has lost the last messages: nothing may go until all are made anew */
+static bool is_ahead(const struct route *t, const struct progress *p)
+{
+	return p->told > p->last && __atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2;
+}
+
+int nats_tidy(struct engine *e, unsigned int rule, char *why)
 {
 	struct route *t = &e->route[rule];
 	enum kind kind = e->conf->rule[rule].kind;
 	struct progress p;
 	uint64_t floor = 0, old = 0;
-	bool one;
+	bool one, waits;
 
 	pthread_rwlock_rdlock(&e->lock);
 	p = look(e, t);
 	forget_another(e, t, &p);
-	if (p.kept)
-		end_anew(e, rule);
-	if (p.kept || is_in_doubt(e, rule, &p) || is_ahead(e, rule, &p)) {
+	waits = why && nats_anew(e, rule, &p, why);
+	if (waits || is_ahead(t, &p)) {
 		p.floor = 0;
 		p.idle = false;
 	}

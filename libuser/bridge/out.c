@@ -25,7 +25,7 @@ static void tidy(struct out *o)
 	if (!o->tidies || now_ns() < o->tidy_at || !link_up(o->l->b))
 		return;
 	o->tidies = false;
-	o->l->b->ops->tidy(o->l->b->e, o->l->nr);
+	o->l->b->ops->tidy(o->l->b->e, o->l->nr, NULL);
 	o->tidy_at = now_ns() + LOOK_AGAIN;
 }
 

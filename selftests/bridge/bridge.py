@@ -22,7 +22,8 @@ import traceback
 
 from bridge_util import (LONG, SCHEME, Bridge, Server, Wire, crc32c, drain, end_all, ipcx, receiver, sender, test,
                          tests, topic, two, wait)
-import bridge_chunks  # noqa: F401  # pylint: disable=unused-import # more tests
+import bridge_anew  # noqa: F401  # pylint: disable=unused-import # more tests
+import bridge_chunks  # noqa: F401  # pylint: disable=unused-import
 import bridge_faults  # noqa: F401  # pylint: disable=unused-import
 import bridge_known  # noqa: F401  # pylint: disable=unused-import
 import bridge_late  # noqa: F401  # pylint: disable=unused-import
