@@ -50,6 +50,16 @@ struct delivery {
 	void *handle;
 };
 
+/**
+ * struct anew - what tidy() has done for who fetches
+ * @begun: it comes again; what was fetched and is not settled is to be forgotten
+ * @why: it does not, if there is something
+ */
+struct anew {
+	bool begun;
+	char why[ENGINE_TEXT];
+};
+
 /* What becomes of a delivery; all but SETTLE_PROGRESS end it */
 enum settle {
 	SETTLE_ACK, /* done */
@@ -77,7 +87,7 @@ enum settle {
  * @purge: a chunk that was stored apart from its head goes, if it is there: 0, or a negative errno
  * @tidy: what all hosts have may go; called now and then, and when a parcel was refused. How many
  *	of the servers that store the rule's parcels are away or behind; -1: none tells. Who fetches
- *	gives @why: then what may have been left out comes again; if it cannot, @why says so
+ *	gives @anew, to get again what may have been left out
  * @answer: sends an answer to the host @origin, which is not stored
  * @payload_max: bytes of data that a parcel may have
  * @close: ends it; nothing is told afterwards
@@ -97,7 +107,7 @@ struct engine_ops {
 		   struct delivery *d);
 	void (*remove)(struct engine *e, unsigned int rule, uint64_t number);
 	int (*purge)(struct engine *e, unsigned int rule, const char *id, uint32_t chunk);
-	int (*tidy)(struct engine *e, unsigned int rule, char *why);
+	int (*tidy)(struct engine *e, unsigned int rule, struct anew *anew);
 	int (*answer)(struct engine *e, const char *origin, const struct parcel *p);
 	size_t (*payload_max)(struct engine *e);
 	void (*close)(struct engine *e);

@@ -358,14 +358,16 @@ static bool has_room(struct in *in)
 static void tidy(struct in *in)
 {
 	int64_t start = now_ns(), end, took;
-	char why[ENGINE_TEXT] = "";
+	struct anew anew = { .begun = false };
 	int away;
 
 	if (start < in->tidy_at)
 		return;
-	away = in->l->b->ops->tidy(in->l->b->e, in->l->nr, why);
-	if (why[0] && !in->told) {
-		lane_trouble(in->l, LANE_IN, "the engine: %s", why);
+	away = in->l->b->ops->tidy(in->l->b->e, in->l->nr, &anew);
+	if (anew.begun) /* the engine may have given their numbers to others */
+		in_partials_end(in, SETTLE_FORGET);
+	if (anew.why[0] && !in->told) {
+		lane_trouble(in->l, LANE_IN, "the engine: %s", anew.why);
 		in->told = true;
 	}
 	end = now_ns();
@@ -455,7 +457,7 @@ void *in_run(void *lane)
 		else
 			sleep_ms(20);
 	}
-	in_partials_end(in);
+	in_partials_end(in, SETTLE_NAK);
 	calls_free(in->calls);
 	local_close(&in->local);
 	free(in);

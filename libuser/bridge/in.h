@@ -93,6 +93,6 @@ void in_purge(struct in *in, const struct parcel *head);
 
 /* Chunks whose others do not come go back, and end when they are old. */
 void in_look_at_partials(struct in *in);
-void in_partials_end(struct in *in); /* all of them go back */
+void in_partials_end(struct in *in, enum settle how); /* all of them, as chunks */
 
 #endif /* IPCX_BRIDGE_IN_H */

@@ -208,10 +208,10 @@ void in_look_at_partials(struct in *in)
 	}
 }
 
-void in_partials_end(struct in *in)
+void in_partials_end(struct in *in, enum settle how)
 {
 	struct partial *m;
 
 	while ((m = assembly_stale(&in->partial, INT64_MAX)))
-		settle_all(in, m, SETTLE_NAK, 0);
+		settle_all(in, m, how, 0);
 }

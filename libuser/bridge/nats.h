@@ -155,12 +155,12 @@ void nats_answers_to(char to[ANSWER_SUBJECT], const struct conf *c, const char *
 void nats_end(struct engine *e);
 
 /* nats_tidy.c */
-int nats_tidy(struct engine *e, unsigned int rule, char *why);
+int nats_tidy(struct engine *e, unsigned int rule, struct anew *anew);
 
 /*
  * nats_anew.c: makes the consumer anew if it may have left something out. Return: whether nothing
- * may be purged now. @why, if it cannot and that is to be said, else as it was
+ * may be purged now
  */
-bool nats_anew(struct engine *e, unsigned int rule, struct progress *p, char why[ENGINE_TEXT]);
+bool nats_anew(struct engine *e, unsigned int rule, struct progress *p, struct anew *anew);
 
 #endif /* IPCX_BRIDGE_NATS_H */

@@ -29,7 +29,7 @@ static bool one_server(const struct route *t)
 
 static bool has_keeper(enum kind kind)
 {
-	return kind == KIND_FANOUT || kind == KIND_RELIABLE; /* of others nothing waits for a host */
+	return kind == KIND_FANOUT || kind == KIND_RELIABLE; /* nothing else waits for a host */
 }
 
 /*
@@ -140,7 +140,7 @@ static void tell(struct engine *e, const struct route *t, natsStatus s, char why
 	snprintf(why, ENGINE_TEXT, "what a server may have left out does not come: %s", words);
 }
 
-bool nats_anew(struct engine *e, unsigned int rule, struct progress *p, char why[ENGINE_TEXT])
+bool nats_anew(struct engine *e, unsigned int rule, struct progress *p, struct anew *anew)
 {
 	struct route *t = &e->route[rule];
 	bool doubt = p->created && is_in_doubt(e, rule, p);
@@ -161,11 +161,12 @@ bool nats_anew(struct engine *e, unsigned int rule, struct progress *p, char why
 	} else {
 		s = make_anew(e, rule, p);
 		t->anew = s == NATS_OK;
+		anew->begun = t->anew;
 	}
 	t->tries++;
 	if (t->tries < TRIES_MAX && (s == NATS_OK || !is_refused(e, t, &words)))
 		return true;
-	tell(e, t, s, why);
+	tell(e, t, s, anew->why);
 	if (s == NATS_OK)
 		delete_consumer(e, t, t->keeper);
 	t->anew = false;

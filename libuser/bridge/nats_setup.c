@@ -430,8 +430,7 @@ natsStatus nats_hear_anew(struct engine *e, unsigned int rule)
 	return subscribe_route(e, t);
 }
 
-natsStatus nats_make_consumer(struct engine *e, unsigned int rule, const char *name,
-			      uint64_t start)
+natsStatus nats_make_consumer(struct engine *e, unsigned int rule, const char *name, uint64_t start)
 {
 	enum kind kind = e->conf->rule[rule].kind;
 	const struct route *t = &e->route[rule];
@@ -445,9 +444,9 @@ natsStatus nats_make_consumer(struct engine *e, unsigned int rule, const char *n
 	c.AckWait = ENGINE_ACK_MS * INT64_C(1000000);
 	c.MaxAckPending = ACKS_MAX;
 	c.FilterSubject = filter;
-	c.DeliverPolicy = start		       ? js_DeliverByStartSequence :
-			  kind == KIND_LATEST ? js_DeliverLastPerSubject :
-						js_DeliverAll;
+	c.DeliverPolicy = kind == KIND_LATEST ? js_DeliverLastPerSubject : js_DeliverAll;
+	if (start)
+		c.DeliverPolicy = js_DeliverByStartSequence;
 	c.OptStartSeq = start;
 	return js_AddConsumer(NULL, e->js, t->stream, &c, NULL, NULL);
 }

@@ -14,7 +14,7 @@
 #include "nats.h"
 
 #ifndef SETTLE_S
-#define SETTLE_S 30 /* a cluster is in step, before what all have goes: each host has looked since */
+#define SETTLE_S 30 /* a cluster is in step, before what all have goes: each host has looked */
 #endif
 #ifndef SWEEP_S
 #define SWEEP_S 600 /* well above the time in which a sender begins anew */
@@ -217,7 +217,7 @@ static bool is_ahead(const struct route *t, const struct progress *p)
 	return p->told > p->last && __atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2;
 }
 
-int nats_tidy(struct engine *e, unsigned int rule, char *why)
+int nats_tidy(struct engine *e, unsigned int rule, struct anew *anew)
 {
 	struct route *t = &e->route[rule];
 	enum kind kind = e->conf->rule[rule].kind;
@@ -228,7 +228,7 @@ int nats_tidy(struct engine *e, unsigned int rule, char *why)
 	pthread_rwlock_rdlock(&e->lock);
 	p = look(e, t);
 	forget_another(e, t, &p);
-	waits = why && nats_anew(e, rule, &p, why);
+	waits = anew && nats_anew(e, rule, &p, anew);
 	if (waits || is_ahead(t, &p)) {
 		p.floor = 0;
 		p.idle = false;

@@ -231,10 +231,10 @@ def purges(dir, *parts):
 def doubted_putter(dir):
     """Who puts, and looks for what may go, makes nothing anew: that is of the thread that takes."""
     _, _, b = fanout(dir, doubting(dir, ANOTHER, """
-        int __real_nats_tidy(struct engine *e, unsigned int rule, char *why);
-        int __wrap_nats_tidy(struct engine *e, unsigned int rule, char *why)
+        int __real_nats_tidy(struct engine *e, unsigned int rule, struct anew *anew);
+        int __wrap_nats_tidy(struct engine *e, unsigned int rule, struct anew *anew)
         {
-            return __real_nats_tidy(e, rule, doubt() ? NULL : why);
+            return __real_nats_tidy(e, rule, doubt() ? NULL : anew);
         }"""))
     with sender("aq") as out, receiver("bq") as q:
         out.send(ALONE[0], LONG)

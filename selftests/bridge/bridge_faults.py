@@ -511,15 +511,15 @@ def tidy_long(dir):
             __atomic_add_fetch(&more, 1, __ATOMIC_RELAXED);
             return __real_natsSubscription_NextMsg(m, s, ms);
         }
-        int __real_nats_tidy(void *e, unsigned int rule, char *why);
-        int __wrap_nats_tidy(void *e, unsigned int rule, char *why)
+        int __real_nats_tidy(void *e, unsigned int rule, void *anew);
+        int __wrap_nats_tidy(void *e, unsigned int rule, void *anew)
         {
             if (asked)
                 fprintf(stderr, "asks again\\n");
             else
                 __atomic_add_fetch(&more, 60, __ATOMIC_RELAXED);
             asked = true;
-            return __real_nats_tidy(e, rule, why);
+            return __real_nats_tidy(e, rule, anew);
         }""")
     b = Bridge(dir, "b", Server(dir + "/s"), "queue jobs work in local shm:bj", program=program)
     wait(lambda: "asks again" in b.said())
