@@ -238,7 +238,7 @@ static enum reason check(const struct in *in, const struct delivery *d, struct p
 		return DROP_MALFORMED;
 	if (p->chunks > 1 && !p->head && in->l->r->kind == KIND_WORK)
 		return DROP_MALFORMED;
-	return in_expired(p, d->age) ? DROP_EXPIRED : DROP_NONE;
+	return DROP_NONE;
 }
 
 static void put(struct in *in, struct delivery *d)
@@ -247,10 +247,6 @@ static void put(struct in *in, struct delivery *d)
 	enum reason why = check(in, d, &p);
 	enum seen seen;
 
-	if (why == DROP_EXPIRED && p.head) {
-		in_drop_head(in, d, &p, why);
-		return;
-	}
 	if (why) {
 		in_drop(in, d, why);
 		return;
@@ -270,6 +266,13 @@ static void put(struct in *in, struct delivery *d)
 		if (p.head)
 			in_purge(in, &p);
 		in_settle(in, d, SETTLE_ACK, 0);
+		return;
+	}
+	if (in_expired(&p, d->age)) {
+		if (p.head)
+			in_drop_head(in, d, &p, DROP_EXPIRED);
+		else
+			in_drop(in, d, DROP_EXPIRED);
 		return;
 	}
 	if (seen == SEEN_PERHAPS && (p.chunks == 1 || p.head || !p.chunk))
@@ -366,9 +369,9 @@ static void tidy(struct in *in)
 	away = in->l->b->ops->tidy(in->l->b->e, in->l->nr, &anew);
 	if (anew.begun) /* the engine may have given their numbers to others */
 		in_partials_end(in, SETTLE_FORGET);
-	if (anew.why[0] && !in->told) {
+	if (anew.why[0] && strcmp(anew.why, in->told)) {
 		lane_trouble(in->l, LANE_IN, "the engine: %s", anew.why);
-		in->told = true;
+		strcpy(in->told, anew.why);
 	}
 	end = now_ns();
 	took = end - start;

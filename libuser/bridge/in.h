@@ -25,7 +25,7 @@ struct in {
 	uint64_t link; /* that they came over */
 	int64_t told_at; /* they came, or the engine was told last */
 	bool late; /* that was too long ago once */
-	bool told; /* once, that what was left out does not come */
+	char told[ENGINE_TEXT]; /* last, of what was left out and does not come */
 	uint64_t depth; /* of the queue */
 };
 

@@ -32,12 +32,12 @@ static bool is_wanted(struct in *in, struct parcel *p, int64_t age)
 {
 	enum seen seen = window_look(in->l->w, p);
 
-	if (parcel_crc(0, p->data, p->len) != p->crc)
+	if (seen == SEEN_DONE)
+		count(&in->l->n.copies);
+	else if (parcel_crc(0, p->data, p->len) != p->crc)
 		lane_drop(in->l, DROP_CRC);
 	else if (in_expired(p, age))
 		lane_drop(in->l, DROP_EXPIRED);
-	else if (seen == SEEN_DONE)
-		count(&in->l->n.copies);
 	else
 		return true;
 	return false;

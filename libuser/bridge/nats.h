@@ -37,6 +37,7 @@
  * @inbox: where messages that were asked for come; this and the rest is of the thread that takes
  *	from there
  * @sub: to @inbox
+ * @old: that of before, which nothing comes over any more
  * @top: the last message that was stored, or given by any consumer, at the look before
  * @top_of: of the stream that was made then
  * @behind_since: seconds, this bridge's consumer rests before that
@@ -55,7 +56,7 @@ struct route {
 		inbox[96];
 	int64_t replicas, created, floor_since, mark_at;
 	uint64_t floor, mark[2], chunk;
-	natsSubscription *sub;
+	natsSubscription *sub, *old;
 	uint64_t top;
 	int64_t top_of, behind_since, pause_until;
 	char leader[PARCEL_WORD], doubted[PARCEL_WORD];
@@ -119,8 +120,9 @@ struct progress {
 	uint64_t first, last; /* message stored */
 	uint64_t floor; /* up to this one all are had; 0: none is, or somebody does not tell */
 	uint64_t told; /* last message that any consumer has given */
+	bool there; /* this bridge's consumer */
 	uint64_t own, had; /* that this bridge's has, and up to which it has acknowledged all */
-	char leader[PARCEL_WORD]; /* of this bridge's; "": there is one server */
+	char leader[PARCEL_WORD]; /* of this bridge's, if it is told; "": there is one server */
 	uint64_t kept; /* message with which this bridge's keeper begins; 0: there is none */
 	bool rests; /* this bridge's knows of nothing to give */
 	bool behind; /* and yet there is something */

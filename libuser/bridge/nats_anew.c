@@ -64,10 +64,10 @@ static bool is_in_doubt(struct engine *e, unsigned int rule, struct progress *p)
 		strcpy(t->doubted, t->leader);
 		return true;
 	}
+	strcpy(t->leader, p->leader);
 	if (!strcmp(t->doubted, p->leader)) /* the new one is led by it, too */
 		return true;
 	t->doubted[0] = '\0';
-	strcpy(t->leader, p->leader);
 	return false;
 }
 
@@ -87,19 +87,24 @@ static natsStatus delete_consumer(struct engine *e, const struct route *t, const
 static uint64_t start_of(enum kind kind, const struct progress *p)
 {
 	uint64_t had = p->had < p->last ? p->had : p->last;
+	uint64_t back = had < BACK_MAX ? 1 : had + 1 - BACK_MAX;
 
 	if (!has_keeper(kind))
 		return 0;
-	if (p->kept)
-		return p->kept;
-	return had < BACK_MAX ? 1 : had + 1 - BACK_MAX;
+	return p->kept > back ? p->kept : back; /* since it was made more may be had than fits */
+}
+
+/* One that is not settled holds back what is had: those behind it would not all be known. */
+static bool must_wait(enum kind kind, const struct progress *p)
+{
+	return has_keeper(kind) && p->own > p->had + BACK_MAX;
 }
 
 /*
  * Nobody purges behind a keeper, so it comes first and goes last, whoever is killed in between. But
  * who may not delete one must not make one: that is tried before.
  */
-static natsStatus make_anew(struct engine *e, unsigned int rule, const struct progress *p)
+static natsStatus make_anew(struct engine *e, unsigned int rule, struct progress *p)
 {
 	struct route *t = &e->route[rule];
 	enum kind kind = e->conf->rule[rule].kind;
@@ -110,6 +115,8 @@ static natsStatus make_anew(struct engine *e, unsigned int rule, const struct pr
 		s = delete_consumer(e, t, t->keeper);
 		if (s == NATS_OK)
 			s = nats_make_consumer(e, rule, t->keeper, start);
+		if (s == NATS_OK)
+			p->kept = start;
 	}
 	if (s == NATS_OK)
 		s = delete_consumer(e, t, t->durable);
@@ -126,10 +133,12 @@ static natsStatus make_anew(struct engine *e, unsigned int rule, const struct pr
 static bool is_refused(struct engine *e, const struct route *t, const char **words)
 {
 	natsConnection_GetLastError(e->nc, words);
-	return *words && strstr(*words, "ermissions") && strstr(*words, t->durable);
+	return *words && strstr(*words, "ermissions") && strstr(*words, t->stream) &&
+	       strstr(*words, t->durable);
 }
 
-static void tell(struct engine *e, const struct route *t, natsStatus s, char why[ENGINE_TEXT])
+static void tell(struct engine *e, const struct route *t, natsStatus s, bool keeps,
+		 char why[ENGINE_TEXT])
 {
 	const char *words = NULL;
 
@@ -137,40 +146,61 @@ static void tell(struct engine *e, const struct route *t, natsStatus s, char why
 		words = "each server that leads its consumer lacks some";
 	else if (!is_refused(e, t, &words))
 		words = natsStatus_GetText(s);
-	snprintf(why, ENGINE_TEXT, "what a server may have left out does not come: %s", words);
+	snprintf(why, ENGINE_TEXT, "%swhat a server may have left out does not come: %s",
+		 keeps ? "nobody purges while there is a keeper, and " : "", words);
+}
+
+static void give_up(struct engine *e, struct route *t, natsStatus s, struct progress *p,
+		    char why[ENGINE_TEXT])
+{
+	if (s == NATS_OK && delete_consumer(e, t, t->keeper) == NATS_OK)
+		p->kept = 0;
+	tell(e, t, s, p->kept, why);
+	t->tries = 0;
+	t->pause_until = nats_now_s() + PAUSE_S;
+}
+
+/* A leader that was there between two looks that tell all, too, takes over what it has not got. */
+static void note_leader(struct engine *e, unsigned int rule, const struct progress *p)
+{
+	struct route *t = &e->route[rule];
+
+	if (e->conf->rule[rule].kind != KIND_WORK && p->leader[0] && t->leader[0] &&
+	    strcmp(t->leader, p->leader))
+		strcpy(t->doubted, t->leader);
 }
 
 bool nats_anew(struct engine *e, unsigned int rule, struct progress *p, struct anew *anew)
 {
 	struct route *t = &e->route[rule];
 	bool doubt = p->created && is_in_doubt(e, rule, p);
-	int64_t now = nats_now_s();
+	bool pause = nats_now_s() < t->pause_until;
 	const char *words = NULL;
 	natsStatus s;
 
-	if (!p->created || (!doubt && !p->kept)) {
-		if (p->created)
-			t->tries = 0;
+	if (!p->created) {
+		note_leader(e, rule, p);
 		return p->behind;
 	}
-	if (now < t->pause_until)
-		return false;
-	if (!doubt && t->anew) {
+	if (!doubt && !p->kept) {
+		t->tries = 0;
+		return p->behind;
+	}
+	if (t->anew && p->kept && p->there && (!doubt || pause)) {
 		s = delete_consumer(e, t, t->keeper);
-		t->anew = s != NATS_OK;
+		if (s == NATS_OK || pause)
+			return true;
+	} else if (pause) {
+		return false;
+	} else if (must_wait(e->conf->rule[rule].kind, p)) {
+		return true;
 	} else {
 		s = make_anew(e, rule, p);
 		t->anew = s == NATS_OK;
 		anew->begun = t->anew;
 	}
 	t->tries++;
-	if (t->tries < TRIES_MAX && (s == NATS_OK || !is_refused(e, t, &words)))
-		return true;
-	tell(e, t, s, anew->why);
-	if (s == NATS_OK)
-		delete_consumer(e, t, t->keeper);
-	t->anew = false;
-	t->tries = 0;
-	t->pause_until = now + PAUSE_S;
+	if (t->tries >= TRIES_MAX || (s != NATS_OK && is_refused(e, t, &words)))
+		give_up(e, t, s, p, anew->why);
 	return true;
 }

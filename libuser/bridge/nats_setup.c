@@ -24,6 +24,7 @@
 
 #define DUPLICATES (INT64_C(3600000000000))
 #define ACKS_MAX (2 * PARCEL_CHUNKS)
+#define MAKE_MS 2000
 #define PING_MS 3000
 #define WRITE_MS 5000
 #define PAYLOAD (1 << 20)
@@ -242,7 +243,9 @@ static void forget(struct engine *e)
 	natsConnection_Close(nc);
 	for (unsigned int i = 0; i < e->conf->nrules; i++) {
 		natsSubscription_Destroy(e->route[i].sub);
+		natsSubscription_Destroy(e->route[i].old);
 		e->route[i].sub = NULL;
+		e->route[i].old = NULL;
 	}
 	natsSubscription_Destroy(e->stored);
 	natsSubscription_Destroy(e->answers);
@@ -425,7 +428,10 @@ natsStatus nats_hear_anew(struct engine *e, unsigned int rule)
 {
 	struct route *t = &e->route[rule];
 
-	natsSubscription_Destroy(t->sub);
+	/* not destroyed yet: the library's reader may have looked it up, and holds no reference */
+	natsSubscription_Destroy(t->old);
+	natsSubscription_Unsubscribe(t->sub);
+	t->old = t->sub;
 	t->sub = NULL;
 	return subscribe_route(e, t);
 }
@@ -436,6 +442,7 @@ natsStatus nats_make_consumer(struct engine *e, unsigned int rule, const char *n
 	const struct route *t = &e->route[rule];
 	char filter[NATS_NAME + 4];
 	jsConsumerConfig c;
+	jsOptions o;
 
 	snprintf(filter, sizeof(filter), "%s.%s", t->subject, kind == KIND_WORK ? "m" : ">");
 	jsConsumerConfig_Init(&c);
@@ -448,7 +455,9 @@ natsStatus nats_make_consumer(struct engine *e, unsigned int rule, const char *n
 	if (start)
 		c.DeliverPolicy = js_DeliverByStartSequence;
 	c.OptStartSeq = start;
-	return js_AddConsumer(NULL, e->js, t->stream, &c, NULL, NULL);
+	jsOptions_Init(&o);
+	o.Wait = MAKE_MS;
+	return js_AddConsumer(NULL, e->js, t->stream, &c, &o, NULL);
 }
 
 /* The message with which a consumer begins that is there, see nats_anew.c */

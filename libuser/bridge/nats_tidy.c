@@ -51,15 +51,16 @@ static bool look_at_consumer(struct engine *e, const struct route *t, const char
 			     jsOptions *o, struct progress *p)
 {
 	jsConsumerInfo *c = NULL;
-	bool good = js_GetConsumerInfo(&c, e->js, t->stream, name, o, NULL) == NATS_OK &&
-		    !servers_away(c->Cluster);
+	bool told = js_GetConsumerInfo(&c, e->js, t->stream, name, o, NULL) == NATS_OK;
+	bool good = told && !servers_away(c->Cluster);
 
+	if (told && !strcmp(name, t->durable) && c->Cluster && c->Cluster->Leader)
+		snprintf(p->leader, sizeof(p->leader), "%s", c->Cluster->Leader);
 	if (good && !strcmp(name, t->durable)) {
+		p->there = true;
 		p->own = c->Delivered.Stream;
 		p->had = c->AckFloor.Stream;
 		p->rests = !c->NumPending;
-		if (c->Cluster)
-			snprintf(p->leader, sizeof(p->leader), "%s", c->Cluster->Leader);
 	}
 	if (good && !strcmp(name, t->keeper))
 		p->kept = c->Config->OptStartSeq ? c->Config->OptStartSeq : 1;
@@ -76,7 +77,7 @@ static bool look_at_consumer(struct engine *e, const struct route *t, const char
 /* What was stored after those who take have told is not had, so the stream comes last. */
 static struct progress look(struct engine *e, struct route *t)
 {
-	struct progress p = { .floor = UINT64_MAX, .idle = true, .away = -1 };
+	struct progress p = { .floor = UINT64_MAX, .idle = true, .away = -1 }, none = { 0 };
 	jsConsumerNamesList *names = NULL;
 	bool good;
 	jsOptions o;
@@ -90,7 +91,9 @@ static struct progress look(struct engine *e, struct route *t)
 	if (e->js && !look_at_stream(e, t, &o, &p))
 		good = false;
 	jsConsumerNamesList_Destroy(names);
-	return good ? p : (struct progress){ .away = p.away };
+	none.away = p.away;
+	strcpy(none.leader, p.leader);
+	return good ? p : none;
 }
 
 /* A stream that was made anew, or is one of an earlier time, has other messages at the numbers. */

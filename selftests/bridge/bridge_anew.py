@@ -7,6 +7,7 @@ import re
 import threading
 import time
 
+from bridge_faults import Job
 from bridge_util import LONG, TOP, Bridge, Server, another, drain, receiver, sender, test, wait
 
 BEFORE = {
@@ -16,6 +17,8 @@ BEFORE = {
                            "i, js, stream, name, o, e"),
     "js_DeleteConsumer": ("jsCtx *js, const char *stream, const char *name, jsOptions *o, jsErrCode *e",
                           "js, stream, name, o, e"),
+    "js_ConsumerNames": ("jsConsumerNamesList **l, jsCtx *js, const char *stream, jsOptions *o, jsErrCode *e",
+                         "l, js, stream, o, e"),
 }
 
 
@@ -43,6 +46,7 @@ def doubting(dir, *parts, settle=30):
         f.write(f"""
         #define SETTLE_S {settle}
         #include "{TOP}/libuser/bridge/nats_tidy.c"
+        #include <errno.h>
         #include <signal.h>
         #include <unistd.h>
         static int __attribute__((unused)) deleted; /* consumers, but no keepers */
@@ -123,7 +127,8 @@ def doubted(dir, copies, *parts, hosts="b"):
         b.again()
         out.send(ALONE[3], LONG)
         assert drain(q, 1) == ALONE[3:4]
-    assert "the consumer" not in b.said(), b.said()  # nor is it told that one is gone
+    for words in ("left out", "the consumer"):  # nor is it told that one is gone
+        assert words not in b.said(), b.said()
 
 
 @test
@@ -157,8 +162,70 @@ def doubted_mute(dir):
     doubted(dir, 3, ANOTHER, deletes(first="""
             static int n;
 
-            if (!keeper && !n++)
-                return NATS_TIMEOUT;"""))
+            if (!keeper && !n++) {
+                __real_js_DeleteConsumer(js, stream, name, o, e);
+                return NATS_TIMEOUT;
+            }"""))
+
+
+@test
+def doubted_seven(dir):
+    """It is done up to eight times; that no keeper is wanted any more counts for none."""
+    doubted(dir, 21, cluster(leader='!doubt() ? "s1" : !deleted ? "s2" : deleted < 7 ? "s1" : "s3"'), deletes())
+
+
+@test
+def doubted_between(dir):
+    """A leader that is there only while not all is told is one, too."""
+    doubted(dir, 3, "static int looked, blind;", cluster(
+        first="if (looked && !blind++)\nreturn NATS_TIMEOUT;",
+        leader='!doubt() ? "s1" : !blind ? (looked = 1, "s2") : deleted ? "s3" : "s1"'), deletes())
+
+
+@test
+def doubted_unnamed(dir):
+    """A keeper stays until the new consumer is seen, which is made again."""
+    doubted(dir, 6, ANOTHER, deletes(), before("js_ConsumerNames", then="""
+            static int n;
+
+            for (int i = 0; deleted && !n && i < (*l)->Count; i++)
+                if (!strstr((*l)->List[i], "keeper")) {
+                    (*l)->List[i] = (*l)->List[--(*l)->Count];
+                    n++;
+                }"""))
+
+
+@test
+def doubted_kept(dir):
+    """A keeper that cannot be deleted is told of, and deleted when it can."""
+    s, _, b = fanout(dir, doubting(dir, ANOTHER, deletes(first="""
+            static int n;
+
+            if (keeper && deleted && n++ < 8)
+                return NATS_TIMEOUT;""")))
+    with sender("aq") as out, receiver("bq") as q:
+        out.send(ALONE[0], LONG)
+        assert drain(q, 1, pause=3) == ALONE[:1]
+        begin_doubt(dir)
+        wait(lambda: "nobody purges while there is a keeper" in b.said(), 2 * LONG)
+        wait(lambda: len(consumers(s)) == 1)
+        assert b.rule("q")["copies"] == 1
+
+
+@test
+def doubted_expired(dir):
+    """What comes again when its time is over was had, and is not counted as late."""
+    _, _, b = fanout(dir, doubting(dir, ANOTHER))
+    with sender("aq") as out, receiver("bq") as q:
+        for data in (b"short", b"shorter", ALONE[0]):  # in a pack, or not
+            with out.loan(len(data), LONG) as m:
+                m.data[:] = data
+                m.expires = time.monotonic_ns() + 3 * 10 ** 9
+                out.commit(m)
+        assert drain(q, 3, pause=4) == [b"short", b"shorter", ALONE[0]]
+        begin_doubt(dir)
+        wait(lambda: b.rule("q")["copies"] == 3)
+        assert not sum(b.rule("q")["dropped"].values()), b.rule("q")
 
 
 def killed(dir, **when):
@@ -230,19 +297,42 @@ def purges(dir, *parts):
 @test
 def doubted_putter(dir):
     """Who puts, and looks for what may go, makes nothing anew: that is of the thread that takes."""
-    _, _, b = fanout(dir, doubting(dir, ANOTHER, """
+    s = Server(dir + "/s")
+    a = Bridge(dir, "a", s, "queue q fanout out local shm:aq")
+    b = Bridge(dir, "b", s, "queue q fanout both local shm:bq", program=doubting(dir, """
+        static __thread bool sends;
+        static bool asked, wrong;
+        struct lane;
+        natsStatus __real_natsConnection_PublishMsg(natsConnection *nc, natsMsg *m);
+        natsStatus __wrap_natsConnection_PublishMsg(natsConnection *nc, natsMsg *m)
+        {
+            sends = true;
+            return __real_natsConnection_PublishMsg(nc, m);
+        }
+        void __real_out_stored(struct lane *l, uint64_t cookie, int err, const char *why);
+        void __wrap_out_stored(struct lane *l, uint64_t cookie, int err, const char *why)
+        {
+            bool refuses = doubt() && !asked;
+
+            __real_out_stored(l, cookie, refuses ? -ENOSPC : err, refuses ? "no room" : why);
+        }
         int __real_nats_tidy(struct engine *e, unsigned int rule, struct anew *anew);
         int __wrap_nats_tidy(struct engine *e, unsigned int rule, struct anew *anew)
         {
-            return __real_nats_tidy(e, rule, doubt() ? NULL : anew);
-        }"""))
-    with sender("aq") as out, receiver("bq") as q:
+            int r = __real_nats_tidy(e, rule, doubt() && !sends && !asked ? NULL : anew);
+
+            asked |= doubt() && sends;
+            return r;
+        }""", ANOTHER, deletes(first="wrong |= sends;\nif (wrong)\nreturn NATS_ERR;")))
+    with sender("aq") as out, sender("bq.out") as mine, receiver("bq") as q:
         out.send(ALONE[0], LONG)
         assert drain(q, 1, pause=3) == ALONE[:1]
         begin_doubt(dir)
-        time.sleep(6)
-        assert b.rule("q")["copies"] == 0
-        os.unlink(dir + "/doubt")
+        time.sleep(5)
+        assert b.rule("q")["copies"] == 0  # who takes does not look
+        mine.send(ALONE[1], LONG)
+        wait(lambda: b.rule("q")["copies"] == 1)  # but when who puts has looked
+    assert a.rule("q")["out"] == 1
 
 
 @test
@@ -257,20 +347,61 @@ def purge_traffic(dir):
     purges(dir, cluster(first='js_Publish(NULL, js, "ipcx.test.q.m", "x", 1, NULL, NULL);'))
 
 
+def flood(out, q, many=70000):
+    """More than the window has ids"""
+    def send():
+        for i in range(many):
+            out.send(b"%d" % i, LONG)
+    thread = threading.Thread(target=send)
+    thread.start()
+    assert drain(q, many) == [b"%d" % i for i in range(many)]
+    thread.join()
+
+
 @test
 def doubted_backlog(dir):
     """Where more is stored than the window has ids nothing comes twice, either."""
-    many = 70000
     s, _, b = fanout(dir, doubting(dir, ANOTHER))
     Bridge(dir, "c", s, "queue q fanout in local shm:cq").end()  # what it has not had stays
     with sender("aq", 1024) as out, receiver("bq", 1024) as q:
-        def send():
-            for i in range(many):
-                out.send(b"%d" % i, LONG)
-        thread = threading.Thread(target=send)
-        thread.start()
-        assert drain(q, many) == [b"%d" % i for i in range(many)]
-        thread.join()
+        flood(out, q)
         begin_doubt(dir)
+        wait(lambda: b.rule("q")["copies"] > 2048)
+        assert not drain(q, 0, pause=3)
+
+
+@test
+def doubted_backlog_twice(dir):
+    """Nor where as much was had since a first new one, which is not the last"""
+    s, _, b = fanout(dir, doubting(
+        dir, cluster(first=f'if (deleted == 1 && access("{dir}/go", F_OK))\nreturn NATS_TIMEOUT;',
+                     leader='!doubt() || deleted == 1 ? "s1" : deleted ? "s3" : "s2"'), deletes()))
+    with sender("aq", 1024) as out, receiver("bq", 1024) as q:
+        out.send(b"first", LONG)
+        assert drain(q, 1, pause=3) == [b"first"]
+        begin_doubt(dir)
+        wait(lambda: b.rule("q")["copies"] == 1)
+        flood(out, q)
+        with open(dir + "/go", "w", encoding="utf-8"):
+            pass
+        wait(lambda: b.rule("q")["copies"] > 2048)
+        assert not drain(q, 0, pause=3)
+        wait(lambda: len(consumers(s)) == 1)
+
+
+@test
+def doubted_held(dir):
+    """Nor where one that is not settled was before as much: it is made anew when that one is"""
+    s, _, b = fanout(dir, doubting(dir, ANOTHER))
+    job = Job(s, 2, rule="q")
+    job.chunk(0)
+    wait(lambda: b.rule("q")["waiting"] == 1)
+    with sender("aq", 1024) as out, receiver("bq", 1024) as q:
+        flood(out, q)
+        begin_doubt(dir)
+        assert not drain(q, 0, pause=6)
+        assert b.rule("q")["copies"] == 0
+        job.chunk(1)
+        assert q.recv(3 * LONG) == b"onetwo"  # half a minute without a chunk, and it waits for the next
         wait(lambda: b.rule("q")["copies"] > 2048)
         assert not drain(q, 0, pause=3)

@@ -190,15 +190,15 @@ def parcel_hash(text):
 class Job:
     """A long job, which is b"onetwo", by hand: chunks, and then its head"""
 
-    def __init__(self, server, chunks=2, size=0):
-        self.count, self.size = chunks, size or 6 // chunks
+    def __init__(self, server, chunks=2, size=0, rule="jobs"):
+        self.count, self.size, self.rule = chunks, size or 6 // chunks, rule
         self.ident = "01234567-89ab-cdef-0123-456789abcdef:0:0:1"
         self.line = f"v=2 realm=test host=x id={self.ident} hops=0 len=6 crc={crc32c(b'onetwo'):08x} chunks={chunks}"
         self.wire = Wire(server)
 
     def chunk(self, i):
         at = i * self.size
-        self.wire.put(f"ipcx.test.jobs.c.{parcel_hash(self.ident)}.{i}", b"onetwo"[at:at + self.size],
+        self.wire.put(f"ipcx.test.{self.rule}.c.{parcel_hash(self.ident)}.{i}", b"onetwo"[at:at + self.size],
                       f"{self.line} chunk={i} at={at}")
         self.wire.done()
 
@@ -207,7 +207,7 @@ class Job:
             self.chunk(i)
 
     def head(self):
-        self.wire.put("ipcx.test.jobs.m", b"", self.line + " head=1")
+        self.wire.put(f"ipcx.test.{self.rule}.m", b"", self.line + " head=1")
         self.wire.done()
 
 
