@@ -215,16 +215,19 @@ def doubted_kept(dir):
 @test
 def doubted_expired(dir):
     """What comes again when its time is over was had, and is not counted as late."""
-    _, _, b = fanout(dir, doubting(dir, ANOTHER))
+    _, a, b = fanout(dir, doubting(dir, ANOTHER))
+    sent = [b"%d" % i for i in range(8)] + ALONE[:1]  # in packs, or not
+    a.end()
     with sender("aq") as out, receiver("bq") as q:
-        for data in (b"short", b"shorter", ALONE[0]):  # in a pack, or not
+        for data in sent:
             with out.loan(len(data), LONG) as m:
                 m.data[:] = data
                 m.expires = time.monotonic_ns() + 3 * 10 ** 9
                 out.commit(m)
-        assert drain(q, 3, pause=4) == [b"short", b"shorter", ALONE[0]]
+        a.again()
+        assert drain(q, 9, pause=4) == sent
         begin_doubt(dir)
-        wait(lambda: b.rule("q")["copies"] == 3)
+        wait(lambda: b.rule("q")["copies"] == 9)
         assert not sum(b.rule("q")["dropped"].values()), b.rule("q")
 
 
