@@ -190,11 +190,11 @@ bool nats_anew(struct engine *e, unsigned int rule, struct progress *p, struct a
 		s = delete_consumer(e, t, t->keeper);
 		if (s == NATS_OK || pause)
 			return true;
-	} else if (pause) {
-		return false;
-	} else if (must_wait(e->conf->rule[rule].kind, p)) {
-		return true;
 	} else {
+		if (pause)
+			return false;
+		if (must_wait(e->conf->rule[rule].kind, p))
+			return true;
 		s = make_anew(e, rule, p);
 		t->anew = s == NATS_OK;
 		anew->begun = t->anew;
