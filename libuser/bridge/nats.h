@@ -122,6 +122,7 @@ struct progress {
 	uint64_t told; /* last message that any consumer has given */
 	bool there; /* this bridge's consumer */
 	uint64_t own, had; /* that this bridge's has, and up to which it has acknowledged all */
+	uint64_t began; /* message with which this bridge's begins, if that was said */
 	char leader[PARCEL_WORD]; /* of this bridge's, if it is told; "": there is one server */
 	uint64_t kept; /* message with which this bridge's keeper begins; 0: there is none */
 	bool rests; /* this bridge's knows of nothing to give */

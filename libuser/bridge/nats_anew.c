@@ -8,7 +8,8 @@
  * behind it by one less: consumers that it leads do not give that one, nor do they when another
  * one leads them. Others have it yet when this is seen.
  *
- * The new consumer begins some messages before what was had; the window knows these. Of work, where
+ * The new consumer begins some messages before what was had; the window knows these. It does so of
+ * latest, too: what of a long message is still stored would come as if it were new. Of work, where
  * one consumer is of all hosts, it begins with the first one: some jobs are done twice.
  */
 #include <stdio.h>
@@ -89,8 +90,10 @@ static uint64_t start_of(enum kind kind, const struct progress *p)
 	uint64_t had = p->had < p->last ? p->had : p->last;
 	uint64_t back = had < BACK_MAX ? 1 : had + 1 - BACK_MAX;
 
-	if (!has_keeper(kind))
+	if (kind == KIND_WORK)
 		return 0;
+	if (p->began > back && p->began <= p->last) /* what is before that one was had by then */
+		back = p->began;
 	return p->kept > back ? p->kept : back; /* since it was made more may be had than fits */
 }
 
@@ -183,7 +186,8 @@ bool nats_anew(struct engine *e, unsigned int rule, struct progress *p, struct a
 		return p->behind;
 	}
 	if (!doubt && !p->kept) {
-		t->tries = 0;
+		if (!p->behind)
+			t->tries = 0;
 		return p->behind;
 	}
 	if (t->anew && p->kept && p->there && (!doubt || pause)) {
@@ -195,9 +199,9 @@ bool nats_anew(struct engine *e, unsigned int rule, struct progress *p, struct a
 			return false;
 		if (must_wait(e->conf->rule[rule].kind, p))
 			return true;
+		anew->begun = true;
 		s = make_anew(e, rule, p);
 		t->anew = s == NATS_OK;
-		anew->begun = t->anew;
 	}
 	t->tries++;
 	if (t->tries >= TRIES_MAX || (s != NATS_OK && is_refused(e, t, &words)))

@@ -60,6 +60,7 @@ static bool look_at_consumer(struct engine *e, const struct route *t, const char
 		p->there = true;
 		p->own = c->Delivered.Stream;
 		p->had = c->AckFloor.Stream;
+		p->began = c->Config->OptStartSeq;
 		p->rests = !c->NumPending;
 	}
 	if (good && !strcmp(name, t->keeper))

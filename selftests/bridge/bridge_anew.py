@@ -8,7 +8,7 @@ import threading
 import time
 
 from bridge_faults import Job
-from bridge_util import LONG, TOP, Bridge, Server, another, drain, receiver, sender, test, wait
+from bridge_util import LONG, TOP, Bridge, Server, Wire, another, crc32c, drain, ipcx, receiver, sender, test, topic, wait
 
 BEFORE = {
     "js_GetStreamInfo": ("jsStreamInfo **i, jsCtx *js, const char *stream, jsOptions *o, jsErrCode *e",
@@ -408,3 +408,30 @@ def doubted_held(dir):
         assert q.recv(3 * LONG) == b"onetwo"  # half a minute without a chunk, and it waits for the next
         wait(lambda: b.rule("q")["copies"] > 2048)
         assert not drain(q, 0, pause=3)
+
+
+@test
+def doubted_latest(dir):
+    """Of the last one of each host none that was long comes again as if it were new"""
+    s = Server(dir + "/s", payload="64KB")
+    Bridge(dir, "a", s, "topic p latest out local shm:ap")
+    b = Bridge(dir, "b", s, "topic p latest in local shm:bp", program=doubting(dir, ANOTHER))
+    wire = Wire(s)
+    with topic("ap", ipcx.PUBLISH) as out, topic("bp", ipcx.SUBSCRIBE) as got:
+        out.send(b"a" * 200000, LONG)
+        assert got.recv(LONG) == b"a" * 200000
+        for i in range(2100):
+            data = b"%d" % i
+            wire.put("ipcx.test.p.m", data, "v=2 realm=test host=x id=01234567-89ab-cdef-0123-456789abcdef:0:0:"
+                     f"{i + 1} hops=0 len={len(data)} crc={crc32c(data):08x}")
+        wire.done()
+        while got.recv(LONG) != b"2099":
+            pass
+        wait(lambda: b.rule("p")["in_flight"] == 0)
+        b.end()
+        os.remove(dir + "/b.state/p.window")  # as if much had come since
+        b.again()
+        time.sleep(6)
+        begin_doubt(dir)
+        assert got.recv(LONG) == b"2099"
+        assert not drain(got, 0, pause=5)
