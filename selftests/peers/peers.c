@@ -114,8 +114,7 @@ static void turns(const struct plan_of_part *p, const struct job *j, const uint6
 			if (r[i].is != MEASURED)
 				continue;
 			show_progress(j, ways[i], turns_ns(p, 1));
-			run_near(ways[i], j, count[i], t == p->times, &r[i],
-				 &seen[i].line[t]);
+			run_near(ways[i], j, count[i], t == p->times, &r[i], &seen[i].line[t]);
 			seen[i].ns[t] = r[i].ns;
 			seen[i].cpu[t] = r[i].cpu;
 		}
