@@ -157,7 +157,7 @@ static int store(struct engine *e, unsigned int rule, const struct parcel *p)
 	r = e->js && natsConnection_Status(e->nc) == NATS_CONN_STATUS_CONNECTED ?
 		    store_round(e, subject, p) :
 		    -ENOTCONN;
-	if (r > 0 && __atomic_load_n(&e->route[rule].replicas, __ATOMIC_RELAXED) > 1)
+	if (r > 0 && !nats_one_server(&e->route[rule]))
 		r = store_round(e, subject, &again) < 0 ? -ETIMEDOUT : 0; /* see ack_error() */
 	pthread_rwlock_unlock(&e->lock);
 	return r < 0 ? r : 0;
@@ -195,7 +195,7 @@ static int ack_error(const struct engine *e, unsigned int rule, const char *text
 		return reply_error(text, why);
 	if (!strstr(text, "\"duplicate\":"))
 		return 0;
-	return __atomic_load_n(&e->route[rule].replicas, __ATOMIC_RELAXED) > 1 ? -EEXIST : 0;
+	return nats_one_server(&e->route[rule]) ? 0 : -EEXIST;
 }
 
 void nats_stored(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *engine)

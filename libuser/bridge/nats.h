@@ -131,6 +131,12 @@ struct progress {
 	int away; /* servers of the stream that are not there, or behind; -1: nobody tells */
 };
 
+/* Are the route's parcels stored by one server? */
+static inline bool nats_one_server(const struct route *t)
+{
+	return __atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2;
+}
+
 /* Goes on evenly, whatever the clock is set to */
 static inline int64_t nats_now_s(void)
 {

@@ -23,11 +23,6 @@
 #define TRIES_MAX 8
 #define PAUSE_S 600 /* then it is told, and tried again */
 
-static bool one_server(const struct route *t)
-{
-	return __atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2;
-}
-
 static bool has_keeper(enum kind kind)
 {
 	return kind == KIND_FANOUT || kind == KIND_RELIABLE; /* nothing else waits for a host */
@@ -53,7 +48,7 @@ static bool is_in_doubt(struct engine *e, unsigned int rule, struct progress *p)
 {
 	struct route *t = &e->route[rule];
 
-	if (one_server(t))
+	if (nats_one_server(t))
 		return p->own > p->last;
 	if (!p->leader[0] || e->conf->rule[rule].kind == KIND_WORK)
 		return false;

@@ -165,7 +165,7 @@ static uint64_t settled(struct engine *e, struct route *t, uint64_t floor)
 	uint64_t purge = floor;
 	int64_t now = nats_now_s();
 
-	if (__atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2)
+	if (nats_one_server(t))
 		return floor;
 	pthread_mutex_lock(&e->tidy_lock);
 	if (floor && t->floor && t->floor < floor)
@@ -218,7 +218,7 @@ static void purge(struct engine *e, const struct route *t, uint64_t last)
 /* A server that is alone has lost the last messages: nothing may go until all are made anew */
 static bool is_ahead(const struct route *t, const struct progress *p)
 {
-	return p->told > p->last && __atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2;
+	return p->told > p->last && nats_one_server(t);
 }
 
 int nats_tidy(struct engine *e, unsigned int rule, struct anew *anew)
@@ -237,7 +237,7 @@ int nats_tidy(struct engine *e, unsigned int rule, struct anew *anew)
 		p.floor = 0;
 		p.idle = false;
 	}
-	one = __atomic_load_n(&t->replicas, __ATOMIC_RELAXED) < 2;
+	one = nats_one_server(t);
 	if (kind != KIND_LATEST)
 		floor = settled(e, t, p.floor);
 	if (kind == KIND_WORK && (floor || one)) {
