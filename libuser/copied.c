@@ -381,7 +381,7 @@ static void put_ready(struct ipcx_copied *c, struct ipcx_buffer *b)
 	ipcx_unlock(&c->lock);
 }
 
-ipcx_hot struct ipcx_buffer *take_ready(struct ipcx_copied *c)
+static struct ipcx_buffer *take_ready(struct ipcx_copied *c)
 {
 	struct ipcx_buffer *b;
 
@@ -401,7 +401,7 @@ ipcx_hot struct ipcx_buffer *take_ready(struct ipcx_copied *c)
  * again and again, with too short a buffer too, and takes nothing must not get all there are.
  * Return: 0; @b is that one if nothing else is ready, and otherwise NULL.
  */
-ipcx_hot int refill(struct ipcx_copied *c, bool take, size_t len_max, struct ipcx_buffer **b)
+static int refill(struct ipcx_copied *c, bool take, size_t len_max, struct ipcx_buffer **b)
 {
 	bool prio = c->base.ops->caps & IPCX_CAP_PRIORITY;
 	struct ipcx_buffer *more;
@@ -424,7 +424,7 @@ ipcx_hot int refill(struct ipcx_copied *c, bool take, size_t len_max, struct ipc
 }
 
 /* Gets the first that is not too late out of @c->ready. Under receiving, does not wait. */
-ipcx_hot int get_first(struct ipcx_copied *c, bool take, size_t len_max, struct ipcx_buffer **b)
+static int get_first(struct ipcx_copied *c, bool take, size_t len_max, struct ipcx_buffer **b)
 {
 	int r;
 

@@ -252,7 +252,7 @@ static int accept_all(struct ipcx_stream *s)
 }
 
 /* Return: 1 and a message, 0 when there is none, or an errno. */
-ipcx_hot int read_peer(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b)
+static int read_peer(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b)
 {
 	uint64_t before = arrived(conn);
 	int r = ipcx_stream_read(s, conn, b);
@@ -274,7 +274,7 @@ ipcx_hot int read_peer(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipc
  * One more of who has just sent a short one, without a look at the others. As read_peer(), but
  * -EAGAIN where it was not read.
  */
-ipcx_hot int read_last(struct ipcx_stream *s, struct ipcx_buffer **b)
+static int read_last(struct ipcx_stream *s, struct ipcx_buffer **b)
 {
 	int r = -EAGAIN;
 
@@ -286,7 +286,7 @@ ipcx_hot int read_last(struct ipcx_stream *s, struct ipcx_buffer **b)
 }
 
 /* Whoever sends short messages is read in a row. As read_peer(). */
-ipcx_hot int read_next(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b)
+static int read_next(struct ipcx_stream *s, struct ipcx_conn *conn, struct ipcx_buffer **b)
 {
 	int r = read_peer(s, conn, b);
 
