@@ -80,14 +80,15 @@ static natsStatus delete_consumer(struct engine *e, const struct route *t, const
 }
 
 /* Where a new consumer begins. A keeper knows that of who was killed. */
-static uint64_t start_of(enum kind kind, const struct progress *p)
+static uint64_t start_of(enum kind kind, const struct route *t, const struct progress *p)
 {
 	uint64_t had = p->had < p->last ? p->had : p->last;
 	uint64_t back = had < BACK_MAX ? 1 : had + 1 - BACK_MAX;
 
 	if (kind == KIND_WORK)
 		return 0;
-	if (p->began > back && p->began <= p->last) /* what is before that one was had by then */
+	/* what is before that one was had by then, but where numbers were lost and given again */
+	if (!nats_one_server(t) && p->began > back && p->began <= p->last)
 		back = p->began;
 	return p->kept > back ? p->kept : back; /* since it was made more may be had than fits */
 }
@@ -106,7 +107,7 @@ static natsStatus make_anew(struct engine *e, unsigned int rule, struct progress
 {
 	struct route *t = &e->route[rule];
 	enum kind kind = e->conf->rule[rule].kind;
-	uint64_t start = start_of(kind, p);
+	uint64_t start = start_of(kind, t, p);
 	natsStatus s = NATS_OK;
 
 	if (has_keeper(kind) && !p->kept) {
