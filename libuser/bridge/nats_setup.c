@@ -527,7 +527,8 @@ void nats_end(struct engine *e)
 	e->gone_max = 1; /* the library may still be about an answer */
 	nats_free_gone(e);
 	pthread_mutex_unlock(&e->gone_lock);
-	nats_CloseAndWait(2000);
+	if (nats_CloseAndWait(2000) != NATS_OK)
+		return; /* a thread of the library goes on, and may use it until the process ends */
 	free(e->route);
 	free(e);
 }
