@@ -88,8 +88,35 @@ static int pick(const char *uri, const struct ipcx_topic_transport **t, const ch
 	return r ? r : ipcx_kernel_check_name(*name);
 }
 
-static int map_at(struct ipcx_topic *t, unsigned int which, void *at, uint64_t offset, uint64_t len,
-		  int prot)
+#define PLACES_MAX 16
+
+/*
+ * Maps once more what is mapped as @m. By a hash of some bits of an address, those from 12 to 27,
+ * some processors guess where in their first cache something is (M. Lipp et al., "Take A Way",
+ * 2020; on Zen 4 measured). So what is read at two addresses misses it each time unless these bits
+ * are the same: it is mapped so, if there is room within some such distances. Return: as mmap().
+ */
+static void *map_again(const struct ipcx_topic_map *m, int prot, int fd)
+{
+	const int flags = MAP_SHARED | MAP_NORESERVE;
+	const uint64_t same = UINT64_C(1) << 28;
+	uint64_t below = (m->len + same - 1) / same * same;
+	void *addr = MAP_FAILED;
+
+	/* who has but 32 bits has no room for that */
+	for (int i = 0; sizeof(addr) == 8 && i < PLACES_MAX && addr == MAP_FAILED; i++) {
+		if ((uintptr_t)m->addr <= below)
+			break;
+		addr = mmap((char *)m->addr - below, m->len, prot, flags | MAP_FIXED_NOREPLACE, fd,
+			    m->offset);
+		below += same;
+	}
+	return addr != MAP_FAILED ? addr : mmap(NULL, m->len, prot, flags, fd, m->offset);
+}
+
+/* @same: NULL, or the same part, as it is mapped already */
+static int map_part(struct ipcx_topic *t, unsigned int which, const struct ipcx_topic_map *same,
+		    uint64_t offset, uint64_t len, int prot)
 {
 	struct ipcx_topic_map *m = &t->map[which];
 	void *addr;
@@ -98,7 +125,8 @@ static int map_at(struct ipcx_topic *t, unsigned int which, void *at, uint64_t o
 		return 0;
 	if (len > SIZE_MAX)
 		return -ENOMEM;
-	addr = mmap(at, len, prot, MAP_SHARED | MAP_NORESERVE, t->mem, offset);
+	addr = same ? map_again(same, prot, t->mem) :
+		      mmap(NULL, len, prot, MAP_SHARED | MAP_NORESERVE, t->mem, offset);
 	if (addr == MAP_FAILED)
 		return errno == EAGAIN ? -ENOMEM : -errno; /* mlockall() and its limit */
 	if (t->shm) { /* the module does so itself */
@@ -112,20 +140,7 @@ static int map_at(struct ipcx_topic *t, unsigned int which, void *at, uint64_t o
 int ipcx_topic_map(struct ipcx_topic *t, unsigned int which, uint64_t offset, uint64_t len,
 		   int prot)
 {
-	return map_at(t, which, NULL, offset, len, prot);
-}
-
-/*
- * Where what is mapped as @m is best mapped once more, if there is room. By a hash of bits 12 to 27
- * of an address some processors guess where in their first cache it is (M. Lipp et al., "Take A
- * Way", 2020), so what is read at two addresses misses it each time unless these bits are the same.
- */
-static void *place_again(const struct ipcx_topic_map *m)
-{
-	const uint64_t same = UINT64_C(1) << 28;
-	uint64_t below = (m->len + same - 1) / same * same;
-
-	return (uintptr_t)m->addr > below ? (char *)m->addr - below : NULL;
+	return map_part(t, which, NULL, offset, len, prot);
 }
 
 /* Maps a ring as @which, and its payload as the one behind. */
@@ -138,7 +153,7 @@ int ipcx_topic_map_ring(struct ipcx_topic *t, unsigned int which, unsigned int r
 	uint64_t offset = o->out_ring_offset + ring * o->out_ring_window;
 	const struct ipcx_topic_map *shown = &t->map[which - 2];
 	bool again = shown->addr && shown->offset == offset;
-	int r = map_at(t, which, again ? place_again(shown) : NULL, offset, len, prot);
+	int r = map_part(t, which, again ? shown : NULL, offset, len, prot);
 
 	if (r)
 		return r;
