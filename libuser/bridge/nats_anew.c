@@ -87,16 +87,20 @@ static uint64_t start_of(enum kind kind, const struct route *t, const struct pro
 
 	if (kind == KIND_WORK)
 		return 0;
-	/* what is before that one was had by then, but where numbers were lost and given again */
-	if (!nats_one_server(t) && p->began > back && p->began <= p->last)
+	if (nats_one_server(t)) /* numbers were lost and given again: those since the keeper, too */
+		return p->kept && p->kept < back ? p->kept : back;
+	if (p->began > back && p->began <= p->last) /* what is before that one was had by then */
 		back = p->began;
 	return p->kept > back ? p->kept : back; /* since it was made more may be had than fits */
 }
 
-/* One that is not settled holds back what is had: those behind it would not all be known. */
-static bool must_wait(enum kind kind, const struct progress *p)
+/*
+ * One that is not settled holds back what is had: those behind it would not all be known. But what
+ * gets numbers that were lost would be lost, too, once as many are stored.
+ */
+static bool must_wait(enum kind kind, const struct route *t, const struct progress *p)
 {
-	return has_keeper(kind) && p->own > p->had + BACK_MAX;
+	return has_keeper(kind) && !nats_one_server(t) && p->own > p->had + BACK_MAX;
 }
 
 /*
@@ -193,7 +197,7 @@ bool nats_anew(struct engine *e, unsigned int rule, struct progress *p, struct a
 	} else {
 		if (pause)
 			return false;
-		if (must_wait(e->conf->rule[rule].kind, p))
+		if (must_wait(e->conf->rule[rule].kind, t, p))
 			return true;
 		anew->begun = true;
 		s = make_anew(e, rule, p);

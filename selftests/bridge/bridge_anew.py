@@ -8,7 +8,7 @@ import threading
 import time
 
 from bridge_faults import Job
-from bridge_util import LONG, TOP, Bridge, Server, Wire, another, crc32c, drain, ipcx, receiver, sender, test, topic, wait
+from bridge_util import LONG, TOP, Bridge, Server, Wire, another, consumers, crc32c, drain, ipcx, receiver, sender, test, topic, wait
 
 BEFORE = {
     "js_GetStreamInfo": ("jsStreamInfo **i, jsCtx *js, const char *stream, jsOptions *o, jsErrCode *e",
@@ -89,12 +89,6 @@ def begin_doubt(dir, of=""):
     with open(dir + "/doubt.new", "w", encoding="utf-8") as f:
         f.write(of)
     os.rename(f.name, dir + "/doubt")
-
-
-def consumers(server):
-    """Names of those that there are"""
-    told = server.monitor("jsz?accounts=true&streams=true&consumers=true")
-    return [c["name"] for a in told["account_details"] for s in a["stream_detail"] for c in s.get("consumer_detail") or ()]
 
 
 def fanout(dir, program):

@@ -3,6 +3,7 @@
 More tests of bridge.py: what a server knows the ids of, because it was stored, or was meant to be;
 and what it has lost.
 """
+import json
 import os
 import shutil
 import signal
@@ -10,7 +11,8 @@ import socket
 import threading
 import time
 
-from bridge_util import LONG, SCHEME, Bridge, Server, Wire, drain, ipcx, receiver, sender, test, wait, wrapping
+from bridge_faults import Job
+from bridge_util import LONG, SCHEME, Bridge, Server, Wire, consumers, drain, ipcx, receiver, sender, test, wait, wrapping
 
 
 class Mute:
@@ -159,6 +161,77 @@ def lost_tail(dir, kind, hosts):
 def lost_tail_fanout(dir):
     """Where a server has lost what was stored last, each host gets what is stored next."""
     lost_tail(dir, "fanout", "bc")
+
+
+class Tail:
+    """A server that has stored many, and loses the last ones; of that one takes from it it loses nothing"""
+
+    def __init__(self, dir):
+        self.server, self.kept = Server(dir + "/s"), dir + "/kept"
+        self.messages = f"{dir}/s/store/jetstream/$G/streams/ipcx_test_q/msgs"
+        self.out = Bridge(dir, "a", self.server, "queue q fanout out local shm:aq")
+        self.taker = Bridge(dir, "b", self.server, "queue q fanout in local shm:bq")
+        self.junk = 0
+
+    def store(self, count, taken=True):
+        """What a bridge takes, and drops: it is not of ipcx"""
+        wire = Wire(self.server)
+        for _ in range(count):
+            wire.put("ipcx.test.q.m", b"x")
+        wire.done()
+        self.junk += count
+        if taken:
+            wait(lambda: self.taker.rule("q")["dropped"]["malformed"] == self.junk)
+
+    def keep(self):
+        self.server.end()
+        shutil.copytree(self.messages, self.kept)
+        self.server.again()
+
+    def lose(self):
+        self.server.end()
+        shutil.rmtree(self.messages)
+        shutil.copytree(self.kept, self.messages)
+        self.server.again()
+
+
+@test
+def lost_tail_held(dir):
+    """Also while one that is not settled was before more than a new consumer goes back."""
+    t = Tail(dir)
+    with sender("aq") as out, receiver("bq") as q:
+        Job(t.server, rule="q").chunk(0)
+        t.store(100)
+        t.keep()
+        t.store(3000)
+        t.lose()
+        out.send(b"where one was lost", LONG)
+        assert q.recv(LONG) == b"where one was lost"
+
+
+@test
+def lost_tail_killed(dir):
+    """Also if the bridge is killed when it has made the keeper, and more is stored than was lost."""
+    t = Tail(dir)
+    with sender("aq") as out, receiver("bq") as q:
+        t.store(5000)
+        t.keep()
+        t.store(3000)
+        t.taker.end(signal.SIGKILL)
+        t.lose()
+        wire = Wire(t.server)
+        name = consumers(t.server)[0]
+        wire.put(f"$JS.API.CONSUMER.DURABLE.CREATE.ipcx_test_q.{name}-keeper", json.dumps({
+            "stream_name": "ipcx_test_q", "config": {
+                "durable_name": name + "-keeper", "deliver_policy": "by_start_sequence", "opt_start_seq": 2953,
+                "ack_policy": "explicit", "max_deliver": -1, "filter_subject": "ipcx.test.q.>"}}).encode())
+        wire.done()
+        assert len(consumers(t.server)) == 2
+        out.send(b"where one was lost", LONG)
+        wait(lambda: t.out.rule("q")["out"] == 1)
+        t.store(6000, taken=False)
+        t.taker.again()
+        assert q.recv(LONG) == b"where one was lost"
 
 
 @test

@@ -126,6 +126,12 @@ class Server(Process):
             return json.load(r)
 
 
+def consumers(server):
+    """Names of those that there are"""
+    told = server.monitor("jsz?accounts=true&streams=true&consumers=true")
+    return [c["name"] for a in told["account_details"] for s in a["stream_detail"] for c in s.get("consumer_detail") or ()]
+
+
 class Bridge(Process):
     """ipcx-bridge; its host's name is also the beginning of its local names"""
 
