@@ -226,7 +226,7 @@ def lost_tail_killed(dir):
                 "durable_name": name + "-keeper", "deliver_policy": "by_start_sequence", "opt_start_seq": 2953,
                 "ack_policy": "explicit", "max_deliver": -1, "filter_subject": "ipcx.test.q.>"}}).encode())
         wire.done()
-        assert len(consumers(t.server)) == 2
+        wait(lambda: len(consumers(t.server)) == 2)
         out.send(b"where one was lost", LONG)
         wait(lambda: t.out.rule("q")["out"] == 1)
         t.store(6000, taken=False)
