@@ -10,6 +10,10 @@
 #include <ipcx.h>
 #pragma GCC visibility pop
 
+#ifndef MAP_FIXED_NOREPLACE /* older than Linux 4.17 takes it for a wish */
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
 #define ipcx_unlikely(x) __builtin_expect(!!(x), 0)
 
 /*

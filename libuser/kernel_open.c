@@ -13,10 +13,6 @@
 
 #include "kernel.h"
 
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
-#endif
-
 static_assert(IPCX_CREATE == IPCX_OPEN_CREATE, "handed on as it is");
 static_assert(IPCX_EXCL == IPCX_OPEN_EXCL, "handed on as it is");
 static_assert(IPCX_SEND == IPCX_OPEN_SEND, "handed on as it is");

@@ -104,12 +104,13 @@ static void *map_again(const struct ipcx_topic_map *m, int prot, int fd)
 	void *addr = MAP_FAILED;
 
 	/* who has but 32 bits has no room for that */
-	for (int i = 0; sizeof(addr) == 8 && i < PLACES_MAX && addr == MAP_FAILED; i++) {
+	for (int i = 0; sizeof(addr) == 8 && i < PLACES_MAX; i++, below += same) {
 		if ((uintptr_t)m->addr <= below)
 			break;
 		addr = mmap((char *)m->addr - below, m->len, prot, flags | MAP_FIXED_NOREPLACE, fd,
 			    m->offset);
-		below += same;
+		if (addr != MAP_FAILED || errno != EEXIST)
+			break;
 	}
 	return addr != MAP_FAILED ? addr : mmap(NULL, m->len, prot, flags, fd, m->offset);
 }

@@ -14,7 +14,7 @@
 #define SAME_BITS ((UINT64_C(1) << 28) - 1)
 #define MAPS 64
 #define CELLS_MAX 0x100000
-#define PUBS 8
+#define PUBS 4
 
 struct state {
 	long rss;
