@@ -72,15 +72,19 @@ static void fifo_remove(const struct lane *l)
 	unlink(path_of(l));
 }
 
+/* At whatever port is free: one that was free a moment before another lane may have since. */
 static void tcp_create(struct lane *l)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(l->port) };
+	struct sockaddr_in a = { .sin_family = AF_INET };
 	struct stream *s = stream_new(l);
+	socklen_t len = sizeof(a);
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	s->other = socket(AF_INET, SOCK_STREAM, 0);
-	if (bind(s->other, (struct sockaddr *)&a, sizeof(a)) || listen(s->other, 1))
+	if (bind(s->other, (struct sockaddr *)&a, len) || listen(s->other, 1) ||
+	    getsockname(s->other, (struct sockaddr *)&a, &len))
 		give_up(FAILED, "listen: %s", strerror(errno));
+	l->port = ntohs(a.sin_port);
 }
 
 /* Who receives connects: that is done when the other one is there to listen, not to accept. */
