@@ -98,7 +98,6 @@ static int pick(const char *uri, const struct ipcx_topic_transport **t, const ch
  */
 static void *map_again(const struct ipcx_topic_map *m, int prot, int fd)
 {
-	const int flags = MAP_SHARED | MAP_NORESERVE;
 	const uint64_t same = UINT64_C(1) << 28;
 	uint64_t below = (m->len + same - 1) / same * same;
 	void *addr = MAP_FAILED;
@@ -107,12 +106,12 @@ static void *map_again(const struct ipcx_topic_map *m, int prot, int fd)
 	for (int i = 0; sizeof(addr) == 8 && i < PLACES_MAX; i++, below += same) {
 		if ((uintptr_t)m->addr <= below)
 			break;
-		addr = mmap((char *)m->addr - below, m->len, prot, flags | MAP_FIXED_NOREPLACE, fd,
-			    m->offset);
+		addr = mmap((char *)m->addr - below, m->len, prot,
+			    MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, m->offset);
 		if (addr != MAP_FAILED || errno != EEXIST)
 			break;
 	}
-	return addr != MAP_FAILED ? addr : mmap(NULL, m->len, prot, flags, fd, m->offset);
+	return addr;
 }
 
 /* @same: NULL, or the same part, as it is mapped already */
@@ -120,14 +119,16 @@ static int map_part(struct ipcx_topic *t, unsigned int which, const struct ipcx_
 		    uint64_t offset, uint64_t len, int prot)
 {
 	struct ipcx_topic_map *m = &t->map[which];
-	void *addr;
+	void *addr = MAP_FAILED;
 
 	if (m->addr)
 		return 0;
 	if (len > SIZE_MAX)
 		return -ENOMEM;
-	addr = same ? map_again(same, prot, t->mem) :
-		      mmap(NULL, len, prot, MAP_SHARED | MAP_NORESERVE, t->mem, offset);
+	if (same)
+		addr = map_again(same, prot, t->mem);
+	if (addr == MAP_FAILED) /* anywhere */
+		addr = mmap(NULL, len, prot, MAP_SHARED | MAP_NORESERVE, t->mem, offset);
 	if (addr == MAP_FAILED)
 		return errno == EAGAIN ? -ENOMEM : -errno; /* mlockall() and its limit */
 	if (t->shm) { /* the module does so itself */
